@@ -1,0 +1,28 @@
+# The two commands of the README are `make run` and `make test`; everything they need is set up on
+# the way. DEPS=0 skips looking for system packages (they are there already).
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+DEPS ?= 1
+
+.PHONY: help run build test lint sanitize fuzz bench clean deps deps-test
+
+help:      ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+deps:
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build; fi
+deps-test:
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test; fi
+
+build: deps  ## the program at build/weft
+	@cmake --preset release -DWEFT_TESTS=OFF >/dev/null && cmake --build build -j$(JOBS) --target weft
+
+run: build  ## classify a Korean customer inquiry on the embedded model
+	@build/weft run examples/customer-service.yaml \
+	  -i inquiry="제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다."
+
+test: deps-test  ## everything: style, unit, golden, end to end, sanitizers
+	@tests/run-all $(JOBS)
+
+clean:     ## removes what was built
+	rm -rf build build-asan-ubsan build-tsan build-fuzz

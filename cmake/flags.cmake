@@ -1,0 +1,20 @@
+# Flags of every translation unit. -ffp-contract=off: a fused multiply-add happens only where the
+# source says fma, so that all instruction sets give the same bits.
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough
+                    -ffp-contract=off -fno-math-errno -fstack-protector-strong)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+                        SPDLOG_FMT_EXTERNAL FMT_SHARED)
+if(WEFT_SANITIZE)
+  add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${WEFT_SANITIZE})
+endif()
+if(WEFT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+                      -fprofile-instr-generate -fcoverage-mapping -Wno-unused-private-field)
+  add_link_options(-fsanitize=address,undefined -fprofile-instr-generate)
+endif()

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interface through which anything steers a sequence while it is generated: a dialect's turn
+// automaton (chat/turn: reasoning budget, stop, tool calls), a grammar, or both combined. The
+// engine knows Guides, never dialects or grammars.
+//
+// For every position the engine asks, in this order: forced() — a token that must come whatever
+// the model says; else mask() — which tokens may come. After the token is chosen it is told to
+// on_token(), also when it was forced. One sequence, one Guide, one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "text/token.h"
+
+namespace weft::grammar {
+
+// One bit a token, 1 = allowed. Size: the rows of the model's head, padding included.
+class TokenMask {
+ public:
+  explicit TokenMask(size_t vocabulary) : size_(vocabulary), words_((vocabulary + 63) / 64) {}
+  size_t size() const { return size_; }
+  void clear() { words_.assign(words_.size(), 0); }
+  void allow_all() { words_.assign(words_.size(), ~uint64_t{0}); }
+  void allow(text::TokenId id) { words_[index(id)] |= bit(id); }
+  void forbid(text::TokenId id) { words_[index(id)] &= ~bit(id); }
+  bool allowed(text::TokenId id) const { return (words_[index(id)] & bit(id)) != 0; }
+  void intersect(const TokenMask& other) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
+  }
+
+ private:
+  static size_t index(text::TokenId id) { return static_cast<size_t>(id) / 64; }
+  static uint64_t bit(text::TokenId id) { return uint64_t{1} << (static_cast<size_t>(id) % 64); }
+  size_t size_;
+  std::vector<uint64_t> words_;
+};
+
+enum class Verdict { kContinue, kStop };
+
+class Guide {
+ public:
+  virtual ~Guide() = default;
+
+  // The token that must come next, or nothing: then the model chooses.
+  virtual std::optional<text::TokenId> forced() { return std::nullopt; }
+
+  // Clears the bits of forbidden tokens in `mask`, which arrives with every token allowed, and
+  // returns true; returns false if nothing is forbidden (the mask is then not read). At least one
+  // token stays allowed.
+  virtual bool mask(TokenMask& mask) {
+    (void)mask;
+    return false;
+  }
+
+  // The sequence now ends with `id`. kStop ends the generation; the token still belongs to it.
+  virtual Verdict on_token(text::TokenId id) = 0;
+};
+
+}  // namespace weft::grammar
