@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backend answers a chat request: the engine inside this process today, a remote
+// OpenAI-compatible cluster tomorrow. Whoever asks (an llm step, `weft chat`, the HTTP API) sees
+// only this. Messages are in OpenAI's form, so that they mean the same to both kinds.
+//
+// Callbacks come on a thread of the backend, one at a time and in order for one call: zero or more
+// deltas, then exactly one done. They must not block and must not throw.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace weft::backend {
+
+// What the model may do before it answers (engine.md "Thinking": non_reasoning = kOff,
+// reasoning = kOn, not given = kAuto, the model's own default).
+enum class Thinking { kAuto, kOff, kOn };
+
+struct ChatRequest {
+  std::string model = "default";  // a name, a directory in Hugging Face layout
+  json::Array messages;           // {role, content, …} in OpenAI's form
+  json::Array tools;              // OpenAI function definitions; empty = none
+  Thinking thinking = Thinking::kAuto;
+  std::optional<int64_t> thinking_budget_tokens;  // at most so many reasoning tokens
+  int64_t max_tokens = 512;                       // reasoning and answer together, >= 1
+  std::optional<double> temperature;              // unset: the model's generation_config
+  std::optional<double> top_p;                    // (0, 1]
+  std::optional<int64_t> top_k;                   // 0 = off
+  std::optional<double> min_p;                    // [0, 1]
+  std::optional<double> repetition_penalty;       // > 0
+  std::optional<double> presence_penalty;         // -2 … 2
+  std::optional<double> frequency_penalty;        // -2 … 2
+  uint64_t seed = 0;                              // same request, same seed: same tokens
+  std::vector<std::string> stop;                  // texts that end the answer, not part of it
+};
+
+struct TokenCounts {
+  int64_t prompt = 0;
+  int64_t reasoning = 0;
+  int64_t answer = 0;
+};
+
+// Everything needed to make the same decision again, token by token.
+struct Evidence {
+  std::string model;               // name of the model that answered
+  std::string model_hash;          // sha256 of its weights
+  std::string template_hash;       // sha256 of its chat template
+  std::string system_fingerprint;  // numerics, weight hash, layout
+  json::Object sampler;            // parameters and seed as used
+  std::vector<int32_t> prompt_ids;
+  std::vector<int32_t> output_ids;
+};
+
+struct ChatResult {
+  std::string content;
+  std::string reasoning;
+  json::Array tool_calls;     // OpenAI form; arguments as an object
+  std::string finish_reason;  // "stop", "length", "tool_calls", "cancelled"
+  TokenCounts tokens;
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  Evidence evidence;
+};
+
+struct ChatDelta {
+  std::string reasoning;  // new text of the reasoning part
+  std::string content;    // new text of the answer
+  TokenCounts tokens;     // so far
+};
+
+struct ChatCallbacks {
+  std::function<void(const ChatDelta&)> on_delta;          // may be empty
+  std::function<void(Result<ChatResult>)> on_done;         // required
+};
+
+// A call in progress. Dropping it does not cancel.
+class ChatCall {
+ public:
+  virtual ~ChatCall() = default;
+  // From any thread, any number of times; on_done then comes soon with finish_reason "cancelled"
+  // and what was generated, unless the call was already done.
+  virtual void cancel() = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // Starts a call. Never blocks on generation; a refusal (unknown model, prompt longer than the
+  // context) comes through on_done as an error.
+  virtual std::shared_ptr<ChatCall> chat(ChatRequest request, ChatCallbacks callbacks) = 0;
+};
+
+}  // namespace weft::backend

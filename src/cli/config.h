@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The only place that reads the process environment. Everything else takes what it needs as an
+// argument.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace weft::cli {
+
+// The value of an environment variable, or nothing if it is unset or empty.
+std::optional<std::string> environment(const std::string& name);
+
+// Where this user's weft keeps its data: $WEFT_HOME, else $XDG_DATA_HOME/weft, else
+// ~/.local/share/weft, else ./.weft.
+std::string data_directory();
+
+// The embedded store's file: data_directory()/weft.db.
+std::string default_store_path();
+
+}  // namespace weft::cli

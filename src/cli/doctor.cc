@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/doctor.h"
+
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/json.h"
+#include "cli/config.h"
+#include "cli/exit.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+namespace {
+
+struct Check {
+  std::string name;
+  bool good;
+  std::string found;
+  std::string hint;
+};
+
+Check check_processor() {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool vnni = __builtin_cpu_supports("avx512vnni");
+  return {"processor", avx2, vnni ? "AVX-512 with VNNI" : avx2 ? "AVX2" : "older than AVX2",
+          avx2 ? "" : "the embedded model needs x86-64 with AVX2 and FMA"};
+}
+
+Check check_memory() {
+  struct sysinfo info {};
+  ::sysinfo(&info);
+  const double gib = static_cast<double>(info.totalram) * info.mem_unit / (1 << 30);
+  return {"memory", gib >= 1, fmt::format("{:.1f} GiB", gib), gib >= 1 ? "" : "1 GiB at least"};
+}
+
+// The store's directory, or its nearest parent that exists, must be writable.
+Check check_store() {
+  std::filesystem::path path = data_directory();
+  while (!path.empty() && !std::filesystem::exists(path) && path.has_parent_path() &&
+         path != path.parent_path()) {
+    path = path.parent_path();
+  }
+  const std::string shown = path.empty() ? "." : path.string();
+  const bool good = ::access(shown.c_str(), W_OK | X_OK) == 0;
+  return {"store", good, default_store_path(),
+          good ? "" : fmt::format("{} is not writable; set WEFT_HOME", shown)};
+}
+
+}  // namespace
+
+int run_doctor(const DoctorOptions& options) {
+  bool all_good = true;
+  json::Array list;
+  for (const Check& check : {check_processor(), check_memory(), check_store()}) {
+    all_good = all_good && check.good;
+    list.push_back(json::Object{{"name", check.name},
+                                {"ok", check.good},
+                                {"found", check.found},
+                                {"hint", check.hint}});
+    if (options.json) continue;
+    const std::string mark = check.good ? painted("ok", Colour::kGreen) : painted("!!", Colour::kRed);
+    say(fmt::format("{} {}: {}{}", mark, check.name, check.found,
+                    check.hint.empty() ? "" : " — " + check.hint));
+  }
+  if (options.json) print_data(json::dump(json::Object{{"ok", all_good}, {"checks", list}}));
+  return all_good ? kExitOk : kExitConfiguration;
+}
+
+}  // namespace weft::cli
