@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SHA-256 (FIPS 180-4), by OpenSSL. Identifies weights, definitions, prompts and journal entries.
+// Not for passwords and not for keys: those have their own functions in security/.
 #pragma once
 
 #include <array>

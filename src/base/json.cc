@@ -233,7 +233,8 @@ Status parse_events(std::string_view text, Events& events, const ParseOptions& o
   Handler::Code ec;
   const size_t used = parser.write_some(false, text.data(), text.size(), ec);
   size_t end = used;
-  while (!ec && end < text.size() && std::string_view(" \t\r\n").find(text[end]) != text.npos) ++end;
+  constexpr std::string_view kSpace = " \t\r\n";
+  while (!ec && end < text.size() && kSpace.find(text[end]) != text.npos) ++end;
   if (parser.handler().error) return placed(*parser.handler().error, text, used);
   if (ec) {
     const bool cut = ec == boost::json::error::incomplete;
@@ -284,7 +285,9 @@ std::string number_text(double number) {
     if (count > 1) out += "." + digits.substr(1);
     return out + fmt::format("e{}{:02}", exponent < 0 ? '-' : '+', std::abs(exponent));
   }
-  if (exponent < 0) return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0) {
+    return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  }
   if (count <= exponent + 1) {
     return out + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
   }

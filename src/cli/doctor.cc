@@ -62,7 +62,8 @@ int run_doctor(const DoctorOptions& options) {
                                 {"found", check.found},
                                 {"hint", check.hint}});
     if (options.json) continue;
-    const std::string mark = check.good ? painted("ok", Colour::kGreen) : painted("!!", Colour::kRed);
+    const std::string mark =
+        check.good ? painted("ok", Colour::kGreen) : painted("!!", Colour::kRed);
     say(fmt::format("{} {}: {}{}", mark, check.name, check.found,
                     check.hint.empty() ? "" : " — " + check.hint));
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Exit codes of every command. Scripts rely on them.
+// Exit codes of every command. Scripts rely on them, so a number never changes its meaning; what
+// happened in detail stands in the error on stderr.
 #pragma once
 
 namespace weft::cli {

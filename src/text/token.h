@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two small types that tokenizer, templates, grammar and engine share.
+// The small types that tokenizer, templates, grammar and engine share. No behaviour: text knows
+// how to make them, the engine only passes them on.
 #pragma once
 
 #include <cstddef>
