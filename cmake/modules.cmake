@@ -35,7 +35,11 @@ function(weft_module name)
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
+    set(labels unit)
+    if(name MATCHES "^(base|tensor|runtime|backend|net|store|worker)$")
+      list(APPEND labels threads)  # run under ThreadSanitizer too
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600)
   endif()
 endfunction()
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "obs/log.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+
+namespace weft::obs {
+namespace {
+
+spdlog::level::level_enum level_of(Level level) {
+  switch (level) {
+    case Level::kDebug: return spdlog::level::debug;
+    case Level::kInfo: return spdlog::level::info;
+    case Level::kWarning: return spdlog::level::warn;
+    case Level::kError: return spdlog::level::err;
+    case Level::kOff: return spdlog::level::off;
+  }
+  return spdlog::level::off;
+}
+
+struct Log {
+  std::shared_ptr<spdlog::logger> logger;
+  bool json = false;
+
+  Log() {
+    logger = std::make_shared<spdlog::logger>(
+        "weft", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    logger->set_level(spdlog::level::warn);
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  }
+};
+
+Log& log_of_process() {
+  static Log log;
+  return log;
+}
+
+}  // namespace
+
+void configure_log(const LogOptions& options) {
+  Log& log = log_of_process();
+  log.json = options.json;
+  log.logger->set_level(level_of(options.level));
+  if (options.json) {
+    log.logger->set_pattern(R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
+                            spdlog::pattern_time_type::utc);
+  }
+}
+
+bool log_enabled(Level level) { return log_of_process().logger->should_log(level_of(level)); }
+
+void log_line(Level level, std::string_view component, std::string_view message) {
+  const Log& log = log_of_process();
+  std::string line;
+  if (log.json) {
+    line = "\"component\":";
+    json::append_quoted(line, component);
+    line += ",\"message\":";
+    json::append_quoted(line, message);
+  } else {
+    line = fmt::format("{}: {}", component, message);
+  }
+  log.logger->log(level_of(level), "{}", line);
+}
+
+}  // namespace weft::obs
