@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
 
@@ -322,19 +321,12 @@ Result<Config> parse_config(std::string_view config_json, std::string_view gener
   return config;
 }
 
-Result<Config> load_config(const std::string& directory) {
-  const std::string path = directory + "/config.json";
-  if (!file_exists(path)) {
-    return make_error("E0213", fmt::format("{}: no config.json is there", quoted(directory, 200)),
-                      "give a directory in Hugging Face layout");
-  }
-  const std::string config = TRY(read_file(path, kConfigBytesMax));
-  std::string generation;
-  if (file_exists(directory + "/generation_config.json")) {
-    generation = TRY(read_file(directory + "/generation_config.json", kConfigBytesMax));
-  }
+Result<Config> load_config(ModelFiles& files) {
+  const std::string_view config = TRY(files.read("config.json"));
+  std::string_view generation;
+  if (files.has("generation_config.json")) generation = TRY(files.read("generation_config.json"));
   auto parsed = parse_config(config, generation);
-  if (!parsed.ok()) return in_context(parsed.error(), directory);
+  if (!parsed.ok()) return in_context(parsed.error(), files.where());
   return parsed;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "model/files.h"
 #include "model/rope.h"
 #include "text/token.h"
 
@@ -60,7 +61,7 @@ struct Config {
 // missing, of the wrong type, out of range, contradictory or of an unknown kind; E0010 no JSON.
 Result<Config> parse_config(std::string_view config_json, std::string_view generation_json);
 
-// Reads DIRECTORY/config.json and, where present, generation_config.json. E0213 without the former.
-Result<Config> load_config(const std::string& directory);
+// Reads config.json and, where present, generation_config.json. E0213 without the former.
+Result<Config> load_config(ModelFiles& files);
 
 }  // namespace weft::model

@@ -10,6 +10,11 @@ namespace {
 
 constexpr const char* kGolden = WEFT_SOURCE_DIR "/tests/golden/logits/";
 
+Result<Config> load(const std::string& directory) {
+  ModelFiles files(directory);
+  return load_config(files);
+}
+
 json::Object base_config() {
   const json::Value value = json::parse(R"({"architectures":["Qwen3ForCausalLM"],"hidden_size":64,"vocab_size":256,
     "intermediate_size":128,"num_hidden_layers":3,"num_attention_heads":4,
@@ -35,7 +40,7 @@ std::string refusal(const std::string& fields) {
 }
 
 TEST(Config, ReadsBothSpellings) {
-  const auto old_form = load_config(std::string(kGolden) + "qwen3-tied");
+  const auto old_form = load(std::string(kGolden) + "qwen3-tied");
   ASSERT_TRUE(old_form.ok()) << old_form.error().text();
   EXPECT_EQ(old_form->head_dim, 32);
   EXPECT_EQ(old_form->rope.theta, 1e6);
@@ -43,11 +48,11 @@ TEST(Config, ReadsBothSpellings) {
   EXPECT_EQ(old_form->eos, (std::vector<text::TokenId>{251, 253}));  // generation_config.json wins
   EXPECT_EQ(old_form->generation.top_k, 20);
   EXPECT_EQ(old_form->window, (std::vector<int>{0, 0, 0}));
-  const auto new_form = load_config(std::string(kGolden) + "qwen3-sharded-v5");
+  const auto new_form = load(std::string(kGolden) + "qwen3-sharded-v5");
   ASSERT_TRUE(new_form.ok()) << new_form.error().text();
   EXPECT_EQ(new_form->rope.theta, 1e6);
   EXPECT_EQ(new_form->eos, (std::vector<text::TokenId>{253}));
-  const auto yarn = load_config(std::string(kGolden) + "qwen3-yarn");
+  const auto yarn = load(std::string(kGolden) + "qwen3-yarn");
   ASSERT_TRUE(yarn.ok()) << yarn.error().text();
   EXPECT_EQ(yarn->rope.kind, RopeSpec::Kind::kYarn);
   EXPECT_EQ(yarn->rope.original_context, 32768);
@@ -116,7 +121,7 @@ TEST(Config, RefusesByFieldName) {
   }
   EXPECT_EQ(parse_config("[1]", "").error().code, "E0211");
   EXPECT_EQ(parse_config("{", "").error().code, "E0010");
-  EXPECT_EQ(load_config("/nonexistent").error().code, "E0213");
+  EXPECT_EQ(load("/nonexistent").error().code, "E0213");
   EXPECT_EQ(with("{}", R"({"eos_token_id":999})").error().code, "E0211");
 }
 

@@ -136,8 +136,8 @@ Status check_tiling(std::vector<StoredTensor>& tensors, std::string_view data,
 }
 
 // The shards of an index, each once, in name order, and which tensors each must hold.
-Result<std::map<std::string, std::set<std::string>>> shards_of(const std::string& index_path) {
-  const std::string text = TRY(read_file(index_path, kHeaderBytesMax));
+Result<std::map<std::string, std::set<std::string>>> shards_of(std::string_view text,
+                                                               const std::string& index_path) {
   auto parsed = json::parse(text, {.depth_max = 8});
   if (!parsed.ok()) return in_context(parsed.error(), index_path);
   const json::Value index = std::move(parsed).value();
@@ -195,25 +195,22 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file,
   return out;
 }
 
-Result<Checkpoint> Checkpoint::open(const std::string& directory) {
+Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
+  constexpr std::string_view kSingle = "model.safetensors";
+  constexpr std::string_view kIndex = "model.safetensors.index.json";
   std::map<std::string, std::set<std::string>> shards;
-  const std::string index_path = directory + "/model.safetensors.index.json";
-  const bool single = file_exists(directory + "/model.safetensors");
+  const bool single = files.has(kSingle) || !files.has(kIndex);
   if (single) {
-    shards["model.safetensors"];
-  } else if (file_exists(index_path)) {
-    shards = TRY(shards_of(index_path));
+    shards[std::string(kSingle)];
   } else {
-    return make_error("E0213",
-                      fmt::format("{}: neither model.safetensors nor model.safetensors.index.json "
-                                  "is there", quoted(directory, 200)),
-                      "give a directory in Hugging Face layout with safetensors weights");
+    const std::string_view index = TRY(files.read(kIndex));
+    shards = TRY(shards_of(index, files.path_of(kIndex)));
   }
   Checkpoint out;
   for (const auto& [file, names] : shards) {
-    const std::string path = directory + "/" + file;
-    out.files_.push_back(TRY(MappedFile::open(path)));
-    std::vector<StoredTensor> tensors = TRY(parse_safetensors(out.files_.back().bytes(), path));
+    const std::string path = files.path_of(file);
+    out.files_.push_back(TRY(files.read(file)));
+    std::vector<StoredTensor> tensors = TRY(parse_safetensors(out.files_.back(), path));
     if (!single) {
       std::set<std::string> missing = names;
       for (const StoredTensor& tensor : tensors) missing.erase(tensor.name);
@@ -230,7 +227,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& directory) {
       out.tensors_.begin(), out.tensors_.end(),
       [](const StoredTensor& a, const StoredTensor& b) { return a.name == b.name; });
   if (twice != out.tensors_.end()) {
-    return broken(directory, fmt::format("tensor {} stands in two shards", quoted(twice->name)));
+    return broken(files.where(), fmt::format("tensor {} stands in two shards", quoted(twice->name)));
   }
   return out;
 }
@@ -244,13 +241,13 @@ const StoredTensor* Checkpoint::find(std::string_view name) const {
 
 std::string Checkpoint::sha256() const {
   Sha256Stream stream;
-  for (const MappedFile& file : files_) stream.add(file.bytes());
+  for (const std::string_view file : files_) stream.add(file);
   return hex(stream.finish());
 }
 
 size_t Checkpoint::bytes() const {
   size_t sum = 0;
-  for (const MappedFile& file : files_) sum += file.bytes().size();
+  for (const std::string_view file : files_) sum += file.size();
   return sum;
 }
 

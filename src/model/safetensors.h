@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "model/files.h"
 
 namespace weft::model {
 
@@ -42,12 +42,12 @@ std::string shape_text(const std::vector<int64_t>& shape);
 // Views point into `file`. E0210: anything the format forbids.
 Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file, std::string_view where);
 
-// All weights of a directory in Hugging Face layout: model.safetensors, or the shards that
-// model.safetensors.index.json lists. Immutable after open; safe from every thread.
+// All weights of a model: model.safetensors, or the shards that model.safetensors.index.json lists.
+// Views point into the ModelFiles, which must outlive it. Immutable; safe from every thread.
 class Checkpoint {
  public:
-  // E0210 malformed files, E0213 no weights in the directory, E0020 unreadable.
-  static Result<Checkpoint> open(const std::string& directory);
+  // E0210 malformed files, E0213 no weights, E0020 unreadable.
+  static Result<Checkpoint> open(ModelFiles& files);
 
   // nullptr if there is no such tensor.
   const StoredTensor* find(std::string_view name) const;
@@ -58,7 +58,7 @@ class Checkpoint {
   size_t bytes() const;  // of all files
 
  private:
-  std::vector<MappedFile> files_;
+  std::vector<std::string_view> files_;
   std::vector<StoredTensor> tensors_;
 };
 

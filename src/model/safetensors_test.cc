@@ -102,7 +102,8 @@ TEST_F(CheckpointTest, ReadsShards) {
   write("2.safetensors", b_);
   write("model.safetensors.index.json",
         R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})");
-  auto checkpoint = Checkpoint::open(dir_);
+  ModelFiles files(dir_);
+  auto checkpoint = Checkpoint::open(files);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().text();
   ASSERT_NE(checkpoint->find("b"), nullptr);
   EXPECT_EQ(checkpoint->find("b")->bytes.size(), 4u);
@@ -112,11 +113,15 @@ TEST_F(CheckpointTest, ReadsShards) {
 }
 
 TEST_F(CheckpointTest, RefusesIndexesThatDoNotFit) {
-  EXPECT_EQ(Checkpoint::open(dir_).error().code, "E0213");
+  const auto opened = [&] {
+    ModelFiles files(dir_);
+    return Checkpoint::open(files).error();
+  };
+  EXPECT_EQ(opened().code, "E0213");
   write("1.safetensors", a_);
   const auto with_index = [&](const std::string& index) {
     write("model.safetensors.index.json", index);
-    return Checkpoint::open(dir_).error();
+    return opened();
   };
   EXPECT_EQ(with_index("[]").code, "E0210");
   EXPECT_EQ(with_index(R"({"weight_map":{"a":1}})").code, "E0210");
@@ -124,7 +129,7 @@ TEST_F(CheckpointTest, RefusesIndexesThatDoNotFit) {
             std::string::npos);
   EXPECT_NE(with_index(R"({"weight_map":{"z":"1.safetensors"}})").message.find("promises"),
             std::string::npos);
-  EXPECT_EQ(with_index(R"({"weight_map":{"a":"none.safetensors"}})").code, "E0020");
+  EXPECT_EQ(with_index(R"({"weight_map":{"a":"none.safetensors"}})").code, "E0213");
   write("2.safetensors", a_);
   EXPECT_NE(with_index(R"({"weight_map":{"a":"1.safetensors","x":"2.safetensors"}})").message
                 .find("promises"), std::string::npos);
@@ -133,6 +138,13 @@ TEST_F(CheckpointTest, RefusesIndexesThatDoNotFit) {
   write("2.safetensors", both);
   EXPECT_NE(with_index(R"({"weight_map":{"a":"1.safetensors","x":"2.safetensors"}})").message
                 .find("two shards"), std::string::npos);
+}
+
+TEST(ModelFiles, EmbeddedFilesNeedNoDisk) {
+  ModelFiles files({{"config.json", "{}"}}, "mini");
+  EXPECT_TRUE(files.has("config.json"));
+  EXPECT_EQ(files.read("config.json").value(), "{}");
+  EXPECT_NE(files.read("x").error().message.find("no x is there"), std::string::npos);
 }
 
 }  // namespace
