@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// y = x W^T over strips of 16 output rows: a lane is an output row, and each output is one chain
+// of fma over ascending k (or ascending groups), so neither the number of tokens or threads nor
+// the instruction set can change a bit. Speed comes from unrolling over strips and tokens only:
+// few tokens take several strips at once to hide the latency of the chain, many tokens share each
+// weight while it sits in a register. Over the primitives of the including file, which also says
+// how many tokens fit its registers (kPanelF32, kPanelQ8).
+//
+// A strip of f32, bf16, f16: [k][16 rows]. A strip of q8: [groups][8][16 rows][4 k] values biased
+// by 128, then [groups][16 rows] scales in f16. A zero value pads rows and columns.
+#pragma once
+
+namespace weft::tensor {
+namespace {
+
+inline void pack_panel_f32(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel) {
+  float* out = reinterpret_cast<float*>(panel);
+  for (int64_t t = 0; t < m; ++t) {
+    const float* row = x + t * stride;
+    for (int64_t i = 0; i < k; ++i) out[i * m + t] = row[i];
+  }
+}
+
+// One group of one token: scale = max |x| / 127, values rounded to nearest even. A group too small
+// for 127 / max to be a float counts as zero.
+inline void quantise_group(const float* x, int64_t n, int8_t* q, float* scale, int32_t* offset) {
+  const Floats a = load_up_to(x, n);
+  const Floats b = n > 16 ? load_up_to(x + 16, n - 16) : splat(0.0f);
+  const float most = reduce_max(max(absolute(a), absolute(b)));
+  const bool usable = most > 1e-30f;
+  const Floats inverse = splat(usable ? 127.0f / most : 0.0f);
+  *scale = usable ? most / 127.0f : 0.0f;
+  const Floats magic = splat(12582912.0f);  // the low byte of (v + magic) is v as an integer
+  store_bytes(q, bits(fma(a, inverse, magic)));
+  store_bytes(q + 16, bits(fma(b, inverse, magic)));
+  int32_t sum = 0;
+  for (int i = 0; i < kGroup; ++i) sum += q[i];
+  *offset = -128 * sum;
+}
+
+inline void pack_panel_q8(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel) {
+  for (int64_t at = 0; at < k; at += kGroup) {
+    int8_t* q = reinterpret_cast<int8_t*>(panel);
+    float* scales = reinterpret_cast<float*>(panel + m * kGroup);
+    int32_t* offsets = reinterpret_cast<int32_t*>(panel + m * (kGroup + 4));
+    for (int64_t t = 0; t < m; ++t) {
+      quantise_group(x + t * stride + at, k - at, q + t * kGroup, scales + t, offsets + t);
+    }
+    panel += m * (kGroup + 8);
+  }
+}
+
+template <int S, int M>
+inline void store_tile(const MatmulJob* job, int64_t strip, int64_t token, Floats (&acc)[S][M]) {
+  for (int s = 0; s < S; ++s) {
+    const int64_t row = (strip + s) * kStripRows;
+    const int64_t rows = job->out - row;
+    const Floats bias = job->bias ? load_up_to(job->bias + row, rows) : splat(0.0f);
+    for (int m = 0; m < M; ++m) {
+      const Floats y = job->bias ? add(acc[s][m], bias) : acc[s][m];
+      store_up_to(job->y + (token + m) * job->y_stride + row, y, rows);
+    }
+  }
+}
+
+struct WeightF32 {
+  static constexpr int kBytes = 4;
+  static Floats read(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
+};
+struct WeightBF16 {
+  static constexpr int kBytes = 2;
+  static Floats read(const uint8_t* p) { return from_bf16(reinterpret_cast<const uint16_t*>(p)); }
+};
+struct WeightF16 {
+  static constexpr int kBytes = 2;
+  static Floats read(const uint8_t* p) { return from_f16(reinterpret_cast<const uint16_t*>(p)); }
+};
+
+// S strips times M tokens of a panel of M.
+template <class Weight>
+struct TileFloat {
+  static constexpr int kPanel = kPanelF32;
+  static int64_t panel_bytes(const MatmulJob* job, int64_t m) { return job->k * m * 4; }
+
+  template <int S, int M>
+  static void run(const MatmulJob* job, int64_t strip, int64_t token, const uint8_t* panel) {
+    const uint8_t* w = job->weights + strip * job->strip_bytes;
+    const float* x = reinterpret_cast<const float*>(panel);
+    Floats acc[S][M];
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) acc[s][m] = splat(0.0f);
+    }
+    for (int64_t k = 0; k < job->k; ++k) {
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        const Floats weight = Weight::read(w + s * job->strip_bytes + k * 16 * Weight::kBytes);
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) acc[s][m] = fma(weight, splat(x[k * M + m]), acc[s][m]);
+      }
+    }
+    store_tile<S, M>(job, strip, token, acc);
+  }
+};
+
+struct TileQ8 {
+  static constexpr int kPanel = kPanelQ8;
+  static int64_t panel_bytes(const MatmulJob* job, int64_t m) {
+    return (job->k + kGroup - 1) / kGroup * m * (kGroup + 8);
+  }
+
+  template <int S, int M>
+  static void run(const MatmulJob* job, int64_t strip, int64_t token, const uint8_t* panel) {
+    const int64_t groups = (job->k + kGroup - 1) / kGroup;
+    const uint8_t* w = job->weights + strip * job->strip_bytes;
+    const uint8_t* scales = w + groups * (kGroup * kStripRows);
+    Floats acc[S][M];
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) acc[s][m] = splat(0.0f);
+    }
+    for (int64_t g = 0; g < groups; ++g) {
+      const int8_t* q = reinterpret_cast<const int8_t*>(panel);
+      const float* x_scale = reinterpret_cast<const float*>(panel + M * kGroup);
+      const int32_t* offset = reinterpret_cast<const int32_t*>(panel + M * (kGroup + 4));
+      panel += M * (kGroup + 8);
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        const int64_t at = s * job->strip_bytes;
+        group_dots<M>(w + at + g * (kGroup * kStripRows), scales + at + g * (kStripRows * 2), q,
+                      x_scale, offset, acc[s]);
+      }
+    }
+    store_tile<S, M>(job, strip, token, acc);
+  }
+
+  // acc[m] += scale(row) scale(token) sum over the group of w[row, k] q[m, k], one fma a token.
+  template <int M>
+  static void group_dots(const uint8_t* w, const uint8_t* scales, const int8_t* q,
+                         const float* x_scale, const int32_t* offset, Floats (&acc)[M]) {
+    Ints dot[M];
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) dot[m] = dot_start(offset[m]);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      const Bytes weight = load_bytes(w + j * 64);
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) dot[m] = dot4(dot[m], weight, q + m * kGroup + j * 4);
+    }
+    const Floats w_scale = from_f16(reinterpret_cast<const uint16_t*>(scales));
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      acc[m] = fma(to_float(dot[m]), mul(w_scale, splat(x_scale[m])), acc[m]);
+    }
+  }
+};
+
+// All panels against strips [strip, strip + S): the strips' weights stay in the first caches.
+// M counts down from the full panel to the size of this one.
+template <class Tile, int S, int M>
+inline void run_panel(const MatmulJob* job, int64_t strip, int64_t token, int64_t m,
+                      const uint8_t* panel) {
+  if constexpr (M >= 1) {
+    if (m == M) {
+      Tile::template run<S, M>(job, strip, token, panel);
+    } else {
+      run_panel<Tile, S, M - 1>(job, strip, token, m, panel);
+    }
+  }
+}
+
+template <class Tile, int S>
+inline void run_strips(const MatmulJob* job, int64_t strip) {
+  const uint8_t* panel = job->panels;
+  for (int64_t token = 0; token < job->tokens; token += Tile::kPanel) {
+    const int64_t left = job->tokens - token;
+    // S > 1 is compiled only for the few tokens that need it
+    constexpr int kLargest = S == 1 ? Tile::kPanel : kFewTokens;
+    run_panel<Tile, S, kLargest>(job, strip, token, left < Tile::kPanel ? left : Tile::kPanel,
+                                 panel);
+    panel += job->panel_bytes;
+  }
+}
+
+template <class Tile>
+inline void matmul(const MatmulJob* job) {
+  int64_t strip = job->strip_begin;
+  if (job->tokens <= kFewTokens) {
+    for (; strip + kStripsAtOnce <= job->strip_end; strip += kStripsAtOnce) {
+      run_strips<Tile, kStripsAtOnce>(job, strip);
+    }
+  }
+  for (; strip < job->strip_end; ++strip) run_strips<Tile, 1>(job, strip);
+}
+
+}  // namespace
+}  // namespace weft::tensor

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernels of one instruction set as a struct of function pointers. Every table computes the
+// same bits: the scalar one is the specification, a test compares the others with it.
+//
+// This header is all that the files of an instruction set see of weft: plain structs, no function
+// body and no library header, because an inline function compiled with -mavx512f could become the
+// copy that the linker keeps for everyone (style: the ISA trap).
+//
+// Shapes: rows are C order, strides are in elements. `m` counts tokens, `k` input features.
+#pragma once
+
+#include <stdint.h>
+
+namespace weft::tensor {
+
+constexpr int kStripRows = 16;       // output rows of a strip: one vector register
+constexpr int kGroup = 32;           // input values that share a scale
+constexpr int kBlockPositions = 32;  // positions of a KV block
+constexpr int kSpan = 256;           // absolute positions that attention reduces together
+constexpr int kPairsMax = 16;        // (row, head) pairs of one attention job
+
+// Activations meet weights in panels of up to `panel_*` tokens (of the table), packed:
+//   f32: [k][m] floats.
+//   q8:  for each group: [m][32] int8, [m] float scale, [m] int32 minus 128 times the values' sum.
+// y[token, row] = sum over k (ascending, fma) of w[row, k] x[token, k], plus bias.
+struct MatmulJob {
+  const uint8_t* weights;       // strip 0 of the matrix
+  int64_t strip_bytes;
+  int64_t strip_begin;          // strips [begin, end) are computed
+  int64_t strip_end;
+  int64_t out;                  // rows of the matrix
+  int64_t k;                    // columns; for q8 groups are counted by rounding up
+  const uint8_t* panels;        // packed activations
+  int64_t panel_bytes;          // from a full panel to the next
+  int64_t tokens;
+  float* y;                     // (tokens, out)
+  int64_t y_stride;
+  const float* bias;            // (out) or null
+};
+
+// A few query heads of one KV head, for one or several tokens of one sequence. The job's cache
+// blocks are found through a table; layout of a block in kv_view.h.
+struct AttentionJob {
+  const float* cache;           // block 0 of this layer
+  int64_t block_stride;         // floats from a block to the next
+  int64_t k_offset;             // floats from a block to this head's keys (head_dim, 32)
+  int64_t v_offset;             // floats from a block to this head's values (32, v_dim)
+  const int32_t* blocks;        // ids, one for every 32 positions
+  int32_t head_dim;
+  int32_t v_dim;                // head_dim rounded up to 16
+  int32_t window;               // visible positions including the token's own; 0: all
+  float scale;
+  int32_t pairs;                // <= kPairsMax
+  const float* q[kPairsMax];    // (head_dim) each
+  float* out[kPairsMax];        // (head_dim) each
+  int32_t position[kPairsMax];
+  float* scratch;               // kPairsMax * (3 * v_dim + kSpan) floats
+};
+
+struct KernelTable {
+  const char* name;             // "scalar", "avx2", "avx512"
+  int32_t panel_f32;            // tokens of a full panel
+  int32_t panel_q8;
+
+  void (*pack_f32)(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+  void (*pack_q8)(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+  void (*matmul_f32)(const MatmulJob* job);
+  void (*matmul_bf16)(const MatmulJob* job);
+  void (*matmul_f16)(const MatmulJob* job);
+  void (*matmul_q8)(const MatmulJob* job);
+  void (*attention)(const AttentionJob* job);
+
+  // y = weight * (x / sqrt(mean(x^2) + eps)); in place allowed.
+  void (*rms_norm)(float* y, const float* x, const float* weight, int64_t n, float eps);
+  void (*add)(float* y, const float* x, int64_t n);                     // y += x
+  void (*add_scaled)(float* y, const float* x, float a, int64_t n);     // y = fma(a, x, y)
+  void (*scale)(float* y, float a, int64_t n);                          // y *= a
+  void (*silu_mul)(float* y, const float* gate, const float* up, int64_t n);
+  // Half-split rotation of one head in place: x (2 half), cos and sin (half).
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
+  int64_t (*argmax)(const float* x, int64_t n);                         // lowest index of the max
+  // y = exp(scale (x - max x)), returns their sum in the 16-lane order; *max_out = max x.
+  float (*exp_scaled)(float* y, const float* x, float scale, int64_t n, float* max_out);
+  void (*exp)(float* y, const float* x, int64_t n);
+  void (*log)(float* y, const float* x, int64_t n);
+};
+
+extern const KernelTable kScalarKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+
+}  // namespace weft::tensor

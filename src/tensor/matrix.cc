@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/matrix.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "tensor/half.h"
+#include "tensor/kernels/table.h"
+
+namespace weft::tensor {
+namespace {
+
+constexpr int64_t kSizeMax = int64_t{1} << 40;
+
+int64_t element_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : 2; }
+
+int64_t groups_of(int64_t columns) { return (columns + kGroup - 1) / kGroup; }
+
+int64_t strip_bytes_of(WeightType type, int64_t columns) {
+  const int64_t bytes = type == WeightType::kQ8
+                            ? groups_of(columns) * kStripRows * (kGroup + 2)
+                            : columns * kStripRows * element_bytes(type);
+  return (bytes + 63) / 64 * 64;  // every strip begins on a cache line
+}
+
+// Where column `k` of row `row` lies inside its strip of values.
+int64_t q8_at(int64_t row, int64_t k) {
+  return k / kGroup * (kGroup * kStripRows) + k % kGroup / 4 * 64 + row % kStripRows * 4 + k % 4;
+}
+
+// Rounds to nearest even by the addition that pushes the fraction out; |v| < 2^22.
+int8_t rounded(float v) {
+  return static_cast<int8_t>(std::bit_cast<int32_t>(v + 12582912.0f) & 0xff);
+}
+
+}  // namespace
+
+std::string_view name_of(WeightType type) {
+  constexpr std::string_view kNames[] = {"f32", "bf16", "f16", "q8"};
+  return kNames[static_cast<int>(type)];
+}
+
+size_t Matrix::bytes_of(WeightType type, int64_t rows, int64_t columns) {
+  CHECK(rows >= 0 && columns >= 0 && rows < kSizeMax && columns < kSizeMax);
+  return static_cast<size_t>((rows + 15) / 16 * strip_bytes_of(type, columns));
+}
+
+void Matrix::read_row(int64_t row, std::span<float> out) const {
+  CHECK(row >= 0 && row < rows_, "row {} of {}", row, rows_);
+  CHECK(std::ssize(out) == columns_, "{} floats for {} columns", out.size(), columns_);
+  const uint8_t* strip = data() + row / kStripRows * strip_bytes_;
+  const int64_t lane = row % kStripRows;
+  const auto u16_at = [](const uint8_t* p, int64_t i) {
+    uint16_t raw;
+    std::memcpy(&raw, p + i * 2, 2);
+    return raw;
+  };
+  if (type_ == WeightType::kF32) {
+    for (int64_t k = 0; k < columns_; ++k) {
+      std::memcpy(&out[k], strip + (k * kStripRows + lane) * 4, 4);
+    }
+  } else if (type_ != WeightType::kQ8) {
+    for (int64_t k = 0; k < columns_; ++k) {
+      const uint16_t raw = u16_at(strip, k * kStripRows + lane);
+      out[k] = type_ == WeightType::kBF16 ? float_of_bf16(raw) : float_of_f16(raw);
+    }
+  } else {
+    const uint8_t* scales = strip + groups_of(columns_) * (kGroup * kStripRows);
+    for (int64_t k = 0; k < columns_; ++k) {
+      const float scale = float_of_f16(u16_at(scales, k / kGroup * kStripRows + lane));
+      out[k] = static_cast<float>(int{strip[q8_at(row, k)]} - 128) * scale;
+    }
+  }
+}
+
+Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
+  CHECK(rows > 0 && columns > 0, "a matrix of {} x {}", rows, columns);
+  matrix_.type_ = type;
+  matrix_.rows_ = rows;
+  matrix_.columns_ = columns;
+  matrix_.strip_bytes_ = strip_bytes_of(type, columns);
+  matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
+  // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
+  // a q8 zero is 128. Whole rows are written by set_row.
+  uint8_t* data = matrix_.buffer_.data();
+  const int64_t strips = matrix_.strips();
+  if (type == WeightType::kQ8 && columns % kGroup != 0) {
+    for (int64_t s = 0; s < strips; ++s) {
+      std::memset(data + s * matrix_.strip_bytes_ + columns / kGroup * (kGroup * kStripRows), 128,
+                  kGroup * kStripRows);
+    }
+  }
+  if (rows % kStripRows != 0) {
+    uint8_t* last = data + (strips - 1) * matrix_.strip_bytes_;
+    std::memset(last, 0, static_cast<size_t>(matrix_.strip_bytes_));
+    if (type == WeightType::kQ8) {
+      std::memset(last, 128, static_cast<size_t>(groups_of(columns) * kGroup * kStripRows));
+    }
+  }
+}
+
+void Packer::put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n, uint16_t scale) {
+  uint8_t* strip = matrix_.buffer_.data() + row / kStripRows * matrix_.strip_bytes_;
+  for (int64_t i = 0; i < n; ++i) {
+    strip[q8_at(row, group * kGroup + i)] = static_cast<uint8_t>(int{values[i]} + 128);
+  }
+  uint8_t* scales = strip + groups_of(matrix_.columns_) * (kGroup * kStripRows);
+  std::memcpy(scales + (group * kStripRows + row % kStripRows) * 2, &scale, 2);
+}
+
+void Packer::set_row(int64_t row, std::span<const float> values) {
+  const int64_t columns = matrix_.columns_;
+  CHECK(row >= 0 && row < matrix_.rows_, "row {} of {}", row, matrix_.rows_);
+  CHECK(std::ssize(values) == columns, "{} values for {} columns", values.size(), columns);
+  if (matrix_.type_ == WeightType::kQ8) {
+    for (int64_t at = 0; at < columns; at += kGroup) {
+      const int64_t n = std::min<int64_t>(kGroup, columns - at);
+      float most = 0;
+      for (int64_t i = 0; i < n; ++i) most = std::max(most, std::abs(values[at + i]));
+      const uint16_t scale = f16_of_float(std::min(most / 127.0f, 65504.0f));
+      const float step = float_of_f16(scale);
+      const float inverse = step > 0 ? 1.0f / step : 0.0f;
+      int8_t q[kGroup];
+      for (int64_t i = 0; i < n; ++i) {
+        q[i] = rounded(std::clamp(values[at + i] * inverse, -127.0f, 127.0f));
+      }
+      put_q8(row, at / kGroup, q, n, scale);
+    }
+    return;
+  }
+  uint8_t* strip = matrix_.buffer_.data() + row / kStripRows * matrix_.strip_bytes_;
+  for (int64_t k = 0; k < columns; ++k) {
+    const int64_t at = k * kStripRows + row % kStripRows;
+    if (matrix_.type_ == WeightType::kF32) {
+      std::memcpy(strip + at * 4, &values[k], 4);
+    } else {
+      const uint16_t raw = matrix_.type_ == WeightType::kBF16 ? bf16_of_float(values[k])
+                                                              : f16_of_float(values[k]);
+      std::memcpy(strip + at * 2, &raw, 2);
+    }
+  }
+}
+
+void Packer::set_row_f32(int64_t row, const void* values) {
+  std::vector<float> floats(static_cast<size_t>(matrix_.columns_));
+  std::memcpy(floats.data(), values, floats.size() * 4);
+  set_row(row, floats);
+}
+
+void Packer::set_row_bf16(int64_t row, const void* values) {
+  std::vector<float> floats(static_cast<size_t>(matrix_.columns_));
+  for (size_t k = 0; k < floats.size(); ++k) {
+    uint16_t raw;
+    std::memcpy(&raw, static_cast<const uint8_t*>(values) + k * 2, 2);
+    floats[k] = float_of_bf16(raw);
+  }
+  set_row(row, floats);
+}
+
+void Packer::set_row_f16(int64_t row, const void* values) {
+  std::vector<float> floats(static_cast<size_t>(matrix_.columns_));
+  for (size_t k = 0; k < floats.size(); ++k) {
+    uint16_t raw;
+    std::memcpy(&raw, static_cast<const uint8_t*>(values) + k * 2, 2);
+    floats[k] = float_of_f16(raw);
+  }
+  set_row(row, floats);
+}
+
+void Packer::set_row_q8(int64_t row, const void* values, const void* scales) {
+  CHECK(matrix_.type_ == WeightType::kQ8);
+  CHECK(row >= 0 && row < matrix_.rows_, "row {} of {}", row, matrix_.rows_);
+  for (int64_t at = 0; at < matrix_.columns_; at += kGroup) {
+    uint16_t scale;
+    std::memcpy(&scale, static_cast<const uint8_t*>(scales) + at / kGroup * 2, 2);
+    put_q8(row, at / kGroup, static_cast<const int8_t*>(values) + at,
+           std::min<int64_t>(kGroup, matrix_.columns_ - at), scale);
+  }
+}
+
+Matrix Packer::finish() && { return std::move(matrix_); }
+
+Matrix pack(WeightType type, WeightType source, const void* values, int64_t rows,
+            int64_t columns) {
+  CHECK(source != WeightType::kQ8, "q8 rows carry scales: pack_q8");
+  Packer packer(type, rows, columns);
+  const auto* bytes = static_cast<const uint8_t*>(values);
+  for (int64_t row = 0; row < rows; ++row) {
+    const uint8_t* at = bytes + row * columns * element_bytes(source);
+    if (source == WeightType::kF32) packer.set_row_f32(row, at);
+    if (source == WeightType::kBF16) packer.set_row_bf16(row, at);
+    if (source == WeightType::kF16) packer.set_row_f16(row, at);
+  }
+  return std::move(packer).finish();
+}
+
+Matrix pack_q8(const void* values, const void* scales, int64_t rows, int64_t columns) {
+  Packer packer(WeightType::kQ8, rows, columns);
+  for (int64_t row = 0; row < rows; ++row) {
+    packer.set_row_q8(row, static_cast<const uint8_t*>(values) + row * columns,
+                      static_cast<const uint8_t*>(scales) + row * groups_of(columns) * 2);
+  }
+  return std::move(packer).finish();
+}
+
+}  // namespace weft::tensor

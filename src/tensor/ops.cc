@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/ops.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "tensor/kernels/table.h"
+#include "tensor/tables.h"
+
+namespace weft::tensor {
+namespace {
+
+// Below this many floats a second thread costs more than it saves.
+constexpr int64_t kSerialFloats = 16 * 1024;
+// Packed activations of one pass over the weights: half of a common second-level cache.
+constexpr int64_t kPanelBytesMax = 512 * 1024;
+constexpr int32_t kHeadDimMax = 256;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+void check_same_shape(const Rows& y, const ConstRows& x) {
+  CHECK(y.rows == x.rows && y.columns == x.columns, "({}, {}) with ({}, {})", y.rows, y.columns,
+        x.rows, x.columns);
+}
+
+void check_sequence(const SequenceRows& s, const KvView& view, int64_t rows) {
+  CHECK(s.first_row >= 0 && s.rows >= 0 && s.first_row + s.rows <= rows,
+        "rows {}+{} of a batch of {}", s.first_row, s.rows, rows);
+  CHECK(s.first_position >= 0 &&
+            ceil_div(s.first_position + s.rows, kBlockPositions) <= std::ssize(s.blocks),
+        "positions {}+{} in {} blocks", s.first_position, s.rows, s.blocks.size());
+  CHECK(view.base != nullptr && view.block_stride >= view.layout.block_floats());
+}
+
+}  // namespace
+
+Rows Rows::slice(int64_t first, int64_t count) const {
+  CHECK(first >= 0 && count >= 0 && first + count <= columns);
+  Rows out(data + first, rows, count);
+  out.stride = stride;
+  return out;
+}
+
+Rows Rows::range(int64_t first, int64_t count) const {
+  CHECK(first >= 0 && count >= 0 && first + count <= rows);
+  Rows out(data + first * stride, count, columns);
+  out.stride = stride;
+  return out;
+}
+
+Result<std::unique_ptr<Ops>> Ops::create(const OpsOptions& options) {
+  CHECK(options.threads >= 0);
+  const KernelTable* table =
+      options.table.empty() ? TRY(best_table()) : TRY(table_by_name(options.table));
+  const int threads = options.threads > 0 ? options.threads : usable_cores();
+  return std::unique_ptr<Ops>(new Ops(*table, threads));
+}
+
+Ops::Ops(const KernelTable& table, int threads)
+    : table_(table), pool_(threads), attention_scratch_(static_cast<size_t>(threads)) {}
+
+std::string_view Ops::table_name() const { return table_.name; }
+
+// fn(begin, end) over ranges of rows that together are all of them.
+template <class Function>
+void Ops::for_rows(int64_t rows, int64_t columns, Function&& fn) {
+  const FlushDenormals flush;
+  if (rows * columns <= kSerialFloats || rows < 2) {
+    fn(int64_t{0}, rows);
+    return;
+  }
+  const int64_t step = std::max<int64_t>(1, kSerialFloats / 2 / std::max<int64_t>(columns, 1));
+  pool_.parallel_for(ceil_div(rows, step), [&](int64_t part, int) {
+    fn(part * step, std::min(rows, (part + 1) * step));
+  });
+}
+
+void Ops::embed(Rows y, const Matrix& w, std::span<const int32_t> tokens) {
+  CHECK(y.rows == std::ssize(tokens) && y.columns == w.columns());
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      w.read_row(tokens[i], {y.row(i), static_cast<size_t>(y.columns)});
+    }
+  });
+}
+
+void Ops::rms_norm(Rows y, ConstRows x, std::span<const float> weight, float eps) {
+  check_same_shape(y, x);
+  CHECK(std::ssize(weight) == x.columns && x.columns > 0);
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      table_.rms_norm(y.row(i), x.row(i), weight.data(), x.columns, eps);
+    }
+  });
+}
+
+void Ops::rms_norm_heads(Rows x, std::span<const float> weight, float eps) {
+  const int64_t d = std::ssize(weight);
+  CHECK(d > 0 && x.columns % d == 0, "{} columns of heads of {}", x.columns, d);
+  for_rows(x.rows, x.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (float* head = x.row(i); head < x.row(i) + x.columns; head += d) {
+        table_.rms_norm(head, head, weight.data(), d, eps);
+      }
+    }
+  });
+}
+
+void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bias) {
+  CHECK(x.rows == y.rows && x.columns == w.columns() && y.columns == w.rows(),
+        "({}, {}) = ({}, {}) times ({}, {})^T", y.rows, y.columns, x.rows, x.columns, w.rows(),
+        w.columns());
+  CHECK(bias.empty() || std::ssize(bias) == w.rows());
+  if (y.rows == 0) return;
+  const FlushDenormals flush;
+  const bool q8 = w.type() == WeightType::kQ8;
+  const int64_t panel = q8 ? table_.panel_q8 : table_.panel_f32;
+  const int64_t token_bytes = q8 ? ceil_div(x.columns, kGroup) * (kGroup + 8) : x.columns * 4;
+  const int64_t panels_at_once = std::max<int64_t>(1, kPanelBytesMax / (panel * token_bytes));
+  const int64_t tokens_at_once = std::min(x.rows, panels_at_once * panel);
+  panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes));
+  const auto pack = q8 ? table_.pack_q8 : table_.pack_f32;
+  void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
+                                               table_.matmul_f16, table_.matmul_q8};
+  const auto kernel = kernels[static_cast<int>(w.type())];
+
+  for (int64_t token = 0; token < x.rows; token += tokens_at_once) {
+    const int64_t tokens = std::min(tokens_at_once, x.rows - token);
+    const auto pack_one = [&](int64_t p, int) {
+      pack(x.row(token + p * panel), x.stride, std::min(panel, tokens - p * panel), x.columns,
+           panels_.data() + p * panel * token_bytes);
+    };
+    const int64_t panels = ceil_div(tokens, panel);
+    if (tokens * x.columns <= kSerialFloats) {
+      for (int64_t p = 0; p < panels; ++p) pack_one(p, 0);
+    } else {
+      pool_.parallel_for(panels, pack_one);
+    }
+    MatmulJob job{w.data(), w.strip_bytes(), 0, w.strips(), w.rows(), w.columns(),
+                  panels_.data(), panel * token_bytes, tokens, y.row(token), y.stride,
+                  bias.empty() ? nullptr : bias.data()};
+    if (tokens * w.columns() * w.rows() <= 4 * kSerialFloats) {
+      kernel(&job);
+      continue;
+    }
+    const int64_t step = std::max<int64_t>(4, ceil_div(w.strips(), pool_.threads() * 4));
+    pool_.parallel_for(ceil_div(w.strips(), step), [&](int64_t part, int) {
+      MatmulJob mine = job;
+      mine.strip_begin = part * step;
+      mine.strip_end = std::min(w.strips(), (part + 1) * step);
+      kernel(&mine);
+    });
+  }
+}
+
+void Ops::add(Rows y, ConstRows x) {
+  check_same_shape(y, x);
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) table_.add(y.row(i), x.row(i), y.columns);
+  });
+}
+
+void Ops::add_scaled(Rows y, ConstRows x, float a) {
+  check_same_shape(y, x);
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) table_.add_scaled(y.row(i), x.row(i), a, y.columns);
+  });
+}
+
+void Ops::scale(Rows y, float a) {
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) table_.scale(y.row(i), a, y.columns);
+  });
+}
+
+void Ops::silu_mul(Rows y, ConstRows gate, ConstRows up) {
+  check_same_shape(y, gate);
+  check_same_shape(y, up);
+  for_rows(y.rows, y.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      table_.silu_mul(y.row(i), gate.row(i), up.row(i), y.columns);
+    }
+  });
+}
+
+void Ops::rope(Rows x, const RopeTable& table, std::span<const int32_t> positions) {
+  const int64_t half = table.half;
+  CHECK(half > 0 && x.columns % (2 * half) == 0, "{} columns of heads of {}", x.columns, 2 * half);
+  CHECK(std::ssize(positions) == x.rows && table.cos.size() == table.sin.size());
+  for_rows(x.rows, x.columns, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = positions[i] * half;
+      CHECK(at >= 0 && at + half <= std::ssize(table.cos), "position {}", positions[i]);
+      for (float* head = x.row(i); head < x.row(i) + x.columns; head += 2 * half) {
+        table_.rope(head, table.cos.data() + at, table.sin.data() + at, half);
+      }
+    }
+  });
+}
+
+void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, ConstRows k,
+                   ConstRows v) {
+  const KvLayout& layout = view.layout;
+  const int64_t d = layout.head_dim;
+  CHECK(k.rows == v.rows && k.columns == layout.kv_heads * d && v.columns == k.columns);
+  for (const SequenceRows& s : sequences) {
+    check_sequence(s, view, k.rows);
+    for (int64_t i = 0; i < s.rows; ++i) {
+      const int64_t position = s.first_position + i;
+      const int64_t slot = position % kBlockPositions;
+      const int64_t id = s.blocks[position / kBlockPositions];
+      CHECK(id >= 0, "no block for position {}", position);
+      float* block = view.base + id * view.block_stride;
+      const float* key = k.row(s.first_row + i);
+      for (int64_t j = 0; j < k.columns; ++j) block[j * kBlockPositions + slot] = key[j];
+      float* values = block + layout.key_floats() + slot * layout.v_dim();
+      const float* value = v.row(s.first_row + i);
+      for (int32_t head = 0; head < layout.kv_heads; ++head) {
+        float* to = values + head * kBlockPositions * layout.v_dim();
+        std::memcpy(to, value + head * d, static_cast<size_t>(d) * sizeof(float));
+        std::fill(to + d, to + layout.v_dim(), 0.0f);
+      }
+    }
+  }
+}
+
+// Rows [first, first + rows) of a sequence against one KV head.
+void Ops::attention_item(Rows out, ConstRows q, const KvView& view, const SequenceRows& sequence,
+                         const AttentionOptions& options, int64_t first, int64_t rows,
+                         int32_t kv_head, float* scratch) {
+  const KvLayout& layout = view.layout;
+  const int64_t d = layout.head_dim;
+  const int32_t group = options.heads / layout.kv_heads;
+  AttentionJob job{};
+  job.cache = view.base;
+  job.block_stride = view.block_stride;
+  job.k_offset = kv_head * d * kBlockPositions;
+  job.v_offset = layout.key_floats() + kv_head * kBlockPositions * layout.v_dim();
+  job.blocks = sequence.blocks.data();
+  job.head_dim = layout.head_dim;
+  job.v_dim = static_cast<int32_t>(layout.v_dim());
+  job.window = options.window;
+  job.scale = options.scale;
+  job.scratch = scratch;
+  for (int64_t i = first; i < first + rows; ++i) {
+    for (int32_t g = 0; g < group; ++g) {
+      const int64_t column = (int64_t{kv_head} * group + g) * d;
+      job.q[job.pairs] = q.row(sequence.first_row + i) + column;
+      job.out[job.pairs] = out.row(sequence.first_row + i) + column;
+      job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
+      if (++job.pairs == kPairsMax) {
+        table_.attention(&job);
+        job.pairs = 0;
+      }
+    }
+  }
+  if (job.pairs > 0) table_.attention(&job);
+}
+
+void Ops::attention(Rows out, ConstRows q, const KvView& view,
+                    std::span<const SequenceRows> sequences, const AttentionOptions& options) {
+  const KvLayout& layout = view.layout;
+  CHECK(layout.kv_heads > 0 && layout.head_dim > 0 && layout.head_dim <= kHeadDimMax);
+  CHECK(options.heads > 0 && options.heads % layout.kv_heads == 0 && options.window >= 0);
+  check_same_shape(out, q);
+  CHECK(q.columns == int64_t{options.heads} * layout.head_dim);
+  // An item is a few rows of a sequence and one KV head. Rows that fill a job together share it.
+  struct Item {
+    const SequenceRows* sequence;
+    int64_t first, rows;
+    int32_t kv_head;
+  };
+  const int64_t rows_at_once = std::max<int64_t>(1, kPairsMax / (options.heads / layout.kv_heads));
+  std::vector<Item> items;
+  for (const SequenceRows& s : sequences) {
+    check_sequence(s, view, q.rows);
+    // the last rows see most: they come first, so that no thread is left with a long one
+    for (int64_t end = s.rows; end > 0; end -= std::min(end, rows_at_once)) {
+      const int64_t first = std::max<int64_t>(0, end - rows_at_once);
+      for (int32_t h = 0; h < layout.kv_heads; ++h) items.push_back({&s, first, end - first, h});
+    }
+  }
+  const FlushDenormals flush;
+  const size_t scratch_floats =
+      static_cast<size_t>(kPairsMax) * static_cast<size_t>(3 * layout.v_dim() + kSpan);
+  for (Buffer& scratch : attention_scratch_) scratch.reserve(scratch_floats * sizeof(float));
+  pool_.parallel_for(std::ssize(items), [&](int64_t part, int thread) {
+    const Item& item = items[part];
+    attention_item(out, q, view, *item.sequence, options, item.first, item.rows, item.kv_head,
+                   reinterpret_cast<float*>(attention_scratch_[thread].data()));
+  });
+}
+
+int64_t Ops::argmax(std::span<const float> x) {
+  CHECK(!x.empty());
+  return table_.argmax(x.data(), std::ssize(x));
+}
+
+float Ops::softmax(std::span<float> probabilities, std::span<const float> logits, float scale) {
+  CHECK(!logits.empty() && probabilities.size() == logits.size());
+  const FlushDenormals flush;
+  const int64_t n = std::ssize(logits);
+  float most = 0;
+  const float sum = table_.exp_scaled(probabilities.data(), logits.data(), scale, n, &most);
+  table_.scale(probabilities.data(), 1.0f / sum, n);
+  float log_sum = sum;
+  table_.log(&log_sum, &log_sum, 1);
+  return __builtin_fmaf(scale, most, log_sum);
+}
+
+void Ops::exp(std::span<float> y, std::span<const float> x) {
+  CHECK(y.size() == x.size());
+  const FlushDenormals flush;
+  table_.exp(y.data(), x.data(), std::ssize(x));
+}
+
+void Ops::log(std::span<float> y, std::span<const float> x) {
+  CHECK(y.size() == x.size());
+  const FlushDenormals flush;
+  table_.log(y.data(), x.data(), std::ssize(x));
+}
+
+}  // namespace weft::tensor

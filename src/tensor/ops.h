@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dozen operations of a forward pass. A family's forward() is written in these and sees no
+// thread, instruction set or weight layout. The one idea: deterministic by construction. A row's
+// result has the same bits whatever batch it is in, whatever the number of threads, the chunking,
+// the block table and the kernel table; nothing here calls libm, and denormals are zero.
+//
+// Weights of every type meet f32 activations; q8 weights meet activations quantised to int8 in
+// groups of 32 inside matmul. Not here: allocation of the KV cache, sampling, model formulas.
+//
+// Shapes are (rows, columns), C order; a view may have a longer stride (a slice of columns). All
+// shape mistakes are our bugs: CHECK. One caller at a time; the spans must outlive the call only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "tensor/buffer.h"
+#include "tensor/kv_view.h"
+#include "tensor/matrix.h"
+
+namespace weft::tensor {
+
+struct KernelTable;
+
+// A view of rows of floats.
+struct Rows {
+  float* data = nullptr;
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t stride = 0;  // floats from a row to the next, >= columns
+
+  Rows() = default;
+  Rows(float* data_, int64_t rows_, int64_t columns_)
+      : data(data_), rows(rows_), columns(columns_), stride(columns_) {}
+  float* row(int64_t i) const { return data + i * stride; }
+  // Columns [first, first + count) of the same rows.
+  Rows slice(int64_t first, int64_t count) const;
+  // Rows [first, first + count).
+  Rows range(int64_t first, int64_t count) const;
+};
+
+struct ConstRows {
+  const float* data = nullptr;
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t stride = 0;
+
+  ConstRows() = default;
+  ConstRows(const float* data_, int64_t rows_, int64_t columns_)
+      : data(data_), rows(rows_), columns(columns_), stride(columns_) {}
+  ConstRows(const Rows& r)  // NOLINT: a view that may be written may be read
+      : data(r.data), rows(r.rows), columns(r.columns), stride(r.stride) {}
+  const float* row(int64_t i) const { return data + i * stride; }
+};
+
+// cos and sin of every position, (positions, head_dim / 2) each, attention factor included.
+struct RopeTable {
+  std::span<const float> cos;
+  std::span<const float> sin;
+  int64_t half = 0;  // head_dim / 2
+};
+
+struct AttentionOptions {
+  int32_t heads = 0;   // query heads, a multiple of the view's kv_heads
+  float scale = 1.0f;  // times q . k
+  int32_t window = 0;  // a token sees itself and window - 1 before it; 0: all before it
+};
+
+struct OpsOptions {
+  int threads = 0;    // 0: usable_cores()
+  std::string table;  // "scalar", "avx2", "avx512"; empty: the fastest
+};
+
+class Ops {
+ public:
+  // E0290: processor too old; E0291: no such table.
+  static Result<std::unique_ptr<Ops>> create(const OpsOptions& options = {});
+  Ops(const Ops&) = delete;
+  Ops& operator=(const Ops&) = delete;
+
+  int threads() const { return pool_.threads(); }
+  std::string_view table_name() const;
+
+  // y (tokens, columns) = rows `tokens` of w.
+  void embed(Rows y, const Matrix& w, std::span<const int32_t> tokens);
+
+  // y = weight * x / sqrt(mean(x^2) + eps), each row; weight (columns). In place allowed.
+  void rms_norm(Rows y, ConstRows x, std::span<const float> weight, float eps);
+  // The same for each head of each row, in place: x (rows, heads * d), weight (d).
+  void rms_norm_heads(Rows x, std::span<const float> weight, float eps);
+
+  // y (M, out) = x (M, in) w^T (+ bias (out)). M >= 0.
+  void matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bias = {});
+
+  void add(Rows y, ConstRows x);                   // y += x
+  void add_scaled(Rows y, ConstRows x, float a);   // y = fma(a, x, y)
+  void scale(Rows y, float a);                     // y *= a
+  void silu_mul(Rows y, ConstRows gate, ConstRows up);  // y = silu(gate) * up; y may be gate or up
+
+  // Rotates every head of x (rows, heads * 2 half) in place, half split:
+  // x'_i = x_i cos - x_{i+half} sin, x'_{i+half} = x_{i+half} cos + x_i sin. positions (rows).
+  void rope(Rows x, const RopeTable& table, std::span<const int32_t> positions);
+
+  // Writes keys and values (M, kv_heads * head_dim), rotated and normed as they shall be cached.
+  void store_kv(const KvView& view, std::span<const SequenceRows> sequences, ConstRows k,
+                ConstRows v);
+  // out (M, heads * head_dim) = softmax(scale q k^T) v over what each row may see: its sequence's
+  // positions up to its own, which store_kv has written before. Query head h reads KV head
+  // h / (heads / kv_heads). Rows of no sequence are left untouched.
+  void attention(Rows out, ConstRows q, const KvView& view,
+                 std::span<const SequenceRows> sequences, const AttentionOptions& options);
+
+  // --- for samplers, on one row of logits ---
+  int64_t argmax(std::span<const float> x);  // lowest index of the largest; NaN never wins
+  // probabilities = softmax(scale * logits) (may be the same memory); returns
+  // ln sum exp(scale * logits), so that scale * logit - result is a log probability. A logit of
+  // -inf gets exactly 0.
+  float softmax(std::span<float> probabilities, std::span<const float> logits, float scale = 1.0f);
+  void exp(std::span<float> y, std::span<const float> x);  // at most 2 ulp, flushed below 2^-126
+  void log(std::span<float> y, std::span<const float> x);  // at most 2 ulp
+
+ private:
+  Ops(const KernelTable& table, int threads);
+  template <class Function>
+  void for_rows(int64_t rows, int64_t columns, Function&& fn);
+  void attention_item(Rows out, ConstRows q, const KvView& view, const SequenceRows& sequence,
+                      const AttentionOptions& options, int64_t first, int64_t rows, int32_t kv_head,
+                      float* scratch);
+
+  const KernelTable& table_;
+  ThreadPool pool_;
+  Buffer panels_;                         // packed activations of a matmul
+  std::vector<Buffer> attention_scratch_; // one a thread
+};
+
+}  // namespace weft::tensor
