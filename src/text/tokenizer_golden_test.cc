@@ -4,6 +4,7 @@
 // repository: WEFT_GOLDEN) and for the small ones in tests/golden/tokenizers/mini.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -72,6 +73,29 @@ std::string_view first_of(const json::Object& record, std::vector<std::string_vi
   return "id";
 }
 
+// `ids_specials_as_text` was recorded with a tokenizer from which the special tokens had been
+// taken out, which numbered the others anew: the first one that is not in the base vocabulary got
+// the first id behind it. (So '</think>' of Qwen3 stands there as 151654, the id of
+// '<|vision_pad|>'.) This gives each such id its token back, one to one.
+Ids with_real_numbers(const Tokenizer& tokenizer, Ids recorded) {
+  std::vector<TokenId> not_special;
+  TokenId base = -1;  // added tokens at the end of the vocabulary begin here
+  for (const AddedToken& token : tokenizer.added_tokens()) {
+    if (token.id < 100'000) continue;  // EXAONE's stand in the base vocabulary, at its start
+    if (base < 0) base = token.id;
+    if (!token.special) not_special.push_back(token.id);
+  }
+  for (TokenId& id : recorded) {
+    if (base >= 0 && id >= base) id = not_special.at(static_cast<size_t>(id - base));
+  }
+  return recorded;
+}
+
+Ids expected_specials_as_text(const Tokenizer& tokenizer, const json::Object& record) {
+  if (!record.contains("ids_specials_as_text")) return ids_of(record, "ids");
+  return with_real_numbers(tokenizer, ids_of(record, "ids_specials_as_text"));
+}
+
 void expect_encodings(const Tokenizer& tokenizer, const std::string& path) {
   for (const json::Object& record : read_lines(path)) {
     SCOPED_TRACE(text_of(record, "id"));
@@ -80,7 +104,7 @@ void expect_encodings(const Tokenizer& tokenizer, const std::string& path) {
     EXPECT_EQ(tokenizer.encode(text), ids);
     EXPECT_EQ(tokenizer.encode(MarkedText{text, {}}), ids);
     EXPECT_EQ(tokenizer.encode(text, AddedTokens::kSpecialsAsText),
-              ids_of(record, first_of(record, {"ids_specials_as_text", "ids"})));
+              expected_specials_as_text(tokenizer, record));
     EXPECT_EQ(tokenizer.decode(ids), text_of(record, first_of(record, {"decoded", "text"})));
     EXPECT_EQ(tokenizer.decode(ids, true),
               text_of(record, first_of(record, {"decoded_skip_special", "decoded", "text"})));
@@ -89,8 +113,9 @@ void expect_encodings(const Tokenizer& tokenizer, const std::string& path) {
     const bool has_added_space = std::any_of(
         untrusted.begin(), untrusted.end(), [&](TokenId id) { return tokenizer.is_added(id); });
     if (!has_added_space) {  // the goldens do not have our exception for white space
-      EXPECT_EQ(untrusted, ids_of(record, first_of(record, {"ids_all_added_as_text",
-                                                            "ids_specials_as_text", "ids"})));
+      EXPECT_EQ(untrusted, record.contains("ids_all_added_as_text")
+                               ? ids_of(record, "ids_all_added_as_text")
+                               : expected_specials_as_text(tokenizer, record));
     }
   }
 }
@@ -130,7 +155,6 @@ void expect_streams(const Tokenizer& tokenizer, const std::string& path) {
     expect_stream(StreamDecoder(tokenizer, true), ids,
                   texts_of(record, differs ? "chunks_skip_special" : "chunks"),
                   record.contains("flush_skip_special") ? text_of(record, "flush_skip_special")
-                  : differs                             ? ""
                                                         : flush);
   }
 }
