@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes a Change as rows, inside the journal's transaction. The run's row comes first and is the
+// fence: where it no longer belongs to this worker, or is terminal, nothing of the change is
+// written (false). No commit, no thread, no decision here.
+#pragma once
+
+#include <string>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "store/db.h"
+#include "worker/chain.h"
+#include "worker/lease.h"
+#include "worker/records.h"
+
+namespace weft::worker {
+
+class ChangeWriter {
+ public:
+  explicit ChangeWriter(store::Db& db) : db_(db) {}
+
+  // True: written. False: the run belongs to somebody else now, or has ended.
+  Result<bool> write(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
+  // The transaction was rolled back: nothing written in it may be taken as present.
+  void forget() { definitions_.clear(); }
+
+ private:
+  Result<bool> write_run(const Change& change, const WorkerIdentity& worker);
+  Status insert_run(const Change& change, const WorkerIdentity& worker);
+  Status write_events(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
+  Status write_steps(const Change& change);
+  Status write_timers(const Change& change);
+  Status write_effects(const Change& change);
+  Status write_ai_calls(const Change& change);
+
+  store::Db& db_;
+  std::unordered_set<std::string> definitions_;  // known to be in the store
+};
+
+}  // namespace weft::worker

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/journal.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "obs/log.h"
+
+namespace weft::worker {
+namespace {
+
+// A group holds the store's write lock, so it ends early enough for other processes to get in.
+constexpr size_t kGroupChangesMax = 1024;
+constexpr size_t kGroupEventsMax = 16'384;
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+}  // namespace
+
+Journal::Journal(Env& env, JournalOptions options, Listener listener)
+    : env_(env), options_(std::move(options)), listener_(std::move(listener)) {}
+
+Result<std::unique_ptr<Journal>> Journal::open(Env& env, JournalOptions options,
+                                               Listener listener) {
+  CHECK(options.open != nullptr && listener != nullptr, "a journal needs a store and a listener");
+  CHECK(options.heartbeat_ms < options.lease_ms, "a heartbeat must come within the lease");
+  std::unique_ptr<Journal> journal(new Journal(env, std::move(options), std::move(listener)));
+  TRY(journal->start());
+  return Result<std::unique_ptr<Journal>>(std::move(journal));
+}
+
+Status Journal::start() {
+  db_ = TRY(options_.open());
+  writer_.emplace(*db_);
+  worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+  chain_.emplace(worker_.id, worker_.epoch);
+  TRY(set_clock());
+  const int64_t now = env_.mono_ns();
+  next_heartbeat_ns_ = now + options_.heartbeat_ms * kNsPerMs;
+  next_scan_ns_ = now;  // at once: runs of dead workers need not wait for a second
+  if (options_.own_thread) thread_ = std::thread([this] { write_loop(); });
+  return ok_status();
+}
+
+Journal::~Journal() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+Sequence Journal::append(Change change) {
+  Sequence sequence;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    sequence.n = ++decided_;
+    queue_.push_back({std::move(change), false, sequence.n});
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+  return sequence;
+}
+
+void Journal::release(const std::string& run) {
+  Change named;
+  named.run = run;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(named), true, ++decided_});
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Journal::set_room(int64_t room) {
+  CHECK(room >= 0, "room for {} runs", room);
+  const std::lock_guard lock(mutex_);
+  room_ = room;
+}
+
+void Journal::want(const std::string& run) {
+  const std::lock_guard lock(mutex_);
+  wanted_.push_back(run);
+}
+
+int64_t Journal::now_us() {
+  const int64_t now = env_.mono_ns() / 1000 + clock_offset_us_.load();
+  int64_t last = clock_last_us_.load();
+  while (now > last && !clock_last_us_.compare_exchange_weak(last, now)) {
+  }
+  return std::max(now, last);
+}
+
+Status Journal::set_clock() {
+  const int64_t store_us = TRY(db_->now_ms()) * 1000;
+  clock_offset_us_.store(store_us - env_.mono_ns() / 1000);
+  return ok_status();
+}
+
+bool Journal::heartbeat_due() { return env_.mono_ns() >= next_heartbeat_ns_; }
+bool Journal::scan_due() { return env_.mono_ns() >= next_scan_ns_; }
+
+int64_t Journal::idle_ns() {
+  const int64_t until = std::min(next_heartbeat_ns_, next_scan_ns_) - env_.mono_ns();
+  return std::clamp<int64_t>(until, 0, 1000 * kNsPerMs);
+}
+
+void Journal::write_loop() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (queue_.empty() && !stopping_) {
+        waiting_ = true;
+        wake_.wait_for(lock, std::chrono::nanoseconds(idle_ns()),
+                       [this] { return stopping_ || !queue_.empty(); });
+        waiting_ = false;
+      }
+      if (stopping_) return;
+    }
+    pump();
+  }
+}
+
+std::vector<Journal::Queued> Journal::take_group() {
+  const std::lock_guard lock(mutex_);
+  if (failed_) queue_.clear();
+  size_t count = 0;
+  size_t events = 0;
+  while (count < queue_.size() && count < kGroupChangesMax && events < kGroupEventsMax) {
+    events += queue_[count].change.events.size();
+    ++count;
+  }
+  if (count == queue_.size()) return std::exchange(queue_, {});
+  std::vector<Queued> group(std::make_move_iterator(queue_.begin()),
+                            std::make_move_iterator(queue_.begin() + static_cast<long>(count)));
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
+  return group;
+}
+
+bool Journal::pump() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return false;
+  }
+  const std::vector<Queued> group = take_group();
+  if (group.empty() && !heartbeat_due() && !scan_due()) return false;
+  Written written;
+  Status status = ok_status();
+  if (!group.empty() || heartbeat_due()) status = write_group(group, written);
+  if (status.ok() && scan_due()) status = scan(written);
+  if (!status.ok()) {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    written.failed = std::move(status).error();
+  }
+  written.durable = durable();
+  report(std::move(written));
+  return true;
+}
+
+void Journal::report(Written written) { listener_(std::move(written)); }
+
+Status Journal::write_group(const std::vector<Queued>& group, Written& written) {
+  const ChainHead chain_before = *chain_;
+  Status status = write_changes(group, written);
+  if (!status.ok()) {
+    chain_ = chain_before;
+    writer_->forget();
+    return status;
+  }
+  if (written.fenced) return on_fenced(written);
+  if (!group.empty()) durable_.store(group.back().sequence);
+  return ok_status();
+}
+
+// One transaction: the fence, the lease if it is time, every change in order.
+Status Journal::write_changes(const std::vector<Queued>& group, Written& written) {
+  store::Tx tx = TRY(store::Tx::begin(*db_));
+  const bool renew = heartbeat_due();
+  const bool current = renew ? TRY(renew_lease(*db_, worker_, options_.lease_ms))
+                             : TRY(lease_is_current(*db_, worker_));
+  if (!current) {
+    written.fenced = true;
+    return ok_status();  // leaving the scope rolls back
+  }
+  for (const Queued& queued : group) {
+    if (queued.release) {
+      TRY(release_run(*db_, worker_, queued.change.run));
+    } else if (!TRY(writer_->write(queued.change, worker_, *chain_))) {
+      written.lost.push_back(queued.change.run);
+    }
+  }
+  TRY(tx.commit());
+  if (renew) {
+    next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
+    TRY(set_clock());
+  }
+  return ok_status();
+}
+
+// Our lease ended (the process was stopped, or starved) and another worker took our runs. All that
+// is queued is void; we go on under a new name, with a new chain.
+Status Journal::on_fenced(Written& written) {
+  obs::log(obs::Level::kWarning, "journal", "worker {} lost its lease; its runs were given back",
+           worker_.id);
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.clear();
+    written.fenced_until = decided();
+    durable_.store(written.fenced_until.n);
+  }
+  worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+  chain_.emplace(worker_.id, worker_.epoch);
+  writer_->forget();
+  next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
+  return set_clock();
+}
+
+// Looks without a lock, and writes only when there is something to take.
+Status Journal::scan(Written& written) {
+  next_scan_ns_ = env_.mono_ns() + options_.scan_ms * kNsPerMs;
+  int64_t room = 0;
+  std::vector<std::string> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    room = room_;
+    wanted = wanted_;
+  }
+  const ScanNeeds needs = TRY(scan_needs(*db_));
+  if (!needs.expired && (!needs.unclaimed || (room == 0 && wanted.empty()))) return ok_status();
+  store::Tx tx = TRY(store::Tx::begin(*db_));
+  if (!TRY(lease_is_current(*db_, worker_))) return ok_status();  // the next group will tell
+  if (needs.expired) TRY(expire_workers(*db_));
+  std::vector<std::string> ids;
+  for (const std::string& run : wanted) {
+    for (std::string& id : TRY(claim_runs(*db_, worker_, 1, run))) ids.push_back(std::move(id));
+  }
+  if (room > 0) {
+    for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
+  }
+  for (const std::string& id : ids) written.claimed.push_back(TRY(load_run(*db_, id)));
+  TRY(tx.commit());
+  const std::lock_guard lock(mutex_);
+  room_ = std::max<int64_t>(0, room_ - static_cast<int64_t>(ids.size()));
+  std::erase_if(wanted_, [&](const std::string& run) {
+    return std::find(ids.begin(), ids.end(), run) != ids.end();
+  });
+  return ok_status();
+}
+
+Status Journal::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (failed_ || queue_.empty()) break;
+    }
+    pump();
+  }
+  const std::lock_guard lock(mutex_);
+  if (failed_) return ok_status();  // reported already; the lease will end by itself
+  store::Tx tx = TRY(store::Tx::begin(*db_));
+  TRY(release_worker(*db_, worker_));
+  return tx.commit();
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The journal: the one door through which runs reach the store. The executor appends Changes that
+// it has decided and goes on at once; one writer thread puts whatever queued up into one
+// transaction, syncs it, and reports. That is group commit: a sync serves all runs in flight.
+//
+//   append → queue → [begin · fence · changes … · commit] → Written{durable, lost, claimed}
+//
+// The same thread keeps this process's lease, looks for workers whose lease ended, and claims runs
+// that belong to nobody; so recovery goes through the same door as normal work. The thread never
+// waits for models or network, only for the store.
+//
+// Changes become durable in the order of append. A change whose run belongs to somebody else by
+// now is discarded whole and its run reported lost. After an error of the store (full, locked,
+// damaged) nothing more is written: what the executor decided since is not durable and never seen.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "store/db.h"
+#include "worker/chain.h"
+#include "worker/change_writer.h"
+#include "worker/lease.h"
+#include "worker/records.h"
+#include "worker/run_reader.h"
+#include "worker/sequence.h"
+
+namespace weft::worker {
+
+struct JournalOptions {
+  std::function<Result<std::unique_ptr<store::Db>>()> open;  // a connection with current schema
+  std::string labels = "{}";      // JSON about this process, for people
+  int64_t lease_ms = 15'000;
+  int64_t heartbeat_ms = 5'000;
+  int64_t scan_ms = 1'000;
+  bool own_thread = true;         // false: the caller drives pump(), as simulations do
+};
+
+// What one turn of the writer brought about. `lost` and `fenced` count before `durable`: their
+// changes were discarded although their sequence is covered.
+struct Written {
+  Durable durable;
+  std::vector<std::string> lost;        // runs that belong to somebody else now
+  bool fenced = false;                  // all runs up to `fenced_until` are lost
+  Sequence fenced_until;
+  std::vector<StoredRun> claimed;       // runs that are ours from now on
+  std::optional<Error> failed;          // the journal has ended
+};
+
+class Journal {
+ public:
+  using Listener = std::function<void(Written)>;  // on the writer's thread; must not block
+
+  static Result<std::unique_ptr<Journal>> open(Env& env, JournalOptions options,
+                                               Listener listener);
+  ~Journal();  // stops the thread without writing what is queued: as a crash would
+
+  // Decides a change. From one thread at a time.
+  Sequence append(Change change);
+  Sequence decided() const { return Sequence{decided_.load()}; }
+  Durable durable() const { return Durable(Sequence{durable_.load()}); }
+
+  // How many further runs of others may be claimed now (0: none, the default), and runs wanted by
+  // name, which are claimed as soon as they belong to nobody.
+  void set_room(int64_t room);
+  void want(const std::string& run);
+
+  // Microseconds of the store's clock, carried on by this process's monotonic clock since the last
+  // heartbeat. Never goes back.
+  int64_t now_us();
+
+  // Gives a run back to whoever claims it next, after all changes appended so far.
+  void release(const std::string& run);
+  // Writes everything queued, gives all runs back and removes the worker's row. Then only the
+  // destructor may follow.
+  Status close();
+
+  // One turn of the writer: a group of changes, and what is due. False: there was nothing to do.
+  bool pump();
+  const WorkerIdentity& worker() const { return worker_; }
+
+ private:
+  struct Queued {
+    Change change;
+    bool release = false;  // the run is given back; `change` only names it
+    uint64_t sequence = 0;
+  };
+  Journal(Env& env, JournalOptions options, Listener listener);
+  Status start();
+  void write_loop();
+  std::vector<Queued> take_group();
+  Status write_group(const std::vector<Queued>& group, Written& written);
+  Status write_changes(const std::vector<Queued>& group, Written& written);
+  Status on_fenced(Written& written);
+  Status scan(Written& written);
+  Status set_clock();
+  int64_t idle_ns();
+  bool heartbeat_due();
+  bool scan_due();
+  void report(Written written);
+
+  Env& env_;
+  JournalOptions options_;
+  Listener listener_;
+  std::unique_ptr<store::Db> db_;
+  std::optional<ChangeWriter> writer_;
+  WorkerIdentity worker_;
+  std::optional<ChainHead> chain_;
+  int64_t next_heartbeat_ns_ = 0;
+  int64_t next_scan_ns_ = 0;
+
+  std::mutex mutex_;               // guards what follows, up to wanted_
+  std::condition_variable wake_;
+  std::vector<Queued> queue_;
+  bool waiting_ = false;           // the writer sleeps: append() must wake it
+  bool stopping_ = false;
+  bool failed_ = false;
+  int64_t room_ = 0;
+  std::vector<std::string> wanted_;
+
+  std::atomic<uint64_t> decided_ = 0;
+  std::atomic<uint64_t> durable_ = 0;
+  std::atomic<int64_t> clock_offset_us_ = 0;  // store's clock minus mono
+  std::atomic<int64_t> clock_last_us_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace weft::worker

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/journal.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+
+#include "worker/sim_store.h"
+
+namespace weft::worker {
+namespace {
+
+// One store, any number of simulated processes on it.
+class JournalTest : public ::testing::Test {
+ protected:
+  struct Process {
+    SimFaults faults;
+    std::vector<Written> written;
+    std::unique_ptr<Journal> journal;
+  };
+
+  JournalTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "weft-journal-XXXXXX").string();
+    CHECK(::mkdtemp(pattern.data()) != nullptr);
+    directory_ = pattern;
+    db_ = SimStore::open(path(), env_, reader_faults_).value();
+  }
+  ~JournalTest() override {
+    db_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  std::string path() const { return (directory_ / "store.db").string(); }
+
+  std::unique_ptr<Process> process() {
+    auto made = std::make_unique<Process>();
+    Process* self = made.get();
+    JournalOptions options;
+    options.open = [this, self] { return SimStore::open(path(), env_, self->faults); };
+    options.own_thread = false;
+    made->journal = Journal::open(env_, std::move(options), [self](Written written) {
+                      self->written.push_back(std::move(written));
+                    }).value();
+    return made;
+  }
+
+  static Change new_run(const std::string& id, bool claimed = true) {
+    Change change;
+    change.run = id;
+    change.insert = RunRow{.id = id, .definition_hash = "h", .definition = "{}",
+                           .workflow = "w", .input = "{}", .context = "{}",
+                           .created_us = 1, .claimed = claimed};
+    change.first_seq = 1;
+    change.events.push_back({"run_accepted", "", "{}", 5});
+    change.state.status = "running";
+    return change;
+  }
+  static Change next(const std::string& id, int64_t seq, std::string status = "running") {
+    Change change;
+    change.run = id;
+    change.state.status = std::move(status);
+    change.first_seq = seq;
+    change.events.push_back({"attempt_started", "a", "{}", 6});
+    change.steps.push_back({.path = "a", .attempt = 1, .status = "running"});
+    return change;
+  }
+  int64_t number(std::string_view sql) {
+    auto rows = db_->query(sql, {}).value();
+    CHECK(rows->next().value());
+    return rows->int64(0);
+  }
+  static void pump_all(Process& process) {
+    while (process.journal->pump()) {
+    }
+  }
+
+  SimEnv env_{1};
+  SimFaults reader_faults_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Db> db_;
+};
+
+TEST_F(JournalTest, DecidedIsNotDurableUntilTheGroupIsWritten) {
+  auto process = this->process();
+  Journal& journal = *process->journal;
+  const Sequence first = journal.append(new_run("r1"));
+  const Sequence second = journal.append(next("r1", 2));
+  EXPECT_EQ(first.n, 1U);
+  EXPECT_FALSE(journal.durable().covers(first));
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 0);
+  pump_all(*process);
+  EXPECT_TRUE(journal.durable().covers(second));
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 2);
+  ASSERT_FALSE(process->written.empty());
+  EXPECT_EQ(process->written[0].durable.until(), second);  // one group, one report
+  EXPECT_EQ(number("SELECT version FROM run"), 2);
+}
+
+TEST_F(JournalTest, WhatIsHeldComesOutOnlyWhenDurable) {
+  auto process = this->process();
+  Journal& journal = *process->journal;
+  Held<std::string> answer("42", journal.append(new_run("r1")));
+  EXPECT_EQ(answer.inside(), "42");
+  EXPECT_DEATH((void)std::move(answer).release(journal.durable()), "before it is on disk");
+  pump_all(*process);
+  EXPECT_EQ(std::move(answer).release(journal.durable()), "42");
+}
+
+// I1: a crash before the commit loses the whole change and all that follow, never a part.
+TEST_F(JournalTest, ACrashLosesASuffixOfWholeChanges) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  pump_all(*process);
+  process->journal->append(next("r1", 2));
+  process->journal->append(next("r1", 3, "waiting"));
+  process->journal.reset();  // as kill -9: the queue is gone
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM step"), 0);
+  EXPECT_EQ(read_summary(*db_, "r1")->status, "running");
+}
+
+// I2: a completion of a worker whose lease ended is discarded.
+TEST_F(JournalTest, AStoppedWorkerIsFencedAndItsRunGoesToAnother) {
+  auto first = process();
+  auto second = process();
+  second->journal->set_room(10);
+  first->journal->append(new_run("r1"));
+  pump_all(*first);
+  for (int i = 0; i < 4; ++i) {  // second lives on, first does not
+    env_.advance_us(5'000'000);
+    pump_all(*second);
+  }
+  ASSERT_EQ(second->written.back().claimed.size(), 1U);
+  EXPECT_EQ(second->written.back().claimed[0].summary.id, "r1");
+  EXPECT_EQ(second->written.back().claimed[0].events.size(), 1U);
+
+  first->journal->append(next("r1", 2, "succeeded"));  // it wakes and reports a result
+  pump_all(*first);
+  EXPECT_TRUE(first->written.back().fenced || first->written[first->written.size() - 2].fenced);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
+  EXPECT_EQ(read_summary(*db_, "r1")->worker, second->journal->worker().id);
+
+  second->journal->append(next("r1", 2));
+  pump_all(*second);
+  EXPECT_TRUE(second->written.back().lost.empty());
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
+}
+
+TEST_F(JournalTest, AHeartbeatKeepsTheLeaseWithoutAnyChange) {
+  auto first = process();
+  auto second = process();
+  second->journal->set_room(10);
+  first->journal->append(new_run("r1"));
+  for (int i = 0; i < 10; ++i) {
+    env_.advance_us(5'000'000);
+    pump_all(*first);
+    pump_all(*second);
+  }
+  EXPECT_EQ(read_summary(*db_, "r1")->worker, first->journal->worker().id);
+  for (const Written& written : first->written) EXPECT_FALSE(written.fenced);
+}
+
+// A run that another worker took: only this run is lost, the rest of the group is written.
+TEST_F(JournalTest, ALostRunDoesNotTakeOthersWithIt) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  process->journal->append(new_run("r2"));
+  pump_all(*process);
+  ASSERT_TRUE(db_->run("UPDATE run SET worker = 'other' WHERE id = 'r1'", {}).ok());
+  process->journal->append(next("r1", 2));
+  process->journal->append(next("r2", 2));
+  pump_all(*process);
+  EXPECT_EQ(process->written.back().lost, std::vector<std::string>{"r1"});
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r2'"), 2);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+}
+
+// I4: terminal states never change.
+TEST_F(JournalTest, ATerminalRunNeverChanges) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  Change end = next("r1", 2, "cancelled");
+  end.state.finished_us = 77;
+  end.timers.push_back({"a", "retry", 100});
+  process->journal->append(std::move(end));
+  process->journal->append(next("r1", 3, "succeeded"));
+  pump_all(*process);
+  const RunSummary summary = read_summary(*db_, "r1").value();
+  EXPECT_EQ(summary.status, "cancelled");
+  EXPECT_EQ(summary.finished_us, 77);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM timer"), 0);
+}
+
+TEST_F(JournalTest, AfterAnErrorNothingMoreIsWritten) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  pump_all(*process);
+  process->faults.commits_until_fault = 0;
+  const Sequence lost = process->journal->append(next("r1", 2));
+  pump_all(*process);
+  ASSERT_TRUE(process->written.back().failed.has_value());
+  EXPECT_EQ(process->written.back().failed->code, "E0503");
+  EXPECT_FALSE(process->journal->durable().covers(lost));
+  process->journal->append(next("r1", 3));
+  pump_all(*process);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+}
+
+TEST_F(JournalTest, ClosingWritesTheQueueAndGivesRunsBack) {
+  auto first = process();
+  first->journal->append(new_run("r1"));
+  first->journal->append(next("r1", 2));
+  ASSERT_TRUE(first->journal->close().ok());
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM worker"), 0);
+  EXPECT_EQ(read_summary(*db_, "r1")->worker, "");
+  auto second = process();
+  second->journal->want("r1");
+  env_.advance_us(1'000'000);
+  pump_all(*second);
+  EXPECT_EQ(read_summary(*db_, "r1")->worker, second->journal->worker().id);
+}
+
+TEST_F(JournalTest, OnlyAsManyRunsAreClaimedAsThereIsRoom) {
+  auto process = this->process();
+  for (int i = 0; i < 5; ++i) process->journal->append(new_run(fmt::format("r{}", i), false));
+  pump_all(*process);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE worker IS NULL"), 5);
+  process->journal->set_room(3);
+  for (int i = 0; i < 3; ++i) {
+    env_.advance_us(1'000'000);
+    pump_all(*process);
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE worker IS NULL"), 2);
+}
+
+TEST_F(JournalTest, ChainsShowEveryKindOfTampering) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  for (int i = 2; i < 8; ++i) process->journal->append(next("r1", i));
+  pump_all(*process);
+  const auto intact = verify_chains(*db_);
+  ASSERT_TRUE(intact.ok());
+  EXPECT_EQ(intact->chains, 1);
+  EXPECT_EQ(intact->events, 7);
+  for (const std::string_view tampering :
+       {"UPDATE event SET body = '{\"x\":1}' WHERE seq = 3", "DELETE FROM event WHERE seq = 4",
+        "UPDATE event SET at_us = 7 WHERE seq = 2", "UPDATE event SET n = n + 1 WHERE seq = 7",
+        "UPDATE event SET hash = prev_hash WHERE seq = 5"}) {
+    auto tx = store::Tx::begin(*db_).value();
+    ASSERT_EQ(db_->run(tampering, {}).value(), 1);
+    const auto report = verify_chains(*db_);
+    ASSERT_FALSE(report.ok()) << tampering;
+    EXPECT_EQ(report.error().code, "E0607");
+  }
+  EXPECT_TRUE(verify_chains(*db_).ok());
+}
+
+TEST_F(JournalTest, EvidenceAndEffectsComeBack) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  Change change = next("r1", 2);
+  change.effects.push_back({"r1/a#1", "a", 1, "intent", "q", ""});
+  AiCallRow call;
+  call.path = "a";
+  call.attempt = 1;
+  call.model = "weft-mini";
+  call.prompt_ids = std::string("\1\0\0\0\2\0\0\0", 8);
+  call.tokens_answer = 5;
+  change.ai_calls.push_back(call);
+  process->journal->append(std::move(change));
+  pump_all(*process);
+  const StoredRun stored = load_run(*db_, "r1").value();
+  ASSERT_EQ(stored.effects.size(), 1U);
+  EXPECT_EQ(stored.effects[0].state, "intent");
+  const auto calls = ai_calls(*db_, "r1").value();
+  ASSERT_EQ(calls.size(), 1U);
+  EXPECT_EQ(calls[0].prompt_ids, call.prompt_ids);
+  EXPECT_EQ(calls[0].tokens_answer, 5);
+}
+
+TEST_F(JournalTest, RunsAreFoundByTheEndOfTheirId) {
+  auto process = this->process();
+  process->journal->append(new_run("run_aaaa1111"));
+  process->journal->append(new_run("run_aaaa2222"));
+  pump_all(*process);
+  EXPECT_EQ(find_run(*db_, "2222").value(), "run_aaaa2222");
+  EXPECT_EQ(find_run(*db_, "run_aaaa1111").value(), "run_aaaa1111");
+  EXPECT_EQ(find_run(*db_, "run_aaaa").error().code, "E0601");
+  EXPECT_EQ(find_run(*db_, "9999").error().code, "E0601");
+  EXPECT_EQ(list_runs(*db_, {})->size(), 2U);
+}
+
+// The real thing: its own thread, real time.
+TEST_F(JournalTest, TheWriterThreadGroupsWhatQueuesUp) {
+  std::atomic<int> groups = 0;
+  std::atomic<uint64_t> until = 0;
+  JournalOptions options;
+  options.open = [this] { return open_journal_store(path()); };
+  auto journal = Journal::open(real_env(), std::move(options), [&](Written written) {
+                   ++groups;
+                   until = written.durable.until().n;
+                 }).value();
+  journal->append(new_run("r1"));
+  for (int i = 2; i <= 500; ++i) journal->append(next("r1", i));
+  for (int i = 0; i < 1000 && until < 500; ++i) real_env().sleep_us(5000);
+  EXPECT_EQ(until, 500U);
+  EXPECT_LT(groups, 400);
+  ASSERT_TRUE(journal->close().ok());
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 500);
+}
+
+}  // namespace
+}  // namespace weft::worker

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/lease.h"
+
+namespace weft::worker {
+namespace {
+
+using store::Db;
+using store::Tx;
+
+Result<bool> any_row(Db& db, std::string_view sql, std::initializer_list<store::Value> values) {
+  auto rows = TRY(db.query(sql, values));
+  return rows->next();
+}
+
+}  // namespace
+
+Result<WorkerIdentity> register_worker(Db& db, Env& env, std::string_view labels,
+                                       int64_t lease_ms) {
+  CHECK(lease_ms > 0, "a lease of {} ms", lease_ms);
+  WorkerIdentity worker{.id = new_id(env, "wrk_"), .epoch = 1};
+  Tx tx = TRY(Tx::begin(db));
+  const int64_t now = TRY(db.now_ms());
+  TRY(db.run("INSERT INTO worker (id, epoch, lease_until, labels) VALUES ($1, $2, $3, $4)",
+             {worker.id, worker.epoch, now + lease_ms, labels}));
+  TRY(tx.commit());
+  return worker;
+}
+
+Result<bool> lease_is_current(Db& db, const WorkerIdentity& worker) {
+  return any_row(db, "SELECT 1 FROM worker WHERE id = $1 AND epoch = $2",
+                 {worker.id, worker.epoch});
+}
+
+Result<bool> renew_lease(Db& db, const WorkerIdentity& worker, int64_t lease_ms) {
+  CHECK(lease_ms > 0, "a lease of {} ms", lease_ms);
+  const int64_t now = TRY(db.now_ms());
+  const int64_t touched =
+      TRY(db.run("UPDATE worker SET lease_until = $1 WHERE id = $2 AND epoch = $3",
+                 {now + lease_ms, worker.id, worker.epoch}));
+  CHECK(touched <= 1, "{} workers are called {}", touched, worker.id);
+  return touched == 1;
+}
+
+Result<ScanNeeds> scan_needs(Db& db) {
+  ScanNeeds needs;
+  const int64_t now = TRY(db.now_ms());
+  needs.expired = TRY(any_row(db, "SELECT 1 FROM worker WHERE lease_until < $1 LIMIT 1", {now}));
+  needs.unclaimed = TRY(any_row(
+      db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL LIMIT 1", {}));
+  return needs;
+}
+
+Result<int64_t> expire_workers(Db& db) {
+  const int64_t now = TRY(db.now_ms());
+  const int64_t runs = TRY(
+      db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
+             "WHERE finished_us IS NULL AND worker IN "
+             "(SELECT id FROM worker WHERE lease_until < $1)",
+             {now}));
+  // The epoch moves on, so that a worker that wakes up again finds itself fenced; a lease that
+  // never ends keeps the row out of further scans.
+  TRY(db.run("UPDATE worker SET epoch = epoch + 1, lease_until = $1 WHERE lease_until < $2",
+             {INT64_MAX, now}));
+  return runs;
+}
+
+Result<std::vector<std::string>> claim_runs(Db& db, const WorkerIdentity& worker, int64_t limit,
+                                            std::string_view run) {
+  CHECK(limit >= 0, "limit {}", limit);
+  std::vector<std::string> ids;
+  {
+    auto rows = TRY(
+        run.empty()
+            ? db.query("SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL "
+                       "ORDER BY priority DESC, id LIMIT $1",
+                       {limit})
+            : db.query("SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL "
+                       "AND id = $1",
+                       {run}));
+    while (TRY(rows->next())) ids.emplace_back(rows->text(0));
+  }
+  for (const std::string& id : ids) {
+    const int64_t touched = TRY(
+        db.run("UPDATE run SET worker = $1, worker_epoch = $2, version = version + 1 "
+               "WHERE id = $3 AND worker IS NULL",
+               {worker.id, worker.epoch, id}));
+    CHECK(touched == 1, "run {} was claimed by another inside our transaction", id);
+  }
+  return ids;
+}
+
+Status release_run(Db& db, const WorkerIdentity& worker, std::string_view run) {
+  TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
+             "WHERE id = $1 AND finished_us IS NULL AND worker = $2 AND worker_epoch = $3",
+             {run, worker.id, worker.epoch}));
+  return ok_status();
+}
+
+Status release_worker(Db& db, const WorkerIdentity& worker) {
+  TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
+             "WHERE finished_us IS NULL AND worker = $1 AND worker_epoch = $2",
+             {worker.id, worker.epoch}));
+  TRY(db.run("DELETE FROM worker WHERE id = $1 AND epoch = $2", {worker.id, worker.epoch}));
+  return ok_status();
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may write what. Each weft process has one worker row with an epoch and a lease; a run belongs
+// to the worker named in its row. A process renews its lease with a heartbeat; a scan by any other
+// process finds expired leases, bumps their epoch and gives their runs back, all in one
+// transaction. From then on nothing of the old owner is written: its epoch and its runs' owner no
+// longer match. Claiming a given-back run is the same act as claiming a new one.
+//
+// Only the store's clock is compared with leases. Every function runs inside the caller's
+// transaction, except where it says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "store/db.h"
+
+namespace weft::worker {
+
+struct WorkerIdentity {
+  std::string id;
+  int64_t epoch = 0;
+};
+
+// A new worker with a fresh id. In a transaction of its own.
+Result<WorkerIdentity> register_worker(store::Db& db, Env& env, std::string_view labels,
+                                       int64_t lease_ms);
+
+// Whether the worker is still who it was; renew_lease also extends the lease. False: fenced, the
+// worker must write nothing more.
+Result<bool> lease_is_current(store::Db& db, const WorkerIdentity& worker);
+Result<bool> renew_lease(store::Db& db, const WorkerIdentity& worker, int64_t lease_ms);
+
+// Whether expire_workers or claim_runs would find something. Reads only; needs no transaction.
+struct ScanNeeds {
+  bool expired = false;
+  bool unclaimed = false;
+};
+Result<ScanNeeds> scan_needs(store::Db& db);
+
+// Gives the unfinished runs of expired workers back; how many.
+Result<int64_t> expire_workers(store::Db& db);
+
+// Takes up to `limit` unclaimed runs, by priority, then age; or only `run` if it is not empty.
+Result<std::vector<std::string>> claim_runs(store::Db& db, const WorkerIdentity& worker,
+                                            int64_t limit, std::string_view run = {});
+
+// Gives one run back, or ends the worker: its runs are given back and its row goes.
+Status release_run(store::Db& db, const WorkerIdentity& worker, std::string_view run);
+Status release_worker(store::Db& db, const WorkerIdentity& worker);
+
+}  // namespace weft::worker

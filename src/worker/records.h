@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rows of the journal as plain data, and Change: everything one transaction of one run writes.
+// The executor fills a Change, the journal writes it whole or not at all. Columns are described in
+// schema.cc; times are microseconds of the store's clock, 0 where there is none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weft::worker {
+
+struct EventRow {
+  std::string kind = {};
+  std::string path = {};
+  std::string body = {};  // workflow::to_json of the event, as text
+  int64_t at_us = 0;
+};
+
+// A new run, with the definition that it is pinned to.
+struct RunRow {
+  std::string id = {};
+  std::string definition_hash = {};
+  std::string definition = {};       // canonical JSON of the document
+  std::string workflow = {};         // its id, for lists
+  std::string input = {};            // JSON
+  std::string context = {};          // JSON: allowed roots, model; what a later worker needs as well
+  int32_t priority = 1;
+  int64_t created_us = 0;
+  bool claimed = true;          // false: left for any worker to claim
+};
+
+// The run's row after the change.
+struct RunState {
+  std::string status = "queued";
+  std::string error = {};            // JSON of the failure; empty: none
+  int64_t deadline_us = 0;
+  int64_t started_us = 0;
+  int64_t finished_us = 0;      // not 0: terminal, and the row never changes again
+};
+
+struct StepRow {
+  std::string path = {};
+  uint32_t attempt = 0;
+  std::string status = {};
+  std::string in_hash = {};          // sha256 of the rendered parameters; empty: not started
+  std::string out_ref = {};          // "event:SEQ" that holds the output; empty: none
+  std::string error = {};            // JSON of the failure; empty: none
+  int64_t started_us = 0;
+  int64_t finished_us = 0;
+};
+
+struct TimerRow {
+  std::string path = {};             // empty: of the run
+  std::string kind = {};
+  int64_t fire_at_us = 0;       // 0: the timer is dropped
+};
+
+struct EffectRow {
+  std::string key = {};
+  std::string path = {};
+  uint32_t attempt = 0;
+  std::string state = {};            // "intent", "done", "failed"
+  std::string req_hash = {};
+  std::string response = {};         // JSON; empty: none
+};
+
+// Evidence of one answer of a model: enough to make the same decision again.
+struct AiCallRow {
+  std::string path = {};
+  uint32_t attempt = 0;
+  uint32_t n = 0;               // of this attempt, from 0
+  std::string model = {};
+  std::string model_hash = {};
+  std::string template_hash = {};
+  std::string fingerprint = {};
+  std::string prompt_hash = {};      // sha256 over prompt_ids as little-endian int32
+  std::string sampler = {};          // JSON, with the seed
+  std::string prompt_ids = {};       // little-endian int32
+  std::string output_ids = {};
+  std::string reasoning = {};        // text before the answer; may be empty
+  std::string finish_reason = {};
+  int64_t tokens_prompt = 0;
+  int64_t tokens_reasoning = 0;
+  int64_t tokens_answer = 0;
+  int64_t prefill_us = 0;
+  int64_t decode_us = 0;
+};
+
+// One transaction of one run. Several changes of one run may reach the disk in one commit, never
+// in another order.
+struct Change {
+  std::string run = {};
+  std::optional<RunRow> insert;
+  RunState state;
+  int64_t first_seq = 0;        // of `events` within the run, from 1
+  std::vector<EventRow> events;
+  std::vector<StepRow> steps;
+  std::vector<TimerRow> timers;
+  std::vector<EffectRow> effects;
+  std::vector<AiCallRow> ai_calls;
+};
+
+}  // namespace weft::worker

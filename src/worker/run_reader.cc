@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/run_reader.h"
+
+#include "base/strings.h"
+
+namespace weft::worker {
+namespace {
+
+using store::Rows;
+
+constexpr std::string_view kSummaryColumns =
+    "SELECT id, workflow, status, coalesce(error, ''), coalesce(worker, ''), created_us, "
+    "coalesce(started_us, 0), coalesce(finished_us, 0) FROM run ";
+
+RunSummary summary_of(const Rows& rows) {
+  return {.id = std::string(rows.text(0)),
+          .workflow = std::string(rows.text(1)),
+          .status = std::string(rows.text(2)),
+          .error = std::string(rows.text(3)),
+          .worker = std::string(rows.text(4)),
+          .created_us = rows.int64(5),
+          .started_us = rows.int64(6),
+          .finished_us = rows.int64(7)};
+}
+
+Error no_such_run(std::string_view run) {
+  return make_error("E0601", fmt::format("there is no run {} in this store", quoted(run)),
+                    "`weft runs list` shows them; --store PATH names another store");
+}
+
+}  // namespace
+
+Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query) {
+  auto rows = TRY(db.query(
+      std::string(kSummaryColumns) +
+          "WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
+          "ORDER BY created_us DESC, id DESC LIMIT $3",
+      {query.status, query.workflow, query.limit}));
+  std::vector<RunSummary> runs;
+  while (TRY(rows->next())) runs.push_back(summary_of(*rows));
+  return runs;
+}
+
+Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
+  auto rows = TRY(db.query(std::string(kSummaryColumns) + "WHERE id = $1", {run}));
+  if (!TRY(rows->next())) return no_such_run(run);
+  return summary_of(*rows);
+}
+
+Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq) {
+  auto rows = TRY(db.query(
+      "SELECT seq, body FROM event WHERE run = $1 AND seq > $2 ORDER BY seq", {run, seq}));
+  std::vector<StoredEvent> events;
+  while (TRY(rows->next())) {
+    events.push_back({rows->int64(0), std::string(rows->text(1))});
+  }
+  return events;
+}
+
+Result<StoredRun> load_run(store::Db& db, std::string_view run) {
+  StoredRun stored;
+  stored.summary = TRY(read_summary(db, run));
+  {
+    auto rows = TRY(db.query(
+        "SELECT d.doc, d.hash, r.input, r.context FROM run r JOIN definition d "
+        "ON d.hash = r.def_hash WHERE r.id = $1",
+        {run}));
+    if (!TRY(rows->next())) return no_such_run(run);
+    stored.definition = rows->text(0);
+    stored.definition_hash = rows->text(1);
+    stored.input = rows->text(2);
+    stored.context = rows->text(3);
+  }
+  stored.events = TRY(events_after(db, run, 0));
+  auto rows = TRY(db.query(
+      "SELECT key, path, attempt, state, req_hash, coalesce(response, '') FROM effect "
+      "WHERE run = $1 ORDER BY key",
+      {run}));
+  while (TRY(rows->next())) {
+    stored.effects.push_back({.key = std::string(rows->text(0)),
+                              .path = std::string(rows->text(1)),
+                              .attempt = static_cast<uint32_t>(rows->int64(2)),
+                              .state = std::string(rows->text(3)),
+                              .req_hash = std::string(rows->text(4)),
+                              .response = std::string(rows->text(5))});
+  }
+  return stored;
+}
+
+Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
+  auto rows = TRY(db.query(
+      "SELECT path, attempt, n, model, model_hash, template_hash, fingerprint, prompt_hash, "
+      "sampler, prompt_ids, output_ids, reasoning, finish_reason, tokens_prompt, "
+      "tokens_reasoning, tokens_answer, prefill_us, decode_us FROM ai_call WHERE run = $1 "
+      "ORDER BY path, attempt, n",
+      {run}));
+  std::vector<AiCallRow> calls;
+  while (TRY(rows->next())) {
+    calls.push_back({.path = std::string(rows->text(0)),
+                     .attempt = static_cast<uint32_t>(rows->int64(1)),
+                     .n = static_cast<uint32_t>(rows->int64(2)),
+                     .model = std::string(rows->text(3)),
+                     .model_hash = std::string(rows->text(4)),
+                     .template_hash = std::string(rows->text(5)),
+                     .fingerprint = std::string(rows->text(6)),
+                     .prompt_hash = std::string(rows->text(7)),
+                     .sampler = std::string(rows->text(8)),
+                     .prompt_ids = std::string(rows->blob(9)),
+                     .output_ids = std::string(rows->blob(10)),
+                     .reasoning = std::string(rows->text(11)),
+                     .finish_reason = std::string(rows->text(12)),
+                     .tokens_prompt = rows->int64(13),
+                     .tokens_reasoning = rows->int64(14),
+                     .tokens_answer = rows->int64(15),
+                     .prefill_us = rows->int64(16),
+                     .decode_us = rows->int64(17)});
+  }
+  return calls;
+}
+
+Result<std::string> find_run(store::Db& db, std::string_view text) {
+  auto whole = TRY(db.query("SELECT id FROM run WHERE id = $1", {text}));
+  if (TRY(whole->next())) return std::string(text);
+  if (text.size() < 4) return no_such_run(text);
+  // substr, not LIKE: an underscore in an id is no wildcard.
+  const auto length = static_cast<int64_t>(text.size());
+  auto rows = TRY(db.query(
+      "SELECT id FROM run WHERE substr(id, length(id) - $1 + 1) = $2 OR substr(id, 1, $1) = $2 "
+      "LIMIT 2",
+      {length, text}));
+  if (!TRY(rows->next())) return no_such_run(text);
+  std::string id(rows->text(0));
+  if (TRY(rows->next())) {
+    return make_error("E0601", fmt::format("{} fits several runs", quoted(text)),
+                      "give more characters of the id");
+  }
+  return id;
+}
+
+}  // namespace weft::worker

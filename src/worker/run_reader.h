@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads runs back: lists for people, and everything a worker needs to continue a run (pinned
+// definition, context, events in order, effects begun). Any process may read while others write;
+// it sees the last commit before it began. E0601: there is no such run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "store/db.h"
+#include "worker/records.h"
+
+namespace weft::worker {
+
+struct RunSummary {
+  std::string id;
+  std::string workflow;
+  std::string status;
+  std::string error;        // JSON; empty: none
+  std::string worker;       // empty: nobody works on it
+  int64_t created_us = 0;
+  int64_t started_us = 0;
+  int64_t finished_us = 0;
+};
+
+struct ListQuery {
+  std::string status;       // empty: any
+  std::string workflow;     // empty: any
+  int64_t limit = 20;
+};
+// Newest first.
+Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query);
+Result<RunSummary> read_summary(store::Db& db, std::string_view run);
+
+struct StoredEvent {
+  int64_t seq = 0;
+  std::string body;
+};
+struct StoredRun {
+  RunSummary summary;
+  std::string definition;   // canonical JSON of the document
+  std::string definition_hash;
+  std::string input;        // JSON
+  std::string context;      // JSON
+  std::vector<StoredEvent> events;
+  std::vector<EffectRow> effects;
+};
+Result<StoredRun> load_run(store::Db& db, std::string_view run);
+
+// Events after `seq`, in order: what a follower has not seen yet.
+Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq);
+
+// Evidence of the models' answers in a run, in order of path, attempt, n.
+Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run);
+
+// The id that `text` names: a whole id, or the unique end or beginning of one (at least 4
+// characters). E0601 if none or several.
+Result<std::string> find_run(store::Db& db, std::string_view text);
+
+}  // namespace weft::worker

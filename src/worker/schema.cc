@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/schema.h"
+
+#include "store/sqlite.h"
+
+namespace weft::worker {
+namespace {
+
+// Times ending in _us are microseconds since 1970 by the store's clock. `worker` and
+// `worker_epoch` of a run are its fence: a change is written only while both still match, and
+// `finished_us` (set once) keeps a terminal run as it is. `out_ref` names the event that holds a
+// step's output ("event:7"), so that outputs are stored once. (worker, epoch, n) numbers the
+// events of one writer; hash covers the event and prev_hash, the hash of the writer's event n-1.
+constexpr std::string_view kTables = R"sql(
+CREATE TABLE definition (
+  hash TEXT PRIMARY KEY,
+  doc TEXT NOT NULL
+);
+CREATE TABLE run (
+  id TEXT PRIMARY KEY,
+  def_hash TEXT NOT NULL REFERENCES definition (hash),
+  workflow TEXT NOT NULL,
+  tenant TEXT NOT NULL DEFAULT '',
+  input TEXT NOT NULL,
+  context TEXT NOT NULL,
+  status TEXT NOT NULL,
+  error TEXT,
+  priority BIGINT NOT NULL,
+  deadline BIGINT,
+  idem_key TEXT UNIQUE,
+  callback_url TEXT,
+  parent TEXT,
+  version BIGINT NOT NULL,
+  worker TEXT,
+  worker_epoch BIGINT,
+  created_us BIGINT NOT NULL,
+  started_us BIGINT,
+  finished_us BIGINT
+);
+CREATE INDEX run_unclaimed ON run (priority, id) WHERE worker IS NULL AND finished_us IS NULL;
+CREATE INDEX run_claimed ON run (worker) WHERE finished_us IS NULL;
+CREATE TABLE step (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  status TEXT NOT NULL,
+  in_hash TEXT,
+  out_ref TEXT,
+  error TEXT,
+  started_us BIGINT,
+  finished_us BIGINT,
+  PRIMARY KEY (run, path)
+);
+CREATE TABLE event (
+  run TEXT NOT NULL,
+  seq BIGINT NOT NULL,
+  at_us BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  body TEXT NOT NULL,
+  worker TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  prev_hash BYTEA NOT NULL,
+  hash BYTEA NOT NULL,
+  PRIMARY KEY (run, seq)
+);
+CREATE TABLE timer (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  fire_at BIGINT NOT NULL,
+  PRIMARY KEY (run, path, kind)
+);
+CREATE TABLE worker (
+  id TEXT PRIMARY KEY,
+  epoch BIGINT NOT NULL,
+  lease_until BIGINT NOT NULL,
+  labels TEXT NOT NULL
+);
+CREATE TABLE effect (
+  key TEXT PRIMARY KEY,
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  state TEXT NOT NULL,
+  req_hash TEXT NOT NULL,
+  response TEXT
+);
+CREATE INDEX effect_run ON effect (run);
+CREATE TABLE blob (
+  sha256 TEXT PRIMARY KEY,
+  enc TEXT NOT NULL,
+  bytes BYTEA NOT NULL
+);
+CREATE TABLE ai_call (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  model TEXT NOT NULL,
+  model_hash TEXT NOT NULL,
+  template_hash TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  prompt_hash TEXT NOT NULL,
+  sampler TEXT NOT NULL,
+  prompt_ids BYTEA NOT NULL,
+  output_ids BYTEA NOT NULL,
+  reasoning TEXT NOT NULL,
+  finish_reason TEXT NOT NULL,
+  tokens_prompt BIGINT NOT NULL,
+  tokens_reasoning BIGINT NOT NULL,
+  tokens_answer BIGINT NOT NULL,
+  prefill_us BIGINT NOT NULL,
+  decode_us BIGINT NOT NULL,
+  PRIMARY KEY (run, path, attempt, n)
+);
+)sql";
+
+constexpr store::Migration kMigrations[] = {
+    {1, "runs, steps, events, workers, effects, model calls", kTables},
+};
+
+}  // namespace
+
+std::span<const store::Migration> journal_migrations() { return kMigrations; }
+
+Result<std::unique_ptr<store::Db>> open_journal_store(const std::string& path) {
+  auto db = TRY(store::open_sqlite({.path = path}));
+  TRY(store::migrate(*db, journal_migrations()));
+  return Result<std::unique_ptr<store::Db>>(std::move(db));
+}
+
+}  // namespace weft::worker
