@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Expressions at work: what `when`, `for_each`, `parameters`, `output_as`, `idempotency_key` and
+// `output` mean in a given state of a run. Pure: the same state, the same values. A string that is
+// exactly one {{ }} keeps the type of its value, any other string becomes text; inserted data is
+// never evaluated again. Errors carry the field and the nearest valid name.
+//
+// Names: input, steps.ID (finished steps only; skipped and tolerated ones are null), run (id,
+// started, deadline; attempt only for steps with effects), env, secrets, item and index in a
+// loop, output in output_as. Values of secrets appear in what is rendered here: whoever keeps or
+// shows rendered values keeps them apart (see `Rendered::secrets_used`).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "workflow/events.h"
+#include "workflow/planner.h"
+#include "workflow/state.h"
+
+namespace weft::workflow {
+
+struct RenderContext {
+  const Planner& planner;
+  const State& state;
+  const json::Object& secrets;  // name -> text; only what this run may see
+};
+
+// The answer to Command::kDecide for `path`: StepDecided or DecisionFailed.
+EventBody decide(const RenderContext& context, std::string_view path, uint16_t alternative);
+
+struct Rendered {
+  json::Value parameters;                 // object
+  std::string idempotency_key;            // rendered, or RUN/PATH (a fallback: RUN/PATH/ID)
+  std::vector<std::string> secrets_used;  // names whose values were read
+};
+// For Command::kStart. E0450: an expression failed.
+Result<Rendered> render_parameters(const RenderContext& context, const Command& start);
+
+// What the step yields, given what its attempt produced: output_as, or `output` itself.
+Result<json::Value> render_step_output(const RenderContext& context, std::string_view path,
+                                       uint16_t alternative, json::Value output);
+
+// For Command::kFinish of a run that succeeded: `output` of the workflow; without one, an object
+// of the outputs of the steps that nothing depends on, by id.
+Result<json::Value> render_run_output(const RenderContext& context);
+
+}  // namespace weft::workflow
