@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -70,6 +71,157 @@ TEST(Matmul, AgreesWithDoubleArithmetic) {
       }
     }
   }
+}
+
+TEST(Matmul, SameBitsAtEveryBatchSizeThreadCountAndTable) {
+  TestNumbers numbers(2);
+  const int64_t out = 200, in = 320, m_max = 600;
+  const auto x = numbers.normals(m_max * in);
+  const auto w = numbers.normals(out * in);
+  for (const WeightType type : kTypes) {
+    const Matrix matrix = pack(type, WeightType::kF32, w.data(), out, in);
+    std::vector<float> expected(m_max * out);
+    make_ops("scalar", 1)->matmul({expected.data(), m_max, out}, {x.data(), m_max, in}, matrix);
+    for (const KernelTable* table : usable_tables()) {
+      for (const int threads : {1, 2, 4}) {
+        const auto ops = make_ops(table->name, threads);
+        for (const int64_t m : {int64_t{1}, int64_t{3}, int64_t{16}, int64_t{17}, m_max}) {
+          if (m == m_max && table->name == std::string("scalar") && threads == 4) continue;
+          std::vector<float> y(m * out, NAN);
+          ops->matmul({y.data(), m, out}, {x.data(), m, in}, matrix);
+          ASSERT_TRUE(same_bits(y, std::span(expected).first(y.size())))
+              << table->name << " " << name_of(type) << " threads=" << threads << " m=" << m;
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, TouchesOnlyItsOwnColumnsOfAView) {
+  const auto ops = make_ops("", 2);
+  TestNumbers numbers(3);
+  const auto x = numbers.normals(5 * 64);
+  const auto w = numbers.normals(30 * 64);
+  const Matrix matrix = pack(WeightType::kBF16, WeightType::kF32, w.data(), 30, 64);
+  std::vector<float> plain(5 * 30), wide(5 * 50, -3.0f);
+  ops->matmul({plain.data(), 5, 30}, {x.data(), 5, 64}, matrix);
+  ops->matmul(Rows(wide.data(), 5, 50).slice(10, 30), {x.data(), 5, 64}, matrix);
+  for (int64_t t = 0; t < 5; ++t) {
+    for (int64_t c = 0; c < 50; ++c) {
+      const bool inside = c >= 10 && c < 40;
+      EXPECT_EQ(wide[t * 50 + c], inside ? plain[t * 30 + c - 10] : -3.0f);
+    }
+  }
+  ops->matmul({plain.data(), 0, 30}, {x.data(), 0, 64}, matrix);  // no rows: nothing to do
+  EXPECT_DEATH(ops->matmul({plain.data(), 5, 30}, {x.data(), 5, 60}, matrix), "");
+}
+
+// --- rows ---
+
+TEST(Rows, NormsGatesAndSumsAgreeWithTheirFormulas) {
+  const auto ops = make_ops("", 2);
+  TestNumbers numbers(4);
+  const int64_t rows = 70, n = 300;  // large enough for two threads
+  const auto x = numbers.normals(rows * n);
+  const auto u = numbers.normals(rows * n);
+  const auto weight = numbers.normals(n);
+  std::vector<float> y(rows * n);
+  ops->rms_norm({y.data(), rows, n}, {x.data(), rows, n}, weight, 1e-5f);
+  for (int64_t r = 0; r < rows; ++r) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += double{x[r * n + i]} * x[r * n + i];
+    for (int64_t i = 0; i < n; ++i) {
+      ASSERT_NEAR(y[r * n + i], weight[i] * x[r * n + i] / std::sqrt(sum / n + 1e-5), 1e-5);
+    }
+  }
+  ops->silu_mul({y.data(), rows, n}, {x.data(), rows, n}, {u.data(), rows, n});
+  for (int64_t i = 0; i < rows * n; ++i) {
+    ASSERT_NEAR(y[i], x[i] / (1 + std::exp(-double{x[i]})) * u[i], 2e-6);
+  }
+  y = x;
+  ops->add({y.data(), rows, n}, {u.data(), rows, n});
+  ops->add_scaled({y.data(), rows, n}, {u.data(), rows, n}, 0.25f);
+  ops->scale({y.data(), rows, n}, 3.0f);
+  for (int64_t i = 0; i < rows * n; ++i) ASSERT_NEAR(y[i], 3 * (x[i] + 1.25 * u[i]), 1e-5);
+}
+
+TEST(Rows, NormOfHeadsIsTheNormOfEachHead) {
+  const auto ops = make_ops("", 1);
+  TestNumbers numbers(5);
+  for (const int64_t d : {16, 24, 40, 80, 128}) {
+    const int64_t rows = 3, heads = 5;
+    auto x = numbers.normals(rows * heads * d);
+    const auto weight = numbers.normals(d);
+    std::vector<float> expected(x.size());
+    ops->rms_norm({expected.data(), rows * heads, d}, {x.data(), rows * heads, d}, weight, 1e-6f);
+    ops->rms_norm_heads({x.data(), rows, heads * d}, weight, 1e-6f);
+    EXPECT_TRUE(same_bits(x, expected)) << d;
+  }
+}
+
+TEST(Rows, RopeRotatesHalves) {
+  const auto ops = make_ops("", 1);
+  TestNumbers numbers(6);
+  const int64_t half = 20, heads = 3, positions = 50;
+  std::vector<float> cos, sin;
+  for (int64_t t = 0; t < positions; ++t) {
+    for (int64_t i = 0; i < half; ++i) {
+      cos.push_back(std::cos(static_cast<float>(t * (i + 1)) * 0.01f));
+      sin.push_back(std::sin(static_cast<float>(t * (i + 1)) * 0.01f));
+    }
+  }
+  const std::vector<int32_t> at = {0, 7, 49};
+  const auto x = numbers.normals(3 * heads * half * 2);
+  auto y = x;
+  ops->rope({y.data(), 3, heads * half * 2}, {cos, sin, half}, at);
+  for (int64_t r = 0; r < 3; ++r) {
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t i = 0; i < half; ++i) {
+        const int64_t a = (r * heads + h) * 2 * half + i;
+        const float c = cos[at[r] * half + i], s = sin[at[r] * half + i];
+        EXPECT_NEAR(y[a], x[a] * c - x[a + half] * s, 1e-6);
+        EXPECT_NEAR(y[a + half], x[a + half] * c + x[a] * s, 1e-6);
+      }
+    }
+  }
+  const std::vector<int32_t> beyond = {0, 7, 50};
+  EXPECT_DEATH(ops->rope({y.data(), 3, heads * half * 2}, {cos, sin, half}, beyond), "position 50");
+}
+
+TEST(Rows, EmbedReadsRows) {
+  const auto ops = make_ops("", 1);
+  TestNumbers numbers(7);
+  const auto w = numbers.normals(20 * 33);
+  for (const WeightType type : kTypes) {
+    const Matrix matrix = pack(type, WeightType::kF32, w.data(), 20, 33);
+    const std::vector<int32_t> tokens = {19, 0, 7, 7};
+    std::vector<float> y(4 * 33), row(33);
+    ops->embed({y.data(), 4, 33}, matrix, tokens);
+    for (size_t t = 0; t < tokens.size(); ++t) {
+      matrix.read_row(tokens[t], row);
+      EXPECT_TRUE(same_bits(std::span(y).subspan(t * 33, 33), row));
+    }
+  }
+}
+
+TEST(Samplers, SoftmaxIsADistributionAndKnowsItsNormaliser) {
+  const auto ops = make_ops("", 1);
+  TestNumbers numbers(8);
+  auto logits = numbers.normals(1003);
+  for (float& l : logits) l *= 10;
+  logits[5] = -INFINITY;  // masked
+  std::vector<float> p(logits.size());
+  for (const float scale : {1.0f, 0.5f, 4.0f}) {
+    const float normaliser = ops->softmax(p, logits, scale);
+    double sum = 0;
+    for (const float l : logits) sum += std::exp(double{l} * scale);
+    EXPECT_NEAR(normaliser, std::log(sum), 1e-5);
+    for (size_t i = 0; i < p.size(); ++i) {
+      ASSERT_NEAR(p[i], std::exp(double{logits[i]} * scale) / sum, 1e-6);
+    }
+    EXPECT_EQ(p[5], 0.0f);
+  }
+  EXPECT_EQ(ops->argmax(logits), std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 // Attention in double precision over plain arrays: k, v (positions, kv_heads, d).
@@ -179,6 +331,69 @@ TEST(Attention, SameBitsForEveryChunkPlanBlockTableThreadCountAndTable) {
       }
     }
   }
+}
+
+// Rows of several sequences in one call, of different lengths and in one shared cache.
+TEST(Attention, ABatchOfSequencesGivesEachItsOwnBits) {
+  const auto ops = make_ops("", 2);
+  const KvLayout layout{2, 40};
+  const int heads = 4;
+  const int64_t nq = heads * 40, nk = 2 * 40;
+  const int64_t lengths[] = {300, 5, 64};
+  TestNumbers numbers(9);
+  std::vector<float> cache(40 * layout.block_floats(), NAN);
+  const KvView view{layout, cache.data(), layout.block_floats()};
+  const AttentionOptions options{heads, 0.1f, 0};
+  std::vector<std::vector<int32_t>> tables;
+  std::vector<SequenceRows> batch;
+  std::vector<float> q, k, v;
+  int32_t next = 39;
+  int64_t row = 0;
+  for (const int64_t length : lengths) {
+    auto& table = tables.emplace_back();
+    for (int64_t i = 0; i < (length + 31) / 32; ++i) table.push_back(next--);
+  }
+  for (size_t s = 0; s < 3; ++s) {
+    batch.push_back({tables[s], row, lengths[s], 0});
+    row += lengths[s];
+  }
+  q = numbers.normals(row * nq);
+  k = numbers.normals(row * nk);
+  v = numbers.normals(row * nk);
+  std::vector<float> together(q.size()), alone(q.size());
+  ops->store_kv(view, batch, {k.data(), row, nk}, {v.data(), row, nk});
+  ops->attention({together.data(), row, nq}, {q.data(), row, nq}, view, batch, options);
+  for (const SequenceRows& s : batch) {
+    ops->attention({alone.data(), row, nq}, {q.data(), row, nq}, view, {&s, 1}, options);
+  }
+  EXPECT_TRUE(same_bits(together, alone));
+}
+
+// What lies beyond a row's sight (NaN, infinity) cannot reach it, nor can blocks before a window.
+TEST(Attention, ReadsNothingItMayNotSee) {
+  const auto ops = make_ops("", 1);
+  const AttentionRun run({40, 4, 2, 200, 50}, 12);
+  const auto expected = run.run(*ops, 200, false);
+  const KvLayout layout{2, 40};
+  std::vector<float> cache(7 * layout.block_floats(), INFINITY);
+  std::vector<int32_t> blocks = {0, 1, 2, 3, 4, 5, 6};
+  const KvView view{layout, cache.data(), layout.block_floats()};
+  const SequenceRows all{blocks, 0, 199, 0};
+  const int64_t nk = 80, nq = 160;
+  ops->store_kv(view, {&all, 1}, {run.k.data(), 199, nk}, {run.v.data(), 199, nk});
+  // position 199 is unwritten; the window of row 198 begins at 149, so blocks 0..3 are gone
+  for (int i = 0; i < 4; ++i) blocks[i] = -1;
+  const SequenceRows last{blocks, 0, 1, 198};
+  std::vector<float> out(nq);
+  ops->attention({out.data(), 1, nq}, {run.q.data() + 198 * nq, 1, nq}, view, {&last, 1},
+                 {4, 1.0f / std::sqrt(40.0f), 50});
+  EXPECT_TRUE(same_bits(out, std::span(expected).subspan(198 * nq, nq)));
+}
+
+TEST(Ops, UnknownTableIsAnError) {
+  const auto ops = Ops::create({.threads = 1, .table = "mmx"});
+  ASSERT_FALSE(ops.ok());
+  EXPECT_EQ(ops.error().code, "E0291");
 }
 
 }  // namespace

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every kernel of every table against its scalar twin, bit for bit, over sizes, tails and
+// misaligned addresses. On a machine without an instruction set its tests skip, visibly.
+#include "tensor/tables.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/threads.h"
+#include "tensor/matrix.h"
+#include "tensor/half.h"
+#include "tensor/test_numbers.h"
+
+namespace weft::tensor {
+namespace {
+
+const KernelTable& scalar() { return *table_by_name("scalar").value(); }
+
+class Tables : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const auto found = table_by_name(GetParam());
+    if (!found.ok()) GTEST_SKIP() << "SKIPPED: " << found.error().message;
+    table_ = found.value();
+  }
+  const KernelTable* table_ = nullptr;
+  FlushDenormals flush_;
+};
+INSTANTIATE_TEST_SUITE_P(All, Tables, testing::Values("avx2", "avx512"));
+
+constexpr int64_t kLengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 40, 63, 64, 65, 100, 1000};
+
+// Numbers of every kind: ordinary ones, large, tiny, denormal, zeros of both signs.
+std::vector<float> wild(int64_t n, uint64_t seed) {
+  TestNumbers numbers(seed);
+  std::vector<float> out = numbers.normals(n);
+  const float kinds[] = {0.0f, -0.0f, 1e-40f, -1e-40f, 1e30f, -87.5f, 88.8f, 1e-20f, -110.0f};
+  for (int64_t i = 0; i < n; i += 5) out[i] = kinds[numbers.below(std::size(kinds))];
+  return out;
+}
+
+// Runs `kernel(table, output, a, b, n)` of both tables at several addresses.
+template <class Kernel>
+void compare_rows(const KernelTable& table, Kernel kernel) {
+  for (const int64_t n : kLengths) {
+    for (const int64_t shift : {0, 1, 3}) {
+      const auto a = wild(n + shift, n * 3 + shift);
+      const auto b = wild(n + shift, n * 5 + shift);
+      std::vector<float> expected = wild(n + shift + 1, 9);
+      std::vector<float> got = expected;
+      kernel(scalar(), expected.data() + shift, a.data() + shift, b.data() + shift, n);
+      kernel(table, got.data() + shift, a.data() + shift, b.data() + shift, n);
+      ASSERT_TRUE(same_bits(got, expected)) << "n=" << n << " shift=" << shift;
+    }
+  }
+}
+
+TEST_P(Tables, RowsAsScalar) {
+  using F = float;
+  const auto run = [&](auto kernel) { compare_rows(*table_, kernel); };
+  using T = const KernelTable&;
+  run([](T t, F* y, const F* a, const F* b, int64_t n) { t.rms_norm(y, a, b, n, 1e-6f); });
+  run([](T t, F* y, const F* a, const F*, int64_t n) { t.add(y, a, n); });
+  run([](T t, F* y, const F* a, const F*, int64_t n) { t.add_scaled(y, a, 0.3f, n); });
+  run([](T t, F* y, const F*, const F*, int64_t n) { t.scale(y, 0.7f, n); });
+  run([](T t, F* y, const F* a, const F* b, int64_t n) { t.silu_mul(y, a, b, n); });
+  run([](T t, F* y, const F* a, const F* b, int64_t n) {
+    if (n >= 2) t.rope(y, a, b, n / 2);
+  });
+  run([](T t, F* y, const F* a, const F*, int64_t n) { t.exp(y, a, n); });
+  run([](T t, F* y, const F* a, const F*, int64_t n) { t.log(y, a, n); });
+  run([](T t, F* y, const F* a, const F*, int64_t n) {
+    F most = 0;
+    const F sum = t.exp_scaled(y, a, 0.5f, n, &most);
+    y[0] = std::max({y[0], sum, most}) + sum + most;
+  });
+}
+
+TEST_P(Tables, ArgmaxAsScalar) {
+  for (const int64_t n : kLengths) {
+    auto x = wild(n, n);
+    EXPECT_EQ(table_->argmax(x.data(), n), scalar().argmax(x.data(), n));
+    std::fill(x.begin(), x.end(), 3.0f);  // ties: the lowest
+    EXPECT_EQ(table_->argmax(x.data(), n), 0);
+    x[n / 2] = NAN;
+    x[n - 1] = 4.0f;
+    EXPECT_EQ(table_->argmax(x.data(), n), n - 1);
+    EXPECT_EQ(scalar().argmax(x.data(), n), n - 1);
+    std::fill(x.begin(), x.end(), NAN);
+    EXPECT_EQ(table_->argmax(x.data(), n), 0);
+  }
+}
+
+TEST_P(Tables, ExpAndLogAsScalarOverAllMagnitudes) {
+  constexpr int64_t kN = 1 << 14;
+  std::vector<float> x(kN), a(kN), b(kN);
+  for (uint32_t at = 0; at < 0xffff0000u - 4093u * kN; at += 4093u * kN) {
+    for (int64_t i = 0; i < kN; ++i) {
+      x[i] = std::bit_cast<float>(at + static_cast<uint32_t>(i) * 4093u);
+    }
+    scalar().exp(a.data(), x.data(), kN);
+    table_->exp(b.data(), x.data(), kN);
+    ASSERT_TRUE(same_bits(a, b)) << "exp near " << x[0];
+    scalar().log(a.data(), x.data(), kN);
+    table_->log(b.data(), x.data(), kN);
+    ASSERT_TRUE(same_bits(a, b)) << "log near " << x[0];
+  }
+}
+
+// y of one table for a matrix, panel by panel as the table wants them, in strip ranges.
+std::vector<float> multiply(const KernelTable& table, const Matrix& w, const float* x,
+                            int64_t x_stride, int64_t m, const float* bias, int64_t strips_at_once) {
+  const bool q8 = w.type() == WeightType::kQ8;
+  const int64_t panel = q8 ? table.panel_q8 : table.panel_f32;
+  const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * 40 : w.columns() * 4;
+  std::vector<uint64_t> panels((m * token_bytes + 7) / 8);
+  auto* bytes = reinterpret_cast<uint8_t*>(panels.data());
+  for (int64_t t = 0; t < m; t += panel) {
+    (q8 ? table.pack_q8 : table.pack_f32)(x + t * x_stride, x_stride, std::min(panel, m - t),
+                                          w.columns(), bytes + t * token_bytes);
+  }
+  const int64_t y_stride = w.rows() + 3;
+  std::vector<float> y(m * y_stride, -7.0f);
+  void (*const kernels[])(const MatmulJob*) = {table.matmul_f32, table.matmul_bf16,
+                                               table.matmul_f16, table.matmul_q8};
+  for (int64_t s = 0; s < w.strips(); s += strips_at_once) {
+    const MatmulJob job{w.data(), w.strip_bytes(), s, std::min(w.strips(), s + strips_at_once),
+                        w.rows(), w.columns(), bytes, panel * token_bytes, m, y.data(), y_stride,
+                        bias};
+    kernels[static_cast<int>(w.type())](&job);
+  }
+  return y;
+}
+
+TEST_P(Tables, MatmulAsScalar) {
+  for (const WeightType type :
+       {WeightType::kF32, WeightType::kBF16, WeightType::kF16, WeightType::kQ8}) {
+    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {16, 32}, {15, 31}, {33, 65},
+                                  {80, 128}, {130, 1000}}) {
+      const auto w = wild(out * in, 1);
+      const auto bias = wild(out, 2);
+      const Matrix matrix = pack(type, WeightType::kF32, w.data(), out, in);
+      for (const int64_t m : {1, 2, 3, 4, 7, 8, 12, 13, 16, 17, 64}) {
+        const int64_t stride = in + 5;
+        const auto x = wild(m * stride + 1, 3);  // + 1: a misaligned start
+        const auto expected = multiply(scalar(), matrix, x.data() + 1, stride, m, nullptr, 1000);
+        EXPECT_TRUE(same_bits(multiply(*table_, matrix, x.data() + 1, stride, m, nullptr, 1000),
+                              expected))
+            << name_of(type) << " out=" << out << " in=" << in << " m=" << m;
+        EXPECT_TRUE(same_bits(multiply(*table_, matrix, x.data() + 1, stride, m, nullptr, 1),
+                              expected)) << "strip by strip";
+        EXPECT_TRUE(same_bits(multiply(*table_, matrix, x.data() + 1, stride, m, bias.data(), 3),
+                              multiply(scalar(), matrix, x.data() + 1, stride, m, bias.data(), 7)));
+        // each row alone gives the same bits
+        const auto alone = multiply(*table_, matrix, x.data() + 1 + (m - 1) * stride, stride, 1,
+                                    nullptr, 1000);
+        EXPECT_TRUE(same_bits(alone, std::span(expected).subspan((m - 1) * (out + 3))));
+      }
+    }
+  }
+}
+
+// All weights -128 and +127 against activations that quantise to +-127: the largest sums there
+// are, where an instruction that saturates would show.
+TEST_P(Tables, Q8ExactAtTheExtremes) {
+  const int64_t out = 32, in = 256;
+  std::vector<int8_t> q(out * in);
+  for (int64_t i = 0; i < out * in; ++i) q[i] = i % in < in / 2 || i / in % 3 == 0 ? -128 : 127;
+  const std::vector<uint16_t> scales(out * in / 32, f16_of_float(1.0f));
+  const Matrix w = pack_q8(q.data(), scales.data(), out, in);
+  for (const float sign : {1.0f, -1.0f}) {
+    const std::vector<float> x(in, sign * 127.0f);  // scale 1, values +-127
+    const auto y = multiply(*table_, w, x.data(), in, 1, nullptr, 9);
+    for (int64_t o = 0; o < out; ++o) {
+      int64_t exact = 0;
+      for (int64_t k = 0; k < in; ++k) exact += int64_t{q[o * in + k]} * 127;
+      EXPECT_EQ(y[o], sign * static_cast<float>(exact));
+    }
+    EXPECT_TRUE(same_bits(y, multiply(scalar(), w, x.data(), in, 1, nullptr, 9)));
+  }
+}
+
+TEST(TableNames, UnknownNameIsRefused) {
+  const auto found = table_by_name("sse9");
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code, "E0291");
+  EXPECT_NE(found.error().message.find("'sse9'"), std::string::npos);
+}
+
+TEST(TableNames, TheBestIsTheLastUsable) {
+  ASSERT_FALSE(usable_tables().empty());
+  EXPECT_EQ(best_table().value(), usable_tables().back());
+}
+
+float exact_exp(float x) { return static_cast<float>(expl(x)); }
+
+// Distance in representable floats.
+int64_t steps(float a, float b) {
+  const auto order = [](float f) {
+    const auto raw = std::bit_cast<int32_t>(f);
+    return int64_t{raw < 0 ? static_cast<int32_t>(0x80000000u) - raw : raw};
+  };
+  return std::abs(order(a) - order(b));
+}
+
+TEST(Scalar, ExpWithinOneUlpAndLogWithinTwo) {
+  const FlushDenormals flush;
+  int64_t worst_exp = 0;
+  int64_t worst_log = 0;
+  for (uint32_t raw = 0; raw < 0x7f800000u; raw += 1009) {
+    const float size = std::bit_cast<float>(raw);
+    float y = 0;
+    for (const float x : {size, -size}) {
+      if (x < -87.33f || x > 88.72f) continue;
+      scalar().exp(&y, &x, 1);
+      worst_exp = std::max(worst_exp, steps(y, exact_exp(x)));
+    }
+    if (raw < 0x00800000u) continue;
+    scalar().log(&y, &size, 1);
+    worst_log = std::max(worst_log, steps(y, static_cast<float>(logl(size))));
+  }
+  EXPECT_LE(worst_exp, 1);
+  EXPECT_LE(worst_log, 2);
+}
+
+TEST(Scalar, ExpAndLogAtTheirEdges) {
+  const FlushDenormals flush;
+  const float inf = INFINITY;
+  std::vector<float> x = {-inf, inf, NAN, 0.0f, -0.0f, -88.0f, 88.8f, 88.72f};
+  std::vector<float> y(x.size());
+  scalar().exp(y.data(), x.data(), std::ssize(x));
+  EXPECT_EQ(y[0], 0.0f);
+  EXPECT_EQ(y[1], inf);
+  EXPECT_TRUE(std::isnan(y[2]));
+  EXPECT_EQ(y[3], 1.0f);
+  EXPECT_EQ(y[4], 1.0f);
+  EXPECT_EQ(y[5], 0.0f);
+  EXPECT_EQ(y[6], inf);
+  EXPECT_TRUE(std::isfinite(y[7]));
+  x = {0.0f, -1.0f, inf, NAN, 1.0f, 1e-40f, -inf, -0.0f};
+  scalar().log(y.data(), x.data(), std::ssize(x));
+  EXPECT_EQ(y[0], -inf);
+  EXPECT_TRUE(std::isnan(y[1]));
+  EXPECT_EQ(y[2], inf);
+  EXPECT_TRUE(std::isnan(y[3]));
+  EXPECT_EQ(y[4], 0.0f);
+  EXPECT_EQ(y[5], -inf);
+  EXPECT_TRUE(std::isnan(y[6]));
+  EXPECT_EQ(y[7], -inf);
+}
+
+}  // namespace
+}  // namespace weft::tensor
