@@ -13,6 +13,7 @@
 // libm's bits depend on processor and version.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -47,6 +48,7 @@ class RopeTable {
   // Rows 0 .. positions - 1 exist afterwards; pointers into the table are invalidated.
   void reserve(int positions);
   int positions() const { return positions_; }
+  size_t pairs() const { return frequencies_.inv_freq.size(); }  // head_dim / 2
   const float* cos() const { return cos_.data(); }  // (positions, head_dim / 2)
   const float* sin() const { return sin_.data(); }  // (positions, head_dim / 2)
 

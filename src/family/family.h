@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the runtime sees of a model: a batch of tokens goes in, hidden rows come out, chosen rows
+// become logits. Every family is one class in its own file whose forward() reads as the paper;
+// there is no flag of one family in the code of another.
+//
+// A row's result depends on the tokens of its own sequence only: not on the other rows, the cut
+// into batches, the threads or the place of its cache blocks (tensor/ops.h keeps this promise).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "model/config.h"
+#include "model/safetensors.h"
+#include "model/weights.h"
+#include "tensor/kv_view.h"
+#include "tensor/ops.h"
+#include "text/token.h"
+
+namespace weft::family {
+
+// Rows of one forward pass. Rows of a sequence stand together in ascending order of position;
+// all positions before a row's own are in the cache or earlier in the batch.
+struct Batch {
+  std::span<const text::TokenId> tokens;                // (rows)
+  std::span<const int32_t> positions;                   // (rows)
+  std::span<const tensor::SequenceRows> sequences;      // cover all rows
+  int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
+};
+
+// The cache of all layers: a block holds `layers` layer parts one behind the other.
+struct KvBlocks {
+  tensor::KvLayout layout;
+  int layers = 0;
+  float* base = nullptr;
+  int64_t block_floats() const { return layout.block_floats() * layers; }
+  tensor::KvView layer(int index) const {
+    return {layout, base + index * layout.block_floats(), block_floats()};
+  }
+};
+
+class Family {
+ public:
+  virtual ~Family() = default;
+
+  // Layout and layers of the cache; `base` is null.
+  virtual KvBlocks kv_shape() const = 0;
+  virtual int hidden_size() const = 0;
+  virtual int vocab_size() const = 0;
+  // Bytes that one decoded token reads: all matrices once, the looked-up embedding not.
+  virtual size_t streamed_bytes() const = 0;
+
+  // Writes the batch's keys and values into the cache and leaves hidden (rows, hidden_size) =
+  // the residual stream after the final norm. One call at a time.
+  virtual void forward(tensor::Ops& ops, const Batch& batch, const KvBlocks& kv,
+                       tensor::Rows hidden) = 0;
+  // logits (rows, vocab_size) of rows that forward() returned, gathered by the caller.
+  virtual void head(tensor::Ops& ops, tensor::ConstRows hidden, tensor::Rows logits) = 0;
+};
+
+// The model of config.family with its weights. E0212 as model/weights.
+Result<std::unique_ptr<Family>> make_family(const model::Config& config,
+                                            const model::Checkpoint& checkpoint,
+                                            model::Precision precision, ThreadPool& pool);
+
+}  // namespace weft::family

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From tensors in files to matrices that the kernels stream: the binder looks a tensor up by
+// name, checks its shape against what the configuration says, and packs it in the wanted
+// precision. A family asks for its tensors one by one and then says finish(): what it has not
+// asked for is an error, since a bias or norm left out silently gives plausible noise.
+//
+//   precision   stored F32 F16 BF16              stored int8 + scales (weft_q8_g32)
+//   f32         widened, float32 arithmetic      dequantised, float32 arithmetic
+//   native      kept, float32 arithmetic         kept bit for bit, int8 activations
+//   q8          quantised by groups of 32        as native
+//
+// Norms, biases and vectors are always float32. It knows no family and no tensor name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "model/config.h"
+#include "model/safetensors.h"
+#include "tensor/matrix.h"
+
+namespace weft::model {
+
+enum class Precision { kF32, kNative, kQ8 };
+// "f32", "native", "q8"; E0214 for anything else.
+Result<Precision> precision_of(std::string_view name);
+std::string_view name_of(Precision precision);
+
+// A part of a packed matrix: tensor `name` of shape (rows, columns of the whole).
+struct MatrixPart {
+  std::string name;
+  int64_t rows = 0;
+};
+
+class WeightBinder {
+ public:
+  // All arguments outlive the binder.
+  WeightBinder(const Checkpoint& checkpoint, const Config& config, Precision precision,
+               ThreadPool& pool)
+      : checkpoint_(checkpoint), config_(config), precision_(precision), pool_(pool) {}
+
+  // The tensors stacked by rows into one matrix (q, k and v need one pass over the activations
+  // instead of three). E0212: missing, another shape, a type that is not supported.
+  Result<tensor::Matrix> matrix(std::span<const MatrixPart> parts, int64_t columns);
+  Result<tensor::Matrix> matrix(const std::string& name, int64_t rows, int64_t columns);
+  // Kept as stored whatever the precision: for tables that are only looked up.
+  Result<tensor::Matrix> table(const std::string& name, int64_t rows, int64_t columns);
+  // A vector as floats. E0212 as above.
+  Result<std::vector<float>> vector(const std::string& name, int64_t size);
+
+  // The tensor is known and not needed.
+  void ignore(const std::string& name) { used_.insert(name); }
+  // E0212 for the first tensor of the files that nobody asked for.
+  Status finish() const;
+
+ private:
+  struct Source {
+    const StoredTensor* values = nullptr;
+    const StoredTensor* scales = nullptr;  // of int8 values
+    int64_t rows = 0;
+  };
+  Result<const StoredTensor*> find(const std::string& name, const std::vector<int64_t>& shape);
+  Result<Source> source(const MatrixPart& part, int64_t columns);
+  tensor::WeightType packed_type(const Source& source, Precision precision) const;
+  Result<tensor::Matrix> pack(std::span<const MatrixPart> parts, int64_t columns,
+                              Precision precision);
+
+  const Checkpoint& checkpoint_;
+  const Config& config_;
+  Precision precision_;
+  ThreadPool& pool_;
+  std::set<std::string, std::less<>> used_;
+};
+
+}  // namespace weft::model
