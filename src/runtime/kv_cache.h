@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memory of the KV cache: one allocation of equal blocks, each 32 positions of all layers.
+// Pages are touched by the system only when a block is first written, so an idle model's cache
+// costs nothing. Who owns which block is BlockPool's matter.
+#pragma once
+
+#include <cstddef>
+
+#include "family/family.h"
+#include "tensor/buffer.h"
+
+namespace weft::runtime {
+
+class KvCache {
+ public:
+  // `shape` as Family::kv_shape(); blocks > 0.
+  KvCache(const family::KvBlocks& shape, int blocks);
+
+  static size_t block_bytes(const family::KvBlocks& shape) {
+    return static_cast<size_t>(shape.block_floats()) * sizeof(float);
+  }
+  const family::KvBlocks& view() const { return view_; }
+  int blocks() const { return blocks_; }
+
+ private:
+  int blocks_;
+  tensor::Buffer memory_;
+  family::KvBlocks view_;
+};
+
+}  // namespace weft::runtime

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/model_instance.h"
+
+#include <fmt/format.h>
+
+#include <future>
+
+#include "base/json.h"
+#include "base/threads.h"
+#include "model/embedded.h"
+#include "model/safetensors.h"
+
+namespace weft::runtime {
+namespace {
+
+// tokenizer_config.json's chat_template: a text, or a list of named ones of which "default" counts.
+std::string template_of(const std::string& tokenizer_config) {
+  const auto parsed = json::parse(tokenizer_config);
+  if (!parsed.ok() || !parsed.value().is_object()) return {};
+  const json::Value* value = parsed.value().get_object().if_contains("chat_template");
+  if (value == nullptr) return {};
+  if (value->is_string()) return std::string(value->get_string());
+  if (!value->is_array()) return {};
+  for (const json::Value& item : value->get_array()) {
+    if (!item.is_object()) continue;
+    const json::Value* name = item.get_object().if_contains("name");
+    const json::Value* text = item.get_object().if_contains("template");
+    if (name != nullptr && text != nullptr && *name == "default" && text->is_string()) {
+      return std::string(text->get_string());
+    }
+  }
+  return {};
+}
+
+Status load_text(model::ModelFiles& files, ModelInstance& out) {
+  if (files.has("tokenizer.json")) {
+    const std::string_view text = TRY(files.read("tokenizer.json"));
+    out.tokenizer = TRY(text::Tokenizer::parse(text));
+  }
+  if (files.has("tokenizer_config.json")) {
+    out.tokenizer_config = std::string(TRY(files.read("tokenizer_config.json")));
+    out.chat_template = template_of(out.tokenizer_config);
+  }
+  if (files.has("chat_template.jinja")) {
+    out.chat_template = std::string(TRY(files.read("chat_template.jinja")));
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+std::string ModelInstance::fingerprint() const {
+  return fmt::format("weft-portable-{}-{}", name_of(precision), weights_hash.substr(0, 12));
+}
+
+Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles files,
+                                                           const LoadOptions& options) {
+  auto out = std::make_shared<ModelInstance>();
+  out->name = files.where();
+  out->precision = options.precision;
+  out->config = TRY(model::load_config(files));
+  TRY(load_text(files, *out));
+  const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
+  // Hashing reads every byte, as packing does: one of them finds the pages warm.
+  auto hash = std::async(std::launch::async, [&] { return checkpoint.sha256(); });
+  ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
+  out->family = TRY(family::make_family(out->config, checkpoint, options.precision, pool));
+  out->weights_hash = hash.get();
+  out->weights_bytes = checkpoint.bytes();
+  return out;
+}
+
+Result<model::ModelFiles> embedded_model_files() {
+  const auto& files = model::embedded_weft_mini();
+  if (files.empty()) {
+    return make_error("E0213", "this program was built without an embedded model",
+                      "give --model a directory in Hugging Face layout");
+  }
+  return model::ModelFiles(files, "weft-mini (embedded)");
+}
+
+}  // namespace weft::runtime

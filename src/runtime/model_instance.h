@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A loaded model: configuration, packed weights, tokenizer, chat template, identity. Loaded once,
+// then given to one engine, whose thread alone calls the family's forward pass. Everything else is
+// immutable and may be read by every thread.
+//
+// It does not render templates (chat does) nor hold a cache (the engine does).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "family/family.h"
+#include "model/config.h"
+#include "model/files.h"
+#include "model/weights.h"
+#include "text/tokenizer.h"
+
+namespace weft::runtime {
+
+struct LoadOptions {
+  model::Precision precision = model::Precision::kNative;
+  int threads = 0;  // for packing; 0 = all usable cores
+};
+
+struct ModelInstance {
+  std::string name;  // the directory, or "weft-mini (embedded)"
+  model::Config config;
+  model::Precision precision = model::Precision::kNative;
+  std::unique_ptr<family::Family> family;
+  std::string weights_hash;  // SHA-256 of the weights' files, hex
+  size_t weights_bytes = 0;  // of the files
+  // Absent without tokenizer.json: token ids still go in and out.
+  std::optional<text::Tokenizer> tokenizer;
+  std::string tokenizer_config;  // text of tokenizer_config.json, or empty
+  std::string chat_template;     // Jinja text, or empty: chat_template.jinja, else tokenizer_config's
+
+  // What the outputs depend on besides the request: "weft-portable-q8-3f2a9c01d2e4".
+  std::string fingerprint() const;
+
+  // E0210 to E0214 as the loaders, errors of the tokenizer's.
+  static Result<std::shared_ptr<ModelInstance>> load(model::ModelFiles files,
+                                                     const LoadOptions& options = {});
+};
+
+// The embedded model's files. E0213 if the program was built without one.
+Result<model::ModelFiles> embedded_model_files();
+
+}  // namespace weft::runtime

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace weft::runtime {
+namespace {
+
+using text::TokenId;
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+Status in_range(std::string_view name, double value, double low, double high) {
+  if (value >= low && value <= high) return ok_status();
+  return make_error("E0730", fmt::format("{} should be from {} to {}, found {}", name, low, high,
+                                         value));
+}
+
+void apply_mask(const SampleInput& input) {
+  if (input.mask == nullptr) return;
+  CHECK(input.mask->size() == input.logits.size(), "mask of {} for {} logits",
+        input.mask->size(), input.logits.size());
+  for (size_t id = 0; id < input.logits.size(); ++id) {
+    if (!input.mask->allowed(static_cast<TokenId>(id))) input.logits[id] = kMinusInfinity;
+  }
+}
+
+void apply_penalties(const Sampling& sampling, const SampleInput& input) {
+  if (!sampling.has_penalties()) return;
+  CHECK(input.history != nullptr, "penalties without history");
+  const auto repetition = static_cast<float>(sampling.repetition_penalty);
+  for (const auto& [id, count] : input.history->counts()) {
+    float& logit = input.logits[static_cast<size_t>(id)];
+    logit = logit > 0 ? logit / repetition : logit * repetition;
+    if (count == 0) continue;
+    logit -= static_cast<float>(sampling.presence_penalty + sampling.frequency_penalty * count);
+  }
+}
+
+// Keeps the fewest leading candidates (sorted) whose sum reaches p of all of them.
+void cut_top_p(std::vector<TokenId>& candidates, std::span<const float> probability, double p) {
+  double total = 0;
+  for (const TokenId id : candidates) total += probability[static_cast<size_t>(id)];
+  double sum = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    sum += probability[static_cast<size_t>(candidates[i])];
+    if (sum >= p * total) {
+      candidates.resize(i + 1);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+PhiloxCounter philox(PhiloxCounter counter, uint64_t key) {
+  auto k0 = static_cast<uint32_t>(key);
+  auto k1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t a = uint64_t{0xD2511F53} * counter.words[0];
+    const uint64_t b = uint64_t{0xCD9E8D57} * counter.words[2];
+    counter = {{static_cast<uint32_t>(b >> 32) ^ counter.words[1] ^ k0, static_cast<uint32_t>(b),
+                static_cast<uint32_t>(a >> 32) ^ counter.words[3] ^ k1, static_cast<uint32_t>(a)}};
+    k0 += 0x9E3779B9;
+    k1 += 0xBB67AE85;
+  }
+  return counter;
+}
+
+double uniform_at(uint64_t seed, uint32_t choice, int64_t position) {
+  const auto at = static_cast<uint64_t>(position);
+  const PhiloxCounter out = philox(
+      {{static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), choice, 0}}, seed);
+  const uint64_t bits = uint64_t{out.words[0]} << 32 | out.words[1];
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+Status check_sampling(const Sampling& s) {
+  TRY(in_range("temperature", s.temperature, 0, 100));
+  TRY(in_range("top_k", s.top_k, 0, 1 << 30));
+  TRY(in_range("top_p", s.top_p, 1e-9, 1));
+  TRY(in_range("min_p", s.min_p, 0, 1));
+  TRY(in_range("repetition_penalty", s.repetition_penalty, 1e-3, 1e3));
+  TRY(in_range("presence_penalty", s.presence_penalty, -100, 100));
+  return in_range("frequency_penalty", s.frequency_penalty, -100, 100);
+}
+
+std::optional<Sampled> Sampler::sample(tensor::Ops& ops, const Sampling& sampling,
+                                       const SampleInput& input) {
+  CHECK(!input.logits.empty());
+  apply_mask(input);
+  probabilities_.resize(input.logits.size());
+  // The reported probability is the model's own: after the mask, before penalties.
+  std::vector<float> unpenalised;
+  float log_sum = 0;
+  if (input.logprob) {
+    unpenalised.assign(input.logits.begin(), input.logits.end());
+    log_sum = ops.softmax(probabilities_, unpenalised);
+  }
+  apply_penalties(sampling, input);
+  const std::optional<TokenId> id = draw(ops, sampling, input);
+  if (!id) return std::nullopt;
+  Sampled out{*id, 0};
+  if (input.logprob) out.logprob = unpenalised[static_cast<size_t>(*id)] - log_sum;
+  return out;
+}
+
+std::optional<TokenId> Sampler::draw(tensor::Ops& ops, const Sampling& sampling,
+                                     const SampleInput& input) {
+  const auto best = static_cast<TokenId>(ops.argmax(input.logits));
+  if (!std::isfinite(input.logits[static_cast<size_t>(best)])) return std::nullopt;
+  if (sampling.temperature < 1e-5) return best;
+  const float log_sum = ops.softmax(probabilities_, input.logits,
+                                    static_cast<float>(1.0 / sampling.temperature));
+  if (!std::isfinite(log_sum)) return std::nullopt;  // a NaN among the logits
+  const auto probability = [&](TokenId id) { return probabilities_[static_cast<size_t>(id)]; };
+  const auto before = [&](TokenId a, TokenId b) {
+    return probability(a) != probability(b) ? probability(a) > probability(b) : a < b;
+  };
+  candidates_.clear();
+  const float floor = static_cast<float>(sampling.min_p) * probability(best);
+  for (size_t id = 0; id < probabilities_.size(); ++id) {
+    if (probabilities_[id] > 0) candidates_.push_back(static_cast<TokenId>(id));
+  }
+  const auto k = static_cast<size_t>(sampling.top_k);
+  if (k > 0 && k < candidates_.size()) {
+    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1,
+                     candidates_.end(), before);
+    candidates_.resize(k);
+  }
+  if (sampling.top_p < 1 || k > 0) std::sort(candidates_.begin(), candidates_.end(), before);
+  if (sampling.top_p < 1) cut_top_p(candidates_, probabilities_, sampling.top_p);
+  std::erase_if(candidates_, [&](TokenId id) { return probability(id) < floor; });
+  CHECK(!candidates_.empty(), "best probability {}", probability(best));
+
+  double total = 0;
+  for (const TokenId id : candidates_) total += probability(id);
+  const double target = uniform_at(sampling.seed, sampling.choice, input.position) * total;
+  double sum = 0;
+  for (const TokenId id : candidates_) {
+    sum += probability(id);
+    if (sum > target) return id;
+  }
+  return candidates_.back();  // the target was rounded up to the total
+}
+
+}  // namespace weft::runtime
