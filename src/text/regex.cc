@@ -14,14 +14,12 @@ namespace {
 
 constexpr size_t kExpressionBytesMax = 10'000;
 constexpr uint32_t kMatchLimit = 1'000'000;  // steps of backtracking at one position
-constexpr uint32_t kHeapLimitKib = 65'536;   // of the interpreter, where there is no JIT
-constexpr size_t kJitStackBytesMax = 1 << 20;
+constexpr uint32_t kHeapLimitKib = 65'536;   // of the interpreter
 
 struct Free {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
   void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-  void operator()(pcre2_jit_stack* stack) const { pcre2_jit_stack_free(stack); }
 };
 
 }  // namespace
@@ -33,7 +31,6 @@ struct Regex::Code {
 struct RegexMatches::State {
   std::unique_ptr<pcre2_match_data, Free> data;
   std::unique_ptr<pcre2_match_context, Free> context;
-  std::unique_ptr<pcre2_jit_stack, Free> stack;
 };
 
 Result<Regex> Regex::compile(std::string_view expression) {
@@ -65,20 +62,23 @@ RegexMatches::RegexMatches(const Regex& regex, std::string_view text)
     : regex_(regex), text_(text), state_(std::make_unique<State>()) {
   state_->data.reset(pcre2_match_data_create_from_pattern(regex.code_->code.get(), nullptr));
   state_->context.reset(pcre2_match_context_create(nullptr));
-  state_->stack.reset(pcre2_jit_stack_create(32 << 10, kJitStackBytesMax, nullptr));
-  CHECK(state_->data && state_->context && state_->stack, "out of memory");
+  CHECK(state_->data && state_->context, "out of memory");
   pcre2_set_match_limit(state_->context.get(), kMatchLimit);
   pcre2_set_heap_limit(state_->context.get(), kHeapLimitKib);
-  pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
 }
 
 RegexMatches::~RegexMatches() = default;
 
 std::optional<ByteRange> RegexMatches::next() {
   while (!gave_up_ && at_ < text_.size()) {
-    const int found = pcre2_match(regex_.code_->code.get(),
-                                  reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), at_,
-                                  PCRE2_NO_UTF_CHECK, state_->data.get(), state_->context.get());
+    const auto match_with = [this](uint32_t options) {
+      return pcre2_match(regex_.code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text_.data()),
+                         text_.size(), at_, PCRE2_NO_UTF_CHECK | options, state_->data.get(),
+                         state_->context.get());
+    };
+    int found = match_with(0);
+    // JIT code has 32 KiB of stack; the interpreter takes from the heap what it needs beyond.
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match_with(PCRE2_NO_JIT);
     if (found == PCRE2_ERROR_NOMATCH) {
       at_ = text_.size();
       return std::nullopt;

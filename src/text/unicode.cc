@@ -53,6 +53,7 @@ bool is_inert(char32_t c, Normalization form) {
     return false;
   }
   if (c >= 0xAC00 && c <= 0xD7A3) return true;  // a Hangul syllable is composed
+  if (property->decomp_seqindex == UINT16_MAX) return true;  // no decomposition of either form
   std::vector<int32_t> parts;
   decompose(c, form, parts);
   if (parts.size() == 1) return parts[0] == static_cast<int32_t>(c);
