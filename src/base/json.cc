@@ -108,6 +108,12 @@ class Builder final : public Events {
   Status uint64(uint64_t number) override { return put(Value(number)); }
   Status big_integer(std::string_view digits) override {
     if (options_.big_integers == ParseOptions::BigIntegers::kAsText) return put(Value(digits));
+    if (options_.big_integers == ParseOptions::BigIntegers::kAsDouble) {
+      double number = 0;
+      const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      if (read.ec != std::errc()) number = digits[0] == '-' ? -HUGE_VAL : HUGE_VAL;
+      return put(Value(number));
+    }
     return make_error("E0013", fmt::format("integer {} does not fit into 64 bits", quoted(digits)),
                       "write it as a string");
   }

@@ -8,7 +8,7 @@
 // form (0.7, 1e-07, 1e+22).
 //
 // Integers outside the 64-bit ranges are refused by parse() unless `big_integers` says that they
-// become strings of their digits; parse_events() hands their text on untouched.
+// become strings of their digits, or the nearest double; parse_events() hands their text on untouched.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -31,7 +31,7 @@ using Array = boost::json::array;
 struct ParseOptions {
   size_t depth_max = 256;
   size_t bytes_max = size_t{1} << 30;
-  enum class BigIntegers { kRefuse, kAsText } big_integers = BigIntegers::kAsText;
+  enum class BigIntegers { kRefuse, kAsText, kAsDouble } big_integers = BigIntegers::kAsText;
 };
 
 // One JSON document (RFC 8259), UTF-8. Errors name line and column. E0010 syntax, E0011 limits,

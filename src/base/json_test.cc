@@ -60,6 +60,10 @@ TEST(Json, LimitsHold) {
   EXPECT_EQ(dump(*parse(big)), "[\"123456789012345678901234567890\"]");
   EXPECT_EQ(error_of(big, {.big_integers = ParseOptions::BigIntegers::kRefuse}).substr(0, 5),
             "E0013");
+  ParseOptions doubles;
+  doubles.big_integers = ParseOptions::BigIntegers::kAsDouble;
+  EXPECT_EQ(parse("-123456789012345678901234567890", doubles).value(),
+            Value(-123456789012345678901234567890.0));
 }
 
 TEST(Json, RequireNamesTheField) {
