@@ -19,7 +19,7 @@ constexpr int kWidthMax = 1 << 20;
 constexpr int kLayersMax = 1024;
 constexpr int kHeadsMax = 1024;
 constexpr int kHeadDimMax = 256;  // the attention kernels keep a head in registers
-constexpr int kContextMax = 1 << 24;
+constexpr int kContextMax = 1 << 20;  // also what the sine of tensor/math takes
 constexpr size_t kConfigBytesMax = size_t{16} << 20;
 constexpr size_t kConfigDepthMax = 32;
 

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "runtime/block_pool.h"
+#include "runtime/evaluator.h"
+#include "runtime/kv_cache.h"
+#include "runtime/scheduler.h"
+
+namespace weft::runtime {
+namespace {
+
+using text::TokenId;
+
+// What a submitter hands to the engine thread.
+struct Incoming {
+  Request request;
+  std::shared_ptr<std::atomic<bool>> cancelled;
+  int tokens_max = 0;  // prompt and generated
+  int64_t submitted_ns = 0;
+};
+
+// A request inside the engine thread.
+struct Sequence {
+  Incoming in;
+  std::vector<TokenId> tokens;  // prompt and generated
+  Completion out;
+  TokenHistory history;
+  int64_t started_ns = 0;
+  int64_t first_token_ns = 0;
+
+  int generated_max() const {
+    return std::min<int>(in.request.max_tokens,
+                         in.tokens_max - static_cast<int>(in.request.prompt.size()));
+  }
+};
+
+// The rows of a forward pass in the form that a family takes.
+struct BatchRows {
+  std::vector<TokenId> tokens;
+  std::vector<int32_t> positions;
+  std::vector<tensor::SequenceRows> sequences;
+
+  void clear() {
+    tokens.clear();
+    positions.clear();
+    sequences.clear();
+  }
+  void add(const Slice& slice, const std::vector<TokenId>& known,
+           const std::vector<BlockId>& blocks) {
+    CHECK(static_cast<size_t>(slice.begin + slice.count) <= known.size());
+    CHECK(blocks.size() * kBlockPositions >= static_cast<size_t>(slice.begin + slice.count));
+    sequences.push_back({blocks, static_cast<int64_t>(tokens.size()), slice.count, slice.begin});
+    for (int i = slice.begin; i < slice.begin + slice.count; ++i) {
+      tokens.push_back(known[static_cast<size_t>(i)]);
+      positions.push_back(i);
+    }
+  }
+  family::Batch view() const { return {tokens, positions, sequences}; }
+};
+
+double seconds(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
+
+int blocks_of(const ModelInstance& model, const EngineOptions& options) {
+  const size_t wanted = options.kv_bytes_max / KvCache::block_bytes(model.family->kv_shape());
+  const int64_t useful =
+      int64_t{options.sequences_max} * Scheduler::blocks_for(model.config.context);
+  return static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, useful));
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(std::shared_ptr<ModelInstance> model_in, const EngineOptions& options,
+       std::unique_ptr<tensor::Ops> ops_in, Env& env_in)
+      : model(std::move(model_in)), ops(std::move(ops_in)), env(env_in),
+        cache(model->family->kv_shape(), blocks_of(*model, options)), pool(cache.blocks()),
+        scheduler({options.tokens_per_tick, options.sequences_max}, pool),
+        mask(static_cast<size_t>(model->config.vocab_size)) {}
+
+  // --- shared with submitters ---
+  const std::shared_ptr<ModelInstance> model;
+  std::mutex mutex;  // guards the next five
+  std::condition_variable wake;
+  std::vector<Incoming> inbox;
+  bool stopping = false;
+  EngineStats published;
+
+  // --- the engine thread's own ---
+  const std::unique_ptr<tensor::Ops> ops;
+  Env& env;
+  KvCache cache;
+  BlockPool pool;
+  Scheduler scheduler;
+  Sampler sampler;
+  grammar::TokenMask mask;
+  std::map<SequenceId, Sequence> sequences;
+  SequenceId newest = 0;
+  EngineStats stats;
+  BatchRows batch;
+  std::vector<float> hidden;
+  std::vector<float> wanted;  // hidden rows whose logits are needed, gathered
+  std::vector<float> logits;
+  std::thread thread;
+
+  int context() const { return std::min(model->config.context, cache.blocks() * kBlockPositions); }
+  void loop();
+  bool tick();
+  void accept();
+  void start(Incoming in);
+  void drop_cancelled();
+  void run_model(const std::vector<Slice>& plan);
+  void compute_logits(const std::vector<Slice>& plan);
+  void choose(SequenceId id, std::span<float> row);
+  bool take(SequenceId id, TokenId token, float logprob);
+  bool take_forced(SequenceId id);
+  void finish(SequenceId id, Finish reason, std::optional<Error> error = std::nullopt);
+  void publish();
+};
+
+// One iteration of the engine; false if there was nothing to do.
+bool Engine::Impl::tick() {
+  accept();
+  drop_cancelled();
+  const std::vector<Slice> plan = scheduler.plan();
+  CHECK(plan.empty() == sequences.empty(), "{} sequences, nothing planned", sequences.size());
+  if (plan.empty()) return false;
+  const int64_t begin_ns = env.mono_ns();
+  run_model(plan);
+  scheduler.done(plan);
+  compute_logits(plan);
+  size_t row = 0;
+  const auto vocab = static_cast<size_t>(model->config.vocab_size);
+  for (const Slice& slice : plan) {
+    if (slice.last) choose(slice.id, std::span(logits).subspan(row++ * vocab, vocab));
+  }
+  ++stats.ticks;
+  stats.busy_seconds += seconds(env.mono_ns() - begin_ns);
+  publish();
+  return true;
+}
+
+void Engine::Impl::loop() {
+  for (;;) {
+    while (tick()) {
+    }
+    publish();
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [&] { return stopping || !inbox.empty(); });
+    if (stopping) break;
+  }
+  accept();
+  while (!sequences.empty()) finish(sequences.begin()->first, Finish::kCancelled);
+  CHECK(pool.free() == pool.size() && pool.reserved() == 0, "blocks leak: {}", pool.free());
+}
+
+void Engine::Impl::accept() {
+  std::vector<Incoming> arrived;
+  {
+    const std::scoped_lock lock(mutex);
+    arrived.swap(inbox);
+    if (stopping) {
+      for (auto& [id, sequence] : sequences) sequence.in.cancelled->store(true);
+      for (Incoming& in : arrived) in.cancelled->store(true);
+    }
+  }
+  for (Incoming& in : arrived) start(std::move(in));
+}
+
+void Engine::Impl::start(Incoming in) {
+  const SequenceId id = ++newest;
+  CHECK(!in.request.prompt.empty() && in.tokens_max > 0);
+  Sequence added;
+  added.tokens = in.request.prompt;
+  added.out.usage.prompt_tokens = static_cast<int>(in.request.prompt.size());
+  added.history.add_prompt(in.request.prompt);
+  added.in = std::move(in);
+  scheduler.add(id, static_cast<int>(added.tokens.size()), added.in.tokens_max);
+  sequences.emplace(id, std::move(added));
+  ++stats.requests;
+  take_forced(id);  // a guide may know the first tokens before the model has said anything
+}
+
+void Engine::Impl::drop_cancelled() {
+  std::vector<SequenceId> gone;
+  for (const auto& [id, sequence] : sequences) {
+    if (sequence.in.cancelled->load(std::memory_order_relaxed)) gone.push_back(id);
+  }
+  for (const SequenceId id : gone) finish(id, Finish::kCancelled);
+}
+
+void Engine::Impl::run_model(const std::vector<Slice>& plan) {
+  batch.clear();
+  for (const Slice& slice : plan) {
+    Sequence& sequence = sequences.at(slice.id);
+    if (slice.begin == 0) sequence.started_ns = env.mono_ns();
+    batch.add(slice, sequence.tokens, scheduler.blocks(slice.id));
+    const int prompt = sequence.out.usage.prompt_tokens;
+    stats.prompt_tokens += std::clamp(prompt - slice.begin, 0, slice.count);
+  }
+  const int width = model->family->hidden_size();
+  hidden.resize(batch.tokens.size() * static_cast<size_t>(width));
+  model->family->forward(*ops, batch.view(), cache.view(),
+                         {hidden.data(), static_cast<int64_t>(batch.tokens.size()), width});
+}
+
+// Only the last row of a sequence decides a token; the others are not worth a vocabulary.
+void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
+  CHECK(plan.size() == batch.sequences.size());
+  const auto width = static_cast<size_t>(model->family->hidden_size());
+  wanted.clear();
+  int64_t rows = 0;
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (!plan[i].last) continue;
+    const tensor::SequenceRows& at = batch.sequences[i];
+    const float* row = hidden.data() + static_cast<size_t>(at.first_row + at.rows - 1) * width;
+    wanted.insert(wanted.end(), row, row + width);
+    ++rows;
+  }
+  if (rows == 0) return;
+  const int vocab = model->config.vocab_size;
+  logits.resize(static_cast<size_t>(rows) * static_cast<size_t>(vocab));
+  model->family->head(*ops, {wanted.data(), rows, static_cast<int64_t>(width)},
+                      {logits.data(), rows, vocab});
+}
+
+void Engine::Impl::choose(SequenceId id, std::span<float> row) {
+  Sequence& sequence = sequences.at(id);
+  const Request& request = sequence.in.request;
+  bool masked = false;
+  if (request.guide) {
+    mask.allow_all();
+    masked = request.guide->mask(mask);
+  }
+  const auto sampled = sampler.sample(
+      *ops, request.sampling,
+      {row, masked ? &mask : nullptr, &sequence.history,
+       static_cast<int64_t>(sequence.tokens.size()), request.logprobs});
+  if (!sampled) {
+    finish(id, Finish::kError,
+           make_error("E0732", fmt::format("no token can be chosen at position {}: no allowed "
+                                           "logit is a finite number", sequence.tokens.size()),
+                      "the weights are damaged, or a guide forbids every token"));
+    return;
+  }
+  if (take(id, sampled->id, sampled->logprob)) take_forced(id);
+}
+
+// The sequence goes on with `token`. False if it ended with it.
+bool Engine::Impl::take(SequenceId id, TokenId token, float logprob) {
+  Sequence& sequence = sequences.at(id);
+  const Request& request = sequence.in.request;
+  CHECK(token >= 0 && token < model->config.vocab_size, "token {}", token);
+  if (sequence.out.tokens.empty()) sequence.first_token_ns = env.mono_ns();
+  sequence.tokens.push_back(token);
+  sequence.out.tokens.push_back(token);
+  if (request.logprobs) sequence.out.logprobs.push_back(logprob);
+  if (request.sampling.has_penalties()) sequence.history.add_generated(token);
+  ++stats.generated_tokens;
+  if (request.on_token) request.on_token(token);
+  bool stop = std::ranges::find(request.stop_tokens, token) != request.stop_tokens.end();
+  if (request.guide && request.guide->on_token(token) == grammar::Verdict::kStop) stop = true;
+  const bool full = static_cast<int>(sequence.out.tokens.size()) >= sequence.generated_max();
+  if (stop || full) {
+    finish(id, stop ? Finish::kStop : Finish::kLength);
+    return false;
+  }
+  scheduler.append(id);
+  return true;
+}
+
+// Takes all tokens that the guide forces next; they go through the model together.
+bool Engine::Impl::take_forced(SequenceId id) {
+  const std::shared_ptr<grammar::Guide> guide = sequences.at(id).in.request.guide;
+  if (!guide) return true;
+  while (const std::optional<TokenId> token = guide->forced()) {
+    if (!take(id, *token, 0)) return false;
+  }
+  return true;
+}
+
+void Engine::Impl::finish(SequenceId id, Finish reason, std::optional<Error> error) {
+  const auto at = sequences.find(id);
+  CHECK(at != sequences.end(), "sequence {}", id);
+  scheduler.remove(id);
+  Sequence sequence = std::move(at->second);
+  sequences.erase(at);
+  const int64_t now = env.mono_ns();
+  const int64_t started = sequence.started_ns != 0 ? sequence.started_ns : now;
+  const int64_t first = sequence.first_token_ns != 0 ? sequence.first_token_ns : now;
+  Completion& out = sequence.out;
+  out.finish = reason;
+  out.error = std::move(error);
+  out.usage.generated_tokens = static_cast<int>(out.tokens.size());
+  out.usage.queue_seconds = seconds(started - sequence.in.submitted_ns);
+  out.usage.prefill_seconds = seconds(std::max<int64_t>(first - started, 0));
+  out.usage.decode_seconds = seconds(now - std::max(first, started));
+  if (sequence.in.request.on_done) sequence.in.request.on_done(std::move(out));
+}
+
+void Engine::Impl::publish() {
+  stats.running = scheduler.admitted();
+  stats.waiting = scheduler.waiting();
+  stats.blocks = pool.size();
+  stats.blocks_used = pool.size() - pool.free();
+  const std::scoped_lock lock(mutex);
+  published = stats;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+  impl_->thread = std::thread([state = impl_.get()] { state->loop(); });
+}
+
+Engine::~Engine() {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->wake.notify_one();
+  impl_->thread.join();
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<ModelInstance> model,
+                                               const EngineOptions& options, Env& env) {
+  CHECK(model != nullptr && model->family != nullptr);
+  auto ops = TRY(tensor::Ops::create({.threads = options.threads, .table = options.table}));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<Impl>(std::move(model), options, std::move(ops), env)));
+}
+
+Result<Handle> Engine::submit(Request request) {
+  const auto refused = [](std::string message) { return make_error("E0730", std::move(message)); };
+  if (request.prompt.empty()) return refused("the prompt has no token");
+  if (request.max_tokens < 1) {
+    return refused(fmt::format("max_tokens should be at least 1, found {}", request.max_tokens));
+  }
+  TRY(check_sampling(request.sampling));
+  TRY(check_tokens(*impl_->model, request.prompt));
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  const int limit = impl_->context();
+  if (prompt >= limit) {
+    const bool cache = limit < impl_->model->config.context;
+    return make_error("E0731",
+                      fmt::format("the prompt has {} tokens, {} holds {}", prompt,
+                                  cache ? "the KV cache" : "the model's context", limit),
+                      cache ? "shorten the input, or give the engine more memory for its cache"
+                            : "shorten the input, or use a model with a longer context");
+  }
+  Incoming in;
+  in.tokens_max = static_cast<int>(std::min<int64_t>(prompt + request.max_tokens, limit));
+  in.request = std::move(request);
+  in.cancelled = std::make_shared<std::atomic<bool>>(false);
+  in.submitted_ns = impl_->env.mono_ns();
+  const Handle handle(in.cancelled);
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->inbox.push_back(std::move(in));
+  }
+  impl_->wake.notify_one();
+  return handle;
+}
+
+const ModelInstance& Engine::model() const { return *impl_->model; }
+int Engine::context() const { return impl_->context(); }
+
+EngineStats Engine::stats() const {
+  const std::scoped_lock lock(impl_->mutex);
+  return impl_->published;
+}
+
+}  // namespace weft::runtime

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engine of one model: requests come in from any thread, one engine thread computes them
+// together, tick by tick: plan which tokens go through the model, run it once, choose the next
+// token of every sequence that is due, tell whoever listens.
+//
+// Promise: a request's tokens depend on the request and the model only. Other requests, threads,
+// tokens_per_tick and the moment of arrival change when they come, never which.
+//
+// It knows Guides (what steers a sequence), not dialects, grammars, templates or text.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "grammar/guide.h"
+#include "runtime/model_instance.h"
+#include "runtime/sampler.h"
+#include "text/token.h"
+
+namespace weft::runtime {
+
+struct EngineOptions {
+  int threads = 0;                          // of the compute pool; 0 = all usable cores
+  std::string table;                        // kernel table; empty = the fastest
+  int tokens_per_tick = 256;                // rows of one forward pass
+  int sequences_max = 64;                   // computed at once; more wait their turn
+  size_t kv_bytes_max = size_t{1} << 30;    // memory of the KV cache, touched as it is used
+};
+
+enum class Finish { kStop, kLength, kCancelled, kError };
+
+struct Usage {
+  int prompt_tokens = 0;
+  int generated_tokens = 0;  // forced ones included
+  double queue_seconds = 0;    // from submit to the first tick with this request
+  double prefill_seconds = 0;  // from there to the first generated token
+  double decode_seconds = 0;   // from there to the end
+};
+
+struct Completion {
+  Finish finish = Finish::kStop;
+  std::vector<text::TokenId> tokens;  // all generated ones, the one that ended it included
+  std::vector<float> logprobs;        // of each token, if asked for; 0 for forced ones
+  Usage usage;
+  std::optional<Error> error;         // with kError
+};
+
+struct Request {
+  std::vector<text::TokenId> prompt;         // at least one token
+  Sampling sampling;
+  int max_tokens = 512;                      // cut to what the context leaves
+  std::vector<text::TokenId> stop_tokens;    // end the generation and belong to its tokens
+  std::shared_ptr<grammar::Guide> guide;     // may be null; used by the engine thread only
+  bool logprobs = false;
+  // Called on the engine thread, in order; they must not block, throw or call the engine's
+  // destructor. on_done comes exactly once for every request that submit() accepted.
+  std::function<void(text::TokenId)> on_token;
+  std::function<void(Completion)> on_done;
+};
+
+// A request in progress. Cheap to copy; dropping it does not cancel.
+class Handle {
+ public:
+  Handle() = default;
+  // From any thread, any number of times, also while the prompt is being computed: on_done comes
+  // after the tick in progress, with what was generated.
+  void cancel() const {
+    if (cancelled_) cancelled_->store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  friend class Engine;
+  explicit Handle(std::shared_ptr<std::atomic<bool>> flag) : cancelled_(std::move(flag)) {}
+  std::shared_ptr<std::atomic<bool>> cancelled_;
+};
+
+struct EngineStats {
+  int64_t ticks = 0;
+  int64_t requests = 0;          // accepted so far
+  int64_t prompt_tokens = 0;     // computed so far
+  int64_t generated_tokens = 0;
+  double busy_seconds = 0;       // inside ticks
+  int running = 0;               // sequences
+  int waiting = 0;
+  int blocks_used = 0;           // of the KV cache
+  int blocks = 0;
+};
+
+class Engine {
+ public:
+  // The engine is the only caller of the model's forward pass from now on. E0290 and E0291 as
+  // tensor::Ops.
+  static Result<std::unique_ptr<Engine>> create(std::shared_ptr<ModelInstance> model,
+                                                const EngineOptions& options = {},
+                                                Env& env = real_env());
+  // Ends the tick in progress and completes what is left as cancelled.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // From any thread. E0730: a value out of range. E0731: the prompt does not fit into the context
+  // or the cache, both numbers in the message. Then no callback is called.
+  Result<Handle> submit(Request request);
+
+  const ModelInstance& model() const;
+  // The most tokens (prompt and generated) that one request may have here.
+  int context() const;
+  EngineStats stats() const;  // from any thread, as of the last tick
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weft::runtime
