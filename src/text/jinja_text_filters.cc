@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Filters that make text of text.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "text/jinja_print.h"
+#include "text/jinja_tables.h"
+
+namespace weft::text::jinja {
+namespace {
+
+using Kind = Value::Kind;
+
+Result<MarkedText> subject_text(const Call& call) {
+  return text_of(call.session.budget, call.self);
+}
+Result<Value> made(const Call& call, MarkedText text) {
+  TRY(call.session.budget.pay_string(text.text.size()));
+  return Value::string(std::move(text));
+}
+
+Result<Value> upper(const Call& call) {
+  return made(call, change_case(TRY(subject_text(call)), Case::kUpper));
+}
+Result<Value> lower(const Call& call) {
+  return made(call, change_case(TRY(subject_text(call)), Case::kLower));
+}
+Result<Value> capitalize(const Call& call) {
+  return made(call, change_case(TRY(subject_text(call)), Case::kCapitalize));
+}
+
+// jinja2's own: a word begins after white space, hyphens and opening brackets.
+Result<Value> title(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  MarkedText out;
+  size_t begin = 0;
+  const auto flush = [&](size_t end) {
+    append(out, change_case(slice(text, begin, end), Case::kCapitalize));
+    begin = end;
+  };
+  for (size_t at = 0; at < text.text.size();) {
+    const CodePoint c = code_point_at(text.text, at);
+    at += c.bytes;
+    const bool border = is_space(c.value) || (c.value < 0x80 && std::string_view("-({[<").find(
+                            static_cast<char>(c.value)) != std::string_view::npos);
+    if (border) flush(at);
+  }
+  flush(text.text.size());
+  return made(call, std::move(out));
+}
+
+Result<Value> trim(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  if (!call.bound[0] || call.bound[0]->is(Kind::kNone)) return made(call, strip(text, {}));
+  const MarkedText characters = TRY(text_argument(call, 0, ""));
+  return made(call, strip(text, {.characters = characters.text}));
+}
+
+Result<Value> string(const Call& call) { return Value::string(TRY(subject_text(call))); }
+Result<Value> safe(const Call& call) { return call.self; }
+
+Result<Value> replace(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  if (!call.bound[0] || !call.bound[1]) return type_error("'replace' needs what and by what");
+  const MarkedText from = TRY(text_of(call.session.budget, *call.bound[0]));
+  const MarkedText to = TRY(text_of(call.session.budget, *call.bound[1]));
+  const int64_t count = TRY(integer_argument(call, 2, -1));
+  const uint64_t hits = count_text(text.text, from.text);
+  TRY(call.session.budget.pay_steps(hits));
+  TRY(call.session.budget.pay_string(text.text.size() + hits * to.text.size()));
+  return Value::string(replace_text(text, from.text, to, count));
+}
+
+Result<Value> escape(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  MarkedText out;
+  for (size_t at = 0; at < text.text.size(); ++at) {
+    switch (text.text[at]) {
+      case '&': append_data(out, "&amp;"); break;
+      case '<': append_data(out, "&lt;"); break;
+      case '>': append_data(out, "&gt;"); break;
+      case '"': append_data(out, "&#34;"); break;
+      case '\'': append_data(out, "&#39;"); break;
+      default: append_slice(out, text, at, at + 1);
+    }
+  }
+  return made(call, std::move(out));
+}
+
+Result<Value> indent(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  MarkedText margin;
+  if (call.bound[0] && call.bound[0]->is(Kind::kString)) {
+    margin = call.bound[0]->string();
+  } else {
+    const int64_t width = TRY(integer_argument(call, 0, 4));
+    TRY(call.session.budget.pay_string(static_cast<uint64_t>(std::max<int64_t>(width, 0))));
+    margin = literal(std::string(static_cast<size_t>(std::max<int64_t>(width, 0)), ' '));
+  }
+  const bool first = flag_argument(call, 1, false);
+  const bool blank = flag_argument(call, 2, false);
+  std::vector<MarkedText> lines = split_lines(text, true);
+  TRY(call.session.budget.pay_string(text.text.size() + lines.size() * margin.text.size()));
+  MarkedText out;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const bool empty = lines[i].text == "\n" || lines[i].text.empty();
+    if ((i > 0 || first) && (blank || !empty)) append(out, margin);
+    append(out, lines[i]);
+  }
+  return Value::string(std::move(out));
+}
+
+Result<Value> truncate(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  const int64_t length = TRY(integer_argument(call, 0, 255));
+  const bool kill_words = flag_argument(call, 1, false);
+  const MarkedText end = TRY(text_argument(call, 2, "..."));
+  const int64_t leeway = TRY(integer_argument(call, 3, 5));
+  const auto size = static_cast<int64_t>(length_of(text.text));
+  const auto end_size = static_cast<int64_t>(length_of(end.text));
+  if (length < end_size) return type_error("'truncate' to less than its ending is long");
+  if (leeway < 0 || size - leeway <= length) return Value::string(text);
+  const size_t cut = offset_of(text.text, static_cast<size_t>(length - end_size));
+  MarkedText out = slice(text, 0, cut);
+  const size_t space = out.text.rfind(' ');
+  if (!kill_words && space != std::string::npos) out = slice(out, 0, space);
+  append(out, end);
+  return made(call, std::move(out));
+}
+
+Result<Value> wordcount(const Call& call) {
+  return Value::integer(static_cast<int64_t>(split_text(TRY(subject_text(call)), {}).size()));
+}
+
+// RFC 3986: unreserved characters stay. `kept`: further ones that stay.
+MarkedText percent_encoded(const MarkedText& in, std::string_view kept, bool plus) {
+  MarkedText out;
+  for (const char c : in.text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("_.-~").find(c) != std::string_view::npos ||
+                       kept.find(c) != std::string_view::npos;
+    if (plain) append_data(out, std::string_view(&c, 1));
+    else append_data(out, plus && c == ' ' ? "+" : fmt::format("%{:02X}", byte));
+  }
+  return out;
+}
+
+// Text: one path segment or value, so that `/` is escaped in workflows (jinja2 leaves it alone,
+// which lets data choose another path). A map or pairs: a query, a=1&b=2.
+Result<Value> urlencode(const Call& call) {
+  Budget& budget = call.session.budget;
+  std::vector<Dict::Item> items;
+  if (call.self.is(Kind::kDict)) {
+    items = call.self.dict().items();
+  } else if (call.self.is(Kind::kList)) {
+    for (const Value& pair : call.self.list().items()) {
+      if (!pair.is(Kind::kList) || pair.list().size() != 2) {
+        return type_error("'urlencode' of a list needs pairs");
+      }
+      items.emplace_back(pair.list().at(0), pair.list().at(1));
+    }
+  } else {
+    const MarkedText text = TRY(subject_text(call));
+    return made(call, percent_encoded(text, call.session.strict ? "" : "/", false));
+  }
+  MarkedText out;
+  for (const Dict::Item& item : items) {
+    if (!out.text.empty()) append_literal(out, "&");
+    append(out, percent_encoded(TRY(text_of(budget, item.first)), "", true));
+    append_literal(out, "=");
+    append(out, percent_encoded(TRY(text_of(budget, item.second)), "", true));
+    TRY(budget.pay_string(out.text.size()));
+  }
+  return Value::string(std::move(out));
+}
+
+// Python's %-formatting: %s %r %d %i %f %.2f %x %%, with width and flags for numbers.
+Result<Value> format_number(const Call& call, const Value& value, const std::string& flags,
+                            char form) {
+  const bool whole = form == 'd' || form == 'i' || form == 'x' || form == 'X' || form == 'o';
+  double number = 0;
+  if (value.is(Kind::kFloat)) number = value.number();
+  else if (value.is(Kind::kInt)) number = static_cast<double>(value.integer());
+  else if (value.is(Kind::kBool)) number = value.boolean() ? 1 : 0;
+  else return type_error(fmt::format("%{} needs a number, found a {}", form, kind_name(value)));
+  char buffer[512];
+  int length = 0;
+  if (whole) {
+    if (value.is(Kind::kFloat) && !(number > -9e18 && number < 9e18)) {
+      return type_error("the number does not fit a 64-bit integer");
+    }
+    const long long integer = value.is(Kind::kInt) ? value.integer()
+                                                   : static_cast<long long>(number);
+    const std::string pattern = "%" + flags + "ll" + form;
+    length = snprintf(buffer, sizeof(buffer), pattern.c_str(), integer);
+  } else {
+    const std::string pattern = "%" + flags + form;
+    length = snprintf(buffer, sizeof(buffer), pattern.c_str(), number);
+  }
+  if (length < 0 || length >= static_cast<int>(sizeof(buffer))) {
+    return type_error("the formatted number is too long");
+  }
+  return made(call, from_data(std::string_view(buffer, static_cast<size_t>(length))));
+}
+
+Result<Value> format(const Call& call) {
+  const MarkedText text = TRY(subject_text(call));
+  Budget& budget = call.session.budget;
+  MarkedText out;
+  size_t next = 0;
+  for (size_t at = 0; at < text.text.size();) {
+    const size_t percent = std::min(text.text.find('%', at), text.text.size());
+    append_slice(out, text, at, percent);
+    if (percent == text.text.size()) break;
+    size_t end = percent + 1;
+    while (end < text.text.size() &&
+           std::string_view("-+ 0123456789.").find(text.text[end]) != std::string_view::npos) {
+      ++end;
+    }
+    const char form = end < text.text.size() ? text.text[end] : '\0';
+    const std::string flags = text.text.substr(percent + 1, end - percent - 1);
+    at = end + 1;
+    if (form == '%') {
+      append_literal(out, "%");
+      continue;
+    }
+    if (flags.size() > 8) return type_error("the width of a format is too large");
+    if (std::string_view("srdifeEgGxXo").find(form) == std::string_view::npos || form == '\0') {
+      return type_error(fmt::format("'format' does not know %{}", form == '\0' ? ' ' : form));
+    }
+    if (next >= call.arguments.positional.size()) {
+      return type_error("'format' has fewer values than places");
+    }
+    const Value& value = call.arguments.positional[next++];
+    if (form == 's') append(out, TRY(text_of(budget, value)));
+    else if (form == 'r') append(out, TRY(repr_of(budget, value)));
+    else append(out, TRY(format_number(call, value, flags, form)).string());
+    TRY(budget.pay_string(out.text.size()));
+  }
+  if (next < call.arguments.positional.size()) {
+    return type_error("'format' has more values than places");
+  }
+  return Value::string(std::move(out));
+}
+
+constexpr Entry kFilters[] = {
+    {"upper", upper},
+    {"lower", lower},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"trim", trim, {"chars"}},
+    {"string", string},
+    {"safe", safe},
+    {"replace", replace, {"old", "new", "count"}},
+    {"escape", escape},
+    {"e", escape},
+    {"indent", indent, {"width", "first", "blank"}},
+    {"truncate", truncate, {"length", "killwords", "end", "leeway"}},
+    {"wordcount", wordcount},
+    {"urlencode", urlencode},
+    {"format", format, {}, true},
+};
+
+}  // namespace
+
+std::span<const Entry> text_filters() { return kFilters; }
+
+}  // namespace weft::text::jinja
