@@ -53,6 +53,17 @@ inline void score_block(const AttentionJob* job, const float* q, const float* ke
   }
 }
 
+// The largest tile of at most R pairs that fits the pairs left; returns its size.
+template <int R>
+inline int score_pairs(const AttentionJob* job, const float* q, const float* keys, float* scores,
+                       int left) {
+  if constexpr (R > 1) {
+    if (left < R) return score_pairs<R / 2>(job, q, keys, scores, left);
+  }
+  score_block<R>(job, q, keys, scores);
+  return R;
+}
+
 inline const float* block_of(const AttentionJob* job, int64_t position) {
   return job->cache + job->blocks[position / kBlockPositions] * job->block_stride;
 }
@@ -62,12 +73,9 @@ inline void score_span(const AttentionJob* job, const AttentionScratch& scratch,
   for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
     const float* keys = block_of(job, at) + job->k_offset;
     float* scores = scratch.scores + (at - span);
-    int r = 0;
-    for (; r + kScorePairs <= job->pairs; r += kScorePairs) {
-      score_block<kScorePairs>(job, scratch.q + r * job->head_dim, keys, scores + r * kSpan);
-    }
-    for (; r < job->pairs; ++r) {
-      score_block<1>(job, scratch.q + r * job->head_dim, keys, scores + r * kSpan);
+    for (int r = 0; r < job->pairs;) {
+      r += score_pairs<kScorePairs>(job, scratch.q + r * job->head_dim, keys, scores + r * kSpan,
+                                    job->pairs - r);
     }
   }
 }
@@ -91,75 +99,87 @@ inline void softmax_span(SpanState* state, float* scores, int64_t span) {
   state->sum = reduce_add(sum);
 }
 
-// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs, ascending positions [begin, end).
+// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs, ascending positions [begin, end) of one
+// block. `v` is the row of position `begin`.
 template <int R, int C>
 inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                       int64_t column, float* part) {
+                       const float* v, float* part) {
   Floats acc[R][C];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) acc[r][c] = load(part + r * job->v_dim + column + c * 16);
+    for (int c = 0; c < C; ++c) acc[r][c] = load(part + r * job->v_dim + c * 16);
   }
-  for (int64_t at = begin; at < end;) {
-    const int64_t block_end = at - at % kBlockPositions + kBlockPositions;
-    const int64_t stop = block_end < end ? block_end : end;
-    const float* v = block_of(job, at) + job->v_offset + at % kBlockPositions * job->v_dim + column;
-    for (; at < stop; ++at, v += job->v_dim) {
+  for (int64_t at = begin; at < end; ++at, v += job->v_dim) {
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) {
-        const Floats value = load(v + c * 16);
+    for (int c = 0; c < C; ++c) {
+      const Floats value = load(v + c * 16);
 #pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-          acc[r][c] = fma(splat(p[r * kSpan + at % kSpan]), value, acc[r][c]);
-        }
+      for (int r = 0; r < R; ++r) {
+        acc[r][c] = fma(splat(p[r * kSpan + at % kSpan]), value, acc[r][c]);
       }
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) store(part + r * job->v_dim + column + c * 16, acc[r][c]);
+    for (int c = 0; c < C; ++c) store(part + r * job->v_dim + c * 16, acc[r][c]);
   }
 }
 
 template <int R>
 inline void add_values_columns(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                               float* part) {
+                               const float* block, float* part) {
   if (begin >= end) return;
+  const float* v = block + begin % kBlockPositions * job->v_dim;
   int64_t column = 0;
   for (; column + 16 * kValueVectors <= job->v_dim; column += 16 * kValueVectors) {
-    add_values<R, kValueVectors>(job, begin, end, p, column, part);
+    add_values<R, kValueVectors>(job, begin, end, p, v + column, part + column);
   }
-  for (; column < job->v_dim; column += 16) add_values<R, 1>(job, begin, end, p, column, part);
+  for (; column < job->v_dim; column += 16) {
+    add_values<R, 1>(job, begin, end, p, v + column, part + column);
+  }
 }
 
-// kValuePairs pairs share the loads of the positions that all of them see; the few at the edges,
-// which only some see, are added pair by pair: the order within a pair stays ascending.
-inline void value_span(const AttentionJob* job, const AttentionScratch& scratch,
-                       const SpanState* state) {
-  int r = 0;
-  for (; r + kValuePairs <= job->pairs; r += kValuePairs) {
-    int64_t begin = state[r].begin;
-    int64_t end = state[r].end;
-    for (int i = 1; i < kValuePairs; ++i) {
-      begin = state[r + i].begin > begin ? state[r + i].begin : begin;
-      end = state[r + i].end < end ? state[r + i].end : end;
-    }
-    if (begin >= end) break;
-    const float* p = scratch.scores + r * kSpan;
-    float* part = scratch.part + r * job->v_dim;
-    for (int i = 0; i < kValuePairs; ++i) {
-      add_values_columns<1>(job, state[r + i].begin, begin, p + i * kSpan, part + i * job->v_dim);
-    }
-    add_values_columns<kValuePairs>(job, begin, end, p, part);
-    for (int i = 0; i < kValuePairs; ++i) {
-      add_values_columns<1>(job, end, state[r + i].end, p + i * kSpan, part + i * job->v_dim);
-    }
+// One block for a tile of R pairs (or a smaller one that fits the pairs left; returns the size).
+// The pairs share the loads of the positions that all of them see; the few at the edges, which
+// only some see, are added pair by pair, so that the order within a pair stays ascending.
+template <int R>
+inline int value_pairs(const AttentionJob* job, const SpanState* state, int64_t at, int left,
+                       const float* p, const float* block, float* part) {
+  if constexpr (R > 1) {
+    if (left < R) return value_pairs<R / 2>(job, state, at, left, p, block, part);
   }
-  for (; r < job->pairs; ++r) {
-    add_values_columns<1>(job, state[r].begin, state[r].end, scratch.scores + r * kSpan,
-                          scratch.part + r * job->v_dim);
+  int64_t begin = at;
+  int64_t end = at + kBlockPositions;
+  for (int i = 0; i < R; ++i) {
+    begin = state[i].begin > begin ? state[i].begin : begin;
+    end = state[i].end < end ? state[i].end : end;
+  }
+  if (begin >= end) begin = end = at + kBlockPositions;  // nothing in common: all is edge
+  for (int i = 0; i < R; ++i) {
+    const int64_t first = state[i].begin > at ? state[i].begin : at;
+    const int64_t last = state[i].end < begin ? state[i].end : begin;
+    add_values_columns<1>(job, first, last, p + i * kSpan, block, part + i * job->v_dim);
+  }
+  add_values_columns<R>(job, begin, end, p, block, part);
+  for (int i = 0; i < R; ++i) {
+    const int64_t stop = at + kBlockPositions;
+    const int64_t last = state[i].end < stop ? state[i].end : stop;
+    add_values_columns<1>(job, end, last, p + i * kSpan, block, part + i * job->v_dim);
+  }
+  return R;
+}
+
+inline void value_span(const AttentionJob* job, const AttentionScratch& scratch,
+                       const SpanState* state, int64_t begin, int64_t end) {
+  for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
+    const float* block = block_of(job, at) + job->v_offset;
+    for (int r = 0; r < job->pairs;) {
+      r += value_pairs<kValuePairs>(job, state + r, at, job->pairs - r,
+                                    scratch.scores + r * kSpan, block,
+                                    scratch.part + r * job->v_dim);
+    }
   }
 }
 
@@ -212,15 +232,16 @@ inline void attention_pairs(const AttentionJob* job) {
       state[r].end = end < span + kSpan ? end : span + kSpan;
       if (state[r].begin >= state[r].end) state[r].begin = state[r].end = span;
     }
-    score_span(job, scratch, span, lowest > span ? lowest : span,
-               highest + 1 < span + kSpan ? highest + 1 : span + kSpan);
+    const int64_t begin = lowest > span ? lowest : span;
+    const int64_t end = highest + 1 < span + kSpan ? highest + 1 : span + kSpan;
+    score_span(job, scratch, span, begin, end);
     for (int r = 0; r < job->pairs; ++r) {
       if (state[r].begin < state[r].end) softmax_span(&state[r], scratch.scores + r * kSpan, span);
       for (int64_t i = 0; i < job->v_dim; i += 16) {
         store(scratch.part + r * job->v_dim + i, splat(0.0f));
       }
     }
-    value_span(job, scratch, state);
+    value_span(job, scratch, state, begin, end);
     for (int r = 0; r < job->pairs; ++r) {
       if (state[r].begin >= state[r].end) continue;
       merge_span(state[r], scratch.part + r * job->v_dim, job->v_dim, !started[r], &peak[r],

@@ -14,7 +14,7 @@ constexpr int kPanelF32 = 16;  // of 32 registers: 16 accumulators, activations 
 constexpr int kPanelQ8 = 12;   // 12 integer and 12 float accumulators
 constexpr int kFewTokens = 4;
 constexpr int kStripsAtOnce = 2;
-constexpr int kScorePairs = 4;
+constexpr int kScorePairs = 8;
 constexpr int kValuePairs = 4;
 constexpr int kValueVectors = 4;
 

@@ -51,14 +51,40 @@ inline void pack_panel_q8(const float* x, int64_t stride, int64_t m, int64_t k, 
   }
 }
 
+// Which part of the chains a pass over the panels computes: columns (or groups) [begin, end).
+// Between passes the partial sums rest in y, which changes no bit.
+struct Depth {
+  int64_t begin;
+  int64_t end;
+  bool first;
+  bool last;
+};
+
 template <int S, int M>
-inline void store_tile(const MatmulJob* job, int64_t strip, int64_t token, Floats (&acc)[S][M]) {
+inline void load_tile(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+                      Floats (&acc)[S][M]) {
+#pragma GCC unroll 16
+  for (int s = 0; s < S; ++s) {
+    const int64_t row = (strip + s) * kStripRows;
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      acc[s][m] = depth.first ? splat(0.0f)
+                              : load_up_to(job->y + (token + m) * job->y_stride + row,
+                                           job->out - row);
+    }
+  }
+}
+
+template <int S, int M>
+inline void store_tile(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+                       const Floats (&acc)[S][M]) {
+  const bool with_bias = depth.last && job->bias != nullptr;
   for (int s = 0; s < S; ++s) {
     const int64_t row = (strip + s) * kStripRows;
     const int64_t rows = job->out - row;
-    const Floats bias = job->bias ? load_up_to(job->bias + row, rows) : splat(0.0f);
+    const Floats bias = with_bias ? load_up_to(job->bias + row, rows) : splat(0.0f);
     for (int m = 0; m < M; ++m) {
-      const Floats y = job->bias ? add(acc[s][m], bias) : acc[s][m];
+      const Floats y = with_bias ? add(acc[s][m], bias) : acc[s][m];
       store_up_to(job->y + (token + m) * job->y_stride + row, y, rows);
     }
   }
@@ -81,19 +107,17 @@ struct WeightF16 {
 template <class Weight>
 struct TileFloat {
   static constexpr int kPanel = kPanelF32;
-  static int64_t panel_bytes(const MatmulJob* job, int64_t m) { return job->k * m * 4; }
+  static constexpr int64_t kDepth = 256;  // 16 KiB of f32 weights: half of a first-level cache
+  static int64_t depth(const MatmulJob* job) { return job->k; }
 
   template <int S, int M>
-  static void run(const MatmulJob* job, int64_t strip, int64_t token, const uint8_t* panel) {
+  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+                  const uint8_t* panel) {
     const uint8_t* w = job->weights + strip * job->strip_bytes;
     const float* x = reinterpret_cast<const float*>(panel);
     Floats acc[S][M];
-#pragma GCC unroll 16
-    for (int s = 0; s < S; ++s) {
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) acc[s][m] = splat(0.0f);
-    }
-    for (int64_t k = 0; k < job->k; ++k) {
+    load_tile<S, M>(job, strip, token, depth, acc);
+    for (int64_t k = depth.begin; k < depth.end; ++k) {
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
         const Floats weight = Weight::read(w + s * job->strip_bytes + k * 16 * Weight::kBytes);
@@ -101,28 +125,25 @@ struct TileFloat {
         for (int m = 0; m < M; ++m) acc[s][m] = fma(weight, splat(x[k * M + m]), acc[s][m]);
       }
     }
-    store_tile<S, M>(job, strip, token, acc);
+    store_tile<S, M>(job, strip, token, depth, acc);
   }
 };
 
 struct TileQ8 {
   static constexpr int kPanel = kPanelQ8;
-  static int64_t panel_bytes(const MatmulJob* job, int64_t m) {
-    return (job->k + kGroup - 1) / kGroup * m * (kGroup + 8);
-  }
+  static constexpr int64_t kDepth = 32;  // groups: 17 KiB of weights
+  static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
 
   template <int S, int M>
-  static void run(const MatmulJob* job, int64_t strip, int64_t token, const uint8_t* panel) {
+  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+                  const uint8_t* panel) {
     const int64_t groups = (job->k + kGroup - 1) / kGroup;
     const uint8_t* w = job->weights + strip * job->strip_bytes;
     const uint8_t* scales = w + groups * (kGroup * kStripRows);
     Floats acc[S][M];
-#pragma GCC unroll 16
-    for (int s = 0; s < S; ++s) {
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) acc[s][m] = splat(0.0f);
-    }
-    for (int64_t g = 0; g < groups; ++g) {
+    load_tile<S, M>(job, strip, token, depth, acc);
+    panel += depth.begin * M * (kGroup + 8);
+    for (int64_t g = depth.begin; g < depth.end; ++g) {
       const int8_t* q = reinterpret_cast<const int8_t*>(panel);
       const float* x_scale = reinterpret_cast<const float*>(panel + M * kGroup);
       const int32_t* offset = reinterpret_cast<const int32_t*>(panel + M * (kGroup + 4));
@@ -134,7 +155,7 @@ struct TileQ8 {
                       x_scale, offset, acc[s]);
       }
     }
-    store_tile<S, M>(job, strip, token, acc);
+    store_tile<S, M>(job, strip, token, depth, acc);
   }
 
   // acc[m] += scale(row) scale(token) sum over the group of w[row, k] q[m, k], one fma a token.
@@ -158,30 +179,37 @@ struct TileQ8 {
   }
 };
 
-// All panels against strips [strip, strip + S): the strips' weights stay in the first caches.
 // M counts down from the full panel to the size of this one.
 template <class Tile, int S, int M>
-inline void run_panel(const MatmulJob* job, int64_t strip, int64_t token, int64_t m,
+inline void run_panel(const MatmulJob* job, int64_t strip, int64_t token, int64_t m, Depth depth,
                       const uint8_t* panel) {
   if constexpr (M >= 1) {
     if (m == M) {
-      Tile::template run<S, M>(job, strip, token, panel);
+      Tile::template run<S, M>(job, strip, token, depth, panel);
     } else {
-      run_panel<Tile, S, M - 1>(job, strip, token, m, panel);
+      run_panel<Tile, S, M - 1>(job, strip, token, m, depth, panel);
     }
   }
 }
 
+// All panels against strips [strip, strip + S). With several panels the weights are taken in
+// pieces that stay in the first-level cache while the panels pass by.
 template <class Tile, int S>
 inline void run_strips(const MatmulJob* job, int64_t strip) {
-  const uint8_t* panel = job->panels;
-  for (int64_t token = 0; token < job->tokens; token += Tile::kPanel) {
-    const int64_t left = job->tokens - token;
-    // S > 1 is compiled only for the few tokens that need it
-    constexpr int kLargest = S == 1 ? Tile::kPanel : kFewTokens;
-    run_panel<Tile, S, kLargest>(job, strip, token, left < Tile::kPanel ? left : Tile::kPanel,
-                                 panel);
-    panel += job->panel_bytes;
+  // S > 1 is compiled only for the few tokens that need it
+  constexpr int kLargest = S == 1 ? Tile::kPanel : kFewTokens;
+  const int64_t whole = Tile::depth(job);
+  const int64_t step = job->tokens > Tile::kPanel ? Tile::kDepth : whole;
+  for (int64_t begin = 0; begin < whole; begin += step) {
+    const int64_t end = begin + step < whole ? begin + step : whole;
+    const Depth depth = {begin, end, begin == 0, end == whole};
+    const uint8_t* panel = job->panels;
+    for (int64_t token = 0; token < job->tokens; token += Tile::kPanel) {
+      const int64_t left = job->tokens - token;
+      run_panel<Tile, S, kLargest>(job, strip, token, left < Tile::kPanel ? left : Tile::kPanel,
+                                   depth, panel);
+      panel += job->panel_bytes;
+    }
   }
 }
 

@@ -18,7 +18,7 @@ constexpr int kStripRows = 16;       // output rows of a strip: one vector regis
 constexpr int kGroup = 32;           // input values that share a scale
 constexpr int kBlockPositions = 32;  // positions of a KV block
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
-constexpr int kPairsMax = 16;        // (row, head) pairs of one attention job
+constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
 
 // Activations meet weights in panels of up to `panel_*` tokens (of the table), packed:
 //   f32: [k][m] floats.

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Prints matmul and attention as shares of measured limits, for every kernel table of this machine:
+//   few tokens   bytes of weights a second / bytes a second that the same threads can only read
+//   many tokens  operations a second / operations a second of multiply-adds in registers
+// Every figure is the median of ratios of neighbouring measurements, so that a busy machine slows
+// both; with one thread it is CPU time, which other programs hardly touch.
+// usage: kernels_bench [threads] [rounds] [table]
+#include <fmt/core.h>
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "peaks.h"
+#include "tensor/ops.h"
+#include "tensor/tables.h"
+#include "tensor/test_numbers.h"
+
+namespace weft::bench {
+namespace {
+
+using tensor::Matrix;
+using tensor::Ops;
+using tensor::TestNumbers;
+using tensor::WeightType;
+
+struct Settings {
+  int threads = 2;
+  int rounds = 7;
+  std::string table;  // only this one
+};
+
+volatile uint64_t g_sink;  // where results go that nobody needs
+
+double now_s(const Settings& settings) {
+  timespec t{};
+  clock_gettime(settings.threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+template <class Function>
+double seconds(const Settings& settings, Function&& fn) {
+  const double start = now_s(settings);
+  fn();
+  return now_s(settings) - start;
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+// Runs `work` and `limit` in turn; the median of limit's time / work's time, and work's median.
+struct Pair {
+  double share;
+  double work_s;
+};
+template <class Work, class Limit>
+Pair compare(const Settings& settings, Work&& work, Limit&& limit) {
+  std::vector<double> shares, times;
+  work();
+  for (int i = 0; i < settings.rounds; ++i) {
+    const double limit_s = seconds(settings, limit);
+    const double work_s = seconds(settings, work);
+    shares.push_back(limit_s / work_s);
+    times.push_back(work_s);
+  }
+  return {median(shares), median(times)};
+}
+
+// Matrices of one shape that together exceed the caches.
+std::vector<Matrix> weights_of(WeightType type, int64_t out, int64_t in, int64_t bytes) {
+  TestNumbers numbers(1);
+  const auto values = numbers.normals(out * in);
+  std::vector<Matrix> all;
+  for (int64_t held = 0; held < bytes; held += static_cast<int64_t>(all.back().bytes())) {
+    all.push_back(pack(type, WeightType::kF32, values.data(), out, in));
+  }
+  return all;
+}
+
+// Every thread reads its share of each matrix.
+void read_matrices(ThreadPool& pool, const std::vector<Matrix>& weights) {
+  for (const Matrix& w : weights) {
+    const int64_t part_bytes = static_cast<int64_t>(w.bytes()) / 16 / 256 * 256;
+    pool.parallel_for(16, [&](int64_t part, int) {
+      g_sink = read_all(w.data() + part * part_bytes, part_bytes);
+    });
+  }
+}
+
+void bench_decode(const Settings& settings, const std::string& table, WeightType type,
+                  ThreadPool& pool) {
+  const int64_t out = 3072, in = 1024;
+  const auto weights = weights_of(type, out, in, 256 << 20);
+  int64_t bytes = 0;
+  for (const Matrix& w : weights) bytes += static_cast<int64_t>(w.bytes());
+  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  for (const int64_t m : {1, 2, 4, 8, 16}) {
+    const auto x = TestNumbers(2).normals(m * in);
+    std::vector<float> y(m * out);
+    const Pair pair = compare(
+        settings,
+        [&] {
+          for (const Matrix& w : weights) ops->matmul({y.data(), m, out}, {x.data(), m, in}, w);
+        },
+        [&] { read_matrices(pool, weights); });
+    fmt::print("{:7} {:5} decode  M={:<4} {:5.1f} % of read bandwidth ({:.1f} GB/s)\n", table,
+               name_of(type), m, 100 * pair.share, static_cast<double>(bytes) / pair.work_s * 1e-9);
+  }
+}
+
+void bench_prefill(const Settings& settings, const std::string& table, WeightType type,
+                   ThreadPool& pool) {
+  const int64_t m = 512, out = 3072, in = 1024;
+  const auto weights = weights_of(type, out, in, 1);
+  const auto x = TestNumbers(2).normals(m * in);
+  std::vector<float> y(m * out);
+  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  const Peaks peaks = peaks_of(table);
+  const double operations = 2.0 * static_cast<double>(m) * out * in;
+  const auto per_core = type == WeightType::kQ8 ? 4.0 * peaks.operations : peaks.operations;
+  const int64_t calls = settings.threads * 2;
+  const Pair pair = compare(
+      settings, [&] { ops->matmul({y.data(), m, out}, {x.data(), m, in}, weights[0]); },
+      [&] {
+        pool.parallel_for(calls, [&](int64_t, int) {
+          g_sink = type == WeightType::kQ8 ? static_cast<uint64_t>(peaks.dot())
+                                           : static_cast<uint64_t>(peaks.multiply_add() != 0);
+        });
+      });
+  const double share = pair.share * operations / (static_cast<double>(calls) * per_core);
+  fmt::print("{:7} {:5} prefill M={:<4} {:5.1f} % of {} peak ({:.0f} Gop/s)\n", table,
+             name_of(type), m, 100 * share, type == WeightType::kQ8 ? "int8" : "f32",
+             operations / pair.work_s * 1e-9);
+}
+
+struct AttentionShape {
+  int64_t rows, depth;
+};
+
+// Shape of Qwen3-0.6B: 16 query heads, 8 KV heads of 128.
+void bench_attention(const Settings& settings, const std::string& table, AttentionShape shape,
+                     ThreadPool& pool) {
+  const tensor::KvLayout layout{8, 128};
+  const int64_t blocks_a_layer = (shape.depth + 31) / 32;
+  const int64_t layers = shape.rows == 1 ? 16 : 1;  // beyond the caches, as 28 layers would be
+  tensor::Buffer cache(static_cast<size_t>(layers * blocks_a_layer * layout.block_floats() * 4));
+  auto* floats = reinterpret_cast<float*>(cache.data());
+  std::fill(floats, floats + cache.bytes() / 4, 0.01f);
+  std::vector<int32_t> blocks(static_cast<size_t>(blocks_a_layer));
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(i);
+  const auto q = TestNumbers(3).normals(shape.rows * 2048);
+  std::vector<float> out(q.size());
+  const tensor::SequenceRows rows{blocks, 0, shape.rows, shape.depth - shape.rows};
+  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  const auto work = [&] {
+    for (int64_t l = 0; l < layers; ++l) {
+      const tensor::KvView view{layout, floats + l * blocks_a_layer * layout.block_floats(),
+                                layout.block_floats()};
+      ops->attention({out.data(), shape.rows, 2048}, {q.data(), shape.rows, 2048}, view,
+                     {&rows, 1}, {.heads = 16, .scale = 0.088f, .window = 0});
+    }
+  };
+  if (shape.rows == 1) {
+    const int64_t part = static_cast<int64_t>(cache.bytes()) / 64 / 256 * 256;
+    const Pair pair = compare(settings, work, [&] {
+      pool.parallel_for(64, [&](int64_t i, int) { g_sink = read_all(cache.data() + i * part, part); });
+    });
+    fmt::print("{:7} f32   attention, 1 row at {}: {:5.1f} % of read bandwidth\n", table,
+               shape.depth, 100 * pair.share);
+    return;
+  }
+  const Peaks peaks = peaks_of(table);
+  const Pair pair = compare(settings, work, [&] {
+    pool.parallel_for(2, [&](int64_t, int) { g_sink = static_cast<uint64_t>(peaks.multiply_add()); });
+  });
+  double seen = 0;
+  for (int64_t i = 0; i < shape.rows; ++i) {
+    seen += static_cast<double>(shape.depth - shape.rows + i + 1);
+  }
+  const double operations = 4.0 * seen * 16 * 128;
+  fmt::print("{:7} f32   attention, {} rows to {}: {:5.1f} % of f32 peak\n", table, shape.rows,
+             shape.depth, 100 * pair.share * operations / (2 * peaks.operations));
+}
+
+int run(const Settings& settings) {
+  ThreadPool pool(settings.threads);
+  for (const tensor::KernelTable* table : tensor::usable_tables()) {
+    const std::string name = table->name;
+    // the scalar table is the specification, not made for speed
+    if (name == "scalar" || (!settings.table.empty() && name != settings.table)) continue;
+    for (const WeightType type : {WeightType::kQ8, WeightType::kBF16, WeightType::kF32}) {
+      bench_decode(settings, name, type, pool);
+      bench_prefill(settings, name, type, pool);
+    }
+    bench_attention(settings, name, {1, 1024}, pool);
+    bench_attention(settings, name, {1, 4096}, pool);
+    bench_attention(settings, name, {512, 512}, pool);
+    bench_attention(settings, name, {512, 4096}, pool);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace weft::bench
+
+int main(int argc, char** argv) {
+  weft::bench::Settings settings;
+  if (argc > 1) settings.threads = std::max(1, std::atoi(argv[1]));
+  if (argc > 2) settings.rounds = std::max(1, std::atoi(argv[2]));
+  if (argc > 3) settings.table = argv[3];
+  return weft::bench::run(settings);
+}
