@@ -34,7 +34,8 @@ struct RandomBpe {
       };
       const TokenId left = pick();
       const TokenId right = pick();
-      const std::string joined = texts[static_cast<size_t>(left)] + texts[static_cast<size_t>(right)];
+      const std::string joined =
+          texts[static_cast<size_t>(left)] + texts[static_cast<size_t>(right)];
       if (joined.size() > 40 || known.contains(joined)) continue;
       known[joined] = static_cast<TokenId>(texts.size());
       merges.push_back({left, right, known[joined]});

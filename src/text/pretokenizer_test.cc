@@ -30,7 +30,8 @@ TEST(Pretokenizer, Gpt2) {
 
 TEST(Pretokenizer, QwenTakesDigitsSingly) {
   EXPECT_THAT(words_of(kQwenExpression, "I'LL(go) 42.\n\n  x\u3000y "),
-              ElementsAre("I", "'LL", "(go", ")", " ", "4", "2", ".\n\n", " ", " x", "\u3000y", " "));
+              ElementsAre("I", "'LL", "(go", ")", " ", "4", "2", ".\n\n", " ", " x", "\u3000y",
+                          " "));
 }
 
 TEST(Pretokenizer, Cl100kTakesDigitsByThrees) {
@@ -42,8 +43,9 @@ TEST(Pretokenizer, Cl100kTakesDigitsByThrees) {
 // U+180E, so the random text keeps to characters that did not change their class since.
 TEST(Pretokenizer, ScannersAgreeWithPcre2OnRandomText) {
   const std::u32string pool =
-      U"abSTLdmrevl'''''  \t\n\r\v\f09½Ⅷ٣.,!(€éſßΣдשا한글ㅋ中あ\u0301\u093E\u0085\u00A0\u1680\u2003\u2028"
-      U"\u202F\u205F\u3000\u200B\uFEFF\u200D\U0001F600\U00020000\U0001D400\U000E0001\uE000";
+      U"abSTLdmrevl'''''  \t\n\r\v\f09½Ⅷ٣.,!(€éſßΣдשا한글ㅋ中あ\u0301\u093E\u0085\u00A0\u1680"
+      U"\u2003\u2028\u202F\u205F\u3000\u200B\uFEFF\u200D\U0001F600\U00020000\U0001D400"
+      U"\U000E0001\uE000";
   std::mt19937 random(20);
   for (const std::string_view expression : {kGpt2Expression, kQwenExpression, kCl100kExpression}) {
     const SplitSpec spec{std::string(expression), true};
@@ -51,7 +53,9 @@ TEST(Pretokenizer, ScannersAgreeWithPcre2OnRandomText) {
     const Splitter plain = Splitter::make(spec, Splitter::Engine::kRegex).value();
     for (int round = 0; round < 30'000; ++round) {
       std::string text;
-      for (size_t i = 1 + random() % 24; i > 0; --i) append_utf8(text, pool[random() % pool.size()]);
+      for (size_t i = 1 + random() % 24; i > 0; --i) {
+        append_utf8(text, pool[random() % pool.size()]);
+      }
       ASSERT_EQ(words_of(fast, text), words_of(plain, text)) << expression << "\n" << quoted(text);
     }
   }

@@ -166,7 +166,8 @@ Status check_model_settings(const Object& model) {
     }
   }
   const Value* dropout = member(model, "dropout");
-  const bool off = dropout == nullptr || (dropout->is_number() && dropout->to_number<double>() == 0);
+  const bool off =
+      dropout == nullptr || (dropout->is_number() && dropout->to_number<double>() == 0);
   if (!off) return unsupported("model.dropout", shown(*dropout), "null");
   return ok_status();
 }
@@ -216,7 +217,9 @@ Status read_model(const Object& root, TokenizerSpec& spec) {
   TRY(check_model_settings(model));
   TRY(read_vocab(model, spec));
   const Value* merges = member(model, "merges");
-  if (merges == nullptr || !merges->is_array()) return wrong_kind("model.merges", merges, "an array");
+  if (merges == nullptr || !merges->is_array()) {
+    return wrong_kind("model.merges", merges, "an array");
+  }
   spec.merges.reserve(merges->get_array().size());
   for (const Value& merge : merges->get_array()) {
     spec.merges.push_back(TRY(read_merge(merge, spec.merges.size())));
@@ -233,7 +236,8 @@ Result<AddedToken> read_added_token(const Value& value, size_t i) {
   const Value* id = member(object, "id");
   if (id == nullptr || !id->is_int64() || id->get_int64() < 0 ||
       id->get_int64() > std::numeric_limits<TokenId>::max()) {
-    return make_error("E0101", fmt::format("{}: {} has id {}, expected an integer from 0 to 2^31 - 1",
+    return make_error("E0101", fmt::format("{}: {} has id {}, expected an integer from 0 to "
+                                           "2^31 - 1",
                                            field, quoted(token.content),
                                            id == nullptr ? "nothing" : shown(*id)));
   }

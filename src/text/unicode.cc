@@ -49,7 +49,8 @@ bool is_inert(char32_t c, Normalization form) {
       category == UTF8PROC_CATEGORY_ME || property->combining_class != 0) {
     return false;
   }
-  if ((c >= 0x1100 && c <= 0x11FF) || (c >= 0xA960 && c <= 0xA97F) || (c >= 0xD7B0 && c <= 0xD7FF)) {
+  if ((c >= 0x1100 && c <= 0x11FF) || (c >= 0xA960 && c <= 0xA97F) ||
+      (c >= 0xD7B0 && c <= 0xD7FF)) {
     return false;
   }
   if (c >= 0xAC00 && c <= 0xD7A3) return true;  // a Hangul syllable is composed

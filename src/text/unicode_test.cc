@@ -46,7 +46,8 @@ TEST(Unicode, ClassesOfCharacters) {
            U" \t\n\v\f\r\u0085\u00A0\u1680\u2000\u200A\u2028\u2029\u202F\u205F\u3000")) {
     EXPECT_EQ(kind(c), kSpace) << static_cast<uint32_t>(c);
   }
-  for (const char32_t c : std::u32string_view(U".€\u200B\uFEFF\u180E\u0301\u001C\U0001F600\U000F0000")) {
+  for (const char32_t c : std::u32string_view(
+           U".€\u200B\uFEFF\u180E\u0301\u001C\U0001F600\U000F0000")) {
     EXPECT_EQ(kind(c), 0) << static_cast<uint32_t>(c);
   }
   EXPECT_TRUE(table.of('\r') & kNewline);
@@ -75,8 +76,9 @@ TEST(Unicode, NothingInertComposesBackwards) {
 TEST(Unicode, NormalizationIsThatOfTheLibrary) {
   std::mt19937 random(7);
   const std::u32string pool =
-      U"aeo\u0301\u0323\u0308\u0327\u0345\u0344\u1100\u1161\u11A8\uAC00\uAC01\u3131\uFB01\u212B\u2126"
-      U"\u0958\u0915\u093C\u09C7\u09BE\u0F71\u0F72\u0F74\u3400\uF900\U0002F800\u32FF\u00C5 .\U0001D15E";
+      U"aeo\u0301\u0323\u0308\u0327\u0345\u0344\u1100\u1161\u11A8\uAC00\uAC01\u3131\uFB01"
+      U"\u212B\u2126\u0958\u0915\u093C\u09C7\u09BE\u0F71\u0F72\u0F74\u3400\uF900\U0002F800\u32FF"
+      U"\u00C5 .\U0001D15E";
   for (int round = 0; round < 20'000; ++round) {
     std::u32string codes;
     for (size_t i = random() % 12; i > 0; --i) codes += pool[random() % pool.size()];
