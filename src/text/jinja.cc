@@ -31,8 +31,8 @@ namespace {
 
 // The evaluation of a workflow program over a scope; `f` gets the evaluator.
 template <class Function>
-auto evaluate_program(const Program& program, const Scope& scope, const Limits& limits,
-                      Function f) -> decltype(f(std::declval<Evaluator&>())) {
+auto evaluate_program(const Program& program, const Scope& scope, const Limits& limits, Function f)
+    -> decltype(f(std::declval<Evaluator&>())) {
   const Dict globals(scope);
   RenderOptions options;
   options.limits = limits;
@@ -82,8 +82,12 @@ Result<bool> Expression::evaluate_condition(const Scope& scope, const Limits& li
   return condition_of(*program_, scope, limits);
 }
 
-std::vector<FreeName> Expression::names() const { return jinja::free_names(*program_); }
-const std::string& Expression::source() const { return program_->source; }
+std::vector<FreeName> Expression::names() const {
+  return jinja::free_names(*program_);
+}
+const std::string& Expression::source() const {
+  return program_->source;
+}
 
 Result<Interpolation> Interpolation::parse(std::string_view source, Options options) {
   ParseOptions parse;
@@ -111,10 +115,18 @@ Result<MarkedText> Interpolation::evaluate_text(const Scope& scope, const Limits
                           [](Evaluator& evaluator) { return evaluator.render(); });
 }
 
-std::vector<FreeName> Interpolation::names() const { return jinja::free_names(*program_); }
-bool Interpolation::is_single() const { return program_->single; }
-bool Interpolation::is_constant() const { return program_->constant; }
-const std::string& Interpolation::source() const { return program_->source; }
+std::vector<FreeName> Interpolation::names() const {
+  return jinja::free_names(*program_);
+}
+bool Interpolation::is_single() const {
+  return program_->single;
+}
+bool Interpolation::is_constant() const {
+  return program_->constant;
+}
+const std::string& Interpolation::source() const {
+  return program_->source;
+}
 
 Variables::Variables() : table_(std::make_shared<jinja::VariableTable>()) {}
 
@@ -126,8 +138,8 @@ jinja::VariableTable& Variables::table() {
 Result<Variables> Variables::parse(std::string_view json_text) {
   const Value value = TRY(jinja::value_of_json_text(json_text));
   if (!value.is(Value::Kind::kDict)) {
-    return jinja::type_error(fmt::format("variables should be a JSON object, found a {}",
-                                         jinja::kind_name(value)));
+    return jinja::type_error(
+        fmt::format("variables should be a JSON object, found a {}", jinja::kind_name(value)));
   }
   Variables variables;
   for (auto& [key, content] : value.dict().items()) {
@@ -178,7 +190,11 @@ Result<MarkedText> Template::render(const json::Object& variables,
   return in_context(std::move(text).error(), program_->name);
 }
 
-std::vector<FreeName> Template::names() const { return jinja::free_names(*program_); }
-const std::string& Template::source() const { return program_->source; }
+std::vector<FreeName> Template::names() const {
+  return jinja::free_names(*program_);
+}
+const std::string& Template::source() const {
+  return program_->source;
+}
 
 }  // namespace weft::text

@@ -61,8 +61,8 @@ class ObjectScope final : public Scope {
 };
 
 struct Limits {
-  uint64_t steps = 100'000;           // evaluation steps, loop rounds and list members included
-  size_t output_bytes = 10'000'000;   // of the result and of any string on the way
+  uint64_t steps = 100'000;            // evaluation steps, loop rounds and list members included
+  size_t output_bytes = 10'000'000;    // of the result and of any string on the way
   uint64_t total_bytes = 160'000'000;  // of everything made on the way
 };
 
@@ -140,9 +140,8 @@ struct RenderOptions {
     int year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, microsecond = 0;
   };
   std::optional<Time> now;
-  Limits limits{.steps = 50'000'000,
-                .output_bytes = size_t{256} << 20,
-                .total_bytes = uint64_t{4} << 30};
+  Limits limits{
+      .steps = 50'000'000, .output_bytes = size_t{256} << 20, .total_bytes = uint64_t{4} << 30};
 };
 
 class Template {

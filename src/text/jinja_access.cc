@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/strings.h"
@@ -44,8 +45,8 @@ Value loop_member(const Loop& loop, std::string_view name) {
     return Value::undefined(fmt::format("there is no loop.{} here", name));
   }
   static const std::vector<std::string> kMembers = {
-      "index",  "index0", "revindex", "revindex0", "first",    "last",
-      "length", "depth",  "depth0",   "previtem",  "nextitem", "cycle", "changed"};
+      "index", "index0", "revindex", "revindex0", "first", "last",   "length",
+      "depth", "depth0", "previtem", "nextitem",  "cycle", "changed"};
   return Value::undefined(fmt::format("'loop.{}' is undefined", name), name_hint(name, kMembers));
 }
 
@@ -58,7 +59,8 @@ Error undefined_error(const Value& value) {
 Result<Value> attribute_of(const Value& value, std::string_view name, std::string_view path) {
   Value out;
   switch (value.kind()) {
-    case Kind::kUndefined: return undefined_error(value);
+    case Kind::kUndefined:
+      return undefined_error(value);
     case Kind::kDict:
       if (value.dict().find(name, out)) return out;
       break;
@@ -67,11 +69,13 @@ Result<Value> attribute_of(const Value& value, std::string_view name, std::strin
         if (member == name) return content;
       }
       break;
-    case Kind::kLoop: return loop_member(value.loop(), name);
+    case Kind::kLoop:
+      return loop_member(value.loop(), name);
     case Kind::kMacro:
       if (name == "name") return Value::string(literal(value.macro()->text));
       break;
-    default: break;
+    default:
+      break;
   }
   return missing(value, name, path);
 }
@@ -92,9 +96,9 @@ Result<Value> subscript_of(const Value& value, const Value& key, std::string_vie
     const int64_t wanted = key.is(Kind::kInt) ? key.integer() : (key.boolean() ? 1 : 0);
     const int64_t index = wanted < 0 ? wanted + size : wanted;
     if (index < 0 || index >= size) {
-      return Value::undefined(fmt::format("{} has no element {}",
-                                          path.empty() ? "the list" : quoted(path), wanted),
-                              fmt::format("it has {} elements", size));
+      return Value::undefined(
+          fmt::format("{} has no element {}", path.empty() ? "the list" : quoted(path), wanted),
+          fmt::format("it has {} elements", size));
     }
     if (value.is(Kind::kList)) return value.list().at(static_cast<size_t>(index));
     const MarkedText& text = value.string();
@@ -102,8 +106,8 @@ Result<Value> subscript_of(const Value& value, const Value& key, std::string_vie
     return Value::string(slice(text, begin, begin + code_point_at(text.text, begin).bytes));
   }
   if (key.is(Kind::kString)) return attribute_of(value, key.string().text, path);
-  return Value::undefined(fmt::format("a {} has no element for a {}", kind_name(value),
-                                      kind_name(key)));
+  return Value::undefined(
+      fmt::format("a {} has no element for a {}", kind_name(value), kind_name(key)));
 }
 
 Result<Value> slice_of(Session& session, const Value& value, const SliceBounds& bounds) {
@@ -113,8 +117,8 @@ Result<Value> slice_of(Session& session, const Value& value, const SliceBounds& 
                       "lists and strings can");
   }
   const bool is_list = value.is(Kind::kList);
-  const std::vector<size_t> offsets = is_list ? std::vector<size_t>()
-                                              : offsets_of(value.string().text);
+  const std::vector<size_t> offsets =
+      is_list ? std::vector<size_t>() : offsets_of(value.string().text);
   const auto size = static_cast<int64_t>(is_list ? value.list().size() : offsets.size() - 1);
   const int64_t step = bounds.step.value_or(1);
   if (step == 0) return type_error("the step of a slice is zero");
@@ -155,14 +159,22 @@ namespace {
 
 std::string_view symbol_of(Op op) {
   switch (op) {
-    case Op::kAdd: return "+";
-    case Op::kSubtract: return "-";
-    case Op::kMultiply: return "*";
-    case Op::kDivide: return "/";
-    case Op::kFloorDivide: return "//";
-    case Op::kModulo: return "%";
-    case Op::kPower: return "**";
-    default: return "?";
+    case Op::kAdd:
+      return "+";
+    case Op::kSubtract:
+      return "-";
+    case Op::kMultiply:
+      return "*";
+    case Op::kDivide:
+      return "/";
+    case Op::kFloorDivide:
+      return "//";
+    case Op::kModulo:
+      return "%";
+    case Op::kPower:
+      return "**";
+    default:
+      return "?";
   }
 }
 
@@ -183,6 +195,27 @@ Result<int64_t> integer_power(int64_t base, int64_t exponent) {
   return result;
 }
 
+// Whole exponents by squaring in 64 bits of mantissa, and the square root: what needs no libm,
+// whose last bit differs between machines.
+Result<Value> float_power(double base, double exponent) {
+  if (base == 0 && exponent < 0) return type_error("zero to a negative power");
+  if (exponent == 0.5 && base >= 0) return Value::number(std::sqrt(base));
+  if (exponent != std::floor(exponent) || std::fabs(exponent) > 1e6) {
+    return type_error("'**' takes whole exponents up to a million, and 0.5");
+  }
+  long double result = 1;
+  long double square = base;
+  for (auto left = static_cast<int64_t>(std::fabs(exponent)); left > 0; left >>= 1) {
+    if ((left & 1) != 0) result *= square;
+    square *= square;
+  }
+  const auto out = static_cast<double>(exponent < 0 ? 1 / result : result);
+  if (std::isinf(out) && std::isfinite(base)) {
+    return type_error("the result of '**' is too large");
+  }
+  return Value::number(out);
+}
+
 Result<Value> integer_arithmetic(Op op, int64_t a, int64_t b) {
   int64_t out = 0;
   const bool divides = op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo;
@@ -201,28 +234,33 @@ Result<Value> integer_arithmetic(Op op, int64_t a, int64_t b) {
       // Through 64 bits of mantissa: rounded once, as Python does, for all but huge operands.
       return Value::number(static_cast<double>(static_cast<long double>(a) / b));
     case Op::kFloorDivide:
-      if (b == -1) return __builtin_sub_overflow(int64_t{0}, a, &out) ? Result<Value>(overflow(op))
-                                                                      : Value::integer(out);
+      if (b == -1)
+        return __builtin_sub_overflow(int64_t{0}, a, &out) ? Result<Value>(overflow(op))
+                                                           : Value::integer(out);
       return Value::integer(a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0));
     case Op::kModulo:
       if (b == -1) return Value::integer(0);
       out = a % b;
       return Value::integer(out != 0 && (out < 0) != (b < 0) ? out + b : out);
-    default: break;
+    default:
+      break;
   }
   if (b >= 0) return Value::integer(TRY(integer_power(a, b)));
-  if (a == 0) return type_error("zero to a negative power");
-  return Value::number(std::pow(static_cast<double>(a), static_cast<double>(b)));
+  return float_power(static_cast<double>(a), static_cast<double>(b));
 }
 
 Result<Value> float_arithmetic(Op op, double a, double b) {
   const bool divides = op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo;
   if (divides && b == 0) return type_error("division by zero");
   switch (op) {
-    case Op::kAdd: return Value::number(a + b);
-    case Op::kSubtract: return Value::number(a - b);
-    case Op::kMultiply: return Value::number(a * b);
-    case Op::kDivide: return Value::number(a / b);
+    case Op::kAdd:
+      return Value::number(a + b);
+    case Op::kSubtract:
+      return Value::number(a - b);
+    case Op::kMultiply:
+      return Value::number(a * b);
+    case Op::kDivide:
+      return Value::number(a / b);
     case Op::kModulo:
     case Op::kFloorDivide: {
       // CPython's float_divmod: the remainder has the sign of the divisor.
@@ -241,13 +279,10 @@ Result<Value> float_arithmetic(Op op, double a, double b) {
       if (quotient - floored > 0.5) floored += 1;
       return Value::number(quotient == 0 ? std::copysign(0.0, a / b) : floored);
     }
-    default: break;
+    default:
+      break;
   }
-  if (a < 0 && b != std::floor(b)) return type_error("a negative number to a fractional power");
-  if (a == 0 && b < 0) return type_error("zero to a negative power");
-  const double result = std::pow(a, b);
-  if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) return overflow(Op::kPower);
-  return Value::number(result);
+  return float_power(a, b);
 }
 
 Result<Value> repeated(Session& session, const Value& value, int64_t count) {
@@ -264,7 +299,8 @@ Result<Value> repeated(Session& session, const Value& value, int64_t count) {
   TRY(session.budget.pay_steps(total));
   std::vector<Value> items;
   const std::vector<Value> once = value.list().items();
-  for (uint64_t i = 0; i < times && size > 0; ++i) items.insert(items.end(), once.begin(), once.end());
+  for (uint64_t i = 0; i < times && size > 0; ++i)
+    items.insert(items.end(), once.begin(), once.end());
   return List::make(std::move(items), value.list().is_tuple());
 }
 
@@ -305,8 +341,8 @@ Result<Value> arithmetic(Session& session, Op op, const Value& a, const Value& b
     return integer_arithmetic(op, whole(a), whole(b));
   }
   const bool texts = a.is(Kind::kString) && b.is(Kind::kString);
-  const bool lists = a.is(Kind::kList) && b.is(Kind::kList) &&
-                     a.list().is_tuple() == b.list().is_tuple();
+  const bool lists =
+      a.is(Kind::kList) && b.is(Kind::kList) && a.list().is_tuple() == b.list().is_tuple();
   if (op == Op::kAdd && (texts || lists)) return joined(session, a, b);
   const auto sequence = [](const Value& v) { return v.is(Kind::kString) || v.is(Kind::kList); };
   if (op == Op::kMultiply && sequence(a) && b.is(Kind::kInt)) {
@@ -317,8 +353,8 @@ Result<Value> arithmetic(Session& session, Op op, const Value& a, const Value& b
   }
   if (op == Op::kModulo && a.is(Kind::kString)) {
     Arguments arguments;
-    arguments.positional = b.is(Kind::kList) && b.list().is_tuple() ? b.list().items()
-                                                                    : std::vector<Value>{b};
+    arguments.positional =
+        b.is(Kind::kList) && b.list().is_tuple() ? b.list().items() : std::vector<Value>{b};
     return apply_filter(session, "format", a, arguments);
   }
   const bool text = a.is(Kind::kString) || b.is(Kind::kString);
@@ -343,10 +379,13 @@ Result<Value> attribute_path(const Value& value, const Value& path) {
   if (!path.is(Kind::kString)) return subscript_of(value, path, {});
   Value current = value;
   for (const std::string_view part : split(path.string().text, '.')) {
-    const bool index = !part.empty() && part.size() < 10 &&
-                       std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool index =
+        !part.empty() && part.size() < 10 &&
+        std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (index) {
-      current = TRY(subscript_of(current, Value::integer(std::stoll(std::string(part))), {}));
+      int64_t number = 0;
+      std::from_chars(part.data(), part.data() + part.size(), number);
+      current = TRY(subscript_of(current, Value::integer(number), {}));
     } else {
       current = TRY(attribute_of(current, part, path.string().text));
     }

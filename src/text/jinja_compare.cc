@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
 #include <cmath>
 
 namespace weft::text::jinja {
@@ -10,7 +11,9 @@ namespace {
 
 using Kind = Value::Kind;
 
-bool is_numeric(const Value& value) { return value.is_number() || value.is(Kind::kBool); }
+bool is_numeric(const Value& value) {
+  return value.is_number() || value.is(Kind::kBool);
+}
 
 // Compares digit strings of integers beyond 64 bits.
 int order_digits(const std::string& a, const std::string& b) {
@@ -38,7 +41,10 @@ long double wide(const Value& value) {
 // A big integer against a float: by the nearest double, the sign when that is out of range.
 long double wide_big(const Value& value) {
   if (!value.is(Kind::kBig)) return wide(value);
-  return std::strtold(value.digits().c_str(), nullptr);
+  long double out = 0;
+  const std::string& digits = value.digits();
+  std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  return out;
 }
 
 int order_numbers(const Value& a, const Value& b, bool* unordered) {
@@ -55,7 +61,9 @@ int order_numbers(const Value& a, const Value& b, bool* unordered) {
 }
 
 // Types as strict comparison sees them: int and float are one.
-Kind comparable_kind(const Value& value) { return value.is_number() ? Kind::kFloat : value.kind(); }
+Kind comparable_kind(const Value& value) {
+  return value.is_number() ? Kind::kFloat : value.kind();
+}
 
 // NOLINTNEXTLINE(misc-no-recursion)
 Result<bool> equal_lists(Budget& budget, const List& a, const List& b) {
@@ -95,15 +103,24 @@ Result<bool> equal(Budget& budget, const Value& a, const Value& b, CompareOption
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone: return true;
-    case Kind::kString: return a.string().text == b.string().text;
-    case Kind::kList: return equal_lists(budget, a.list(), b.list());
-    case Kind::kDict: return equal_dicts(budget, a.dict(), b.dict());
-    case Kind::kNamespace: return &a.space() == &b.space();
-    case Kind::kLoop: return &a.loop() == &b.loop();
-    case Kind::kMacro: return a.macro() == b.macro();
-    case Kind::kFunction: return a.function() == b.function();
-    default: return false;
+    case Kind::kNone:
+      return true;
+    case Kind::kString:
+      return a.string().text == b.string().text;
+    case Kind::kList:
+      return equal_lists(budget, a.list(), b.list());
+    case Kind::kDict:
+      return equal_dicts(budget, a.dict(), b.dict());
+    case Kind::kNamespace:
+      return &a.space() == &b.space();
+    case Kind::kLoop:
+      return &a.loop() == &b.loop();
+    case Kind::kMacro:
+      return a.macro() == b.macro();
+    case Kind::kFunction:
+      return a.function() == b.function();
+    default:
+      return false;
   }
 }
 
@@ -135,7 +152,8 @@ Result<int> order(Budget& budget, const Value& a, const Value& b, bool* unordere
 
 Result<bool> contains(Budget& budget, const Value& container, const Value& item) {
   switch (container.kind()) {
-    case Kind::kUndefined: return false;
+    case Kind::kUndefined:
+      return false;
     case Kind::kString:
       if (!item.is(Kind::kString)) {
         return type_error(fmt::format("'in' a string needs a string, found a {}", kind_name(item)));
@@ -151,8 +169,8 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
       return container.dict().find(item, ignored);
     }
     default:
-      return type_error(fmt::format("'in' needs a list, a map or a string, found a {}",
-                                    kind_name(container)));
+      return type_error(
+          fmt::format("'in' needs a list, a map or a string, found a {}", kind_name(container)));
   }
 }
 

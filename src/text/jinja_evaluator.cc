@@ -71,21 +71,32 @@ Result<bool> Evaluator::condition(const Node& node) {  // NOLINT(misc-no-recursi
 
 Result<Value> Evaluator::dispatch(const Node& node) {  // NOLINT(misc-no-recursion)
   switch (node.kind) {
-    case NodeKind::kConstant: return node.value;
-    case NodeKind::kName: return name(node);
+    case NodeKind::kConstant:
+      return node.value;
+    case NodeKind::kName:
+      return name(node);
     case NodeKind::kAttribute:
-    case NodeKind::kSubscript: return member(node);
-    case NodeKind::kSlice: return slice_node(node);
-    case NodeKind::kCall: return call(node);
-    case NodeKind::kFilter: return filter(node);
-    case NodeKind::kTest: return test(node);
+    case NodeKind::kSubscript:
+      return member(node);
+    case NodeKind::kSlice:
+      return slice_node(node);
+    case NodeKind::kCall:
+      return call(node);
+    case NodeKind::kFilter:
+      return filter(node);
+    case NodeKind::kTest:
+      return test(node);
     case NodeKind::kList:
-    case NodeKind::kTuple: return sequence(node);
-    case NodeKind::kDict: return dict(node);
-    case NodeKind::kNegative: return negated(TRY(used(*node.args[0])));
+    case NodeKind::kTuple:
+      return sequence(node);
+    case NodeKind::kDict:
+      return dict(node);
+    case NodeKind::kNegative:
+      return negated(TRY(used(*node.args[0])));
     case NodeKind::kPositive:
       return arithmetic(session_, Op::kAdd, Value::integer(0), TRY(used(*node.args[0])));
-    case NodeKind::kNot: return Value::boolean(!TRY(condition(*node.args[0])));
+    case NodeKind::kNot:
+      return Value::boolean(!TRY(condition(*node.args[0])));
     case NodeKind::kAnd: {
       Value left = TRY(used(*node.args[0]));
       return truth(left) ? used(*node.args[1]) : Result<Value>(std::move(left));
@@ -98,14 +109,17 @@ Result<Value> Evaluator::dispatch(const Node& node) {  // NOLINT(misc-no-recursi
       const Value left = TRY(used(*node.args[0]));
       return arithmetic(session_, node.op, left, TRY(used(*node.args[1])));
     }
-    case NodeKind::kCompare: return compare(node);
-    case NodeKind::kConcat: return concat(node);
+    case NodeKind::kCompare:
+      return compare(node);
+    case NodeKind::kConcat:
+      return concat(node);
     case NodeKind::kConditional:
       if (TRY(condition(*node.args[0]))) return eval(*node.args[1]);
       if (node.args[2]) return eval(*node.args[2]);
       return Value::undefined("the condition is false and there is no else",
                               "write {{ a if b else c }}");
-    default: break;
+    default:
+      break;
   }
   CHECK(false, "a statement where an expression belongs");
 }
@@ -147,8 +161,8 @@ Result<Value> Evaluator::slice_node(const Node& node) {  // NOLINT(misc-no-recur
     const Value bound = TRY(used(*node.args[i + 1]));
     if (bound.is(Kind::kNone)) continue;
     if (!bound.is(Kind::kInt)) {
-      return type_error(fmt::format("the bound of a slice is a {}, not an integer",
-                                    kind_name(bound)));
+      return type_error(
+          fmt::format("the bound of a slice is a {}, not an integer", kind_name(bound)));
     }
     bounds[i] = bound.integer();
   }
@@ -176,9 +190,9 @@ Result<Value> Evaluator::call(const Node& node) {  // NOLINT(misc-no-recursion)
   }
   if (function.is(Kind::kUndefined)) {
     std::vector<std::string> names = function_names();
-    return make_error("E0132", function.undefined().message,
-                      callee.kind == NodeKind::kName ? name_hint(callee.text, names)
-                                                     : function.undefined().hint);
+    return make_error(
+        "E0132", function.undefined().message,
+        callee.kind == NodeKind::kName ? name_hint(callee.text, names) : function.undefined().hint);
   }
   return type_error(fmt::format("a {} cannot be called", kind_name(function)));
 }
@@ -247,8 +261,9 @@ Result<Value> Evaluator::call_macro(const Node& macro, const Arguments& given) {
   Frame* const caller = std::exchange(frame_, &frame);
   const auto bind_all = [&]() -> Status {
     for (const auto& [name, value] : given.named) {
-      const bool known = std::any_of(macro.named.begin(), macro.named.end(),
-                                     [&](const auto& parameter) { return parameter.first == name; });
+      const bool known =
+          std::any_of(macro.named.begin(), macro.named.end(),
+                      [&](const auto& parameter) { return parameter.first == name; });
       if (!known) return type_error(fmt::format("{} has no parameter {}", what, quoted(name)));
     }
     for (size_t i = 0; i < macro.named.size(); ++i) {
@@ -325,10 +340,14 @@ Result<bool> Evaluator::compare_pair(Op op, const Value& a, const Value& b) {
   const int sign = TRY(order(session_.budget, a, b, &unordered));
   if (unordered) return false;
   switch (op) {
-    case Op::kLess: return sign < 0;
-    case Op::kLessEqual: return sign <= 0;
-    case Op::kGreater: return sign > 0;
-    default: return sign >= 0;
+    case Op::kLess:
+      return sign < 0;
+    case Op::kLessEqual:
+      return sign <= 0;
+    case Op::kGreater:
+      return sign > 0;
+    default:
+      return sign >= 0;
   }
 }
 

@@ -66,8 +66,8 @@ Result<NodePtr> ExpressionParser::tuple(TupleOptions options) {
   std::vector<NodePtr> items;
   bool comma = false;
   for (;;) {
-    const bool ends = at(TokenKind::kPrintEnd) || at(TokenKind::kBlockEnd) ||
-                      at(TokenKind::kEnd) || at_symbol(")") || at_symbol("=");
+    const bool ends = at(TokenKind::kPrintEnd) || at(TokenKind::kBlockEnd) || at(TokenKind::kEnd) ||
+                      at_symbol(")") || at_symbol("=");
     if (ends && (comma || options.in_brackets)) break;
     items.push_back(options.conditional ? TRY(expression()) : TRY(disjunction()));
     if (!at_symbol(",")) break;
@@ -174,8 +174,8 @@ Result<NodePtr> ExpressionParser::negation() {
 
 bool ExpressionParser::comparison_operator(Op& op) {
   static constexpr std::pair<std::string_view, Op> kOperators[] = {
-      {"==", Op::kEqual}, {"!=", Op::kNotEqual},  {"<", Op::kLess}, {"<=", Op::kLessEqual},
-      {">", Op::kGreater}, {">=", Op::kGreaterEqual}};
+      {"==", Op::kEqual},     {"!=", Op::kNotEqual}, {"<", Op::kLess},
+      {"<=", Op::kLessEqual}, {">", Op::kGreater},   {">=", Op::kGreaterEqual}};
   if (at_name("in")) {
     next();
     op = Op::kIn;
@@ -329,12 +329,14 @@ Result<NodePtr> ExpressionParser::number() {
   int base = 10;
   std::string digits = token.text;
   if (digits.size() > 1 && digits[0] == '0' && digits[1] > '9') {
-    base = digits[1] == 'x' || digits[1] == 'X' ? 16 : (digits[1] == 'b' || digits[1] == 'B' ? 2 : 8);
+    base =
+        digits[1] == 'x' || digits[1] == 'X' ? 16 : (digits[1] == 'b' || digits[1] == 'B' ? 2 : 8);
     digits.erase(0, 2);
     std::erase(digits, '_');
   }
   int64_t value = 0;
-  const auto [stop, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  const auto [stop, ec] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (ec == std::errc::result_out_of_range && base == 10 && digits.size() <= 1000) {
     node->value = Value::big(digits);
     return node;

@@ -38,14 +38,14 @@ class ExpressionParser {
   Result<Nesting> enter();
 
   struct TupleOptions {
-    bool conditional = true;  // a if b else c is allowed without brackets
+    bool conditional = true;   // a if b else c is allowed without brackets
     bool in_brackets = false;  // () is a tuple of nothing
   };
-  Result<NodePtr> expression();                       // one expression, conditional included
-  Result<NodePtr> tuple(TupleOptions options);        // one, or several with commas
-  Result<NodePtr> target(bool member_allowed);        // what for, set and with assign to
-  Result<NodePtr> filters(NodePtr subject);           // | name(…) | …; subject may be null
-  Result<NodePtr> filter_chain();                     // name(…) | … of a filter block
+  Result<NodePtr> expression();                 // one expression, conditional included
+  Result<NodePtr> tuple(TupleOptions options);  // one, or several with commas
+  Result<NodePtr> target(bool member_allowed);  // what for, set and with assign to
+  Result<NodePtr> filters(NodePtr subject);     // | name(…) | …; subject may be null
+  Result<NodePtr> filter_chain();               // name(…) | … of a filter block
 
   bool at(TokenKind kind) const { return peek(0).kind == kind; }
   bool at_symbol(std::string_view text) const {

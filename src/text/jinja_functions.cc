@@ -78,33 +78,59 @@ std::string time_part(const RenderOptions::Time& t, char form) {
   const auto month = kMonths[static_cast<size_t>(std::clamp(t.month, 1, 12) - 1)];
   const int hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
   switch (form) {
-    case 'Y': return fmt::format("{}", t.year);
-    case 'y': return fmt::format("{:02}", t.year % 100);
-    case 'm': return fmt::format("{:02}", t.month);
-    case 'd': return fmt::format("{:02}", t.day);
-    case 'e': return fmt::format("{:2}", t.day);
-    case 'H': return fmt::format("{:02}", t.hour);
-    case 'I': return fmt::format("{:02}", hour12);
-    case 'M': return fmt::format("{:02}", t.minute);
-    case 'S': return fmt::format("{:02}", t.second);
-    case 'f': return fmt::format("{:06}", t.microsecond);
-    case 'p': return t.hour < 12 ? "AM" : "PM";
-    case 'B': return std::string(month);
+    case 'Y':
+      return fmt::format("{}", t.year);
+    case 'y':
+      return fmt::format("{:02}", t.year % 100);
+    case 'm':
+      return fmt::format("{:02}", t.month);
+    case 'd':
+      return fmt::format("{:02}", t.day);
+    case 'e':
+      return fmt::format("{:2}", t.day);
+    case 'H':
+      return fmt::format("{:02}", t.hour);
+    case 'I':
+      return fmt::format("{:02}", hour12);
+    case 'M':
+      return fmt::format("{:02}", t.minute);
+    case 'S':
+      return fmt::format("{:02}", t.second);
+    case 'f':
+      return fmt::format("{:06}", t.microsecond);
+    case 'p':
+      return t.hour < 12 ? "AM" : "PM";
+    case 'B':
+      return std::string(month);
     case 'b':
-    case 'h': return std::string(month.substr(0, 3));
-    case 'A': return std::string(kDays[weekday]);
-    case 'a': return std::string(kDays[weekday].substr(0, 3));
-    case 'j': return fmt::format("{:03}", day_of_year);
-    case 'u': return fmt::format("{}", weekday == 0 ? 7 : weekday);
-    case 'w': return fmt::format("{}", weekday);
-    case 'F': return fmt::format("{}-{:02}-{:02}", t.year, t.month, t.day);
-    case 'T': return fmt::format("{:02}:{:02}:{:02}", t.hour, t.minute, t.second);
-    case 'R': return fmt::format("{:02}:{:02}", t.hour, t.minute);
-    case 'D': return fmt::format("{:02}/{:02}/{:02}", t.month, t.day, t.year % 100);
-    case 'n': return "\n";
-    case 't': return "\t";
-    case '%': return "%";
-    default: return {};
+    case 'h':
+      return std::string(month.substr(0, 3));
+    case 'A':
+      return std::string(kDays[weekday]);
+    case 'a':
+      return std::string(kDays[weekday].substr(0, 3));
+    case 'j':
+      return fmt::format("{:03}", day_of_year);
+    case 'u':
+      return fmt::format("{}", weekday == 0 ? 7 : weekday);
+    case 'w':
+      return fmt::format("{}", weekday);
+    case 'F':
+      return fmt::format("{}-{:02}-{:02}", t.year, t.month, t.day);
+    case 'T':
+      return fmt::format("{:02}:{:02}:{:02}", t.hour, t.minute, t.second);
+    case 'R':
+      return fmt::format("{:02}:{:02}", t.hour, t.minute);
+    case 'D':
+      return fmt::format("{:02}/{:02}/{:02}", t.month, t.day, t.year % 100);
+    case 'n':
+      return "\n";
+    case 't':
+      return "\t";
+    case '%':
+      return "%";
+    default:
+      return {};
   }
 }
 

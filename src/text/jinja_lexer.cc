@@ -9,12 +9,14 @@
 
 #include "base/strings.h"
 #include "text/jinja_text.h"
+#include "text/unicode.h"
 
 namespace weft::text::jinja {
 
 Error syntax_error(std::string_view source, size_t offset, std::string message, std::string hint) {
   const Place place = place_of(source, std::min(offset, source.size()));
-  return make_error("E0130", fmt::format("line {} column {}: {}", place.line, place.column, message),
+  return make_error("E0130",
+                    fmt::format("line {} column {}: {}", place.line, place.column, message),
                     std::move(hint));
 }
 
@@ -35,12 +37,16 @@ std::string normalize_newlines(std::string source) {
 
 namespace {
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 constexpr bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
          static_cast<unsigned char>(c) >= 0x80;
 }
-constexpr bool is_name(char c) { return is_name_start(c) || is_digit(c); }
+constexpr bool is_name(char c) {
+  return is_name_start(c) || is_digit(c);
+}
 
 // Longest first.
 constexpr std::array<std::string_view, 26> kSymbols = {
@@ -234,14 +240,16 @@ class Lexer {
       return ok_status();
     }
     const CodePoint code = code_point_at(source_, at_);
-    return fail(at_, fmt::format("unexpected character {}", quoted(source_.substr(at_, code.bytes))));
+    return fail(at_,
+                fmt::format("unexpected character {}", quoted(source_.substr(at_, code.bytes))));
   }
 
   Status balance(std::string_view symbol, std::vector<char>& open) {
     const char c = symbol[0];
     if (c == '(' || c == '[' || c == '{') {
       if (open.size() >= options_.nesting_max) {
-        return fail(at_, fmt::format("brackets are nested more than {} deep", options_.nesting_max));
+        return fail(at_,
+                    fmt::format("brackets are nested more than {} deep", options_.nesting_max));
       }
       open.push_back(c);
     } else if (c == ')' || c == ']' || c == '}') {
@@ -283,8 +291,8 @@ class Lexer {
       digits(text);
     }
     if (looking_at("e") || looking_at("E")) {
-      const bool has_sign = at_ + 1 < source_.size() &&
-                            (source_[at_ + 1] == '+' || source_[at_ + 1] == '-');
+      const bool has_sign =
+          at_ + 1 < source_.size() && (source_[at_ + 1] == '+' || source_[at_ + 1] == '-');
       const size_t first = at_ + (has_sign ? 2 : 1);
       if (first < source_.size() && is_digit(source_[first])) {
         kind = TokenKind::kFloat;

@@ -16,7 +16,16 @@
 namespace weft::text::jinja {
 
 enum class TokenKind : uint8_t {
-  kText, kPrintBegin, kPrintEnd, kBlockBegin, kBlockEnd, kName, kInteger, kFloat, kString, kSymbol,
+  kText,
+  kPrintBegin,
+  kPrintEnd,
+  kBlockBegin,
+  kBlockEnd,
+  kName,
+  kInteger,
+  kFloat,
+  kString,
+  kSymbol,
   kEnd,
 };
 

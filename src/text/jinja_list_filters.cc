@@ -71,8 +71,8 @@ Result<Value> dictsort(const Call& call) {
   const bool by_value = TRY(text_argument(call, 1, "key")).text == "value";
   std::vector<Value> keys;
   for (const Dict::Item& item : items) {
-    keys.push_back(TRY(key_of(by_value ? item.second : item.first, nullptr,
-                              flag_argument(call, 0, false))));
+    keys.push_back(
+        TRY(key_of(by_value ? item.second : item.first, nullptr, flag_argument(call, 0, false))));
   }
   std::vector<Value> out;
   for (const size_t i : TRY(sorted_places(call, keys, flag_argument(call, 2, false)))) {
@@ -93,8 +93,12 @@ Result<Value> extreme(const Call& call, int wanted) {
   }
   return items[best];
 }
-Result<Value> min(const Call& call) { return extreme(call, -1); }
-Result<Value> max(const Call& call) { return extreme(call, 1); }
+Result<Value> min(const Call& call) {
+  return extreme(call, -1);
+}
+Result<Value> max(const Call& call) {
+  return extreme(call, 1);
+}
 
 Result<Value> unique(const Call& call) {
   const std::vector<Value> items = TRY(members(call));
@@ -126,9 +130,8 @@ Result<Value> sum(const Call& call) {
 }
 
 Result<Value> join(const Call& call) {
-  const MarkedText separator = call.bound[0]
-                                   ? TRY(text_of(call.session.budget, *call.bound[0]))
-                                   : MarkedText{};
+  const MarkedText separator =
+      call.bound[0] ? TRY(text_of(call.session.budget, *call.bound[0])) : MarkedText{};
   MarkedText out;
   bool first = true;
   for (Value item : TRY(members(call))) {
@@ -157,15 +160,22 @@ Result<Value> last(const Call& call) {
 
 Result<Value> length(const Call& call) {
   switch (call.self.kind()) {
-    case Kind::kUndefined: return Value::integer(0);
-    case Kind::kString: return Value::integer(static_cast<int64_t>(length_of(call.self.string().text)));
-    case Kind::kList: return Value::integer(static_cast<int64_t>(call.self.list().size()));
-    case Kind::kDict: return Value::integer(static_cast<int64_t>(call.self.dict().size()));
-    default: return wrong_subject(call, "a list, a map or a string");
+    case Kind::kUndefined:
+      return Value::integer(0);
+    case Kind::kString:
+      return Value::integer(static_cast<int64_t>(length_of(call.self.string().text)));
+    case Kind::kList:
+      return Value::integer(static_cast<int64_t>(call.self.list().size()));
+    case Kind::kDict:
+      return Value::integer(static_cast<int64_t>(call.self.dict().size()));
+    default:
+      return wrong_subject(call, "a list, a map or a string");
   }
 }
 
-Result<Value> list(const Call& call) { return List::make(TRY(members(call))); }
+Result<Value> list(const Call& call) {
+  return List::make(TRY(members(call)));
+}
 
 Result<Value> reverse(const Call& call) {
   std::vector<Value> items = TRY(members(call));
@@ -250,10 +260,18 @@ Result<Value> selected(const Call& call, bool by_attribute, bool wanted) {
   }
   return List::make(std::move(out));
 }
-Result<Value> select(const Call& call) { return selected(call, false, true); }
-Result<Value> reject(const Call& call) { return selected(call, false, false); }
-Result<Value> selectattr(const Call& call) { return selected(call, true, true); }
-Result<Value> rejectattr(const Call& call) { return selected(call, true, false); }
+Result<Value> select(const Call& call) {
+  return selected(call, false, true);
+}
+Result<Value> reject(const Call& call) {
+  return selected(call, false, false);
+}
+Result<Value> selectattr(const Call& call) {
+  return selected(call, true, true);
+}
+Result<Value> rejectattr(const Call& call) {
+  return selected(call, true, false);
+}
 
 Result<Value> batch(const Call& call) {
   const int64_t count = TRY(integer_argument(call, 0, 0));
@@ -291,8 +309,8 @@ Result<Value> groupby(const Call& call) {
   const auto places = TRY(sorted_places(call, compared, false));
   for (size_t i = 0; i < places.size(); ++i) {
     group.push_back(items[places[i]]);
-    const bool ends = i + 1 == places.size() ||
-                      !TRY(equal(call.session.budget, compared[places[i]], compared[places[i + 1]]));
+    const bool ends = i + 1 == places.size() || !TRY(equal(call.session.budget, compared[places[i]],
+                                                           compared[places[i + 1]]));
     if (!ends) continue;
     const Value key = keys[places[i + 1 - group.size()]];
     out.push_back(TRY(List::make({key, TRY(List::make(std::exchange(group, {})))}, true)));
@@ -326,6 +344,8 @@ constexpr Entry kFilters[] = {
 
 }  // namespace
 
-std::span<const Entry> list_filters() { return kFilters; }
+std::span<const Entry> list_filters() {
+  return kFilters;
+}
 
 }  // namespace weft::text::jinja

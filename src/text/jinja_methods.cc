@@ -15,7 +15,9 @@ namespace {
 
 using Kind = Value::Kind;
 
-const MarkedText& self_of(const Call& call) { return call.self.string(); }
+const MarkedText& self_of(const Call& call) {
+  return call.self.string();
+}
 
 Result<Value> made(const Call& call, MarkedText text) {
   TRY(call.session.budget.pay_string(text.text.size()));
@@ -57,8 +59,12 @@ Result<Value> split_at(const Call& call, bool from_right) {
   }
   return made(call, split_text(self_of(call), options));
 }
-Result<Value> split(const Call& call) { return split_at(call, false); }
-Result<Value> rsplit(const Call& call) { return split_at(call, true); }
+Result<Value> split(const Call& call) {
+  return split_at(call, false);
+}
+Result<Value> rsplit(const Call& call) {
+  return split_at(call, true);
+}
 Result<Value> splitlines(const Call& call) {
   return made(call, split_lines(self_of(call), flag_argument(call, 0, false)));
 }
@@ -77,8 +83,12 @@ Result<Value> parted(const Call& call, bool from_right) {
                slice(self, at + separator.text.size(), self.text.size())},
               true);
 }
-Result<Value> partition(const Call& call) { return parted(call, false); }
-Result<Value> rpartition(const Call& call) { return parted(call, true); }
+Result<Value> partition(const Call& call) {
+  return parted(call, false);
+}
+Result<Value> rpartition(const Call& call) {
+  return parted(call, true);
+}
 
 // One prefix or a tuple of them.
 Result<Value> has_edge(const Call& call, bool (*holds)(std::string_view, std::string_view)) {
@@ -87,8 +97,8 @@ Result<Value> has_edge(const Call& call, bool (*holds)(std::string_view, std::st
   if (call.bound[0]->is(Kind::kList)) candidates = call.bound[0]->list().items();
   for (const Value& candidate : candidates) {
     if (!candidate.is(Kind::kString)) {
-      return type_error(fmt::format("'{}' needs a string, found a {}", call.name,
-                                    kind_name(candidate)));
+      return type_error(
+          fmt::format("'{}' needs a string, found a {}", call.name, kind_name(candidate)));
     }
     if (holds(self_of(call).text, candidate.string().text)) return Value::boolean(true);
   }
@@ -123,10 +133,18 @@ Result<Value> found_at(const Call& call, bool from_right, bool must) {
   if (must) return type_error(fmt::format("'{}' does not find {}", call.name, quoted(what.text)));
   return Value::integer(-1);
 }
-Result<Value> find(const Call& call) { return found_at(call, false, false); }
-Result<Value> rfind(const Call& call) { return found_at(call, true, false); }
-Result<Value> index(const Call& call) { return found_at(call, false, true); }
-Result<Value> rindex(const Call& call) { return found_at(call, true, true); }
+Result<Value> find(const Call& call) {
+  return found_at(call, false, false);
+}
+Result<Value> rfind(const Call& call) {
+  return found_at(call, true, false);
+}
+Result<Value> index(const Call& call) {
+  return found_at(call, false, true);
+}
+Result<Value> rindex(const Call& call) {
+  return found_at(call, true, true);
+}
 Result<Value> count(const Call& call) {
   const MarkedText what = TRY(text_argument(call, 0, ""));
   return Value::integer(static_cast<int64_t>(count_text(self_of(call).text, what.text)));
@@ -257,8 +275,12 @@ constexpr Entry kStringMethods[] = {
     {"isascii", isascii},
 };
 
-Result<Value> dict_items(const Call& call) { return apply_filter(call.session, "items", call.self, {}); }
-Result<Value> dict_keys(const Call& call) { return apply_filter(call.session, "list", call.self, {}); }
+Result<Value> dict_items(const Call& call) {
+  return apply_filter(call.session, "items", call.self, {});
+}
+Result<Value> dict_keys(const Call& call) {
+  return apply_filter(call.session, "list", call.self, {});
+}
 Result<Value> dict_values(const Call& call) {
   TRY(call.session.budget.pay_steps(call.self.dict().size()));
   std::vector<Value> out;
@@ -271,13 +293,13 @@ Result<Value> dict_get(const Call& call) {
   if (call.self.dict().find(*call.bound[0], out)) return out;
   return call.bound[1] ? *call.bound[1] : Value();
 }
-Result<Value> dict_copy(const Call& call) { return call.self; }
+Result<Value> dict_copy(const Call& call) {
+  return call.self;
+}
 
 constexpr Entry kDictMethods[] = {
-    {"items", dict_items},
-    {"keys", dict_keys},
-    {"values", dict_values},
-    {"get", dict_get, {"key", "default"}},
+    {"items", dict_items},   {"keys", dict_keys},
+    {"values", dict_values}, {"get", dict_get, {"key", "default"}},
     {"copy", dict_copy},
 };
 

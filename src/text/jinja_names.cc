@@ -26,15 +26,19 @@ class Collector {
     switch (node->kind) {
       case NodeKind::kName:
       case NodeKind::kAttribute:
-      case NodeKind::kSubscript: return path(*node, optional);
-      case NodeKind::kCall: return call(*node);
+      case NodeKind::kSubscript:
+        return path(*node, optional);
+      case NodeKind::kCall:
+        return call(*node);
       case NodeKind::kFilter:
         visit(node->args[0].get(), optional || node->text == "default" || node->text == "d");
         return rest(*node, 1);
       case NodeKind::kTest:
-        visit(node->args[0].get(), optional || node->text == "defined" || node->text == "undefined");
+        visit(node->args[0].get(),
+              optional || node->text == "defined" || node->text == "undefined");
         return rest(*node, 1);
-      case NodeKind::kFor: return loop(*node);
+      case NodeKind::kFor:
+        return loop(*node);
       case NodeKind::kSet:
         visit(node->args[1].get(), false);
         return bind(*node->args[0]);
@@ -42,9 +46,12 @@ class Collector {
         scoped([&] { body(node->body); });
         visit(node->args[1].get(), false);
         return bind(*node->args[0]);
-      case NodeKind::kMacro: return macro(*node);
-      case NodeKind::kWith: return with(*node);
-      default: break;
+      case NodeKind::kMacro:
+        return macro(*node);
+      case NodeKind::kWith:
+        return with(*node);
+      default:
+        break;
     }
     rest(*node, 0);
     for (const auto& block : node->blocks) body(block);
@@ -81,8 +88,7 @@ class Collector {
     for (; at->kind != NodeKind::kName; at = at->args[0].get()) {
       if (at->kind == NodeKind::kAttribute) {
         parts.push_back(at->text);
-      } else if (at->kind == NodeKind::kSubscript &&
-                 at->args[1]->kind == NodeKind::kConstant &&
+      } else if (at->kind == NodeKind::kSubscript && at->args[1]->kind == NodeKind::kConstant &&
                  at->args[1]->value.is(Value::Kind::kString)) {
         parts.push_back(at->args[1]->value.string().text);
       } else if (at->kind == NodeKind::kSubscript) {

@@ -264,8 +264,8 @@ bool is_constant(const std::vector<NodePtr>& body) {
 Status check_source(std::string_view source, const ParseOptions& options) {
   const size_t bytes_max = options.strict ? kExpressionBytesMax : kTemplateBytesMax;
   if (source.size() > bytes_max) {
-    return limit_error(fmt::format("the source has {} bytes, at most {} are allowed",
-                                   source.size(), bytes_max));
+    return limit_error(
+        fmt::format("the source has {} bytes, at most {} are allowed", source.size(), bytes_max));
   }
   if (const auto bad = invalid_utf8_at(source)) {
     return make_error("E0130", fmt::format("the source is not UTF-8 (byte {})", *bad),

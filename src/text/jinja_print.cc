@@ -28,16 +28,26 @@ class Printer {
   Status repr(const Value& value) {  // NOLINT(misc-no-recursion)
     TRY(budget_.pay_steps(1));
     switch (value.kind()) {
-      case Kind::kNone: return add("None");
-      case Kind::kBool: return add(value.boolean() ? "True" : "False");
-      case Kind::kInt: return add(std::to_string(value.integer()));
-      case Kind::kBig: return add(value.digits());
-      case Kind::kFloat: return add(json::number_text(value.number()));
-      case Kind::kString: return add(quoted_as_python(value.string()));
-      case Kind::kList: return list(value.list());
-      case Kind::kDict: return dict(value.dict());
-      case Kind::kUndefined: return add("Undefined");
-      default: return type_error(fmt::format("a {} cannot be printed", kind_name(value)));
+      case Kind::kNone:
+        return add("None");
+      case Kind::kBool:
+        return add(value.boolean() ? "True" : "False");
+      case Kind::kInt:
+        return add(std::to_string(value.integer()));
+      case Kind::kBig:
+        return add(value.digits());
+      case Kind::kFloat:
+        return add(json::number_text(value.number()));
+      case Kind::kString:
+        return add(quoted_as_python(value.string()));
+      case Kind::kList:
+        return list(value.list());
+      case Kind::kDict:
+        return dict(value.dict());
+      case Kind::kUndefined:
+        return add("Undefined");
+      default:
+        return type_error(fmt::format("a {} cannot be printed", kind_name(value)));
     }
   }
 
@@ -86,18 +96,27 @@ class JsonPrinter {
   Status write(const Value& value, int depth) {  // NOLINT(misc-no-recursion)
     TRY(budget_.pay_steps(1));
     switch (value.kind()) {
-      case Kind::kNone: return add("null");
-      case Kind::kBool: return add(value.boolean() ? "true" : "false");
-      case Kind::kInt: return add(std::to_string(value.integer()));
-      case Kind::kBig: return add(value.digits());
-      case Kind::kFloat: return add(float_text(value.number()));
-      case Kind::kString: return string(value.string());
-      case Kind::kList: return list(value.list(), depth);
-      case Kind::kDict: return dict(value.dict(), depth);
+      case Kind::kNone:
+        return add("null");
+      case Kind::kBool:
+        return add(value.boolean() ? "true" : "false");
+      case Kind::kInt:
+        return add(std::to_string(value.integer()));
+      case Kind::kBig:
+        return add(value.digits());
+      case Kind::kFloat:
+        return add(float_text(value.number()));
+      case Kind::kString:
+        return string(value.string());
+      case Kind::kList:
+        return list(value.list(), depth);
+      case Kind::kDict:
+        return dict(value.dict(), depth);
       case Kind::kUndefined:
         return make_error("E0132", value.undefined().message + ", so it has no JSON form",
                           value.undefined().hint);
-      default: return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
+      default:
+        return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
     }
   }
 
@@ -140,14 +159,22 @@ class JsonPrinter {
 
   std::string escape(char32_t c) const {
     switch (c) {
-      case '"': return "\\\"";
-      case '\\': return "\\\\";
-      case '\n': return "\\n";
-      case '\r': return "\\r";
-      case '\t': return "\\t";
-      case '\b': return "\\b";
-      case '\f': return "\\f";
-      default: break;
+      case '"':
+        return "\\\"";
+      case '\\':
+        return "\\\\";
+      case '\n':
+        return "\\n";
+      case '\r':
+        return "\\r";
+      case '\t':
+        return "\\t";
+      case '\b':
+        return "\\b";
+      case '\f':
+        return "\\f";
+      default:
+        break;
     }
     const auto code = static_cast<uint32_t>(c);
     if (code < 0x20 || (options_.ascii_only && code >= 0x7F && code < 0x10000)) {

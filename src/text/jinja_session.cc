@@ -64,8 +64,8 @@ bool flag_argument(const Call& call, size_t index, bool otherwise) {
 }
 
 Error wrong_subject(const Call& call, std::string_view expected) {
-  return type_error(fmt::format("'{}' needs {}, found a {}", call.name, expected,
-                                kind_name(call.self)));
+  return type_error(
+      fmt::format("'{}' needs {}, found a {}", call.name, expected, kind_name(call.self)));
 }
 
 const Entry* find_entry(std::span<const Entry> table, std::string_view name) {
@@ -79,7 +79,8 @@ Result<Value> call_entry(const Entry& entry, std::string_view what, Session& ses
                          const Value& self, const Arguments& arguments) {
   Call call{session, entry.name, self, arguments, {}};
   if (!entry.free_form) {
-    call.bound = TRY(jinja::bind(arguments, entry.parameters, fmt::format("{} '{}'", what, entry.name)));
+    call.bound =
+        TRY(jinja::bind(arguments, entry.parameters, fmt::format("{} '{}'", what, entry.name)));
   }
   return entry.function(call);
 }
@@ -93,7 +94,9 @@ const Entry* find_filter(std::string_view name) {
 }
 }  // namespace
 
-bool known_filter(std::string_view name) { return find_filter(name) != nullptr; }
+bool known_filter(std::string_view name) {
+  return find_filter(name) != nullptr;
+}
 
 const std::vector<std::string>& filter_names() {
   static const std::vector<std::string> names = [] {

@@ -43,8 +43,7 @@ struct Call {
 };
 
 // `what` stands in messages: "filter 'join'". `free_form`: the function reads `arguments` itself.
-Result<Bound> bind(const Arguments& arguments, const Parameters& parameters,
-                   std::string_view what);
+Result<Bound> bind(const Arguments& arguments, const Parameters& parameters, std::string_view what);
 
 // Arguments as C++ values; an argument not given yields `otherwise`.
 Result<int64_t> integer_argument(const Call& call, size_t index, int64_t otherwise);

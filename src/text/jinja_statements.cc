@@ -13,8 +13,8 @@ using Kind = Value::Kind;
 
 Status Evaluator::write(const MarkedText& text) {
   if (out_->text.size() + text.text.size() > session_.budget.string_bytes) {
-    return limit_error(fmt::format("the output has more than {} bytes",
-                                   session_.budget.string_bytes));
+    return limit_error(
+        fmt::format("the output has more than {} bytes", session_.budget.string_bytes));
   }
   append(*out_, text);
   return session_.budget.pay_bytes(text.text.size());
@@ -39,11 +39,19 @@ Result<Evaluator::Flow> Evaluator::execute(const std::vector<NodePtr>& body) {
 // NOLINTNEXTLINE(misc-no-recursion)
 Result<Evaluator::Flow> Evaluator::statement(const Node& node) {
   switch (node.kind) {
-    case NodeKind::kText: TRY(write(node.value.string())); break;
-    case NodeKind::kPrint: TRY(print(*node.args[0])); break;
-    case NodeKind::kFor: return loop(node);
-    case NodeKind::kIf: return branch(node);
-    case NodeKind::kSet: TRY(assign(*node.args[0], TRY(used(*node.args[1])))); break;
+    case NodeKind::kText:
+      TRY(write(node.value.string()));
+      break;
+    case NodeKind::kPrint:
+      TRY(print(*node.args[0]));
+      break;
+    case NodeKind::kFor:
+      return loop(node);
+    case NodeKind::kIf:
+      return branch(node);
+    case NodeKind::kSet:
+      TRY(assign(*node.args[0], TRY(used(*node.args[1]))));
+      break;
     case NodeKind::kSetBlock:
     case NodeKind::kFilterBlock: {
       Value value = Value::string(TRY(capture(node.body)));
@@ -54,16 +62,25 @@ Result<Evaluator::Flow> Evaluator::statement(const Node& node) {
         filter_input_ = outer;
         value = TRY(std::move(filtered));
       }
-      if (node.kind == NodeKind::kSetBlock) TRY(assign(*node.args[0], std::move(value)));
-      else TRY(write(TRY(text_of(session_.budget, value))));
+      if (node.kind == NodeKind::kSetBlock)
+        TRY(assign(*node.args[0], std::move(value)));
+      else
+        TRY(write(TRY(text_of(session_.budget, value))));
       break;
     }
-    case NodeKind::kMacro: frame_->names.emplace_back(node.text, Value::macro(&node)); break;
-    case NodeKind::kWith: return with(node);
-    case NodeKind::kBlock: return execute(node.body);
-    case NodeKind::kBreak: return Flow::kBreak;
-    case NodeKind::kContinue: return Flow::kContinue;
-    default: CHECK(false, "an expression where a statement belongs");
+    case NodeKind::kMacro:
+      frame_->names.emplace_back(node.text, Value::macro(&node));
+      break;
+    case NodeKind::kWith:
+      return with(node);
+    case NodeKind::kBlock:
+      return execute(node.body);
+    case NodeKind::kBreak:
+      return Flow::kBreak;
+    case NodeKind::kContinue:
+      return Flow::kContinue;
+    default:
+      CHECK(false, "an expression where a statement belongs");
   }
   return Flow::kNext;
 }
@@ -173,9 +190,9 @@ Status Evaluator::assign(const Node& target, Value value) {
   if (target.kind == NodeKind::kAttribute) {
     const Value space = TRY(eval(*target.args[0]));
     if (!space.is(Kind::kNamespace)) {
-      return type_error(fmt::format("only a namespace has members that can be set, found a {}",
-                                    kind_name(space)),
-                        "make one with {% set ns = namespace(x=1) %}");
+      return type_error(
+          fmt::format("only a namespace has members that can be set, found a {}", kind_name(space)),
+          "make one with {% set ns = namespace(x=1) %}");
     }
     for (auto& [name, known] : space.space().members) {
       if (name != target.text) continue;
@@ -188,8 +205,8 @@ Status Evaluator::assign(const Node& target, Value value) {
   CHECK(target.kind == NodeKind::kTuple);
   const std::vector<Value> items = TRY(members_of(session_.budget, value));
   if (items.size() != target.args.size()) {
-    return type_error(fmt::format("{} names stand for {} values", target.args.size(),
-                                  items.size()));
+    return type_error(
+        fmt::format("{} names stand for {} values", target.args.size(), items.size()));
   }
   for (size_t i = 0; i < items.size(); ++i) TRY(assign(*target.args[i], items[i]));
   return ok_status();

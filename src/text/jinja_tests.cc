@@ -66,8 +66,8 @@ Result<bool> divisible(Session& session, const Value& self, const Value& other) 
 template <Case form>
 Result<bool> is_case(Session& session, const Value& self, const Value&) {
   if (!self.is(Kind::kString)) {
-    return type_error(fmt::format("a test for letters needs a string, found a {}",
-                                  kind_name(self)));
+    return type_error(
+        fmt::format("a test for letters needs a string, found a {}", kind_name(self)));
   }
   TRY(session.budget.pay_bytes(self.string().text.size()));
   const std::string& text = self.string().text;
@@ -167,7 +167,9 @@ const Test* find_test(std::string_view name) {
 
 }  // namespace
 
-bool known_test(std::string_view name) { return find_test(name) != nullptr; }
+bool known_test(std::string_view name) {
+  return find_test(name) != nullptr;
+}
 
 const std::vector<std::string>& test_names() {
   static const std::vector<std::string> names = [] {

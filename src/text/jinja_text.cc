@@ -2,13 +2,15 @@
 #include "text/jinja_text.h"
 
 #include <fmt/core.h>
-#include <utf8proc.h>
-
 #include <algorithm>
+
+#include "text/unicode.h"
 
 namespace weft::text::jinja {
 
-MarkedText literal(std::string_view text) { return {std::string(text), {}}; }
+MarkedText literal(std::string_view text) {
+  return {std::string(text), {}};
+}
 
 MarkedText from_data(std::string_view text) {
   MarkedText out;
@@ -16,7 +18,9 @@ MarkedText from_data(std::string_view text) {
   return out;
 }
 
-void append_literal(MarkedText& out, std::string_view text) { out.text += text; }
+void append_literal(MarkedText& out, std::string_view text) {
+  out.text += text;
+}
 
 // Ranges that touch are one range, whatever strings they came from.
 static void append_range(MarkedText& out, size_t begin, size_t end) {
@@ -33,7 +37,9 @@ void append_data(MarkedText& out, std::string_view text) {
   out.text += text;
 }
 
-void append(MarkedText& out, const MarkedText& in) { append_slice(out, in, 0, in.text.size()); }
+void append(MarkedText& out, const MarkedText& in) {
+  append_slice(out, in, 0, in.text.size());
+}
 
 void append_slice(MarkedText& out, const MarkedText& in, size_t begin, size_t end) {
   const size_t base = out.text.size();
@@ -62,22 +68,6 @@ CodePoint code_point_at(std::string_view text, size_t at) {
   if (first < 0xE0) return {(first & 0x1Fu) << 6 | tail(1), 2};
   if (first < 0xF0) return {(first & 0x0Fu) << 12 | tail(1) << 6 | tail(2), 3};
   return {(first & 0x07u) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3), 4};
-}
-
-void append_utf8(std::string& out, char32_t c) {
-  const auto put = [&](char32_t byte) { out += static_cast<char>(byte); };
-  if (c < 0x80) return put(c);
-  if (c < 0x800) {
-    put(0xC0 | c >> 6);
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-  }
-  put(0x80 | (c & 0x3F));
 }
 
 size_t length_of(std::string_view text) {
@@ -193,8 +183,8 @@ std::vector<ByteRange> pieces_by_space(std::string_view text, const SplitOptions
 }  // namespace
 
 std::vector<MarkedText> split_text(const MarkedText& in, const SplitOptions& options) {
-  const auto pieces = options.separator ? pieces_by_separator(in.text, options)
-                                        : pieces_by_space(in.text, options);
+  const auto pieces =
+      options.separator ? pieces_by_separator(in.text, options) : pieces_by_space(in.text, options);
   std::vector<MarkedText> out;
   out.reserve(pieces.size());
   for (const ByteRange& piece : pieces) out.push_back(slice(in, piece.begin, piece.end));
@@ -245,7 +235,8 @@ MarkedText replace_text(const MarkedText& in, std::string_view from, const Marke
 size_t count_text(std::string_view in, std::string_view what) {
   if (what.empty()) return length_of(in) + 1;
   size_t count = 0;
-  for (size_t at = in.find(what); at != std::string_view::npos; at = in.find(what, at + what.size()))
+  for (size_t at = in.find(what); at != std::string_view::npos;
+       at = in.find(what, at + what.size()))
     ++count;
   return count;
 }
@@ -253,21 +244,18 @@ size_t count_text(std::string_view in, std::string_view what) {
 namespace {
 
 bool is_cased(char32_t c) {
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL ||
-         category == UTF8PROC_CATEGORY_LT;
+  const Category category = category_of(c);
+  return category == Category::kUpper || category == Category::kLower ||
+         category == Category::kTitle;
 }
 
 // Simple (one to one) mappings, but for the sharp s, whose capital is two letters.
 void append_case(std::string& out, char32_t c, bool upper, bool title) {
-  const auto code = static_cast<utf8proc_int32_t>(c);
   if (c == 0xDF && upper) {
     out += title ? "Ss" : "SS";
     return;
   }
-  const auto mapped = !upper ? utf8proc_tolower(code)
-                             : (title ? utf8proc_totitle(code) : utf8proc_toupper(code));
-  append_utf8(out, static_cast<char32_t>(mapped));
+  append_utf8(out, !upper ? to_lower(c) : (title ? to_title(c) : to_upper(c)));
 }
 
 }  // namespace
@@ -296,18 +284,24 @@ MarkedText change_case(const MarkedText& in, Case form) {
 }
 
 bool is_a(char32_t c, CharacterClass form) {
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  const bool letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+  const Category category = category_of(c);
+  const bool letter = category == Category::kUpper || category == Category::kLower ||
+                      category == Category::kTitle || category == Category::kOtherLetter;
   switch (form) {
-    case CharacterClass::kAlpha: return letter;
-    case CharacterClass::kDigit: return category == UTF8PROC_CATEGORY_ND;
+    case CharacterClass::kAlpha:
+      return letter;
+    case CharacterClass::kDigit:
+      return category == Category::kDigit;
     case CharacterClass::kAlphaNumeric:
-      return letter || (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
-    case CharacterClass::kUpper: return category == UTF8PROC_CATEGORY_LU;
-    case CharacterClass::kLower: return category == UTF8PROC_CATEGORY_LL;
-    case CharacterClass::kSpace: return is_space(c);
+      return letter || category == Category::kDigit || category == Category::kOtherNumber;
+    case CharacterClass::kUpper:
+      return category == Category::kUpper;
+    case CharacterClass::kLower:
+      return category == Category::kLower;
+    case CharacterClass::kSpace:
+      return is_space(c);
     case CharacterClass::kPrintable:
-      return c == ' ' || !(category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_ZS);
+      return c == ' ' || category != Category::kUnprintable;
   }
   return false;
 }
@@ -322,9 +316,12 @@ MarkedText quoted_as_python(const MarkedText& in) {
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text, at);
     std::string escaped;
-    if (c.value == '\n') escaped = "\\n";
-    else if (c.value == '\r') escaped = "\\r";
-    else if (c.value == '\t') escaped = "\\t";
+    if (c.value == '\n')
+      escaped = "\\n";
+    else if (c.value == '\r')
+      escaped = "\\r";
+    else if (c.value == '\t')
+      escaped = "\\t";
     else if (c.value == '\\' || c.value == static_cast<char32_t>(quote))
       escaped = std::string("\\") + static_cast<char>(c.value);
     else if (!is_a(c.value, CharacterClass::kPrintable)) {
@@ -333,8 +330,10 @@ MarkedText quoted_as_python(const MarkedText& in) {
                 : code < 0x10000 ? fmt::format("\\u{:04x}", code)
                                  : fmt::format("\\U{:08x}", code);
     }
-    if (escaped.empty()) append_slice(out, in, at, at + c.bytes);
-    else append_data(out, escaped);
+    if (escaped.empty())
+      append_slice(out, in, at, at + c.bytes);
+    else
+      append_data(out, escaped);
     at += c.bytes;
   }
   append_data(out, std::string_view(&quote, 1));

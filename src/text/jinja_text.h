@@ -35,11 +35,10 @@ struct CodePoint {
   size_t bytes = 1;
 };
 CodePoint code_point_at(std::string_view text, size_t at);
-void append_utf8(std::string& out, char32_t code_point);
 
-size_t length_of(std::string_view text);                       // in code points
-size_t offset_of(std::string_view text, size_t code_points);   // of the n-th code point, or size
-std::vector<size_t> offsets_of(std::string_view text);         // of each code point, and the size
+size_t length_of(std::string_view text);                      // in code points
+size_t offset_of(std::string_view text, size_t code_points);  // of the n-th code point, or size
+std::vector<size_t> offsets_of(std::string_view text);        // of each code point, and the size
 
 bool is_space(char32_t code_point);  // Python's str.isspace
 

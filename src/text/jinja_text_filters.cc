@@ -43,8 +43,10 @@ Result<Value> title(const Call& call) {
   for (size_t at = 0; at < text.text.size();) {
     const CodePoint c = code_point_at(text.text, at);
     at += c.bytes;
-    const bool border = is_space(c.value) || (c.value < 0x80 && std::string_view("-({[<").find(
-                            static_cast<char>(c.value)) != std::string_view::npos);
+    const bool border =
+        is_space(c.value) ||
+        (c.value < 0x80 &&
+         std::string_view("-({[<").find(static_cast<char>(c.value)) != std::string_view::npos);
     if (border) flush(at);
   }
   flush(text.text.size());
@@ -58,8 +60,12 @@ Result<Value> trim(const Call& call) {
   return made(call, strip(text, {.characters = characters.text}));
 }
 
-Result<Value> string(const Call& call) { return Value::string(TRY(subject_text(call))); }
-Result<Value> safe(const Call& call) { return call.self; }
+Result<Value> string(const Call& call) {
+  return Value::string(TRY(subject_text(call)));
+}
+Result<Value> safe(const Call& call) {
+  return call.self;
+}
 
 Result<Value> replace(const Call& call) {
   const MarkedText text = TRY(subject_text(call));
@@ -78,12 +84,23 @@ Result<Value> escape(const Call& call) {
   MarkedText out;
   for (size_t at = 0; at < text.text.size(); ++at) {
     switch (text.text[at]) {
-      case '&': append_data(out, "&amp;"); break;
-      case '<': append_data(out, "&lt;"); break;
-      case '>': append_data(out, "&gt;"); break;
-      case '"': append_data(out, "&#34;"); break;
-      case '\'': append_data(out, "&#39;"); break;
-      default: append_slice(out, text, at, at + 1);
+      case '&':
+        append_data(out, "&amp;");
+        break;
+      case '<':
+        append_data(out, "&lt;");
+        break;
+      case '>':
+        append_data(out, "&gt;");
+        break;
+      case '"':
+        append_data(out, "&#34;");
+        break;
+      case '\'':
+        append_data(out, "&#39;");
+        break;
+      default:
+        append_slice(out, text, at, at + 1);
     }
   }
   return made(call, std::move(out));
@@ -142,8 +159,10 @@ MarkedText percent_encoded(const MarkedText& in, std::string_view kept, bool plu
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        std::string_view("_.-~").find(c) != std::string_view::npos ||
                        kept.find(c) != std::string_view::npos;
-    if (plain) append_data(out, std::string_view(&c, 1));
-    else append_data(out, plus && c == ' ' ? "+" : fmt::format("%{:02X}", byte));
+    if (plain)
+      append_data(out, std::string_view(&c, 1));
+    else
+      append_data(out, plus && c == ' ' ? "+" : fmt::format("%{:02X}", byte));
   }
   return out;
 }
@@ -182,18 +201,22 @@ Result<Value> format_number(const Call& call, const Value& value, const std::str
                             char form) {
   const bool whole = form == 'd' || form == 'i' || form == 'x' || form == 'X' || form == 'o';
   double number = 0;
-  if (value.is(Kind::kFloat)) number = value.number();
-  else if (value.is(Kind::kInt)) number = static_cast<double>(value.integer());
-  else if (value.is(Kind::kBool)) number = value.boolean() ? 1 : 0;
-  else return type_error(fmt::format("%{} needs a number, found a {}", form, kind_name(value)));
+  if (value.is(Kind::kFloat))
+    number = value.number();
+  else if (value.is(Kind::kInt))
+    number = static_cast<double>(value.integer());
+  else if (value.is(Kind::kBool))
+    number = value.boolean() ? 1 : 0;
+  else
+    return type_error(fmt::format("%{} needs a number, found a {}", form, kind_name(value)));
   char buffer[512];
   int length = 0;
   if (whole) {
     if (value.is(Kind::kFloat) && !(number > -9e18 && number < 9e18)) {
       return type_error("the number does not fit a 64-bit integer");
     }
-    const long long integer = value.is(Kind::kInt) ? value.integer()
-                                                   : static_cast<long long>(number);
+    const long long integer =
+        value.is(Kind::kInt) ? value.integer() : static_cast<long long>(number);
     const std::string pattern = "%" + flags + "ll" + form;
     length = snprintf(buffer, sizeof(buffer), pattern.c_str(), integer);
   } else {
@@ -235,9 +258,12 @@ Result<Value> format(const Call& call) {
       return type_error("'format' has fewer values than places");
     }
     const Value& value = call.arguments.positional[next++];
-    if (form == 's') append(out, TRY(text_of(budget, value)));
-    else if (form == 'r') append(out, TRY(repr_of(budget, value)));
-    else append(out, TRY(format_number(call, value, flags, form)).string());
+    if (form == 's')
+      append(out, TRY(text_of(budget, value)));
+    else if (form == 'r')
+      append(out, TRY(repr_of(budget, value)));
+    else
+      append(out, TRY(format_number(call, value, flags, form)).string());
     TRY(budget.pay_string(out.text.size()));
   }
   if (next < call.arguments.positional.size()) {
@@ -266,6 +292,8 @@ constexpr Entry kFilters[] = {
 
 }  // namespace
 
-std::span<const Entry> text_filters() { return kFilters; }
+std::span<const Entry> text_filters() {
+  return kFilters;
+}
 
 }  // namespace weft::text::jinja

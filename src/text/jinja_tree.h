@@ -42,14 +42,14 @@ enum class NodeKind : uint8_t {
   kConcat,       // args
   kConditional,  // args: condition, value, otherwise (may be null)
   // statements
-  kText,      // value
-  kPrint,     // args[0]
-  kFor,       // args: target, items, condition (may be null); body, otherwise
-  kIf,        // args: conditions; branches in `blocks`, otherwise
-  kSet,       // args: target, value
-  kSetBlock,  // args: target, filter (may be null); body
-  kMacro,     // text; named: parameters with defaults (may be null); body
-  kWith,      // args: target, value, target, value, …; body
+  kText,         // value
+  kPrint,        // args[0]
+  kFor,          // args: target, items, condition (may be null); body, otherwise
+  kIf,           // args: conditions; branches in `blocks`, otherwise
+  kSet,          // args: target, value
+  kSetBlock,     // args: target, filter (may be null); body
+  kMacro,        // text; named: parameters with defaults (may be null); body
+  kWith,         // args: target, value, target, value, …; body
   kFilterBlock,  // args[0]: chain of filters; body
   kBlock,        // body, without a scope of its own ({% generation %})
   kBreak,
@@ -57,8 +57,21 @@ enum class NodeKind : uint8_t {
 };
 
 enum class Op : uint8_t {
-  kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kModulo, kPower,
-  kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kIn, kNotIn,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kFloorDivide,
+  kModulo,
+  kPower,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kIn,
+  kNotIn,
 };
 
 struct Node {

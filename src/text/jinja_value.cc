@@ -33,15 +33,15 @@ Status Budget::pay_bytes(uint64_t count) {
 
 Status Budget::pay_string(uint64_t count) {
   if (count > string_bytes) {
-    return limit_error(fmt::format("a text would have {} bytes, at most {} are allowed", count,
-                                   string_bytes));
+    return limit_error(
+        fmt::format("a text would have {} bytes, at most {} are allowed", count, string_bytes));
   }
   return pay_bytes(count);
 }
 
 Value Value::undefined(std::string message, std::string hint) {
-  return Value(Data(std::make_shared<const Undefined>(
-      Undefined{std::move(message), std::move(hint)})));
+  return Value(
+      Data(std::make_shared<const Undefined>(Undefined{std::move(message), std::move(hint)})));
 }
 Value Value::big(std::string digits) {
   return Value(Data(std::make_shared<const BigInteger>(BigInteger{std::move(digits)})));
@@ -52,18 +52,25 @@ Value Value::string(MarkedText text) {
 
 Value Value::from_json(const json::Value& value) {
   switch (value.kind()) {
-    case boost::json::kind::null: return Value();
-    case boost::json::kind::bool_: return boolean(value.get_bool());
-    case boost::json::kind::int64: return integer(value.get_int64());
+    case boost::json::kind::null:
+      return Value();
+    case boost::json::kind::bool_:
+      return boolean(value.get_bool());
+    case boost::json::kind::int64:
+      return integer(value.get_int64());
     case boost::json::kind::uint64: {
       const uint64_t number = value.get_uint64();
       if (number <= static_cast<uint64_t>(INT64_MAX)) return integer(static_cast<int64_t>(number));
       return big(std::to_string(number));
     }
-    case boost::json::kind::double_: return number(value.get_double());
-    case boost::json::kind::string: return string(from_data(value.get_string()));
-    case boost::json::kind::array: return list(std::make_shared<const List>(value.get_array()));
-    case boost::json::kind::object: return dict(std::make_shared<const Dict>(value.get_object()));
+    case boost::json::kind::double_:
+      return number(value.get_double());
+    case boost::json::kind::string:
+      return string(from_data(value.get_string()));
+    case boost::json::kind::array:
+      return list(std::make_shared<const List>(value.get_array()));
+    case boost::json::kind::object:
+      return dict(std::make_shared<const Dict>(value.get_object()));
   }
   return Value();
 }
@@ -100,10 +107,14 @@ namespace {
 // A text equal for equal keys: 1, 1.0 and True are one key, as in Python.
 std::string key_text(const Value& key) {
   switch (key.kind()) {
-    case Value::Kind::kString: return "s" + key.string().text;
-    case Value::Kind::kBool: return key.boolean() ? "i1" : "i0";
-    case Value::Kind::kInt: return "i" + std::to_string(key.integer());
-    case Value::Kind::kBig: return "i" + key.digits();
+    case Value::Kind::kString:
+      return "s" + key.string().text;
+    case Value::Kind::kBool:
+      return key.boolean() ? "i1" : "i0";
+    case Value::Kind::kInt:
+      return "i" + std::to_string(key.integer());
+    case Value::Kind::kBig:
+      return "i" + key.digits();
     case Value::Kind::kFloat: {
       const double number = key.number();
       const bool whole = number >= -9e18 && number <= 9e18 &&
@@ -111,8 +122,10 @@ std::string key_text(const Value& key) {
       return whole ? "i" + std::to_string(static_cast<int64_t>(number))
                    : "f" + json::number_text(number);
     }
-    case Value::Kind::kNone: return "n";
-    default: return {};
+    case Value::Kind::kNone:
+      return "n";
+    default:
+      return {};
   }
 }
 
@@ -222,19 +235,31 @@ std::vector<std::string> Dict::names() const {
 
 std::string_view kind_name(const Value& value) {
   switch (value.kind()) {
-    case Value::Kind::kUndefined: return "undefined value";
-    case Value::Kind::kNone: return "none";
-    case Value::Kind::kBool: return "boolean";
+    case Value::Kind::kUndefined:
+      return "undefined value";
+    case Value::Kind::kNone:
+      return "none";
+    case Value::Kind::kBool:
+      return "boolean";
     case Value::Kind::kInt:
-    case Value::Kind::kBig: return "integer";
-    case Value::Kind::kFloat: return "float";
-    case Value::Kind::kString: return "string";
-    case Value::Kind::kList: return value.list().is_tuple() ? "tuple" : "list";
-    case Value::Kind::kDict: return "map";
-    case Value::Kind::kNamespace: return "namespace";
-    case Value::Kind::kLoop: return "loop";
-    case Value::Kind::kMacro: return "macro";
-    case Value::Kind::kFunction: return "function";
+    case Value::Kind::kBig:
+      return "integer";
+    case Value::Kind::kFloat:
+      return "float";
+    case Value::Kind::kString:
+      return "string";
+    case Value::Kind::kList:
+      return value.list().is_tuple() ? "tuple" : "list";
+    case Value::Kind::kDict:
+      return "map";
+    case Value::Kind::kNamespace:
+      return "namespace";
+    case Value::Kind::kLoop:
+      return "loop";
+    case Value::Kind::kMacro:
+      return "macro";
+    case Value::Kind::kFunction:
+      return "function";
   }
   return "value";
 }
@@ -242,21 +267,30 @@ std::string_view kind_name(const Value& value) {
 bool truth(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::kUndefined:
-    case Value::Kind::kNone: return false;
-    case Value::Kind::kBool: return value.boolean();
-    case Value::Kind::kInt: return value.integer() != 0;
-    case Value::Kind::kFloat: return value.number() != 0;
-    case Value::Kind::kString: return !value.string().text.empty();
-    case Value::Kind::kList: return value.list().size() != 0;
-    case Value::Kind::kDict: return value.dict().size() != 0;
-    default: return true;
+    case Value::Kind::kNone:
+      return false;
+    case Value::Kind::kBool:
+      return value.boolean();
+    case Value::Kind::kInt:
+      return value.integer() != 0;
+    case Value::Kind::kFloat:
+      return value.number() != 0;
+    case Value::Kind::kString:
+      return !value.string().text.empty();
+    case Value::Kind::kList:
+      return value.list().size() != 0;
+    case Value::Kind::kDict:
+      return value.dict().size() != 0;
+    default:
+      return true;
   }
 }
 
 Result<std::vector<Value>> members_of(Budget& budget, const Value& value) {
   std::vector<Value> out;
   switch (value.kind()) {
-    case Value::Kind::kUndefined: return out;
+    case Value::Kind::kUndefined:
+      return out;
     case Value::Kind::kList: {
       TRY(budget.pay_steps(value.list().size()));
       return value.list().items();
@@ -276,7 +310,8 @@ Result<std::vector<Value>> members_of(Budget& budget, const Value& value) {
       }
       return out;
     }
-    case Value::Kind::kLoop: return value.loop().items;
+    case Value::Kind::kLoop:
+      return value.loop().items;
     default:
       return type_error(fmt::format("a {} cannot be walked through", kind_name(value)),
                         "a list, a map or a string can");
@@ -287,12 +322,18 @@ namespace {
 
 Result<std::string> key_of_json(const Value& key) {
   switch (key.kind()) {
-    case Value::Kind::kString: return key.string().text;
-    case Value::Kind::kInt: return std::to_string(key.integer());
-    case Value::Kind::kBig: return key.digits();
-    case Value::Kind::kFloat: return json::number_text(key.number());
-    case Value::Kind::kBool: return std::string(key.boolean() ? "true" : "false");
-    default: return std::string("null");
+    case Value::Kind::kString:
+      return key.string().text;
+    case Value::Kind::kInt:
+      return std::to_string(key.integer());
+    case Value::Kind::kBig:
+      return key.digits();
+    case Value::Kind::kFloat:
+      return json::number_text(key.number());
+    case Value::Kind::kBool:
+      return std::string(key.boolean() ? "true" : "false");
+    default:
+      return std::string("null");
   }
 }
 
@@ -301,9 +342,12 @@ Result<std::string> key_of_json(const Value& key) {
 Result<json::Value> to_json(Budget& budget, const Value& value) {  // NOLINT(misc-no-recursion)
   TRY(budget.pay_bytes(sizeof(json::Value)));
   switch (value.kind()) {
-    case Value::Kind::kNone: return json::Value(nullptr);
-    case Value::Kind::kBool: return json::Value(value.boolean());
-    case Value::Kind::kInt: return json::Value(value.integer());
+    case Value::Kind::kNone:
+      return json::Value(nullptr);
+    case Value::Kind::kBool:
+      return json::Value(value.boolean());
+    case Value::Kind::kInt:
+      return json::Value(value.integer());
     case Value::Kind::kBig: {
       uint64_t number = 0;
       const std::string& digits = value.digits();
@@ -315,7 +359,8 @@ Result<json::Value> to_json(Budget& budget, const Value& value) {  // NOLINT(mis
       }
       return json::Value(number);
     }
-    case Value::Kind::kFloat: return json::Value(value.number());
+    case Value::Kind::kFloat:
+      return json::Value(value.number());
     case Value::Kind::kString: {
       TRY(budget.pay_bytes(value.string().text.size()));
       return json::Value(value.string().text);
@@ -340,7 +385,8 @@ Result<json::Value> to_json(Budget& budget, const Value& value) {  // NOLINT(mis
     }
     case Value::Kind::kUndefined:
       return make_error("E0132", value.undefined().message, value.undefined().hint);
-    default: return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
+    default:
+      return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
   }
 }
 

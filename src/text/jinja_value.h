@@ -64,7 +64,18 @@ struct Function {
 class Value {
  public:
   enum class Kind {
-    kUndefined, kNone, kBool, kInt, kBig, kFloat, kString, kList, kDict, kNamespace, kLoop, kMacro,
+    kUndefined,
+    kNone,
+    kBool,
+    kInt,
+    kBig,
+    kFloat,
+    kString,
+    kList,
+    kDict,
+    kNamespace,
+    kLoop,
+    kMacro,
     kFunction,
   };
 
@@ -104,11 +115,11 @@ class Value {
   int depth() const;  // 0 for what holds nothing
 
  private:
-  using Data = std::variant<std::shared_ptr<const Undefined>, std::monostate, bool, int64_t,
-                            std::shared_ptr<const BigInteger>, double,
-                            std::shared_ptr<const MarkedText>, std::shared_ptr<const List>,
-                            std::shared_ptr<const Dict>, Namespace*, std::shared_ptr<Loop>,
-                            const Node*, Function>;
+  using Data =
+      std::variant<std::shared_ptr<const Undefined>, std::monostate, bool, int64_t,
+                   std::shared_ptr<const BigInteger>, double, std::shared_ptr<const MarkedText>,
+                   std::shared_ptr<const List>, std::shared_ptr<const Dict>, Namespace*,
+                   std::shared_ptr<Loop>, const Node*, Function>;
   explicit Value(Data data) : data_(std::move(data)) {}
   Data data_;
 };

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 
 #include "base/strings.h"
 #include "text/jinja_access.h"
@@ -57,7 +56,9 @@ Result<Value> tojson(const Call& call) {
   return Value::string(TRY(json_text(call.session.budget, call.self, options)));
 }
 
-std::string_view stripped(std::string_view text) { return trim(text); }
+std::string_view stripped(std::string_view text) {
+  return trim(text);
+}
 
 // int(text, base) of Python: sign, digits, underscores between digits.
 std::optional<int64_t> integer_of(std::string_view text, int base) {
@@ -74,12 +75,30 @@ std::optional<int64_t> integer_of(std::string_view text, int base) {
     digits += text[i];
   }
   uint64_t value = 0;
-  const auto [end, ec] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (digits.empty() || ec != std::errc() || end != digits.data() + digits.size()) return {};
   const uint64_t limit = static_cast<uint64_t>(INT64_MAX) + (minus ? 1 : 0);
   if (value > limit) return {};
   return minus ? static_cast<int64_t>(~value + 1) : static_cast<int64_t>(value);
+}
+
+// Beyond double's range: infinity, or zero when it is too small.
+double beyond_double(const std::string& digits) {
+  long double wide = 0;
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), wide);
+  if (ec == std::errc()) return static_cast<double>(wide);
+  const bool tiny =
+      digits.find("e-") != std::string::npos || digits.find("E-") != std::string::npos;
+  const double size = tiny ? 0 : HUGE_VAL;
+  return digits.starts_with('-') ? -size : size;
+}
+
+// 10 to a whole power, |digits| <= 308.
+double power_of_ten(int64_t digits) {
+  const std::string text = fmt::format("1e{}", digits);
+  double out = 0;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
 }
 
 std::optional<double> float_of(std::string_view text) {
@@ -92,7 +111,7 @@ std::optional<double> float_of(std::string_view text) {
   double value = 0;
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (end != digits.data() + digits.size() || digits.empty()) return {};
-  if (ec == std::errc::result_out_of_range) return std::strtod(digits.c_str(), nullptr);
+  if (ec == std::errc::result_out_of_range) return beyond_double(digits);
   if (ec != std::errc()) return {};
   return value;
 }
@@ -118,9 +137,13 @@ Result<Value> to_int(const Call& call) {
   std::optional<int64_t> out;
   switch (self.kind()) {
     case Kind::kInt:
-    case Kind::kBig: return self;
-    case Kind::kBool: return Value::integer(self.boolean() ? 1 : 0);
-    case Kind::kFloat: out = truncated(self.number()); break;
+    case Kind::kBig:
+      return self;
+    case Kind::kBool:
+      return Value::integer(self.boolean() ? 1 : 0);
+    case Kind::kFloat:
+      out = truncated(self.number());
+      break;
     case Kind::kString: {
       const int64_t base = TRY(integer_argument(call, 1, 10));
       if (base < 2 || base > 36) return type_error("the base of 'int' should be 2 to 36");
@@ -131,7 +154,8 @@ Result<Value> to_int(const Call& call) {
       }
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return out ? Result<Value>(Value::integer(*out)) : no_number(call, Value::integer(0));
 }
@@ -139,25 +163,35 @@ Result<Value> to_int(const Call& call) {
 Result<Value> to_float(const Call& call) {
   const Value& self = call.self;
   switch (self.kind()) {
-    case Kind::kInt: return Value::number(static_cast<double>(self.integer()));
-    case Kind::kBig: return Value::number(std::strtod(self.digits().c_str(), nullptr));
-    case Kind::kBool: return Value::number(self.boolean() ? 1.0 : 0.0);
-    case Kind::kFloat: return self;
+    case Kind::kInt:
+      return Value::number(static_cast<double>(self.integer()));
+    case Kind::kBig:
+      return Value::number(float_of(self.digits()).value_or(HUGE_VAL));
+    case Kind::kBool:
+      return Value::number(self.boolean() ? 1.0 : 0.0);
+    case Kind::kFloat:
+      return self;
     case Kind::kString:
       if (const auto number = float_of(self.string().text)) return Value::number(*number);
       break;
-    default: break;
+    default:
+      break;
   }
   return no_number(call, Value::number(0.0));
 }
 
 Result<Value> absolute(const Call& call) {
   switch (call.self.kind()) {
-    case Kind::kBool: return Value::integer(call.self.boolean() ? 1 : 0);
-    case Kind::kFloat: return Value::number(std::fabs(call.self.number()));
-    case Kind::kInt: return call.self.integer() < 0 ? negated(call.self) : call.self;
-    case Kind::kBig: return call.self.digits()[0] == '-' ? negated(call.self) : call.self;
-    default: return wrong_subject(call, "a number");
+    case Kind::kBool:
+      return Value::integer(call.self.boolean() ? 1 : 0);
+    case Kind::kFloat:
+      return Value::number(std::fabs(call.self.number()));
+    case Kind::kInt:
+      return call.self.integer() < 0 ? negated(call.self) : call.self;
+    case Kind::kBig:
+      return call.self.digits()[0] == '-' ? negated(call.self) : call.self;
+    default:
+      return wrong_subject(call, "a number");
   }
 }
 
@@ -165,12 +199,10 @@ Result<Value> absolute(const Call& call) {
 double rounded(double number, int64_t digits) {
   if (!std::isfinite(number) || digits > 320) return number;
   if (digits >= 0) {
-    char buffer[800];
-    const int length = snprintf(buffer, sizeof(buffer), "%.*f", static_cast<int>(digits), number);
-    return length < static_cast<int>(sizeof(buffer)) ? std::strtod(buffer, nullptr) : number;
+    return float_of(fmt::format("{:.{}f}", number, digits)).value_or(number);
   }
-  if (digits < -320) return 0 * number;
-  const double scale = std::strtod(fmt::format("1e{}", -digits).c_str(), nullptr);
+  if (digits < -308) return 0 * number;
+  const double scale = power_of_ten(-digits);
   return std::nearbyint(number / scale) * scale;
 }
 
@@ -192,7 +224,8 @@ Result<Value> round(const Call& call) {
     int64_t scale = 1;
     for (int64_t i = 0; i < -digits; ++i) scale *= 10;
     const int64_t rest = ((whole % scale) + scale) % scale;
-    const bool up = rest > scale - rest || (rest == scale - rest && ((whole - rest) / scale) % 2 != 0);
+    const bool up =
+        rest > scale - rest || (rest == scale - rest && ((whole - rest) / scale) % 2 != 0);
     return arithmetic(call.session, Op::kAdd, Value::integer(whole - rest),
                       Value::integer(up ? scale : 0));
   }
@@ -201,7 +234,7 @@ Result<Value> round(const Call& call) {
                             : static_cast<double>(call.self.is(Kind::kBool) ? call.self.boolean()
                                                                             : call.self.integer());
   if (digits > 300 || digits < -300) return type_error("the precision of 'round' is out of range");
-  const double scale = std::strtod(fmt::format("1e{}", digits).c_str(), nullptr);
+  const double scale = power_of_ten(digits);
   const double scaled = number * scale;
   return Value::number((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale);
 }
@@ -218,7 +251,7 @@ constexpr Parameters kWorkflowJson = {"indent", "ensure_ascii", "separators", "s
 Result<Value> tojson_bound(const Call& call) {
   Call bound = call;
   bound.bound = TRY(jinja::bind(call.arguments, call.session.strict ? kWorkflowJson : kTemplateJson,
-                         "filter 'tojson'"));
+                                "filter 'tojson'"));
   return tojson(bound);
 }
 
@@ -235,6 +268,8 @@ constexpr Entry kFilters[] = {
 
 }  // namespace
 
-std::span<const Entry> value_filters() { return kFilters; }
+std::span<const Entry> value_filters() {
+  return kFilters;
+}
 
 }  // namespace weft::text::jinja

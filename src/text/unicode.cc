@@ -115,6 +115,38 @@ const CharTable& CharTable::get() {
   return table;
 }
 
+Category category_of(char32_t code) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_LU: return Category::kUpper;
+    case UTF8PROC_CATEGORY_LL: return Category::kLower;
+    case UTF8PROC_CATEGORY_LT: return Category::kTitle;
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO: return Category::kOtherLetter;
+    case UTF8PROC_CATEGORY_ND: return Category::kDigit;
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO: return Category::kOtherNumber;
+    case UTF8PROC_CATEGORY_CN:
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO: return Category::kUnprintable;
+    default: return Category::kOther;
+  }
+}
+
+char32_t to_upper(char32_t code) {
+  return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(code)));
+}
+char32_t to_lower(char32_t code) {
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
+}
+char32_t to_title(char32_t code) {
+  return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(code)));
+}
+
 void append_utf8(std::string& out, char32_t code) {
   const auto put = [&out](char32_t byte) { out += static_cast<char>(byte); };
   if (code < 0x80) {

@@ -59,6 +59,17 @@ inline Utf8Char utf8_char(const char* at) {
 
 void append_utf8(std::string& out, char32_t code);
 
+// What templates ask of a character: its general category, as coarse as Python's str methods.
+// kUnprintable: controls, separators, unassigned and private ones (category C and Z).
+enum class Category : uint8_t {
+  kUpper, kLower, kTitle, kOtherLetter, kDigit, kOtherNumber, kUnprintable, kOther,
+};
+Category category_of(char32_t code);
+// One to one; characters without the other case stay.
+char32_t to_upper(char32_t code);
+char32_t to_lower(char32_t code);
+char32_t to_title(char32_t code);
+
 // Turns bytes that arrive in pieces into text. An incomplete sequence that may still become a
 // character is held back; one that has become invalid is replaced at once, by one U+FFFD for each
 // maximal subpart (WHATWG; Unicode 15, section 3.9). Only the bytes of a surrogate are held until
