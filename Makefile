@@ -24,5 +24,8 @@ run: build  ## classify a Korean customer inquiry on the embedded model
 test: deps-test  ## everything: style, unit, golden, end to end, sanitizers
 	@tests/run-all $(JOBS)
 
+fuzz:      ## every parser for SECONDS_EACH (60) each, with coverage
+	@for name in $$(tools/fuzz --list); do echo "== $$name"; tools/fuzz $$name $${SECONDS_EACH:-60} || exit 1; done
+
 clean:     ## removes what was built
 	rm -rf build build-asan-ubsan build-tsan build-fuzz
