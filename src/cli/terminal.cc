@@ -41,6 +41,7 @@ std::string painted(std::string_view text, Colour colour) {
 }
 
 void print_data(std::string_view text) { write_to(stdout, std::string(text) + "\n"); }
+void print_raw(std::string_view text) { write_to(stdout, text); }
 void say(std::string_view text) { write_to(stderr, std::string(text) + "\n"); }
 void say_raw(std::string_view text) { write_to(stderr, text); }
 void say_error(const Error& error) {

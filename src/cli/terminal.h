@@ -17,6 +17,7 @@ bool people_watch();  // stderr is a terminal
 std::string painted(std::string_view text, Colour colour);  // as it is where nobody watches
 
 void print_data(std::string_view text);  // stdout, with a final line feed, at once
+void print_raw(std::string_view text);   // stdout, as it is, at once: for text that streams
 void say(std::string_view text);         // stderr, with a final line feed
 void say_raw(std::string_view text);     // stderr, as it is: for redrawing
 void say_error(const Error& error);      // "error: E0123 …" with hint

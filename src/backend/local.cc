@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/local.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "chat/message.h"
+#include "chat/turn.h"
+
+namespace weft::backend {
+namespace {
+
+// One call: cancelled by its owner, prepared on the backend's thread, completed on the engine's.
+class LocalCall final : public ChatCall {
+ public:
+  void cancel() override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (handle_.has_value()) handle_->cancel();
+  }
+  void started(const runtime::Handle& handle) {
+    const std::lock_guard lock(mutex_);
+    handle_ = handle;
+    if (cancelled_) handle.cancel();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  std::optional<runtime::Handle> handle_;
+};
+
+// What a generation leaves when the context or max_tokens ends it: enough for a short answer.
+constexpr int64_t kAnswerReserve = 64;
+
+// The largest reasoning budget with which the turn's own overrun (a tenth, at least 16 tokens, and
+// the closing text) still leaves the answer its reserve.
+int64_t budget_limit(int64_t max_tokens, int64_t close_tokens) {
+  const int64_t reserve = std::min(kAnswerReserve, std::max<int64_t>(1, max_tokens / 2));
+  const int64_t room = max_tokens - reserve - close_tokens;
+  return std::max<int64_t>(0, std::min(room - 16, room * 10 / 11));
+}
+
+bool may_think(const ChatRequest& request) {
+  return request.thinking != Thinking::kOff && request.thinking_budget_tokens != 0;
+}
+
+Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request) {
+  chat::PromptRequest prompt;
+  prompt.messages = TRY(chat::parse_messages(request.messages));
+  prompt.tools = request.tools;
+  if (!may_think(request)) {
+    prompt.enable_thinking = false;
+  } else if (request.thinking == Thinking::kOn) {
+    prompt.enable_thinking = true;
+  }
+  return model.chat_template->render(prompt);
+}
+
+Result<runtime::Sampling> sampling_of(const ChatRequest& request,
+                                      const model::GenerationDefaults& defaults) {
+  runtime::Sampling out;
+  // Without a word from request or checkpoint: greedy, as the checkpoints' makers do.
+  out.temperature = request.temperature.value_or(defaults.temperature.value_or(0.0));
+  out.top_p = request.top_p.value_or(defaults.top_p.value_or(1.0));
+  out.top_k = static_cast<int>(
+      std::clamp<int64_t>(request.top_k.value_or(defaults.top_k.value_or(0)), -1, 1 << 30));
+  out.min_p = request.min_p.value_or(defaults.min_p.value_or(0.0));
+  out.repetition_penalty =
+      request.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0));
+  out.presence_penalty = request.presence_penalty.value_or(0.0);
+  out.frequency_penalty = request.frequency_penalty.value_or(0.0);
+  out.seed = request.seed;
+  TRY(runtime::check_sampling(out));
+  return out;
+}
+
+json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"presence_penalty", sampling.presence_penalty},
+          {"frequency_penalty", sampling.frequency_penalty},
+          {"seed", sampling.seed},
+          {"max_tokens", request.max_tokens}};
+}
+
+// Everything about a call that the engine's callbacks need.
+struct Generation {
+  std::shared_ptr<LoadedModel> model;  // the engine outlives its requests
+  std::shared_ptr<chat::Turn> turn;
+  ChatCallbacks callbacks;
+  Evidence evidence;
+  int64_t prompt_tokens = 0;
+
+  TokenCounts counts() const {
+    return {prompt_tokens, turn->result().reasoning_tokens, turn->result().answer_tokens};
+  }
+
+  void on_token() const {
+    if (!callbacks.on_delta) return;
+    chat::TurnDelta delta = turn->take_delta();
+    if (delta.reasoning.empty() && delta.content.empty()) return;
+    callbacks.on_delta({std::move(delta.reasoning), std::move(delta.content), counts()});
+  }
+
+  void on_done(runtime::Completion completion) {
+    if (completion.error.has_value()) return callbacks.on_done(std::move(*completion.error));
+    turn->finish();
+    on_token();  // what was held back
+    const chat::TurnResult& said = turn->result();
+    ChatResult result;
+    result.content = said.content;
+    result.reasoning = said.reasoning.value_or("");
+    for (const chat::ToolCall& call : said.tool_calls) {
+      result.tool_calls.push_back(chat::openai_form(call));
+    }
+    result.finish_reason = completion.finish == runtime::Finish::kCancelled ? "cancelled"
+                           : completion.finish == runtime::Finish::kLength  ? "length"
+                           : result.tool_calls.empty()                      ? "stop"
+                                                                            : "tool_calls";
+    result.tokens = counts();
+    result.prefill_seconds = completion.usage.prefill_seconds;
+    result.decode_seconds = completion.usage.decode_seconds;
+    evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
+    result.evidence = std::move(evidence);
+    callbacks.on_done(std::move(result));
+  }
+};
+
+chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& request) {
+  chat::TurnOptions options;
+  options.stop = request.stop;
+  const auto& eos = model.instance->config.eos;
+  options.stop_ids.assign(eos.begin(), eos.end());
+  if (may_think(request)) {
+    const auto close = static_cast<int64_t>(model.dialect->close_text.size());
+    const int64_t limit = budget_limit(request.max_tokens, close);
+    options.thinking_budget = std::min(request.thinking_budget_tokens.value_or(limit), limit);
+  }
+  return options;
+}
+
+Status check_request(const LoadedModel& model, const ChatRequest& request) {
+  if (!model.chat_template || !model.dialect || !model.instance->tokenizer) {
+    return make_error("E0711",
+                      fmt::format("model {} has no chat template or no tokenizer",
+                                  model.instance->name),
+                      "its directory needs tokenizer.json and a chat_template in "
+                      "tokenizer_config.json");
+  }
+  if (request.max_tokens < 1 || request.max_tokens > (1 << 30)) {
+    return make_error("E0712", fmt::format("max_tokens should be at least 1, found {}",
+                                           request.max_tokens));
+  }
+  if (request.thinking_budget_tokens.value_or(0) < 0) {
+    return make_error("E0712", fmt::format("the thinking budget should be 0 or more, found {}",
+                                           *request.thinking_budget_tokens),
+                      "0 answers without thinking");
+  }
+  return ok_status();
+}
+
+Status start(Models& models, const ChatRequest& request, ChatCallbacks& callbacks,
+             LocalCall& call) {
+  const std::shared_ptr<LoadedModel> model = TRY(models.get(request.model));
+  TRY(check_request(*model, request));
+  const text::MarkedText prompt_text = TRY(render(*model, request));
+  runtime::Request work;
+  work.prompt = model->instance->tokenizer->encode(prompt_text);
+  work.sampling = TRY(sampling_of(request, model->instance->config.generation));
+  work.max_tokens = static_cast<int>(request.max_tokens);
+
+  auto generation = std::make_shared<Generation>();
+  generation->model = model;
+  generation->turn =
+      std::make_shared<chat::Turn>(*model->instance->tokenizer, *model->dialect, work.prompt,
+                                   turn_options(*model, request));
+  generation->prompt_tokens = static_cast<int64_t>(work.prompt.size());
+  generation->evidence = {.model = model->instance->name,
+                          .model_hash = model->instance->weights_hash,
+                          .template_hash = model->template_hash,
+                          .system_fingerprint = model->instance->fingerprint(),
+                          .sampler = sampler_record(work.sampling, request),
+                          .prompt_ids = {work.prompt.begin(), work.prompt.end()},
+                          .output_ids = {}};
+  work.guide = generation->turn;
+  work.on_token = [generation](text::TokenId) { generation->on_token(); };
+  work.on_done = [generation](runtime::Completion completion) {
+    generation->on_done(std::move(completion));
+  };
+  generation->callbacks = callbacks;
+  auto handle = model->engine->submit(std::move(work));
+  if (!handle.ok()) return std::move(handle).error();
+  call.started(*handle);
+  return ok_status();
+}
+
+}  // namespace
+
+LocalBackend::LocalBackend(ModelsOptions options)
+    : models_(std::move(options)), thread_([this] { prepare_calls(); }) {}
+
+LocalBackend::~LocalBackend() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks callbacks) {
+  CHECK(callbacks.on_done != nullptr);
+  auto call = std::make_shared<LocalCall>();
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back([this, call, request = std::move(request),
+                      callbacks = std::move(callbacks)](bool stopping) mutable {
+    if (stopping) {
+      return callbacks.on_done(make_error("E0713", "the backend stopped before the call began"));
+    }
+    Status started = start(models_, request, callbacks, *call);
+    if (!started.ok()) callbacks.on_done(std::move(started).error());
+  });
+  changed_.notify_one();
+  return call;
+}
+
+void LocalBackend::prepare_calls() {
+  for (;;) {
+    std::function<void(bool)> job;
+    bool stopping = false;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      job = std::move(waiting_.front());
+      waiting_.pop_front();
+      stopping = stopping_;
+    }
+    job(stopping);
+  }
+}
+
+}  // namespace weft::backend

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/generate.h"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <memory>
+#include <mutex>
+
+#include "backend/local.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/exit.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+namespace {
+
+Result<json::Array> array_argument(const std::string& argument, std::string_view flag) {
+  std::string text = argument;
+  if (!argument.empty() && argument[0] == '@') text = TRY(read_file(argument.substr(1)));
+  auto value = json::parse(text);
+  if (!value.ok()) return in_context(std::move(value).error(), flag);
+  if (!value->is_array()) {
+    return make_error("E0904",
+                      fmt::format("{} should be a JSON list, found {}", flag,
+                                  json::kind_name(*value)),
+                      "e.g. [{\"role\": \"user\", \"content\": \"Hello\"}]");
+  }
+  return std::move(value->as_array());
+}
+
+Result<backend::ChatRequest> request_of(const ChatOptions& options) {
+  if (options.think && options.no_think) {
+    return make_error("E0904", "--think and --no-think exclude each other", "give one of them");
+  }
+  backend::ChatRequest request;
+  request.model = options.model;
+  request.thinking = options.think      ? backend::Thinking::kOn
+                     : options.no_think ? backend::Thinking::kOff
+                                        : backend::Thinking::kAuto;
+  request.thinking_budget_tokens = options.thinking_budget;
+  request.max_tokens = options.max_tokens;
+  request.temperature = options.temperature;
+  request.top_p = options.top_p;
+  request.top_k = options.top_k;
+  request.min_p = options.min_p;
+  request.repetition_penalty = options.repetition_penalty;
+  request.presence_penalty = options.presence_penalty;
+  request.frequency_penalty = options.frequency_penalty;
+  request.seed = options.seed;
+  request.stop = options.stop;
+  if (!options.system.empty()) {
+    request.messages.push_back(json::Object{{"role", "system"}, {"content", options.system}});
+  }
+  return request;
+}
+
+Result<std::unique_ptr<backend::LocalBackend>> backend_of(const ChatOptions& options) {
+  backend::ModelsOptions models;
+  models.precision = TRY(model::precision_of(options.precision));
+  models.engine.threads = options.threads;
+  return std::make_unique<backend::LocalBackend>(std::move(models));
+}
+
+// Asks and waits, showing the answer as it comes unless `quiet`. Ctrl-C cancels the call.
+Result<backend::ChatResult> ask(backend::Backend& backend, backend::ChatRequest request,
+                                bool quiet) {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<Result<backend::ChatResult>> result;
+    bool answering = false;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  backend::ChatCallbacks callbacks;
+  if (!quiet) {
+    callbacks.on_delta = [waiting](const backend::ChatDelta& delta) {
+      if (!delta.reasoning.empty()) say_raw(painted(delta.reasoning, Colour::kDim));
+      if (!delta.content.empty() && !waiting->answering && delta.tokens.reasoning > 0) {
+        say_raw("\n");
+      }
+      waiting->answering = waiting->answering || !delta.content.empty();
+      print_raw(delta.content);
+    };
+  }
+  callbacks.on_done = [waiting](Result<backend::ChatResult> result) {
+    const std::lock_guard lock(waiting->mutex);
+    waiting->result = std::move(result);
+    waiting->changed.notify_all();
+  };
+  const Interrupt interrupt;
+  const auto call = backend.chat(std::move(request), std::move(callbacks));
+  std::unique_lock lock(waiting->mutex);
+  while (!waiting->result.has_value()) {
+    waiting->changed.wait_for(lock, std::chrono::milliseconds(50));
+    if (interrupt.seen()) call->cancel();
+  }
+  return std::move(*waiting->result);
+}
+
+std::string speed_line(const backend::ChatResult& result) {
+  const double generated =
+      static_cast<double>(result.tokens.reasoning + result.tokens.answer);
+  return fmt::format("{} prompt tokens, {} thinking, {} answer; {:.0f} tokens/s; {}",
+                     result.tokens.prompt, result.tokens.reasoning, result.tokens.answer,
+                     result.decode_seconds > 0 ? generated / result.decode_seconds : 0.0,
+                     result.finish_reason);
+}
+
+json::Object document_of(const backend::ChatResult& result) {
+  return {{"content", result.content},
+          {"reasoning", result.reasoning},
+          {"tool_calls", result.tool_calls},
+          {"finish_reason", result.finish_reason},
+          {"tokens", json::Object{{"prompt", result.tokens.prompt},
+                                  {"reasoning", result.tokens.reasoning},
+                                  {"answer", result.tokens.answer}}},
+          {"seconds", json::Object{{"prefill", result.prefill_seconds},
+                                   {"decode", result.decode_seconds}}},
+          {"model", result.evidence.model},
+          {"system_fingerprint", result.evidence.system_fingerprint}};
+}
+
+Result<int> generate(const GenerateOptions& options) {
+  if (options.prompt.empty() == options.messages.empty()) {
+    return make_error("E0904", "expected either --prompt or --messages",
+                      "weft generate --prompt \"I was charged twice\"");
+  }
+  backend::ChatRequest request = TRY(request_of(options.chat));
+  if (!options.prompt.empty()) {
+    request.messages.push_back(json::Object{{"role", "user"}, {"content", options.prompt}});
+  } else {
+    for (json::Value& message : TRY(array_argument(options.messages, "--messages"))) {
+      request.messages.push_back(std::move(message));
+    }
+  }
+  if (!options.tools.empty()) request.tools = TRY(array_argument(options.tools, "--tools"));
+  const auto backend = TRY(backend_of(options.chat));
+  const backend::ChatResult result = TRY(ask(*backend, std::move(request), options.json));
+  if (options.json) {
+    print_data(json::dump(document_of(result)));
+  } else {
+    print_raw("\n");
+    for (const json::Value& call : result.tool_calls) print_data(json::dump(call));
+    say(painted(speed_line(result), Colour::kDim));
+  }
+  return result.finish_reason == "cancelled" ? kExitInterrupted : kExitOk;
+}
+
+// One line of the person, without its line feed; nothing at the end of input.
+std::optional<std::string> read_line() {
+  std::string line;
+  char c = 0;
+  while (::read(STDIN_FILENO, &c, 1) == 1) {
+    if (c == '\n') return line;
+    line += c;
+  }
+  return line.empty() ? std::nullopt : std::optional(line);
+}
+
+Result<int> chat(const ChatOptions& options) {
+  const auto backend = TRY(backend_of(options));
+  const backend::ChatRequest first = TRY(request_of(options));
+  json::Array messages = first.messages;
+  say(painted("An empty line or Ctrl-D ends the conversation.", Colour::kDim));
+  for (;;) {
+    if (people_watch()) say_raw(painted("> ", Colour::kBold));
+    const auto line = read_line();
+    if (!line || line->empty()) return kExitOk;
+    messages.push_back(json::Object{{"role", "user"}, {"content", *line}});
+    backend::ChatRequest request = first;
+    request.messages = messages;
+    const backend::ChatResult result = TRY(ask(*backend, std::move(request), false));
+    print_raw("\n");
+    say(painted(speed_line(result), Colour::kDim));
+    messages.push_back(json::Object{{"role", "assistant"}, {"content", result.content}});
+  }
+}
+
+int finish(Result<int> result) {
+  if (result.ok()) return *result;
+  say_error(result.error());
+  return result.error().code == "E0904" ? kExitUsage
+         : result.error().code == "E0710" ? kExitNotFound
+                                          : kExitFailed;
+}
+
+}  // namespace
+
+int run_generate(const GenerateOptions& options) { return finish(generate(options)); }
+int run_chat(const ChatOptions& options) { return finish(chat(options)); }
+
+}  // namespace weft::cli
