@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "tensor/math.h"
+#include "base/math.h"
 
 namespace weft::model {
 namespace {
@@ -35,8 +35,8 @@ struct YarnRamp {
 
 YarnRamp yarn_ramp(const RopeSpec& spec, int head_dim) {
   const auto dimension_of = [&](double turns) {
-    return head_dim * tensor::log(spec.original_context / (turns * 2 * kPi)) /
-           (2 * tensor::log(spec.theta));
+    return head_dim * math::log(spec.original_context / (turns * 2 * kPi)) /
+           (2 * math::log(spec.theta));
   };
   double low = dimension_of(spec.beta_fast);
   double high = dimension_of(spec.beta_slow);
@@ -60,11 +60,11 @@ RopeFrequencies rope_frequencies(const RopeSpec& spec, int head_dim) {
   if (spec.kind == RopeSpec::Kind::kYarn) {
     ramp = yarn_ramp(spec, head_dim);
     out.attention_factor = spec.attention_factor.value_or(
-        spec.factor <= 1 ? 1.0 : 0.1 * tensor::log(spec.factor) + 1.0);
+        spec.factor <= 1 ? 1.0 : 0.1 * math::log(spec.factor) + 1.0);
   }
-  const double log_theta = tensor::log(spec.theta);
+  const double log_theta = math::log(spec.theta);
   for (int i = 0; i < head_dim / 2; ++i) {
-    const double f = tensor::exp(-2.0 * i / head_dim * log_theta);
+    const double f = math::exp(-2.0 * i / head_dim * log_theta);
     switch (spec.kind) {
       case RopeSpec::Kind::kDefault: out.inv_freq.push_back(f); break;
       case RopeSpec::Kind::kLinear: out.inv_freq.push_back(f / spec.factor); break;
@@ -91,10 +91,10 @@ void RopeTable::reserve(int positions) {
   sin_.resize(static_cast<size_t>(target) * pairs);
   for (int t = positions_; t < target; ++t) {
     for (size_t i = 0; i < pairs; ++i) {
-      const double angle = t * frequencies_.inv_freq[i];
+      const auto [s, c] = math::sin_cos(t * frequencies_.inv_freq[i]);
       const size_t at = static_cast<size_t>(t) * pairs + i;
-      cos_[at] = static_cast<float>(tensor::cos(angle) * frequencies_.attention_factor);
-      sin_[at] = static_cast<float>(tensor::sin(angle) * frequencies_.attention_factor);
+      cos_[at] = static_cast<float>(c * frequencies_.attention_factor);
+      sin_[at] = static_cast<float>(s * frequencies_.attention_factor);
     }
   }
   positions_ = target;

@@ -264,9 +264,9 @@ bool Engine::Impl::take(SequenceId id, TokenId token, float logprob) {
   if (request.logprobs) sequence.out.logprobs.push_back(logprob);
   if (request.sampling.has_penalties()) sequence.history.add_generated(token);
   ++stats.generated_tokens;
-  if (request.on_token) request.on_token(token);
   bool stop = std::ranges::find(request.stop_tokens, token) != request.stop_tokens.end();
   if (request.guide && request.guide->on_token(token) == grammar::Verdict::kStop) stop = true;
+  if (request.on_token) request.on_token(token);  // after the guide, which may have split it
   const bool full = static_cast<int>(sequence.out.tokens.size()) >= sequence.generated_max();
   if (stop || full) {
     finish(id, stop ? Finish::kStop : Finish::kLength);
