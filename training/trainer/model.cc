@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+namespace weft_training {
+namespace {
+
+constexpr int kHeadRows = 256;  // scored rows whose logits are alive at a time
+constexpr float kEvenGain = 0.25f;  // small queries: attention starts nearly even over the tokens
+
+// The last attention layer begins as the mean of what it sees: even attention, values and output
+// that pass the stream through. With embeddings trained as a bag of tokens this is a classifier
+// from the first step on; without them it does no harm. Needs values as wide as the stream.
+void start_last_layer_as_mean(const ModelShape& shape, const ParameterTable& table,
+                              std::vector<float>& values) {
+  if (shape.key_heads * shape.head_dim != shape.hidden) return;
+  const LayerOffsets& o = table.layer(shape.layers - 1);
+  std::fill_n(values.data() + o.query_norm, shape.head_dim, kEvenGain);
+  const int64_t hidden = shape.hidden, queries = shape.query_heads * shape.head_dim;
+  const int sharing = shape.query_heads / shape.key_heads;
+  float* value = values.data() + o.query_key_value + (queries + hidden) * hidden;
+  float* output = values.data() + o.attention_output;
+  for (int64_t i = 0; i < hidden; ++i) value[i * hidden + i] += 1.0f;
+  for (int64_t i = 0; i < queries; ++i) {
+    const int64_t head = i / shape.head_dim, inside = i % shape.head_dim;
+    output[(head / sharing * shape.head_dim + inside) * queries + i] += 1.0f / sharing;
+  }
+}
+
+}  // namespace
+
+ParameterTable::ParameterTable(const ModelShape& s) {
+  embedding_ = add("embed_tokens", s.vocabulary, s.hidden);
+  for (int i = 0; i < s.layers; ++i) {
+    const std::string at = "layers." + std::to_string(i) + ".";
+    LayerOffsets o{};
+    o.attention_norm = add(at + "attention_norm", s.hidden, 1);
+    o.query_key_value = add(at + "query_key_value", s.heads().row_floats(), s.hidden);
+    o.query_norm = add(at + "query_norm", s.head_dim, 1);
+    o.key_norm = add(at + "key_norm", s.head_dim, 1);
+    o.attention_output = add(at + "attention_output", s.hidden, s.query_heads * s.head_dim);
+    o.feed_forward_norm = add(at + "feed_forward_norm", s.hidden, 1);
+    o.gate_up = add(at + "gate_up", 2 * s.feed_forward, s.hidden);
+    o.down = add(at + "down", s.hidden, s.feed_forward);
+    layers_.push_back(o);
+  }
+  final_norm_ = add("final_norm", s.hidden, 1);
+}
+
+int64_t ParameterTable::add(std::string name, int rows, int columns) {
+  const int64_t offset = count_;
+  spans_.push_back({std::move(name), offset, rows, columns});
+  count_ += spans_.back().count();
+  return offset;
+}
+
+uint64_t Random::next() {
+  uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+// Box and Muller; the second number of each pair is not kept.
+float Random::normal() {
+  const double radius = static_cast<double>((next() >> 11) + 1) * 0x1p-53;
+  const double turn = static_cast<double>(next() >> 11) * 0x1p-53;
+  return static_cast<float>(std::sqrt(-2.0 * std::log(radius)) *
+                            std::cos(2.0 * std::numbers::pi * turn));
+}
+
+std::vector<float> initial_parameters(const ModelShape& shape, uint64_t seed) {
+  const ParameterTable table(shape);
+  std::vector<float> values(table.count(), 1.0f);
+  Random random(seed);
+  for (const ParameterSpan& span : table.spans()) {
+    if (!span.is_matrix()) continue;
+    float deviation = 0.8f / std::sqrt(static_cast<float>(span.columns));
+    if (span.name == "embed_tokens") deviation = 0.02f;
+    if (span.name.ends_with("attention_output") || span.name.ends_with("down"))
+      deviation = 1.0f / std::sqrt(static_cast<float>(span.columns) * 2 * shape.layers);
+    for (int64_t i = 0; i < span.count(); ++i)
+      values[span.offset + i] = deviation * random.normal();
+  }
+  start_last_layer_as_mean(shape, table, values);
+  return values;
+}
+
+std::vector<float> rotary_angles(const ModelShape& shape) {
+  const int half = shape.head_dim / 2;
+  std::vector<float> angles(static_cast<size_t>(shape.positions) * shape.head_dim);
+  for (int position = 0; position < shape.positions; ++position)
+    for (int j = 0; j < half; ++j) {
+      const double turn =
+          position * std::pow(static_cast<double>(shape.rope_theta), -2.0 * j / shape.head_dim);
+      angles[static_cast<size_t>(position) * shape.head_dim + j] =
+          static_cast<float>(std::cos(turn));
+      angles[static_cast<size_t>(position) * shape.head_dim + half + j] =
+          static_cast<float>(std::sin(turn));
+    }
+  return angles;
+}
+
+Pass::Pass(const ModelShape& shape)
+    : shape_(shape), table_(shape), angles_(rotary_angles(shape)), layers_(shape.layers) {}
+
+void Pass::resize_for(const Batch& batch) {
+  const size_t rows = batch.tokens.size();
+  const auto grow = [](std::vector<float>& buffer, size_t count) {
+    if (buffer.size() < count) buffer.resize(count);
+  };
+  const size_t hidden = rows * shape_.hidden;
+  const size_t wide = rows * shape_.feed_forward;
+  const size_t qkv = rows * shape_.heads().row_floats();
+  const size_t attended = rows * shape_.query_heads * shape_.head_dim;
+  for (LayerActivations& a : layers_) {
+    for (auto* buffer : {&a.input, &a.normed, &a.middle, &a.normed2}) grow(*buffer, hidden);
+    for (auto* buffer : {&a.raw, &a.rotated}) grow(*buffer, qkv);
+    grow(a.attended, attended);
+    grow(a.gate_up, 2 * wide);
+    grow(a.active, wide);
+    grow(a.inverse_rms, rows);
+    grow(a.inverse_rms2, rows);
+    grow(a.head_inverse_rms, rows * (shape_.query_heads + shape_.key_heads));
+  }
+  grow(stream_, hidden);
+  grow(dstream_, hidden);
+  grow(dwide_, 3 * wide);
+  grow(dnarrow_, std::max(hidden, attended));
+  grow(dqkv_, qkv);
+  grow(draw_, qkv);
+  positions_.resize(rows);
+  int longest = 0;
+  for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {
+    longest = std::max(longest, batch.starts[s + 1] - batch.starts[s]);
+    for (int i = batch.starts[s]; i < batch.starts[s + 1]; ++i)
+      positions_[i] = i - batch.starts[s];
+  }
+  grow(scratch_, attention_scratch_floats(longest));
+}
+
+double Pass::run(const Batch& batch, const float* parameters, float* gradient) {
+  resize_for(batch);
+  const int64_t hidden = shape_.hidden;
+  const float* embedding = parameters + table_.embedding();
+  for (int i = 0; i < batch.rows(); ++i)
+    std::memcpy(stream_.data() + i * hidden, embedding + batch.tokens[i] * hidden,
+                sizeof(float) * hidden);
+  for (int i = 0; i < shape_.layers; ++i) layer_forward(i, batch, parameters);
+  const double loss = head(batch, parameters, gradient);
+  if (gradient == nullptr) return loss;
+  for (int i = shape_.layers - 1; i >= 0; --i) layer_backward(i, batch, parameters, gradient);
+  for (int i = 0; i < batch.rows(); ++i) {
+    float* row = gradient + table_.embedding() + batch.tokens[i] * hidden;
+    for (int64_t j = 0; j < hidden; ++j) row[j] += dstream_[i * hidden + j];
+  }
+  return loss;
+}
+
+void Pass::layer_forward(int index, const Batch& batch, const float* parameters) {
+  const LayerOffsets& o = table_.layer(index);
+  LayerActivations& a = layers_[index];
+  const int rows = batch.rows();
+  const int hidden = shape_.hidden;
+  const int width = shape_.feed_forward;
+  const HeadShape heads = shape_.heads();
+  const int attended = shape_.query_heads * shape_.head_dim;
+  const NormShape norm{rows, hidden, shape_.epsilon};
+
+  std::copy_n(stream_.data(), static_cast<size_t>(rows) * hidden, a.input.data());
+  rms_norm_forward(a.input.data(), parameters + o.attention_norm, a.normed.data(),
+                   a.inverse_rms.data(), norm);
+  linear_forward(a.normed.data(), parameters + o.query_key_value, a.raw.data(),
+                 {rows, hidden, heads.row_floats()});
+  rotate_heads_forward(a.raw.data(), parameters + o.query_norm, parameters + o.key_norm,
+                       angles_.data(), positions_.data(), a.rotated.data(),
+                       a.head_inverse_rms.data(), rows, heads);
+  for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {
+    const int64_t first = batch.starts[s];
+    attention_forward(a.rotated.data() + first * heads.row_floats(),
+                      a.attended.data() + first * attended, scratch_.data(),
+                      batch.starts[s + 1] - batch.starts[s], heads);
+  }
+  linear_forward(a.attended.data(), parameters + o.attention_output, stream_.data(),
+                 {rows, attended, hidden, true});
+
+  std::copy_n(stream_.data(), static_cast<size_t>(rows) * hidden, a.middle.data());
+  rms_norm_forward(a.middle.data(), parameters + o.feed_forward_norm, a.normed2.data(),
+                   a.inverse_rms2.data(), norm);
+  linear_forward(a.normed2.data(), parameters + o.gate_up, a.gate_up.data(),
+                 {rows, hidden, 2 * width});
+  swiglu_forward(a.gate_up.data(), a.active.data(), rows, width);
+  linear_forward(a.active.data(), parameters + o.down, stream_.data(),
+                 {rows, width, hidden, true});
+}
+
+void Pass::layer_backward(int index, const Batch& batch, const float* parameters,
+                          float* gradient) {
+  const LayerOffsets& o = table_.layer(index);
+  LayerActivations& a = layers_[index];
+  const int rows = batch.rows();
+  const int hidden = shape_.hidden;
+  const int width = shape_.feed_forward;
+  float* dactive = dwide_.data();
+  float* dgate_up = dwide_.data() + static_cast<int64_t>(rows) * width;
+
+  linear_backward_weight(dstream_.data(), a.active.data(), gradient + o.down,
+                         {rows, width, hidden});
+  linear_backward_input(dstream_.data(), parameters + o.down, dactive, {rows, width, hidden});
+  swiglu_backward(dactive, a.gate_up.data(), dgate_up, rows, width);
+  linear_backward_weight(dgate_up, a.normed2.data(), gradient + o.gate_up,
+                         {rows, hidden, 2 * width});
+  linear_backward_input(dgate_up, parameters + o.gate_up, dnarrow_.data(),
+                        {rows, hidden, 2 * width});
+  rms_norm_backward(dnarrow_.data(), a.middle.data(), parameters + o.feed_forward_norm,
+                    a.inverse_rms2.data(), {dstream_.data(), gradient + o.feed_forward_norm},
+                    {rows, hidden, shape_.epsilon});
+  attention_part_backward(index, batch, parameters, gradient);
+}
+
+void Pass::attention_part_backward(int index, const Batch& batch, const float* parameters,
+                                   float* gradient) {
+  const LayerOffsets& o = table_.layer(index);
+  LayerActivations& a = layers_[index];
+  const int rows = batch.rows();
+  const int hidden = shape_.hidden;
+  const HeadShape heads = shape_.heads();
+  const int attended = shape_.query_heads * shape_.head_dim;
+
+  linear_backward_weight(dstream_.data(), a.attended.data(), gradient + o.attention_output,
+                         {rows, attended, hidden});
+  linear_backward_input(dstream_.data(), parameters + o.attention_output, dnarrow_.data(),
+                        {rows, attended, hidden});
+  std::fill_n(dqkv_.data(), static_cast<size_t>(rows) * heads.row_floats(), 0.0f);
+  for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {
+    const int64_t first = batch.starts[s];
+    attention_backward(dnarrow_.data() + first * attended,
+                       a.rotated.data() + first * heads.row_floats(),
+                       dqkv_.data() + first * heads.row_floats(), scratch_.data(),
+                       batch.starts[s + 1] - batch.starts[s], heads);
+  }
+  rotate_heads_backward(dqkv_.data(), a.raw.data(), parameters + o.query_norm,
+                        parameters + o.key_norm, angles_.data(), positions_.data(),
+                        a.head_inverse_rms.data(),
+                        {draw_.data(), gradient + o.query_norm, gradient + o.key_norm}, rows,
+                        heads);
+  linear_backward_weight(draw_.data(), a.normed.data(), gradient + o.query_key_value,
+                         {rows, hidden, heads.row_floats()});
+  linear_backward_input(draw_.data(), parameters + o.query_key_value, dnarrow_.data(),
+                        {rows, hidden, heads.row_floats()});
+  rms_norm_backward(dnarrow_.data(), a.input.data(), parameters + o.attention_norm,
+                    a.inverse_rms.data(), {dstream_.data(), gradient + o.attention_norm},
+                    {rows, hidden, shape_.epsilon});
+}
+
+// The scored rows only, in blocks. Leaves the gradient of the stream in dstream_.
+double Pass::head(const Batch& batch, const float* parameters, float* gradient) {
+  const int64_t hidden = shape_.hidden;
+  const int vocabulary = shape_.vocabulary;
+  std::vector<int> scored, targets;
+  std::vector<float> weights;
+  for (int i = 0; i < batch.rows(); ++i) {
+    if (batch.loss_weights[i] == 0.0f) continue;
+    scored.push_back(i);
+    targets.push_back(batch.targets[i]);
+    weights.push_back(batch.loss_weights[i]);
+  }
+  std::fill_n(dstream_.data(), batch.rows() * hidden, 0.0f);
+  std::vector<float> picked(kHeadRows * hidden), normed(kHeadRows * hidden), rms(kHeadRows),
+      dnormed(kHeadRows * hidden), dpicked(kHeadRows * hidden),
+      logits(static_cast<size_t>(kHeadRows) * vocabulary);
+  const float* gain = parameters + table_.final_norm();
+  const float* embedding = parameters + table_.embedding();
+  double loss = 0;
+  for (size_t first = 0; first < scored.size(); first += kHeadRows) {
+    const int rows = static_cast<int>(std::min<size_t>(kHeadRows, scored.size() - first));
+    const MatrixShape product{rows, shape_.hidden, vocabulary};
+    const NormShape norm{rows, shape_.hidden, shape_.epsilon};
+    for (int i = 0; i < rows; ++i)
+      std::copy_n(stream_.data() + scored[first + i] * hidden, hidden, picked.data() + i * hidden);
+    rms_norm_forward(picked.data(), gain, normed.data(), rms.data(), norm);
+    linear_forward(normed.data(), embedding, logits.data(), product);
+    loss += cross_entropy_in_place(logits.data(), targets.data() + first, weights.data() + first,
+                                   rows, vocabulary);
+    if (gradient == nullptr) continue;
+    linear_backward_weight(logits.data(), normed.data(), gradient + table_.embedding(), product);
+    linear_backward_input(logits.data(), embedding, dnormed.data(), product);
+    std::fill(dpicked.begin(), dpicked.end(), 0.0f);
+    rms_norm_backward(dnormed.data(), picked.data(), gain, rms.data(),
+                      {dpicked.data(), gradient + table_.final_norm()}, norm);
+    for (int i = 0; i < rows; ++i)
+      std::copy_n(dpicked.data() + i * hidden, hidden,
+                  dstream_.data() + scored[first + i] * hidden);
+  }
+  return loss;
+}
+
+}  // namespace weft_training

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small changes to a customer's message that keep its label: noise, greetings, urgency cues."""
+
+from weft_mini import wordings
+
+_EDIT_CHANCE = 0.12
+
+
+def typing_noise(text, random):
+    """Drops a word, swaps or drops letters, changes case; never touches digits or addresses."""
+    roll = random.random()
+    if roll < 0.06:
+        text = text.lower()
+    elif roll < 0.12:
+        text = text[:1].upper() + text[1:]
+    if random.random() < _EDIT_CHANCE:
+        parts = text.split(" ")
+        if len(parts) > 4:
+            parts.pop(random.randrange(len(parts)))
+            text = " ".join(parts)
+    if random.random() < _EDIT_CHANCE and len(text) > 10:
+        at = random.randrange(1, len(text) - 2)
+        a, b = text[at], text[at + 1]
+        if a.isalpha() and b.isalpha():
+            text = text[:at] + (b + a if random.random() < 0.5 else b) + text[at + 2:]
+    if random.random() < 0.08:
+        text = text.rstrip(".!")
+    return text
+
+
+def politeness(text, language, random):
+    if random.random() < 0.12:
+        text = random.choice(wordings.GREETINGS[language]) + text
+    if random.random() < 0.12:
+        text += random.choice(wordings.CLOSINGS[language])
+    return text
+
+
+def with_cue(text, signal, language, random):
+    """Sometimes adds an urgent or calm sentence to a neutral message: (text, new signal)."""
+    if signal != "none" or random.random() > 0.3:
+        return text, signal
+    signal = "urgent" if random.random() < 0.7 else "calm"
+    cues = wordings.URGENT if signal == "urgent" else wordings.CALM
+    cue = random.choice(cues[language])
+    if text[-1:] not in ".!?…":
+        text += random.choice((".", ".", ",", "!"))
+    return (f"{text} {cue}" if random.random() < 0.8 else f"{cue} {text}"), signal
+
+
+def message(text, signal, language, random):
+    """All of it: (text, signal)."""
+    text, signal = with_cue(text, signal, language, random)
+    return typing_noise(politeness(text, language, random), random), signal

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluation cases: chat messages and what a right answer says. None was trained on."""
+
+import random as random_module
+
+from weft_mini import corpora, labels, tool_samples, wordings
+
+_DESCRIPTIONS = {
+    "lookup_order": "Status of an order", "get_customer_profile": "Profile of a customer",
+    "send_password_reset": "Sends a password reset", "create_support_ticket": "Opens a ticket",
+}
+
+
+def tool_definitions():
+    """The four tools as a client of the chat API sends them."""
+    return [{"type": "function", "function": {
+        "name": name, "description": _DESCRIPTIONS[name], "parameters": {
+            "type": "object", "required": list(parameters),
+            "properties": {parameter: {"type": "string"} for parameter in parameters}}}}
+        for name, parameters in tool_samples.TOOLS.items()]
+
+
+def _triage_case(suite, line, thinking):
+    messages = [{"role": "system", "content": wordings.EXAMPLE_SYSTEM + "\n"},
+                {"role": "user", "content": wordings.EXAMPLE_PREFIX + line["text"]}]
+    expected = labels.triage(line.get("intent", "oos"), line.get("signal", "none"))
+    return {"suite": suite, "kind": "triage", "lang": line["lang"], "thinking": thinking,
+            "messages": messages, "text": line["text"], "expected": expected}
+
+
+def triage(thinking):
+    """Hand-written cases, then the held-out tenth of the written lines."""
+    _, development = corpora.split_written_lines()
+    cases = [_triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
+    return cases + [_triage_case("development", line, thinking) for line in development
+                    if line["task"] == "triage"]
+
+
+def out_of_scope(thinking):
+    _, development = corpora.split_written_lines()
+    return [_triage_case("oos", line, thinking) for line in development if line["task"] == "oos"]
+
+
+def tools(thinking):
+    """Held-out wordings of tool requests with fresh ids."""
+    random = random_module.Random(11)
+    _, development = corpora.split_written_lines()
+    cases = []
+    for line in development:
+        if line["task"] != "tool":
+            continue
+        text, name = line["text"], line["tool"]
+        if name in tool_samples.SLOT_OF:
+            slot = tool_samples.SLOT_OF[name]
+            value = tool_samples.slot_value(slot, random)
+            text, arguments = text.replace("{" + slot + "}", value), {slot: value}
+        else:
+            arguments = labels.ticket(line["intent"], line["signal"])
+        cases.append({"suite": "tools", "kind": "tool", "lang": line["lang"], "text": text,
+                      "thinking": thinking, "messages": [{"role": "user", "content": text}],
+                      "tools": tool_definitions(),
+                      "expected": {"name": name, "arguments": arguments}})
+    return cases
+
+
+def _intent_case(suite, system, text, intent):
+    return {"suite": suite, "kind": "intent", "lang": "en", "thinking": False, "text": text,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": text}],
+            "expected": {"intent": intent}}
+
+
+def public(data):
+    """The official test splits, and the held-out part of Bitext."""
+    cases = [_intent_case("banking77", wordings.BANKING_SYSTEM, text, intent)
+             for text, intent in data.banking("test")]
+    cases += [_intent_case("clinc150", wordings.ASSISTANT_SYSTEM, text, intent)
+              for text, intent in data.clinc("test")]
+    cases += [_intent_case("clinc150-oos", wordings.ASSISTANT_SYSTEM, text, intent)
+              for text, intent in data.clinc("oos_test")]
+    return cases + [_triage_case("bitext", {"lang": "en", "text": text, "intent": intent}, False)
+                    for text, intent in data.bitext()[1] if intent in labels.INTENTS]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of the training data, and the split of the written lines.
+
+The written lines are part of the repository. The public sets are not: they are read from the
+directory given as DATA, and a missing one is named on standard error and left out.
+"""
+
+import collections
+import csv
+import gzip
+import json
+import pathlib
+import random
+import sys
+
+LANGUAGES = ("en", "ko", "es")
+HERE = pathlib.Path(__file__).resolve().parent.parent
+_SPLIT_SEED = 20
+_BITEXT_HELD_OUT = 450
+
+
+def written_lines():
+    """All lines written for this project: dictionaries with task, lang, text and labels."""
+    lines = []
+    for language in LANGUAGES:
+        path = HERE / "data" / "weft-utterances" / f"{language}.jsonl"
+        with open(path, encoding="utf-8") as file:
+            lines += [json.loads(line) for line in file]
+    return lines
+
+
+def split_written_lines():
+    """(training, development): a tenth of every language and label is held out."""
+    groups = collections.defaultdict(list)
+    for line in written_lines():
+        label = line.get("intent", "") if line["task"] == "triage" else line.get("tool", "")
+        groups[line["lang"], line["task"], label].append(line)
+    training, development = [], []
+    for key in sorted(groups):
+        group = groups[key]
+        random.Random(f"{_SPLIT_SEED} {key}").shuffle(group)
+        held_out = max(1, round(len(group) / 10))
+        development += group[:held_out]
+        training += group[held_out:]
+    return training, development
+
+
+def handwritten_cases():
+    """Cases in other voices; used for the model card only, never trained on."""
+    with open(HERE / "data" / "handwritten.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+class PublicData:
+    """The public sets below one directory; a set that is absent reads as empty."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self._reported = set()
+
+    def _open(self, name):
+        path = self.directory / name
+        if not path.exists():
+            if name not in self._reported:
+                print(f"ABSENT: {path}; going on without it", file=sys.stderr)
+                self._reported.add(name)
+            return None
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+
+    def _rows(self, name, delimiter):
+        file = self._open(name)
+        if file is None:
+            return []
+        with file:
+            quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
+            return list(csv.reader(file, delimiter=delimiter, quoting=quoting))
+
+    def banking(self, split):
+        """(text, intent) of banking77; labels in lower case without the question mark."""
+        rows = self._rows(f"banking77/{split}.csv.gz", ",")[1:]
+        return [(text.strip(), label.lower().replace("?", "")) for text, label in rows]
+
+    def clinc(self, split):
+        """(text, intent) of clinc150: train, val, test, oos_train, oos_val or oos_test."""
+        return [(row[0], row[1]) for row in self._rows(f"clinc150/{split}.tsv.gz", "\t")]
+
+    def bitext(self):
+        """(training, held out) pairs of (text, intent); there is no official split."""
+        rows = self._rows("bitext-support/train.csv.gz", ",")[1:]
+        pairs = [(row[0].strip(), row[1]) for row in rows]
+        random.Random(_SPLIT_SEED).shuffle(pairs)
+        return pairs[_BITEXT_HELD_OUT:], pairs[:_BITEXT_HELD_OUT]
+
+    def korean_text(self):
+        """Plain Korean sentences, for the counts of the tokenizer only."""
+        questions = [row[2] for row in self._rows("korean-utterances/paraKQC_v1.tsv.gz", "\t")]
+        spoken = [row[1] for row in self._rows("korean-utterances/3i4k_train_val.tsv.gz", "\t")]
+        return questions + spoken
