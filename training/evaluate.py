@@ -15,6 +15,7 @@ import sys
 
 from weft_mini import backends, cases, corpora, labels, yardstick
 
+_COMPARED = ("intent", "category", "urgency exact", "urgency within 1", "all fields")
 EXAMPLE = "제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다."
 
 
@@ -93,21 +94,27 @@ def tally(all_cases, answers):
 
 
 def table(model, linear):
-    """Markdown; the yardstick stands in brackets."""
-    lines = ["| test | language | cases | measure | weft-mini | linear n-grams |",
-             "| --- | --- | ---: | --- | ---: | ---: |"]
-    for (suite, thinking, language), cell in model.items():
-        for measure, share in cell.items():
-            if measure == "cases":
-                continue
-            beside = linear.get((suite, False, language), {}).get(measure)
-            hidden = beside is None or suite.startswith("tools") or measure in (
-                "valid JSON", "fields in order")
-            beside = "" if hidden else f"{100 * beside:.1f} %"
-            mode = f"{suite}, reasoning" if thinking else suite
-            lines.append(f"| {mode} | {language} | {cell['cases']} | {measure} "
-                         f"| {100 * share:.1f} % | {beside} |")
-    return "\n".join(lines) + "\n"
+    """Markdown: a row for every test and measure; the linear yardstick stands in brackets."""
+    rows = ["| test | measure | en | ko | es |", "| --- | --- | ---: | ---: | ---: |"]
+    for suite, thinking in dict.fromkeys((suite, thinking) for suite, thinking, _ in model):
+        cells = {lang: model.get((suite, thinking, lang)) for lang in corpora.LANGUAGES}
+        beside = {lang: linear.get((suite, False, lang), {}) for lang in corpora.LANGUAGES}
+        mode = f"{suite}, reasoning" if thinking else suite
+        measures = next(cell for cell in cells.values() if cell)
+        for measure in measures:
+            texts = []
+            for lang in corpora.LANGUAGES:
+                if not cells[lang]:
+                    texts.append("")
+                elif measure == "cases":
+                    texts.append(str(cells[lang][measure]))
+                else:
+                    text = f"{100 * cells[lang][measure]:.1f} %"
+                    if measure in _COMPARED and measure in beside[lang] and "tools" not in suite:
+                        text += f" ({100 * beside[lang][measure]:.1f} %)"
+                    texts.append(text)
+            rows.append(f"| {mode} | {measure} | {' | '.join(texts)} |")
+    return "\n".join(rows) + "\n"
 
 
 def chosen_cases(suites, public):
@@ -145,8 +152,8 @@ def main():
         backend = backends.TrainerBackend(options.binary, options.weights, options.tokenizer,
                                           options.threads)
     all_cases = chosen_cases(options.suites, public)
-    example = dict(cases._triage_case("example", {"lang": "ko", "text": EXAMPLE,
-                   "intent": "device_fault", "signal": "urgent"}, False))
+    line = {"lang": "ko", "text": EXAMPLE, "intent": "device_fault", "signal": "urgent"}
+    example = cases.triage_case("example", line, False)
     answers = backend.answers([*all_cases, example])
     print("example:", answers.pop())
     model = tally(all_cases, answers)

@@ -25,6 +25,7 @@ constexpr char kUsage[] =
 train:    --start FILE (begin from its weights)   --embeddings FILE   --seed N
           --learning-rate X
           --warmup-steps N   --decay-from-tokens N   --optimizer muon|adamw
+          --embedding-rate-share X
           --shard-rows N   --shards N   --threads N   --checkpoint-seconds N
           --hidden N --layers N --query-heads N --key-heads N --head-dim N --feed-forward N
           --vocabulary N   (shape of a new model)
@@ -75,6 +76,7 @@ void run_train(int count, char** arguments) {
          {"--decay-from-tokens", number(o.decay_from_tokens)},
          {"--stop-at-tokens", number(o.stop_at_tokens)},
          {"--optimizer", optimizer},
+         {"--embedding-rate-share", number(o.optimizer.embedding_rate_share)},
          {"--shard-rows", number(o.shard_rows)},
          {"--shards", number(o.shards)},
          {"--threads", number(o.threads)},

@@ -11,23 +11,25 @@ namespace {
 
 constexpr int kHeadRows = 256;  // scored rows whose logits are alive at a time
 constexpr float kEvenGain = 0.25f;  // small queries: attention starts nearly even over the tokens
+constexpr float kMeanShare = 1.5f;  // of the mean of the tokens in the stream
 
-// The last attention layer begins as the mean of what it sees: even attention, values and output
-// that pass the stream through. With embeddings trained as a bag of tokens this is a classifier
-// from the first step on; without them it does no harm. Needs values as wide as the stream.
-void start_last_layer_as_mean(const ModelShape& shape, const ParameterTable& table,
-                              std::vector<float>& values) {
+// The first attention layer begins as the mean of what it sees: even attention, values and output
+// that pass the normed stream through. With embeddings trained as a bag of tokens the network is a
+// classifier from the first step on. Needs values as wide as the stream.
+void start_first_layer_as_mean(const ModelShape& shape, const ParameterTable& table,
+                               std::vector<float>& values) {
   if (shape.key_heads * shape.head_dim != shape.hidden) return;
-  const LayerOffsets& o = table.layer(shape.layers - 1);
+  const LayerOffsets& o = table.layer(0);
   std::fill_n(values.data() + o.query_norm, shape.head_dim, kEvenGain);
   const int64_t hidden = shape.hidden, queries = shape.query_heads * shape.head_dim;
   const int sharing = shape.query_heads / shape.key_heads;
   float* value = values.data() + o.query_key_value + (queries + hidden) * hidden;
   float* output = values.data() + o.attention_output;
-  for (int64_t i = 0; i < hidden; ++i) value[i * hidden + i] += 1.0f;
+  for (int64_t i = 0; i < hidden; ++i)
+    for (int64_t j = 0; j < hidden; ++j) value[i * hidden + j] = i == j ? 1.0f : 0.0f;
   for (int64_t i = 0; i < queries; ++i) {
     const int64_t head = i / shape.head_dim, inside = i % shape.head_dim;
-    output[(head / sharing * shape.head_dim + inside) * queries + i] += 1.0f / sharing;
+    output[(head / sharing * shape.head_dim + inside) * queries + i] += kMeanShare / sharing;
   }
 }
 
@@ -86,7 +88,7 @@ std::vector<float> initial_parameters(const ModelShape& shape, uint64_t seed) {
     for (int64_t i = 0; i < span.count(); ++i)
       values[span.offset + i] = deviation * random.normal();
   }
-  start_last_layer_as_mean(shape, table, values);
+  start_first_layer_as_mean(shape, table, values);
   return values;
 }
 

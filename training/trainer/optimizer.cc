@@ -94,7 +94,8 @@ void Optimizer::adamw_span(const ParameterSpan& span, const Update& update) {
   const float correct1 = 1.0f / (1.0f - std::pow(b1, static_cast<float>(steps)));
   const float correct2 = 1.0f / (1.0f - std::pow(b2, static_cast<float>(steps)));
   const float decay = span.is_matrix() ? 1.0f - update.learning_rate * options_.weight_decay : 1.0f;
-  const float rate = update.learning_rate, scale = update.gradient_scale;
+  const float share = span.name == "embed_tokens" ? options_.embedding_rate_share : 1.0f;
+  const float rate = update.learning_rate * share, scale = update.gradient_scale;
   for (int64_t i = 0; i < span.count(); ++i) {
     const float d = g[i] * scale;
     m[i] = b1 * m[i] + (1.0f - b1) * d;

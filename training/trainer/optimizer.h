@@ -23,6 +23,7 @@ struct OptimizerOptions {
   float epsilon = 1e-8f;
   float weight_decay = 0.05f;
   float gradient_norm_max = 1.0f;
+  float embedding_rate_share = 0.15f;  // of the rate: trained embeddings must not be washed out
 };
 
 class Optimizer {

@@ -45,7 +45,7 @@ def _split_expression():
 
 
 _WORDS = _split_expression()
-_SPECIAL_SPLIT = re.compile("(" + "|".join(re.escape(token) for token in SPECIAL) + ")")
+SPECIAL_SPLIT = re.compile("(" + "|".join(re.escape(token) for token in SPECIAL) + ")")
 
 
 def words(text):
@@ -172,7 +172,7 @@ class Tokenizer:
     def encode(self, text, special=True):
         """`special=False` is for a customer's text: control tokens in it are plain characters."""
         ids = []
-        for part in _SPECIAL_SPLIT.split(text) if special else [text]:
+        for part in SPECIAL_SPLIT.split(text) if special else [text]:
             if special and part in self.special:
                 ids.append(self.special[part])
             else:

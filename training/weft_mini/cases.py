@@ -20,7 +20,7 @@ def tool_definitions():
         for name, parameters in tool_samples.TOOLS.items()]
 
 
-def _triage_case(suite, line, thinking):
+def triage_case(suite, line, thinking):
     messages = [{"role": "system", "content": wordings.EXAMPLE_SYSTEM + "\n"},
                 {"role": "user", "content": wordings.EXAMPLE_PREFIX + line["text"]}]
     expected = labels.triage(line.get("intent", "oos"), line.get("signal", "none"))
@@ -31,14 +31,14 @@ def _triage_case(suite, line, thinking):
 def triage(thinking):
     """Hand-written cases, then the held-out tenth of the written lines."""
     _, development = corpora.split_written_lines()
-    cases = [_triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
-    return cases + [_triage_case("development", line, thinking) for line in development
+    cases = [triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
+    return cases + [triage_case("development", line, thinking) for line in development
                     if line["task"] == "triage"]
 
 
 def out_of_scope(thinking):
     _, development = corpora.split_written_lines()
-    return [_triage_case("oos", line, thinking) for line in development if line["task"] == "oos"]
+    return [triage_case("oos", line, thinking) for line in development if line["task"] == "oos"]
 
 
 def tools(thinking):
@@ -77,5 +77,5 @@ def public(data):
               for text, intent in data.clinc("test")]
     cases += [_intent_case("clinc150-oos", wordings.ASSISTANT_SYSTEM, text, intent)
               for text, intent in data.clinc("oos_test")]
-    return cases + [_triage_case("bitext", {"lang": "en", "text": text, "intent": intent}, False)
+    return cases + [triage_case("bitext", {"lang": "en", "text": text, "intent": intent}, False)
                     for text, intent in data.bitext()[1] if intent in labels.INTENTS]

@@ -8,6 +8,7 @@ It must equal what the chat template in templates/chat_template.jinja renders; t
 from typing import NamedTuple
 
 ASSISTANT_PERCENT = 100  # weight of a token that the model has to write
+INTENT_PERCENT = 250     # the label on which everything else hangs
 USER_PERCENT = 10        # weight of a customer's token, where it is scored at all
 
 
@@ -34,11 +35,17 @@ def tool_response(content):
 def assistant(answer, reasoning=None):
     """Without reasoning the prompt already holds the empty block."""
     if reasoning is None:
-        return [Piece("<|im_start|>assistant\n<think>\n\n</think>\n\n"),
-                Piece(f"{answer}<|im_end|>", ASSISTANT_PERCENT), Piece("\n")]
-    return [Piece("<|im_start|>assistant\n"),
-            Piece(f"<think>\n{reasoning}\n</think>\n\n{answer}<|im_end|>", ASSISTANT_PERCENT),
-            Piece("\n")]
+        start = [Piece("<|im_start|>assistant\n<think>\n\n</think>\n\n")]
+        before = ""
+    else:
+        start = [Piece("<|im_start|>assistant\n")]
+        before = f"<think>\n{reasoning}\n</think>\n\n"
+    head, mark, rest = answer.partition('"intent": "')
+    if not mark:
+        return [*start, Piece(f"{before}{answer}<|im_end|>", ASSISTANT_PERCENT), Piece("\n")]
+    label, rest = rest.split('"', 1)  # all cuts fall between words, so the tokens stay the same
+    return [*start, Piece(before + head + mark, ASSISTANT_PERCENT), Piece(label, INTENT_PERCENT),
+            Piece(f'"{rest}<|im_end|>', ASSISTANT_PERCENT), Piece("\n")]
 
 
 def past_assistant(answer, reasoning=None):

@@ -4,7 +4,7 @@
 A model that starts from random embeddings needs more than a million tokens before it tells one
 intent from another. So the embeddings are trained first, alone, as a linear classifier: the mean
 of a message's token vectors has to point at the mean vector of the tokens that spell its label.
-The head of the network is tied to the embeddings, so a network whose last attention layer starts
+The head of the network is tied to the embeddings, so a network whose first attention layer starts
 as a plain mean (trainer/model.cc) knows most labels before its first step.
 """
 
@@ -19,7 +19,7 @@ _VARIANTS = 3          # noisy variants of every written line
 _BATCH = 512
 _TOKEN_DROPOUT = 0.3
 _RATE = 0.01
-_SCALE = 0.02          # root mean square of the embeddings that the trainer expects
+_SCALE = 0.1           # root mean square of every token's vector
 
 
 def labelled_messages(public, random):

@@ -20,7 +20,7 @@ def word_counts(public, samples, seed):
     stream = mix.Mix(public, seed).stream("full", lambda sample: sum(len(piece.text) for piece in sample))
     for _, sample in itertools.islice(stream, samples):
         for piece in sample:
-            for part in bpe._SPECIAL_SPLIT.split(piece.text):
+            for part in bpe.SPECIAL_SPLIT.split(piece.text):
                 if part and part not in bpe.SPECIAL:
                     counts.update(bpe.words(part))
     for sentence in public.korean_text()[:_KOREAN_SENTENCES]:

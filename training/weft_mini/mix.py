@@ -17,7 +17,7 @@ class Stage(NamedTuple):
 
 STAGES = {
     "compact": Stage({"triage": 0.74, "tools": 0.16, "clinc": 0.03, "banking": 0.03,
-                      "bitext": 0.04}, 0.85, 0.2),
+                      "bitext": 0.04}, 0.85, 0.0),
     "full": Stage({"triage": 0.60, "tools": 0.26, "clinc": 0.05, "banking": 0.05,
                    "bitext": 0.04}, 0.15, 0.1),
 }
