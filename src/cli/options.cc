@@ -14,6 +14,7 @@
 #include "cli/doctor.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "cli/tokenize.h"
 
 namespace weft::cli {
 namespace {
@@ -25,6 +26,18 @@ void add_doctor(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("doctor", "What this machine offers, and what is missing");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return run_doctor(*options); }; });
+}
+
+void add_tokenize(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TokenizeOptions>();
+  CLI::App* command = app.add_subcommand(
+      "tokenize", "Text to tokens and back, JSON lines on stdin and stdout");
+  command->add_option("--model", options->model, "a directory with tokenizer.json")->required();
+  command->add_flag("--json", options->json, "accepted; the answers always are JSON");
+  command->footer(
+      "{\"text\": s, \"untrusted\": bool?, \"specials_as_text\": bool?} -> {\"ids\": [...]}\n"
+      "{\"ids\": [...], \"skip_special\": bool?} -> {\"text\": s}\n");
+  command->callback([&action, options] { action = [options] { return run_tokenize(*options); }; });
 }
 
 // CLI11 would only say that a subcommand is required.
@@ -53,6 +66,7 @@ int run_command_line(int argc, char** argv) {
       "  weft doctor\n");
   Action action;
   add_doctor(app, action);
+  add_tokenize(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {
     say_error(*wrong);
     return kExitUsage;
