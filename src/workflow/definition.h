@@ -77,8 +77,8 @@ struct Workflow {
   WorkflowConfig config;
   std::vector<Step> steps;               // in document order
   json::Value output;                    // template; null: the outputs of the last steps, by id
-  json::Value document;                  // what canonical JSON and hash are taken from
-  std::string hash;                      // sha256 of the canonical document, 64 hex digits
+  std::string canonical;                 // the document as canonical JSON; loads to the same again
+  std::string hash;                      // sha256 of `canonical`, 64 hex digits
 };
 
 std::string_view name(Join join);            // "all_ok"

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workflow/catalog.h"
+
+namespace weft::workflow {
+namespace {
+
+using enum Takes;
+
+constexpr std::string_view kModes[] = {"non_reasoning", "reasoning", "adaptive"};
+constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
+                                         "OPTIONS"};
+constexpr std::string_view kActions[] = {"read", "parse", "list", "write", "append", "delete"};
+constexpr std::string_view kFormats[] = {"text", "json", "csv"};
+constexpr std::string_view kOnTimeout[] = {"approve", "reject", "fail", "escalate"};
+constexpr std::string_view kOnReject[] = {"fail", "continue"};
+constexpr std::string_view kChannels[] = {"webhook", "email", "chat"};
+
+constexpr Parameter kLlm[] = {
+    {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
+    {"prompt", kPrompt}, {"messages", kList}, {"output", kSchema}, {"thinking", kMapping},
+    {"max_tokens", kInteger}, {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger},
+    {"min_p", kNumber}, {"repetition_penalty", kNumber}, {"presence_penalty", kNumber},
+    {"frequency_penalty", kNumber}, {"seed", kInteger}, {"stop", kAnything},
+    {"samples", kInteger}};
+constexpr Parameter kAgent[] = {
+    {"goal", kPrompt, true}, {"tools", kList}, {"approve_tools", kList},
+    {"approve_timeout", kDuration}, {"max_turns", kInteger}, {"model", kText}, {"class", kText},
+    {"mode", kWord, false, kModes}, {"system", kPrompt}, {"output", kSchema},
+    {"thinking", kMapping}, {"max_tokens", kInteger}, {"temperature", kNumber},
+    {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber}, {"seed", kInteger}};
+constexpr Parameter kHttp[] = {
+    {"method", kWord, false, kMethods}, {"url", kText, true}, {"headers", kMapping},
+    {"query", kMapping}, {"body", kAnything}, {"json", kAnything}, {"form", kMapping},
+    {"expect_status", kAnything}, {"follow_redirects", kBoolean}, {"bytes_max", kInteger}};
+constexpr Parameter kFile[] = {
+    {"action", kWord, true, kActions}, {"path", kText, true}, {"content", kAnything},
+    {"format", kWord, false, kFormats}, {"separator", kText}, {"header", kBoolean}};
+constexpr Parameter kValidate[] = {{"value", kAnything, true}, {"schema", kSchema, true}};
+constexpr Parameter kWait[] = {{"for", kDuration}, {"until", kText}};
+constexpr Parameter kDatabase[] = {
+    {"connection", kText, true}, {"query", kText, true}, {"args", kAnything}, {"rows_max", kInteger}};
+constexpr Parameter kNotification[] = {
+    {"channel", kWord, true, kChannels}, {"to", kAnything, true}, {"subject", kText},
+    {"text", kPrompt, true}, {"headers", kMapping}};
+constexpr Parameter kShell[] = {
+    {"command", kAnything, true}, {"stdin", kText}, {"directory", kText}, {"environment", kMapping}};
+constexpr Parameter kMcp[] = {{"server", kText, true}, {"tool", kText, true}, {"arguments", kMapping}};
+constexpr Parameter kApproval[] = {
+    {"role", kText, true}, {"assignees", kList}, {"title", kText}, {"show", kAnything},
+    {"on_timeout", kWord, false, kOnTimeout}, {"escalate_to", kText},
+    {"on_reject", kWord, false, kOnReject}};
+constexpr Parameter kSignal[] = {{"name", kText, true}, {"schema", kSchema}};
+constexpr Parameter kWorkflow[] = {
+    {"workflow", kText, true}, {"input", kMapping}, {"version", kText}};
+constexpr Parameter kPlan[] = {
+    {"goal", kPrompt, true}, {"types", kList}, {"max_steps", kInteger}, {"model", kText},
+    {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt}};
+
+constexpr std::string_view kPromptOrMessages[] = {"prompt", "messages"};
+constexpr std::string_view kForOrUntil[] = {"for", "until"};
+
+constexpr StepType kTypes[] = {
+    {.name = "llm", .alias = "", .parameters = kLlm, .one_of = kPromptOrMessages},
+    {.name = "agent", .alias = "", .parameters = kAgent, .effects = true},
+    {.name = "http", .alias = "api_client", .parameters = kHttp, .effects = true},
+    {.name = "set", .alias = "", .parameters = {}, .open = true},
+    {.name = "validate", .alias = "", .parameters = kValidate},
+    {.name = "file", .alias = "file_processor", .parameters = kFile, .effects = true},
+    {.name = "wait", .alias = "", .parameters = kWait, .one_of = kForOrUntil},
+    {.name = "database", .alias = "", .parameters = kDatabase, .runs = false, .effects = true},
+    {.name = "notification", .alias = "", .parameters = kNotification, .runs = false,
+     .effects = true},
+    {.name = "shell", .alias = "", .parameters = kShell, .runs = false, .effects = true},
+    {.name = "mcp", .alias = "", .parameters = kMcp, .runs = false, .effects = true},
+    {.name = "approval", .alias = "", .parameters = kApproval, .runs = false},
+    {.name = "signal", .alias = "", .parameters = kSignal, .runs = false},
+    {.name = "workflow", .alias = "", .parameters = kWorkflow, .runs = false, .effects = true},
+    {.name = "plan", .alias = "", .parameters = kPlan, .runs = false},
+};
+
+}  // namespace
+
+std::span<const StepType> step_types() { return kTypes; }
+
+const StepType* find_step_type(std::string_view name) {
+  for (const StepType& type : kTypes) {
+    if (type.name == name || (!type.alias.empty() && type.alias == name)) return &type;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> step_type_names() {
+  std::vector<std::string> names;
+  for (const StepType& type : kTypes) {
+    names.emplace_back(type.name);
+    if (!type.alias.empty()) names.emplace_back(type.alias);
+  }
+  return names;
+}
+
+}  // namespace weft::workflow

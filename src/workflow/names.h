@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checks every expression of a workflow before anything runs: that it parses, that a condition is
+// exactly one {{ }}, and that each name in it can exist there. A step sees only what it depends
+// on, directly or through others: with a name from elsewhere it would depend on luck whether the
+// value is there.
+//
+// Members are checked as far as schemas close them: input against `input`, the output of a step
+// against the `output` schema of its parameters.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "text/jinja.h"
+#include "workflow/definition.h"
+#include "workflow/graph.h"
+#include "workflow/problem.h"
+#include "workflow/yaml.h"
+
+namespace weft::workflow {
+
+class Names {
+ public:
+  // `graph` may be null (the dependencies are broken): then nothing is said about upstream.
+  Names(const Workflow& workflow, const Graph* graph, Problems& problems);
+
+  // The expressions of a step (with its fallbacks), of the run's output.
+  void check_step(uint32_t step, YamlTree::Node node);
+  void check_output(YamlTree::Node node);
+
+ private:
+  static constexpr uint32_t kNoStep = UINT32_MAX;
+  // Where an expression stands and which names there are.
+  struct Scene {
+    std::string where;       // "step 'a': parameters.prompt"
+    uint32_t step = kNoStep; // kNoStep: the run's output, which sees all steps
+    bool item = false;       // item and index
+    bool output = false;     // output
+    bool attempt = false;    // run.attempt
+    bool statements = false; // {% %}
+  };
+  void check_alternative(uint32_t step, YamlTree::Node node, const Step& definition,
+                         std::string what);
+  void check_value(YamlTree::Node node, const Scene& scene);   // text, or what holds text
+  void check_text(YamlTree::Node node, const Scene& scene, bool single);
+  void check_name(Place place, const Scene& scene, const text::FreeName& name);
+  void check_step_name(Place place, const Scene& scene, const text::FreeName& name);
+  void check_members(Place place, const Scene& scene, const json::Value& schema,
+                     const text::FreeName& name, size_t from, bool closed);
+  void unknown(Place place, const Scene& scene, std::string what, std::string hint);
+  std::vector<std::string> near_steps(const Scene& scene) const;
+
+  const Workflow& workflow_;
+  const Graph* graph_;
+  Problems& problems_;
+  std::unordered_map<std::string_view, uint32_t> steps_;
+  std::unordered_map<std::string_view, uint32_t> fallbacks_;  // id -> the step it belongs to
+};
+
+}  // namespace weft::workflow
