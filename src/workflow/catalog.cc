@@ -38,13 +38,16 @@ constexpr Parameter kFile[] = {
 constexpr Parameter kValidate[] = {{"value", kAnything, true}, {"schema", kSchema, true}};
 constexpr Parameter kWait[] = {{"for", kDuration}, {"until", kText}};
 constexpr Parameter kDatabase[] = {
-    {"connection", kText, true}, {"query", kText, true}, {"args", kAnything}, {"rows_max", kInteger}};
+    {"connection", kText, true}, {"query", kText, true}, {"args", kAnything},
+    {"rows_max", kInteger}};
 constexpr Parameter kNotification[] = {
     {"channel", kWord, true, kChannels}, {"to", kAnything, true}, {"subject", kText},
     {"text", kPrompt, true}, {"headers", kMapping}};
 constexpr Parameter kShell[] = {
-    {"command", kAnything, true}, {"stdin", kText}, {"directory", kText}, {"environment", kMapping}};
-constexpr Parameter kMcp[] = {{"server", kText, true}, {"tool", kText, true}, {"arguments", kMapping}};
+    {"command", kAnything, true}, {"stdin", kText}, {"directory", kText},
+    {"environment", kMapping}};
+constexpr Parameter kMcp[] = {
+    {"server", kText, true}, {"tool", kText, true}, {"arguments", kMapping}};
 constexpr Parameter kApproval[] = {
     {"role", kText, true}, {"assignees", kList}, {"title", kText}, {"show", kAnything},
     {"on_timeout", kWord, false, kOnTimeout}, {"escalate_to", kText},

@@ -114,7 +114,8 @@ void Loader::read_input(Fields& fields) {
   if (!node.ok()) return;
   if (!node.is_mapping()) return fields.wrong(node, "input", "a JSON Schema of an object");
   workflow_->input_schema = reading_.read_schema(node, "input");
-  if (const Node type = node.find("type"); type.ok() && !(type.is_text() && type.text() == "object")) {
+  const Node type = node.find("type");
+  if (type.ok() && !(type.is_text() && type.text() == "object")) {
     fields.wrong(type, "input.type", "object", "the input of a run is an object of named values");
   }
   const Node properties = node.find("properties");

@@ -147,7 +147,9 @@ json::Value Reading::read_schema(Node node, const std::string& where) {
 Retry Reading::read_retry(Node node, const std::string& where, Retry retry) {
   Fields fields(node, where + ": retry", problems_);
   if (!fields.ok()) return retry;
-  if (const auto n = fields.integer("attempts", 1, 1000)) retry.attempts = static_cast<uint32_t>(*n);
+  if (const auto n = fields.integer("attempts", 1, 1000)) {
+    retry.attempts = static_cast<uint32_t>(*n);
+  }
   if (const auto w = fields.word("backoff", {"fixed", "linear", "exponential"})) {
     retry.backoff = static_cast<Backoff>(*w);
   }

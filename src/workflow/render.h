@@ -7,16 +7,19 @@
 //
 // Names: input, steps.ID (finished steps only; skipped and tolerated ones are null), run (id,
 // started, deadline; attempt only for steps with effects), env, secrets, item and index in a
-// loop, output in output_as. Values of secrets appear in what is rendered here: whoever keeps or
-// shows rendered values keeps them apart (see `Rendered::secrets_used`).
+// loop, output in output_as. A step sees only the steps that it depends on; those of them that
+// did not succeed (or, behind join any_ok, have not ended) are null. Values of secrets appear in
+// what is rendered here: whoever keeps or shows it keeps them apart (`Rendered::secrets_used`).
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/token.h"
 #include "workflow/events.h"
 #include "workflow/planner.h"
 #include "workflow/state.h"
@@ -34,6 +37,9 @@ EventBody decide(const RenderContext& context, std::string_view path, uint16_t a
 
 struct Rendered {
   json::Value parameters;                 // object
+  // Prompts and other long texts (catalog.h, kPrompt), by parameter, once more with the marks of
+  // what is template and what is data; in document order.
+  std::vector<std::pair<std::string, text::MarkedText>> prompts;
   std::string idempotency_key;            // rendered, or RUN/PATH (a fallback: RUN/PATH/ID)
   std::vector<std::string> secrets_used;  // names whose values were read
 };

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <istream>
 #include <streambuf>
 #include <unordered_map>
@@ -16,88 +15,13 @@
 #include <utility>
 #include <vector>
 
+#include "workflow/core_schema.h"
+
 namespace weft::workflow {
 
 using Kind = YamlTree::Kind;
-using Node = YamlTree::Node;
 
 namespace {
-
-bool is_digits(std::string_view s, std::string_view digits) {
-  return !s.empty() && s.find_first_not_of(digits) == std::string_view::npos;
-}
-
-constexpr std::string_view kDigits = "0123456789";
-
-std::string_view without_sign(std::string_view s) {
-  if (!s.empty() && (s[0] == '-' || s[0] == '+')) s.remove_prefix(1);
-  return s;
-}
-
-// [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?
-bool is_core_float(std::string_view s) {
-  s = without_sign(s);
-  const size_t e = s.find_first_of("eE");
-  if (e != std::string_view::npos && !is_digits(without_sign(s.substr(e + 1)), kDigits)) {
-    return false;
-  }
-  s = s.substr(0, e);
-  const size_t dot = s.find('.');
-  const auto whole = s.substr(0, dot);
-  const auto part = dot == std::string_view::npos ? std::string_view() : s.substr(dot + 1);
-  if (!whole.empty() && !is_digits(whole, kDigits)) return false;
-  if (!part.empty() && !is_digits(part, kDigits)) return false;
-  return !whole.empty() || !part.empty();
-}
-
-struct Integer {
-  bool fits = false;
-  bool negative = false;
-  uint64_t magnitude = 0;
-};
-
-Integer read_integer(std::string_view s) {
-  Integer out;
-  out.negative = s.starts_with('-');
-  s = without_sign(s);
-  int base = 10;
-  if (s.starts_with("0x") || s.starts_with("0o")) {
-    base = s[1] == 'x' ? 16 : 8;
-    s.remove_prefix(2);
-  }
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out.magnitude, base);
-  out.fits = error == std::errc() && end == s.data() + s.size() &&
-             (!out.negative || out.magnitude <= uint64_t{1} << 63);
-  return out;
-}
-
-// The YAML 1.2 core schema (section 10.3.2 of the specification).
-Kind core_kind(std::string_view s) {
-  if (s.empty() || s == "~" || s == "null" || s == "Null" || s == "NULL") return Kind::kNull;
-  for (const std::string_view word : {"true", "True", "TRUE", "false", "False", "FALSE"}) {
-    if (s == word) return Kind::kBoolean;
-  }
-  const bool integer = is_digits(without_sign(s), kDigits) ||
-                       (s.starts_with("0o") && is_digits(s.substr(2), "01234567")) ||
-                       (s.starts_with("0x") && is_digits(s.substr(2), "0123456789abcdefABCDEF"));
-  if (integer) return read_integer(s).fits ? Kind::kInteger : Kind::kText;
-  if (is_core_float(s)) return Kind::kFloat;
-  return Kind::kText;
-}
-
-bool is_core_infinity(std::string_view s) {
-  const auto rest = without_sign(s);
-  return rest == ".inf" || rest == ".Inf" || rest == ".INF" || s == ".nan" || s == ".NaN" ||
-         s == ".NAN";
-}
-
-double read_double(std::string_view s) {
-  if (s.starts_with('+')) s.remove_prefix(1);
-  double number = 0;
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), number);
-  // Out of range: from_chars leaves the number alone; such text is refused before (finite()).
-  return error == std::errc() && end == s.data() + s.size() ? number : HUGE_VAL;
-}
 
 class ViewBuffer final : public std::streambuf {
  public:
@@ -317,9 +241,8 @@ Place YamlBuilder::place(const YAML::Mark& mark) {
 Kind YamlBuilder::kind_of(const YAML::Mark& mark, const std::string& tag,
                           const std::string& value) {
   if (tag == "!" || tag == "tag:yaml.org,2002:str") return Kind::kText;
-  const bool special = is_core_infinity(value);
   const Kind kind = core_kind(value);
-  if (special || (kind == Kind::kFloat && !std::isfinite(read_double(value)))) {
+  if (is_core_infinity(value) || (kind == Kind::kFloat && !core_double(value))) {
     refuse("E0401", mark, fmt::format("expected a number that JSON can hold, found {}", value),
            "put quotes around it to make it text");
   }
@@ -450,7 +373,8 @@ void YamlBuilder::close() {
 void YamlBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
   const auto found = anchors_.find(anchor);
   if (found == anchors_.end()) {
-    refuse("E0401", mark, "expected an alias of something complete, found one inside its own anchor",
+    refuse("E0401", mark,
+           "expected an alias of something complete, found one inside its own anchor",
            "a value cannot contain itself");
   }
   check_depth(mark, found->second.height);
@@ -543,136 +467,6 @@ bool YamlTree::parse(std::string_view text, YamlTree& tree, Problems& problems,
                  "a workflow begins with   weft: \"1\"");
   }
   return problems.size() == before;
-}
-
-// ---- nodes -----------------------------------------------------------------------------------
-
-Kind Node::kind() const { return tree_->cells_[at_].kind; }
-
-std::string_view Node::text() const {
-  const Cell& cell = tree_->cells_[at_];
-  CHECK(cell.kind != Kind::kList && cell.kind != Kind::kMapping);
-  return std::string_view(tree_->text_).substr(cell.first, cell.count);
-}
-
-Place Node::place() const {
-  const Cell& cell = tree_->cells_[at_];
-  return {static_cast<int>(cell.line), static_cast<int>(cell.column)};
-}
-
-uint32_t Node::size() const {
-  CHECK(is_list() || is_mapping());
-  return tree_->cells_[at_].count;
-}
-
-std::string Node::found() const {
-  switch (kind()) {
-    case Kind::kNull: return "nothing";
-    case Kind::kBoolean: return "the boolean " + std::string(text());
-    case Kind::kInteger:
-    case Kind::kFloat: return "the number " + std::string(text());
-    case Kind::kText: return "the text " + quoted(text(), 40);
-    case Kind::kList: return "a list";
-    case Kind::kMapping: return "a mapping";
-  }
-  CHECK(false);
-}
-
-json::Value Node::to_json() const {
-  switch (kind()) {
-    case Kind::kNull:
-      return nullptr;
-    case Kind::kBoolean:
-      return text()[0] == 't' || text()[0] == 'T';
-    case Kind::kInteger: {
-      const Integer i = read_integer(text());
-      if (!i.negative) {
-        return i.magnitude <= INT64_MAX ? json::Value(static_cast<int64_t>(i.magnitude))
-                                        : json::Value(i.magnitude);
-      }
-      return static_cast<int64_t>(-i.magnitude);
-    }
-    case Kind::kFloat:
-      return read_double(text());
-    case Kind::kText:
-      return json::Value(text());
-    case Kind::kList: {
-      json::Array array;
-      array.reserve(size());
-      for (const Node item : *this) array.push_back(item.to_json());
-      return array;
-    }
-    case Kind::kMapping: {
-      json::Object object;
-      object.reserve(size());
-      for (const Node key : *this) object.emplace(key.text(), key.value().to_json());
-      return object;
-    }
-  }
-  CHECK(false);
-}
-
-Node::Iterator& Node::Iterator::operator++() {
-  at_ = tree_->cells_[at_].next;
-  if (pairs_) at_ = tree_->cells_[at_].next;
-  return *this;
-}
-
-Node::Iterator Node::begin() const {
-  CHECK(is_list() || is_mapping());
-  return Iterator(tree_, tree_->cells_[at_].first, is_mapping());
-}
-Node::Iterator Node::end() const { return Iterator(tree_, kNone, is_mapping()); }
-Node Node::value() const { return Node(tree_, tree_->cells_[at_].next); }
-
-Node Node::find(std::string_view key) const {
-  if (!is_mapping()) return Node();
-  for (const Node k : *this) {
-    if (k.text() == key) return k.value();
-  }
-  return Node();
-}
-
-// Recursion is bounded by the depth that parse() allows.
-void YamlTree::append_canonical(std::string& out, Node node) const {
-  switch (node.kind()) {
-    case Kind::kList: {
-      out += '[';
-      bool first = true;
-      for (const Node item : node) {
-        if (!std::exchange(first, false)) out += ',';
-        append_canonical(out, item);
-      }
-      out += ']';
-      return;
-    }
-    case Kind::kMapping: {
-      std::vector<Node> keys;
-      for (const Node key : node) keys.push_back(key);
-      std::sort(keys.begin(), keys.end(),
-                [](const Node& a, const Node& b) { return a.text() < b.text(); });
-      out += '{';
-      for (size_t i = 0; i < keys.size(); ++i) {
-        if (i > 0) out += ',';
-        json::append_quoted(out, keys[i].text());
-        out += ':';
-        append_canonical(out, keys[i].value());
-      }
-      out += '}';
-      return;
-    }
-    case Kind::kText:
-      json::append_quoted(out, node.text());
-      return;
-    default:
-      out += json::canonical(node.to_json());
-  }
-}
-
-std::string YamlTree::canonical() const {
-  std::string out;
-  append_canonical(out, root());
-  return out;
 }
 
 }  // namespace weft::workflow

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workflow/render.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "base/env.h"
+#include "text/jinja.h"
+#include "workflow/catalog.h"
+#include "workflow/reading.h"
+
+namespace weft::workflow {
+namespace {
+
+constexpr size_t kItemsMax = 100'000;
+constexpr size_t kHintNamesMax = 1'000;
+constexpr int kDepthMax = 64;
+
+// Outputs of the steps that `step` depends on; of all steps, if there is none.
+class StepsScope final : public text::Scope {
+ public:
+  StepsScope(const RenderContext& context, std::optional<uint32_t> step)
+      : context_(context), step_(step) {}
+
+  const json::Value* find(std::string_view name) const override {
+    const auto id = context_.planner.find(name);
+    if (!id || id->item >= 0) return nullptr;
+    if (step_ && !context_.planner.graph().depends_on(*step_, id->step)) return nullptr;
+    const Execution& e = context_.state.steps[id->step].execution;
+    const bool succeeded = e.phase == Phase::kEnded && e.end == StepStatus::kSucceeded;
+    return succeeded ? &e.output : &null_;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    const auto& steps = context_.planner.workflow().steps;
+    for (uint32_t i = 0; i < steps.size() && names.size() < kHintNamesMax; ++i) {
+      if (find(steps[i].id) != nullptr) names.push_back(steps[i].id);
+    }
+    return names;
+  }
+
+ private:
+  const RenderContext& context_;
+  std::optional<uint32_t> step_;
+  json::Value null_;
+};
+
+// Remembers which secrets were read, so that what holds them can be kept apart.
+class SecretsScope final : public text::Scope {
+ public:
+  explicit SecretsScope(const json::Object& secrets) : secrets_(secrets) {}
+
+  const json::Value* find(std::string_view name) const override {
+    const json::Value* value = secrets_.if_contains(name);
+    if (value != nullptr && std::find(used.begin(), used.end(), name) == used.end()) {
+      used.emplace_back(name);
+    }
+    return value;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& secret : secrets_) names.emplace_back(secret.key());
+    return names;
+  }
+
+  mutable std::vector<std::string> used;
+
+ private:
+  const json::Object& secrets_;
+};
+
+// All names of one place in one state.
+class RunScope final : public text::Scope {
+ public:
+  struct Options {
+    std::optional<ExecutionId> id = {};     // none: the run's output
+    const Step* step = nullptr;             // the alternative
+    const json::Value* output = nullptr;    // for output_as
+  };
+  RunScope(const RenderContext& context, const Options& options)
+      : context_(context),
+        output_(options.output),
+        steps_(context, options.id ? std::optional(options.id->step) : std::nullopt),
+        secrets_(context.secrets) {
+    const State& s = context.state;
+    json::Object run{{"id", s.run}, {"started", iso8601(s.started_us)}, {"deadline", nullptr}};
+    if (s.deadline_us != 0) run["deadline"] = iso8601(s.deadline_us);
+    const Execution* e = options.id ? find_execution(s, *options.id) : nullptr;
+    const StepType* type =
+        options.step == nullptr ? nullptr : find_step_type(options.step->type);
+    if (e != nullptr && type != nullptr && type->effects) run.emplace("attempt", e->attempt);
+    run_ = std::move(run);
+    if (options.id && options.id->item >= 0) {
+      item_ = &s.steps[options.id->step].items[static_cast<size_t>(options.id->item)];
+      index_ = options.id->item;
+    }
+  }
+
+  const json::Value* find(std::string_view name) const override {
+    if (name == "input") return &context_.state.input;
+    if (name == "env") return &context_.state.env;
+    if (name == "run") return &run_;
+    if (name == "item") return item_;
+    if (name == "index" && item_ != nullptr) return &index_;
+    if (name == "output") return output_;
+    return nullptr;
+  }
+  const text::Scope* nested(std::string_view name) const override {
+    if (name == "steps") return &steps_;
+    if (name == "secrets") return &secrets_;
+    return nullptr;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names = {"input", "steps", "run", "env", "secrets"};
+    if (item_ != nullptr) names.insert(names.end(), {"item", "index"});
+    if (output_ != nullptr) names.emplace_back("output");
+    return names;
+  }
+  const std::vector<std::string>& secrets_used() const { return secrets_.used; }
+
+ private:
+  const RenderContext& context_;
+  const json::Value* output_;
+  StepsScope steps_;
+  SecretsScope secrets_;
+  json::Value run_;
+  const json::Value* item_ = nullptr;
+  json::Value index_;
+};
+
+Error expression_failed(const Error& error, std::string_view where) {
+  Error out = make_error("E0450", fmt::format("{}: {}", where, error.message), error.hint);
+  out.cause = std::make_shared<Error>(error);
+  return out;
+}
+
+Result<json::Value> render_text(std::string_view source, const text::Scope& scope,
+                                std::string_view where) {
+  if (!may_hold_expression(source)) return json::Value(source);
+  auto parsed = text::Interpolation::parse(source);
+  if (!parsed.ok()) return expression_failed(parsed.error(), where);
+  auto value = parsed->evaluate(scope);
+  if (!value.ok()) return expression_failed(value.error(), where);
+  return value;
+}
+
+// Strings anywhere in `value`; keys of objects stay as they are.
+Result<json::Value> render_value(const json::Value& value, const text::Scope& scope,
+                                 const std::string& where, int depth = 0) {
+  CHECK(depth <= kDepthMax, "the loader bounds nesting");
+  if (value.is_string()) return render_text(value.get_string(), scope, where);
+  if (value.is_array()) {
+    json::Array out;
+    out.reserve(value.get_array().size());
+    for (size_t i = 0; i < value.get_array().size(); ++i) {
+      out.push_back(TRY(render_value(value.get_array()[i], scope,
+                                     fmt::format("{}[{}]", where, i), depth + 1)));
+    }
+    return json::Value(std::move(out));
+  }
+  if (value.is_object()) {
+    json::Object out;
+    out.reserve(value.get_object().size());
+    for (const auto& member : value.get_object()) {
+      const std::string inner = fmt::format("{}.{}", where, std::string_view(member.key()));
+      out.emplace(member.key(), TRY(render_value(member.value(), scope, inner, depth + 1)));
+    }
+    return json::Value(std::move(out));
+  }
+  return value;
+}
+
+Result<bool> render_condition(const std::string& when, const text::Scope& scope,
+                              std::string_view where) {
+  if (when.empty()) return true;
+  auto parsed = text::Interpolation::parse(when);
+  if (!parsed.ok()) return expression_failed(parsed.error(), where);
+  auto value = parsed->evaluate_condition(scope);
+  if (!value.ok()) return expression_failed(value.error(), where);
+  return value;
+}
+
+Result<json::Value> render_items(const Step& step, const text::Scope& scope,
+                                 const std::string& where) {
+  json::Value items = TRY(render_value(step.for_each, scope, where));
+  if (!items.is_array()) {
+    return make_error("E0450", fmt::format("{}: expected a list, found {}", where,
+                                           json::kind_name(items)),
+                      "for_each goes over a list: a YAML list, or one {{ }} that yields one");
+  }
+  if (items.get_array().size() > kItemsMax) {
+    return make_error("E0450", fmt::format("{}: expected at most {} items, found {}", where,
+                                           kItemsMax, items.get_array().size()),
+                      "split the list over several runs");
+  }
+  return items;
+}
+
+Result<StepDecided> decided(const RenderContext& context, std::string_view path,
+                            uint16_t alternative) {
+  const auto id = context.planner.find(path);
+  CHECK(id.has_value(), "'{}' is no path of this workflow", path);
+  const Step& step = context.planner.step(path, alternative);
+  const RunScope scope(context, {.id = id, .step = &step});
+  StepDecided out;
+  out.path = path;
+  out.run = TRY(render_condition(step.when, scope, fmt::format("step '{}': when", path)));
+  if (out.run && alternative == 0 && !step.for_each.is_null()) {
+    out.items = TRY(render_items(step, scope, fmt::format("step '{}': for_each", path)));
+  }
+  return out;
+}
+
+bool is_prompt(const StepType* type, std::string_view parameter) {
+  for (const Parameter& p : type == nullptr ? std::span<const Parameter>() : type->parameters) {
+    if (p.name == parameter) return p.takes == Takes::kPrompt;
+  }
+  return false;
+}
+
+Result<text::MarkedText> render_prompt(const json::Value& source, const text::Scope& scope,
+                                       const std::string& where) {
+  auto parsed = text::Interpolation::parse(source.get_string(), {.statements = true});
+  if (!parsed.ok()) return expression_failed(parsed.error(), where);
+  auto text = parsed->evaluate_text(scope);
+  if (!text.ok()) return expression_failed(text.error(), where);
+  return text;
+}
+
+}  // namespace
+
+EventBody decide(const RenderContext& context, std::string_view path, uint16_t alternative) {
+  auto result = decided(context, path, alternative);
+  if (result.ok()) return std::move(result).value();
+  DecisionFailed failed;
+  failed.path = path;
+  failed.failure = failure_of(result.error());
+  return failed;
+}
+
+Result<Rendered> render_parameters(const RenderContext& context, const Command& start) {
+  CHECK(start.kind == Command::Kind::kStart || start.kind == Command::Kind::kResume);
+  const auto id = context.planner.find(start.path);
+  CHECK(id.has_value(), "'{}' is no path of this workflow", start.path);
+  const Step& step = context.planner.step(start.path, start.alternative);
+  const StepType* type = find_step_type(step.type);
+  const RunScope scope(context, {.id = id, .step = &step});
+  Rendered out;
+  json::Object parameters;
+  for (const auto& member : step.parameters.get_object()) {
+    const std::string where =
+        fmt::format("step '{}': parameters.{}", start.path, std::string_view(member.key()));
+    if (member.value().is_string() && is_prompt(type, member.key())) {
+      text::MarkedText text = TRY(render_prompt(member.value(), scope, where));
+      parameters.emplace(member.key(), text.text);
+      out.prompts.emplace_back(member.key(), std::move(text));
+    } else {
+      parameters.emplace(member.key(), TRY(render_value(member.value(), scope, where)));
+    }
+  }
+  out.parameters = std::move(parameters);
+  out.idempotency_key = fmt::format("{}/{}", context.state.run, start.path);
+  if (start.alternative > 0) out.idempotency_key += "/" + step.id;
+  if (!step.idempotency_key.empty()) {
+    const std::string where = fmt::format("step '{}': idempotency_key", start.path);
+    const json::Value key = TRY(render_text(step.idempotency_key, scope, where));
+    out.idempotency_key = key.is_string() ? std::string(key.get_string()) : json::dump(key);
+  }
+  out.secrets_used = scope.secrets_used();
+  return out;
+}
+
+Result<json::Value> render_step_output(const RenderContext& context, std::string_view path,
+                                       uint16_t alternative, json::Value output) {
+  const auto id = context.planner.find(path);
+  CHECK(id.has_value(), "'{}' is no path of this workflow", path);
+  const Step& step = context.planner.step(path, alternative);
+  if (step.output_as.is_null()) return output;
+  const RunScope scope(context, {.id = id, .step = &step, .output = &output});
+  return render_value(step.output_as, scope, fmt::format("step '{}': output_as", path));
+}
+
+Result<json::Value> render_run_output(const RenderContext& context) {
+  const Workflow& workflow = context.planner.workflow();
+  if (!workflow.output.is_null()) {
+    return render_value(workflow.output, RunScope(context, {}), "output");
+  }
+  json::Object out;
+  for (uint32_t i = 0; i < workflow.steps.size(); ++i) {
+    if (!context.planner.graph().successors(i).empty()) continue;
+    const Execution& e = context.state.steps[i].execution;
+    out.emplace(workflow.steps[i].id,
+                e.end == StepStatus::kSucceeded ? e.output : json::Value());
+  }
+  return json::Value(std::move(out));
+}
+
+}  // namespace weft::workflow

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Walking a tree; reading it from text is in yaml.cc, the only unit that knows yaml-cpp.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "workflow/core_schema.h"
+#include "workflow/yaml.h"
+
+namespace weft::workflow {
+
+using Kind = YamlTree::Kind;
+using Node = YamlTree::Node;
+
+Kind Node::kind() const { return tree_->cells_[at_].kind; }
+
+std::string_view Node::text() const {
+  const Cell& cell = tree_->cells_[at_];
+  CHECK(cell.kind != Kind::kList && cell.kind != Kind::kMapping);
+  return std::string_view(tree_->text_).substr(cell.first, cell.count);
+}
+
+Place Node::place() const {
+  const Cell& cell = tree_->cells_[at_];
+  return {static_cast<int>(cell.line), static_cast<int>(cell.column)};
+}
+
+uint32_t Node::size() const {
+  CHECK(is_list() || is_mapping());
+  return tree_->cells_[at_].count;
+}
+
+std::string Node::found() const {
+  switch (kind()) {
+    case Kind::kNull: return "nothing";
+    case Kind::kBoolean: return "the boolean " + std::string(text());
+    case Kind::kInteger:
+    case Kind::kFloat: return "the number " + std::string(text());
+    case Kind::kText: return "the text " + quoted(text(), 40);
+    case Kind::kList: return "a list";
+    case Kind::kMapping: return "a mapping";
+  }
+  CHECK(false);
+}
+
+json::Value Node::to_json() const {
+  switch (kind()) {
+    case Kind::kNull:
+      return nullptr;
+    case Kind::kBoolean:
+      return text()[0] == 't' || text()[0] == 'T';
+    case Kind::kInteger: {
+      const CoreInteger i = core_integer(text());
+      if (!i.negative) {
+        return i.magnitude <= INT64_MAX ? json::Value(static_cast<int64_t>(i.magnitude))
+                                        : json::Value(i.magnitude);
+      }
+      return static_cast<int64_t>(-i.magnitude);
+    }
+    case Kind::kFloat:
+      return core_double(text()).value_or(0);  // finite: parse() refused what is not
+    case Kind::kText:
+      return json::Value(text());
+    case Kind::kList: {
+      json::Array array;
+      array.reserve(size());
+      for (const Node item : *this) array.push_back(item.to_json());
+      return array;
+    }
+    case Kind::kMapping: {
+      json::Object object;
+      object.reserve(size());
+      for (const Node key : *this) object.emplace(key.text(), key.value().to_json());
+      return object;
+    }
+  }
+  CHECK(false);
+}
+
+Node::Iterator& Node::Iterator::operator++() {
+  at_ = tree_->cells_[at_].next;
+  if (pairs_) at_ = tree_->cells_[at_].next;
+  return *this;
+}
+
+Node::Iterator Node::begin() const {
+  CHECK(is_list() || is_mapping());
+  return Iterator(tree_, tree_->cells_[at_].first, is_mapping());
+}
+Node::Iterator Node::end() const { return Iterator(tree_, kNone, is_mapping()); }
+Node Node::value() const { return Node(tree_, tree_->cells_[at_].next); }
+
+Node Node::find(std::string_view key) const {
+  if (!is_mapping()) return Node();
+  for (const Node k : *this) {
+    if (k.text() == key) return k.value();
+  }
+  return Node();
+}
+
+// Recursion is bounded by the depth that parse() allows.
+void YamlTree::append_canonical(std::string& out, Node node) const {
+  switch (node.kind()) {
+    case Kind::kList: {
+      out += '[';
+      bool first = true;
+      for (const Node item : node) {
+        if (!std::exchange(first, false)) out += ',';
+        append_canonical(out, item);
+      }
+      out += ']';
+      return;
+    }
+    case Kind::kMapping: {
+      std::vector<Node> keys;
+      for (const Node key : node) keys.push_back(key);
+      std::sort(keys.begin(), keys.end(),
+                [](const Node& a, const Node& b) { return a.text() < b.text(); });
+      out += '{';
+      for (size_t i = 0; i < keys.size(); ++i) {
+        if (i > 0) out += ',';
+        json::append_quoted(out, keys[i].text());
+        out += ':';
+        append_canonical(out, keys[i].value());
+      }
+      out += '}';
+      return;
+    }
+    case Kind::kText:
+      json::append_quoted(out, node.text());
+      return;
+    default:
+      out += json::canonical(node.to_json());
+  }
+}
+
+std::string YamlTree::canonical() const {
+  std::string out;
+  append_canonical(out, root());
+  return out;
+}
+
+}  // namespace weft::workflow
