@@ -92,7 +92,7 @@ int usable_cores() {
   return granted > 0 ? std::min(cores, granted) : cores;
 }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : threads_(threads) {
   CHECK(threads >= 1 && threads <= 4096, "threads={}", threads);
   workers_.reserve(static_cast<size_t>(threads - 1));
   for (int thread = 1; thread < threads; ++thread) {
@@ -101,49 +101,58 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  stop_ = true;
+  stop_.store(true, std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
 void ThreadPool::run(int64_t parts, Call call, void* context) {
-  CHECK(parts >= 0);
+  CHECK(parts >= 0 && parts <= INT32_MAX, "{} parts", parts);
   if (parts <= 1 || workers_.empty()) {
     for (int64_t part = 0; part < parts; ++part) call(context, part, 0);
     return;
   }
-  CHECK(unfinished_.load(std::memory_order_relaxed) == 0, "a pool serves one caller at a time");
+  CHECK(unclaimed_.load(std::memory_order_relaxed) == 0, "a pool serves one caller at a time");
   call_ = call;
   context_ = context;
   parts_ = parts;
-  next_.store(0, std::memory_order_relaxed);
-  unfinished_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
+  finished_.store(0, std::memory_order_relaxed);
+  unclaimed_.store(parts, std::memory_order_release);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
   claim_parts(0);
-  int32_t left = unfinished_.load(std::memory_order_acquire);
-  while (left != 0) left = wait_change(unfinished_, left);
+  uint32_t finished = finished_.load(std::memory_order_acquire);
+  while (finished != static_cast<uint32_t>(parts)) finished = wait_change(finished_, finished);
 }
 
+// Claims by counting down. A thread that was away between reading the count and exchanging it may
+// find the next loop's count, equal by chance: then it has claimed a part of that loop, and reads
+// that loop's fields below, which is as good.
 void ThreadPool::claim_parts(int thread) {
-  while (true) {
-    const int64_t part = next_.fetch_add(1, std::memory_order_relaxed);
-    if (part >= parts_) return;
-    call_(context_, part, thread);
+  int64_t left = unclaimed_.load(std::memory_order_acquire);
+  uint32_t mine = 0;
+  while (left > 0) {
+    if (!unclaimed_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel,
+                                          std::memory_order_acquire)) {
+      continue;
+    }
+    call_(context_, parts_ - left, thread);
+    ++mine;
+    left = unclaimed_.load(std::memory_order_acquire);
   }
+  if (mine == 0) return;  // it may be the next loop's time already
+  finished_.fetch_add(mine, std::memory_order_release);
+  finished_.notify_one();
 }
 
 void ThreadPool::work(int thread) {
   const FlushDenormals flush;
   uint32_t round = 0;
   while (true) {
-    // The pool may be ahead by one round at most: the next begins when every worker has left.
     round = wait_change(round_, round);
-    if (stop_) return;
+    if (stop_.load(std::memory_order_relaxed)) return;
     claim_parts(thread);
-    unfinished_.fetch_sub(1, std::memory_order_release);
-    unfinished_.notify_one();
   }
 }
 

@@ -6,7 +6,9 @@
 // nothing may depend on how many threads there are.
 //
 // Workers spin for a short while after a loop, because the next one follows within microseconds
-// when a model runs, and then park in the kernel. Every worker flushes denormals (FTZ and DAZ).
+// when a model runs, and then park in the kernel. A loop ends when its parts have, not when every
+// worker has come by: a worker that the system keeps from running delays nobody. Every worker
+// flushes denormals (FTZ and DAZ).
 // Not here: queues, futures, nested loops. A pool serves one caller at a time.
 #pragma once
 
@@ -46,7 +48,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const { return threads_; }
 
   // Calls fn(part, thread) for every part in [0, parts), thread in [0, threads()), and returns
   // when all have finished. The parts of one thread never overlap in time.
@@ -63,15 +65,17 @@ class ThreadPool {
   void work(int thread);
   void claim_parts(int thread);
 
-  // The loop being run: written by the caller before `round_` moves, read by workers after it.
+  // The loop being run. Written by the caller while no part is left and none is running; read only
+  // by a thread that has claimed a part, which keeps the loop from ending under it.
   Call call_ = nullptr;
   void* context_ = nullptr;
   int64_t parts_ = 0;
-  bool stop_ = false;
 
-  alignas(64) std::atomic<uint32_t> round_{0};      // one more for every loop; workers wait on it
-  alignas(64) std::atomic<int64_t> next_{0};        // the next part nobody has claimed
-  alignas(64) std::atomic<int32_t> unfinished_{0};  // workers still inside this round
+  alignas(64) std::atomic<uint32_t> round_{0};      // one more for every loop; workers park on it
+  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<int64_t> unclaimed_{0};   // parts of this loop that nobody has claimed
+  alignas(64) std::atomic<uint32_t> finished_{0};   // parts that have ended; the caller parks on it
+  int threads_;
   std::vector<std::thread> workers_;
 };
 
