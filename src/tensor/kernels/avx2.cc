@@ -11,7 +11,7 @@ namespace weft::tensor {
 namespace {
 
 constexpr int kPanelF32 = 6;  // 12 accumulators, 2 weights, 1 activation of 16 registers
-constexpr int kPanelQ8 = 4;   // 8 integer accumulators, 4 for the weights' values and signs
+constexpr int kPanelQ8 = 3;   // 6 integer accumulators, 4 for the weights' values and signs
 constexpr int kFewTokens = 1;
 constexpr int kStripsAtOnce = 2;
 constexpr int kScorePairs = 2;
