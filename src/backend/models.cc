@@ -43,7 +43,7 @@ Result<std::string> Models::source_of(const std::string& name) const {
   for (const auto& [each, what] : names()) known.push_back(each);
   const bool path = name.find('/') != std::string::npos;
   return make_error("E0710",
-                    fmt::format("there is no model {}", quoted(name)),
+                    fmt::format("there is no model {}", weft::quoted(name)),
                     path ? "the directory does not exist" : name_hint(name, known) +
                                                                 ", or a directory with config.json");
 }

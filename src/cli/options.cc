@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/doctor.h"
 #include "cli/exit.h"
+#include "cli/generate.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
 
@@ -38,6 +39,49 @@ void add_tokenize(CLI::App& app, Action& action) {
       "{\"text\": s, \"untrusted\": bool?, \"specials_as_text\": bool?} -> {\"ids\": [...]}\n"
       "{\"ids\": [...], \"skip_special\": bool?} -> {\"text\": s}\n");
   command->callback([&action, options] { action = [options] { return run_tokenize(*options); }; });
+void add_chat_flags(CLI::App& command, ChatOptions& chat) {
+  command.add_option("--model", chat.model, "a name, or a directory in Hugging Face layout");
+  command.add_option("--system", chat.system, "a system message in front");
+  command.add_flag("--think", chat.think, "reason before the answer");
+  command.add_flag("--no-think", chat.no_think, "answer at once");
+  command.add_option("--thinking-budget", chat.thinking_budget, "reasoning tokens at most");
+  command.add_option("--max-tokens", chat.max_tokens, "reasoning and answer together")
+      ->capture_default_str();
+  command.add_option("--temperature", chat.temperature, "0 = the likeliest token each time");
+  command.add_option("--top-p", chat.top_p, "(0, 1]");
+  command.add_option("--top-k", chat.top_k, "0 = all");
+  command.add_option("--min-p", chat.min_p, "[0, 1]");
+  command.add_option("--repetition-penalty", chat.repetition_penalty, "1 = none");
+  command.add_option("--presence-penalty", chat.presence_penalty, "0 = none");
+  command.add_option("--frequency-penalty", chat.frequency_penalty, "0 = none");
+  command.add_option("--seed", chat.seed, "same request and seed: same tokens");
+  command.add_option("--stop", chat.stop, "a text that ends the answer; may be repeated");
+  command.add_option("--dtype", chat.precision, "f32, native or q8: arithmetic of the weights")
+      ->capture_default_str();
+  command.add_option("--threads", chat.threads, "0 = all usable cores");
+}
+
+void add_generate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand("generate", "One answer of a model, streamed");
+  add_chat_flags(*command, options->chat);
+  command->add_option("--prompt", options->prompt, "one message of a user");
+  command->add_option("--messages", options->messages, "a conversation: JSON, or @file.json");
+  command->add_option("--tools", options->tools, "OpenAI function definitions: JSON, or @file.json");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->footer(
+      "Examples:\n"
+      "  weft generate --prompt \"I was charged twice\" --no-think\n"
+      "  weft generate --model ./Qwen3-0.6B --messages @chat.json --think --thinking-budget 256\n");
+  command->callback([&action, options] { action = [options] { return run_generate(*options); }; });
+}
+
+void add_chat(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App* command = app.add_subcommand("chat", "A conversation on this terminal");
+  add_chat_flags(*command, *options);
+  command->footer("Examples:\n  weft chat\n  weft chat --model ./Qwen3-0.6B --think\n");
+  command->callback([&action, options] { action = [options] { return run_chat(*options); }; });
 }
 
 // CLI11 would only say that a subcommand is required.
@@ -65,6 +109,8 @@ int run_command_line(int argc, char** argv) {
       "  weft validate examples/*.yaml\n"
       "  weft doctor\n");
   Action action;
+  add_generate(app, action);
+  add_chat(app, action);
   add_doctor(app, action);
   add_tokenize(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {

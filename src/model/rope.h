@@ -9,7 +9,7 @@
 //   yarn     a ramp over the pair index between f_i / factor and f_i
 //
 // Everything is formed in double and rounded once, at load: at position 100,000 a float angle is
-// off by 0.01 rad. The functions are tensor/math's, because the table reaches every token and
+// off by 0.01 rad. The functions are base/math's, because the table reaches every token and
 // libm's bits depend on processor and version.
 #pragma once
 
