@@ -89,9 +89,9 @@ json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest
           {"max_tokens", request.max_tokens}};
 }
 
-// Everything about a call that the engine's callbacks need.
+// Everything about a call that the engine's callbacks need. It does not own the model: the last
+// callback runs on the engine's thread, which could then not end its own engine.
 struct Generation {
-  std::shared_ptr<LoadedModel> model;  // the engine outlives its requests
   std::shared_ptr<chat::Turn> turn;
   ChatCallbacks callbacks;
   Evidence evidence;
@@ -176,7 +176,6 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   work.max_tokens = static_cast<int>(request.max_tokens);
 
   auto generation = std::make_shared<Generation>();
-  generation->model = model;
   generation->turn =
       std::make_shared<chat::Turn>(*model->instance->tokenizer, *model->dialect, work.prompt,
                                    turn_options(*model, request));

@@ -39,6 +39,8 @@ void add_tokenize(CLI::App& app, Action& action) {
       "{\"text\": s, \"untrusted\": bool?, \"specials_as_text\": bool?} -> {\"ids\": [...]}\n"
       "{\"ids\": [...], \"skip_special\": bool?} -> {\"text\": s}\n");
   command->callback([&action, options] { action = [options] { return run_tokenize(*options); }; });
+}
+
 void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--model", chat.model, "a name, or a directory in Hugging Face layout");
   command.add_option("--system", chat.system, "a system message in front");
