@@ -4,13 +4,15 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test lint sanitize fuzz bench clean deps deps-test
+.PHONY: help run build test fuzz bench clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 deps:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build; fi
+deps-fuzz:
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build fuzz; fi
 deps-test:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test; fi
 
@@ -24,8 +26,13 @@ run: build  ## classify a Korean customer inquiry on the embedded model
 test: deps-test  ## everything: style, unit, golden, end to end, sanitizers
 	@tests/run-all $(JOBS)
 
-fuzz:      ## every parser for SECONDS_EACH (60) each, with coverage
+fuzz: deps-fuzz  ## every parser for SECONDS_EACH (60) each, with coverage
 	@for name in $$(tools/fuzz --list); do echo "== $$name"; tools/fuzz $$name $${SECONDS_EACH:-60} || exit 1; done
+
+deps-bench:
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test bench node; fi
+bench: deps-bench  ## ratios to peers and physical limits; say BENCH=engine for one of them
+	@bench/run-all $(BENCH)
 
 clean:     ## removes what was built
 	rm -rf build build-asan-ubsan build-tsan build-fuzz
