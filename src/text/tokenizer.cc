@@ -14,7 +14,7 @@ namespace {
 
 // Ids index tables, so a file must not make us allocate for absurd ones. The largest vocabularies
 // in use have some 260,000 entries.
-constexpr TokenId kIdMax = (1 << 24) - 1;
+constexpr TokenId kIdMax = (1 << 22) - 1;
 constexpr size_t kVocabBytesMax = size_t{1} << 30;
 
 // The byte-level alphabet of GPT-2: printable Latin-1 stands for itself, the other bytes, in
