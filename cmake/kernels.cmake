@@ -2,16 +2,20 @@
 # directory and the last variant's flags would win. These files include no library header and export
 # no weak symbol, so that no inline function compiled for a newer machine can end up in a path that
 # an older one runs (tests/tidy looks at the objects).
-function(weft_kernels name)
+function(weft_kernels name level)
+  # instrumented, these unrolled loops take minutes to compile at -O3
+  if(WEFT_SANITIZE OR WEFT_FUZZ)
+    set(level -O1)
+  endif()
   add_library(weft_kernels_${name} OBJECT ${CMAKE_SOURCE_DIR}/src/tensor/kernels/${name}.cc)
   target_include_directories(weft_kernels_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
-  target_compile_options(weft_kernels_${name} PRIVATE -O3 -fno-stack-protector -fno-exceptions
-                         -Wno-psabi ${ARGN})
+  target_compile_options(weft_kernels_${name} PRIVATE ${level} -fno-stack-protector
+                         -fno-exceptions -Wno-psabi ${ARGN})
   target_sources(weft_tensor PRIVATE $<TARGET_OBJECTS:weft_kernels_${name}>)
 endfunction()
 
-weft_kernels(scalar -mfma)
-weft_kernels(avx2 -mavx2 -mfma -mf16c)
-weft_kernels(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
+weft_kernels(scalar -O2 -mfma)  # the specification is not made for speed
+weft_kernels(avx2 -O3 -mavx2 -mfma -mf16c)
+weft_kernels(avx512 -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
              # g++ 12 takes the undefined pass-through operand of its own intrinsics for a bug
              -Wno-uninitialized -Wno-maybe-uninitialized)

@@ -105,8 +105,11 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
 
 void Packer::put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n, uint16_t scale) {
   uint8_t* strip = matrix_.buffer_.data() + row / kStripRows * matrix_.strip_bytes_;
-  for (int64_t i = 0; i < n; ++i) {
-    strip[q8_at(row, group * kGroup + i)] = static_cast<uint8_t>(int{values[i]} + 128);
+  uint8_t* to = strip + q8_at(row, group * kGroup);
+  uint8_t biased[kGroup];
+  for (int64_t i = 0; i < n; ++i) biased[i] = static_cast<uint8_t>(int{values[i]} + 128);
+  for (int64_t i = 0; i < n; i += 4) {  // four columns lie together, the next four a line further
+    std::memcpy(to + i * kStripRows, biased + i, static_cast<size_t>(std::min<int64_t>(4, n - i)));
   }
   uint8_t* scales = strip + groups_of(matrix_.columns_) * (kGroup * kStripRows);
   std::memcpy(scales + (group * kStripRows + row % kStripRows) * 2, &scale, 2);

@@ -33,6 +33,18 @@ void check_sequence(const SequenceRows& s, const KvView& view, int64_t rows) {
   CHECK(view.base != nullptr && view.block_stride >= view.layout.block_floats());
 }
 
+// One head of one row: keys go to a column of the block, 32 floats apart, values to a row.
+void store_head(const KvView& view, float* block, int64_t slot, int64_t head,
+                       const float* key, const float* value) {
+  const KvLayout& layout = view.layout;
+  const int64_t d = layout.head_dim;
+  float* keys = block + head * d * kBlockPositions + slot;
+  for (int64_t j = 0; j < d; ++j) keys[j * kBlockPositions] = key[j];
+  float* to = block + layout.key_floats() + (head * kBlockPositions + slot) * layout.v_dim();
+  std::memcpy(to, value, static_cast<size_t>(d) * sizeof(float));
+  std::fill(to + d, to + layout.v_dim(), 0.0f);
+}
+
 }  // namespace
 
 Rows Rows::slice(int64_t first, int64_t count) const {
@@ -206,46 +218,44 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
   CHECK(k.rows == v.rows && k.columns == layout.kv_heads * d && v.columns == k.columns);
   for (const SequenceRows& s : sequences) {
     check_sequence(s, view, k.rows);
-    for (int64_t i = 0; i < s.rows; ++i) {
-      const int64_t position = s.first_position + i;
-      const int64_t slot = position % kBlockPositions;
-      const int64_t id = s.blocks[position / kBlockPositions];
-      CHECK(id >= 0, "no block for position {}", position);
-      float* block = view.base + id * view.block_stride;
-      const float* key = k.row(s.first_row + i);
-      for (int64_t j = 0; j < k.columns; ++j) block[j * kBlockPositions + slot] = key[j];
-      float* values = block + layout.key_floats() + slot * layout.v_dim();
-      const float* value = v.row(s.first_row + i);
-      for (int32_t head = 0; head < layout.kv_heads; ++head) {
-        float* to = values + head * kBlockPositions * layout.v_dim();
-        std::memcpy(to, value + head * d, static_cast<size_t>(d) * sizeof(float));
-        std::fill(to + d, to + layout.v_dim(), 0.0f);
+    const auto store = [&](int64_t head, int) {
+      for (int64_t i = 0; i < s.rows; ++i) {
+        const int64_t position = s.first_position + i;
+        const int64_t id = s.blocks[position / kBlockPositions];
+        CHECK(id >= 0, "no block for position {}", position);
+        store_head(view, view.base + id * view.block_stride, position % kBlockPositions, head,
+                   k.row(s.first_row + i) + head * d, v.row(s.first_row + i) + head * d);
       }
+    };
+    if (s.rows * k.columns > kSerialFloats) {
+      pool_.parallel_for(layout.kv_heads, store);
+    } else {
+      for (int64_t head = 0; head < layout.kv_heads; ++head) store(head, 0);
     }
   }
 }
 
-// Rows [first, first + rows) of a sequence against one KV head.
-void Ops::attention_item(Rows out, ConstRows q, const KvView& view, const SequenceRows& sequence,
-                         const AttentionOptions& options, int64_t first, int64_t rows,
-                         int32_t kv_head, float* scratch) {
+void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
+                         const AttentionOptions& options, const AttentionItem& item,
+                         float* scratch) {
+  const SequenceRows& sequence = *item.sequence;
   const KvLayout& layout = view.layout;
   const int64_t d = layout.head_dim;
   const int32_t group = options.heads / layout.kv_heads;
   AttentionJob job{};
   job.cache = view.base;
   job.block_stride = view.block_stride;
-  job.k_offset = kv_head * d * kBlockPositions;
-  job.v_offset = layout.key_floats() + kv_head * kBlockPositions * layout.v_dim();
+  job.k_offset = item.kv_head * d * kBlockPositions;
+  job.v_offset = layout.key_floats() + item.kv_head * kBlockPositions * layout.v_dim();
   job.blocks = sequence.blocks.data();
   job.head_dim = layout.head_dim;
   job.v_dim = static_cast<int32_t>(layout.v_dim());
   job.window = options.window;
   job.scale = options.scale;
   job.scratch = scratch;
-  for (int64_t i = first; i < first + rows; ++i) {
+  for (int64_t i = item.first; i < item.first + item.rows; ++i) {
     for (int32_t g = 0; g < group; ++g) {
-      const int64_t column = (int64_t{kv_head} * group + g) * d;
+      const int64_t column = (int64_t{item.kv_head} * group + g) * d;
       job.q[job.pairs] = q.row(sequence.first_row + i) + column;
       job.out[job.pairs] = out.row(sequence.first_row + i) + column;
       job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
@@ -265,29 +275,22 @@ void Ops::attention(Rows out, ConstRows q, const KvView& view,
   CHECK(options.heads > 0 && options.heads % layout.kv_heads == 0 && options.window >= 0);
   check_same_shape(out, q);
   CHECK(q.columns == int64_t{options.heads} * layout.head_dim);
-  // An item is a few rows of a sequence and one KV head. Rows that fill a job together share it.
-  struct Item {
-    const SequenceRows* sequence;
-    int64_t first, rows;
-    int32_t kv_head;
-  };
   const int64_t rows_at_once = std::max<int64_t>(1, kPairsMax / (options.heads / layout.kv_heads));
-  std::vector<Item> items;
+  items_.clear();
   for (const SequenceRows& s : sequences) {
     check_sequence(s, view, q.rows);
     // the last rows see most: they come first, so that no thread is left with a long one
     for (int64_t end = s.rows; end > 0; end -= std::min(end, rows_at_once)) {
       const int64_t first = std::max<int64_t>(0, end - rows_at_once);
-      for (int32_t h = 0; h < layout.kv_heads; ++h) items.push_back({&s, first, end - first, h});
+      for (int32_t h = 0; h < layout.kv_heads; ++h) items_.push_back({&s, first, end - first, h});
     }
   }
   const FlushDenormals flush;
   const size_t scratch_floats =
       static_cast<size_t>(kPairsMax) * static_cast<size_t>(3 * layout.v_dim() + kSpan);
   for (Buffer& scratch : attention_scratch_) scratch.reserve(scratch_floats * sizeof(float));
-  pool_.parallel_for(std::ssize(items), [&](int64_t part, int thread) {
-    const Item& item = items[part];
-    attention_item(out, q, view, *item.sequence, options, item.first, item.rows, item.kv_head,
+  pool_.parallel_for(std::ssize(items_), [&](int64_t part, int thread) {
+    attention_item(out, q, view, options, items_[part],
                    reinterpret_cast<float*>(attention_scratch_[thread].data()));
   });
 }

@@ -130,13 +130,20 @@ class Ops {
   Ops(const KernelTable& table, int threads);
   template <class Function>
   void for_rows(int64_t rows, int64_t columns, Function&& fn);
-  void attention_item(Rows out, ConstRows q, const KvView& view, const SequenceRows& sequence,
-                      const AttentionOptions& options, int64_t first, int64_t rows, int32_t kv_head,
-                      float* scratch);
+  // Work of attention that one thread does: a few rows of a sequence and one KV head.
+  struct AttentionItem {
+    const SequenceRows* sequence;
+    int64_t first;  // within the sequence's rows
+    int64_t rows;
+    int32_t kv_head;
+  };
+  void attention_item(Rows out, ConstRows q, const KvView& view, const AttentionOptions& options,
+                      const AttentionItem& item, float* scratch);
 
   const KernelTable& table_;
   ThreadPool pool_;
   Buffer panels_;                         // packed activations of a matmul
+  std::vector<AttentionItem> items_;      // of the attention that runs; kept for its memory
   std::vector<Buffer> attention_scratch_; // one a thread
 };
 
