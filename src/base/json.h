@@ -8,7 +8,7 @@
 // form (0.7, 1e-07, 1e+22).
 //
 // Integers outside the 64-bit ranges are refused by parse() unless `big_integers` says that they
-// become strings of their digits, or the nearest double; parse_events() hands their text on untouched.
+// become strings of their digits (or doubles); parse_events() hands their text on untouched.
 #pragma once
 
 #include <boost/json/array.hpp>

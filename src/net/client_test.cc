@@ -412,10 +412,12 @@ TEST(Broken, NamesThatDoNotExist) {
 }
 
 TEST(Broken, MalformedAnswersAreErrors) {
-  for (const char* bytes : {"", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+  for (const char* bytes : {"", "garbage\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
                             "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+                            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
+                            "abc",
                             "\x15\x03\x01"}) {
     Server server([&](const std::string&, const Server::Send& send) {
       send(bytes);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "base/strings.h"
@@ -57,7 +58,8 @@ Result<Url> read(CURLU* handle, std::string_view text) {
   // "host." is "host": else the dot would make another name of it
   if (url.host.size() > 1 && url.host.back() == '.') url.host.pop_back();
   if (url.host.empty()) return bad_url(text, "has no host");
-  url.port = std::atoi(part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT).c_str());
+  const std::string port = part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  std::from_chars(port.data(), port.data() + port.size(), url.port);
   url.text = part(handle, CURLUPART_URL);
   return url;
 }
