@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random schemas and values, judged by ajv and by ours: the verdicts must agree.
-// usage: node tests/diff/schema.mjs PROGRAM [SEED [COUNT]]     (ajv is found beside tools/node)
+// usage: node tests/diff/schema.mjs PROGRAM [SEED [COUNT]]     (ajv: run tools/node/setup first)
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 const require = createRequire(process.env.NODE_TOOLS ?? new URL("../../tools/node/", import.meta.url));
