@@ -14,6 +14,7 @@
 #include "cli/doctor.h"
 #include "cli/exit.h"
 #include "cli/generate.h"
+#include "cli/logits.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
 
@@ -86,6 +87,17 @@ void add_chat(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_chat(*options); }; });
 }
 
+void add_logits(CLI::App& app, Action& action) {
+  auto options = std::make_shared<LogitsOptions>();
+  CLI::App* command = app.add_subcommand(
+      "logits", "JSON lines {tokens, top?, positions?, greedy?, chunks?} on stdin: bare logits");
+  command->add_option("--model", options->model, "a directory in Hugging Face layout");
+  command->add_option("--dtype", options->dtype, "f32 (default), native or q8");
+  command->add_option("--threads", options->threads, "0 = all usable cores")
+      ->check(CLI::Range(0, 1024));
+  command->callback([&action, options] { action = [options] { return run_logits(*options); }; });
+}
+
 // CLI11 would only say that a subcommand is required.
 std::optional<Error> unknown_command(CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return std::nullopt;
@@ -114,6 +126,7 @@ int run_command_line(int argc, char** argv) {
   add_generate(app, action);
   add_chat(app, action);
   add_doctor(app, action);
+  add_logits(app, action);
   add_tokenize(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {
     say_error(*wrong);

@@ -20,14 +20,13 @@
 #include "model/weights.h"
 #include "tensor/kv_view.h"
 #include "tensor/ops.h"
-#include "text/token.h"
 
 namespace weft::family {
 
 // Rows of one forward pass. Rows of a sequence stand together in ascending order of position;
 // all positions before a row's own are in the cache or earlier in the batch.
 struct Batch {
-  std::span<const text::TokenId> tokens;                // (rows)
+  std::span<const int32_t> tokens;                      // (rows): rows of the embedding
   std::span<const int32_t> positions;                   // (rows)
   std::span<const tensor::SequenceRows> sequences;      // cover all rows
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }

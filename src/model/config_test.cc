@@ -16,7 +16,8 @@ Result<Config> load(const std::string& directory) {
 }
 
 json::Object base_config() {
-  const json::Value value = json::parse(R"({"architectures":["Qwen3ForCausalLM"],"hidden_size":64,"vocab_size":256,
+  const json::Value value = json::parse(R"({"architectures":["Qwen3ForCausalLM"],
+    "hidden_size":64,"vocab_size":256,
     "intermediate_size":128,"num_hidden_layers":3,"num_attention_heads":4,
     "num_key_value_heads":2,"head_dim":32,"max_position_embeddings":4096,"rms_norm_eps":1e-6,
     "rope_theta":1000000,"hidden_act":"silu"})").value();

@@ -227,7 +227,8 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
       out.tensors_.begin(), out.tensors_.end(),
       [](const StoredTensor& a, const StoredTensor& b) { return a.name == b.name; });
   if (twice != out.tensors_.end()) {
-    return broken(files.where(), fmt::format("tensor {} stands in two shards", quoted(twice->name)));
+    return broken(files.where(),
+                  fmt::format("tensor {} stands in two shards", quoted(twice->name)));
   }
   return out;
 }

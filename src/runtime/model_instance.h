@@ -35,7 +35,7 @@ struct ModelInstance {
   // Absent without tokenizer.json: token ids still go in and out.
   std::optional<text::Tokenizer> tokenizer;
   std::string tokenizer_config;  // text of tokenizer_config.json, or empty
-  std::string chat_template;     // Jinja text, or empty: chat_template.jinja, else tokenizer_config's
+  std::string chat_template;     // Jinja; chat_template.jinja, else tokenizer_config's
 
   // What the outputs depend on besides the request: "weft-portable-q8-3f2a9c01d2e4".
   std::string fingerprint() const;

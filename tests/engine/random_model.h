@@ -5,6 +5,7 @@
 // 1/sqrt(inputs), norms near 1, so that activations and logits have the size of trained models'.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,7 @@
 
 #include "base/json.h"
 #include "model/files.h"
+#include "tensor/half.h"
 
 namespace weft::testing_model {
 
@@ -28,6 +30,7 @@ struct Shape {
   int context = 4096;
   double logit_scale = 4;  // standard deviation of the logits
   uint64_t seed = 1;
+  bool q8_export = false;  // matrices as weft_q8_g32 instead of BF16
 };
 
 class RandomModel {
@@ -63,8 +66,9 @@ class RandomModel {
   }
 
  private:
-  void add_entry(const std::string& name, json::Array dimensions, size_t begin) {
-    header_[name] = json::Object{{"dtype", "BF16"}, {"shape", std::move(dimensions)},
+  void add_entry(const std::string& name, std::string_view dtype, json::Array dimensions,
+                 size_t begin) {
+    header_[name] = json::Object{{"dtype", dtype}, {"shape", std::move(dimensions)},
                                  {"data_offsets", json::Array{begin, data_.size()}}};
   }
   void put(double value) {
@@ -81,15 +85,36 @@ class RandomModel {
     for (int i = 0; i < 4; ++i) sum += static_cast<double>(bits >> (16 * i) & 0xFFFF) / 65536;
     return (sum - 2) * 1.7320508;
   }
+  // X.weight int8, X.weight_scale float16 for every 32 columns, as training/ exports them.
+  void add_q8(const std::string& name, int64_t rows, int64_t columns, double deviation) {
+    std::string scales;
+    const size_t begin = data_.size();
+    for (int64_t group = 0; group < rows * columns / 32; ++group) {
+      double values[32];
+      double most = 0;
+      for (double& v : values) most = std::max(most, std::abs(v = normal() * deviation));
+      const uint16_t scale = tensor::f16_of_float(static_cast<float>(most / 127));
+      scales.append(reinterpret_cast<const char*>(&scale), 2);
+      for (const double v : values) {
+        const double q = std::round(v / tensor::float_of_f16(scale));
+        data_ += static_cast<char>(static_cast<int8_t>(std::clamp(q, -127.0, 127.0)));
+      }
+    }
+    add_entry(name, "I8", {rows, columns}, begin);
+    const size_t scales_begin = data_.size();
+    data_ += scales;
+    add_entry(name + "_scale", "F16", {rows, columns / 32}, scales_begin);
+  }
   void add(const std::string& name, int64_t rows, int64_t columns, double deviation) {
+    if (shape_.q8_export) return add_q8(name, rows, columns, deviation);
     const size_t begin = data_.size();
     for (int64_t i = 0; i < rows * columns; ++i) put(normal() * deviation);
-    add_entry(name, {rows, columns}, begin);
+    add_entry(name, "BF16", {rows, columns}, begin);
   }
   void add_norm(const std::string& name, int64_t size) {
     const size_t begin = data_.size();
     for (int64_t i = 0; i < size; ++i) put(1 + 0.1 * normal());
-    add_entry(name, {size}, begin);
+    add_entry(name, "BF16", {size}, begin);
   }
   void finish() {
     const std::string header = json::dump(header_);
@@ -98,13 +123,18 @@ class RandomModel {
     weights_ += header;
     weights_ += data_;
     data_ = {};
-    config_ = json::dump(json::Object{
+    json::Object config{
         {"architectures", json::Array{"Qwen3ForCausalLM"}}, {"hidden_size", shape_.hidden},
         {"intermediate_size", shape_.inner}, {"num_hidden_layers", shape_.layers},
         {"num_attention_heads", shape_.heads}, {"num_key_value_heads", shape_.kv_heads},
         {"head_dim", shape_.head_dim}, {"vocab_size", shape_.vocab},
         {"max_position_embeddings", shape_.context}, {"rms_norm_eps", 1e-6},
-        {"rope_theta", 1e6}, {"hidden_act", "silu"}, {"tie_word_embeddings", false}});
+        {"rope_theta", 1e6}, {"hidden_act", "silu"}, {"tie_word_embeddings", false}};
+    if (shape_.q8_export) {
+      config["quantization_config"] =
+          json::Object{{"quant_method", "weft_q8_g32"}, {"group_size", 32}};
+    }
+    config_ = json::dump(config);
   }
 
   Shape shape_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safetensors header: whatever the bytes, views lie inside the file and have their shape's size.
+// The safetensors header: whatever the bytes, views lie inside the file and fit their shapes.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// What 8-bit weights cost: q8 against f32 on random weights of Qwen3-0.6B's shape, cut to two
+// layers and 8,192 words, over 1,024 positions. And our 8-bit export: kept bit for bit.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "runtime/evaluator.h"
+#include "tensor/half.h"
+#include "tests/engine/random_model.h"
+
+namespace weft::runtime {
+namespace {
+
+using testing_model::RandomModel;
+using testing_model::Shape;
+using text::TokenId;
+
+std::shared_ptr<ModelInstance> load(model::ModelFiles files, model::Precision precision) {
+  auto loaded = ModelInstance::load(std::move(files), {.precision = precision});
+  EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
+  return loaded.value();
+}
+
+// ln softmax in double, for the divergence.
+std::vector<double> log_probabilities(std::span<const float> logits) {
+  const double most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(x - most);
+  std::vector<double> out;
+  for (const float x : logits) out.push_back(x - most - std::log(sum));
+  return out;
+}
+
+TEST(Quantised, EightBitsStayCloseToFloat) {
+  const RandomModel random({.hidden = 1024, .inner = 3072, .layers = 2, .heads = 16,
+                            .kv_heads = 8, .head_dim = 128, .vocab = 8192, .context = 2048,
+                            .seed = 20});
+  constexpr int kPositions = 1024;
+  constexpr int kSequences = 4;
+  const auto ops = tensor::Ops::create({}).value();
+  const auto exact = load(random.files(), model::Precision::kF32);
+  const auto q8 = load(random.files(), model::Precision::kQ8);
+  std::mt19937_64 draw(3);
+  double divergence = 0;
+  int agree = 0;
+  for (int s = 0; s < kSequences; ++s) {
+    std::vector<TokenId> tokens;
+    for (int i = 0; i < kPositions / kSequences; ++i) {
+      tokens.push_back(static_cast<TokenId>(draw() % 8192));
+    }
+    Evaluator a(*exact, *ops, kPositions);
+    Evaluator b(*q8, *ops, kPositions);
+    ASSERT_TRUE(a.feed(tokens).ok());
+    ASSERT_TRUE(b.feed(tokens).ok());
+    for (int i = 0; i < static_cast<int>(tokens.size()); ++i) {
+      const auto p = log_probabilities(a.logits(i));
+      const auto q = log_probabilities(b.logits(i));
+      for (size_t id = 0; id < p.size(); ++id) divergence += std::exp(p[id]) * (p[id] - q[id]);
+      const auto best = [](const auto& x) {
+        return std::max_element(x.begin(), x.end()) - x.begin();
+      };
+      agree += best(p) == best(q) ? 1 : 0;
+    }
+  }
+  RecordProperty("mean_kl", std::to_string(divergence / kPositions));
+  RecordProperty("top1", std::to_string(agree));
+  printf("mean KL %.5f, top-1 %.2f %%\n", divergence / kPositions, 100.0 * agree / kPositions);
+  EXPECT_LE(divergence / kPositions, 0.005);
+  EXPECT_GE(agree, kPositions * 98 / 100);
+}
+
+TEST(Quantised, OurExportIsKeptBitForBit) {
+  const RandomModel random({.vocab = 300, .seed = 5, .q8_export = true});
+  const auto ops = tensor::Ops::create({.threads = 1, .table = {}}).value();
+  const std::vector<TokenId> tokens = {1, 299, 17, 4, 4, 60};
+  const auto logits = [&](model::Precision precision) {
+    const auto model = load(random.files(), precision);
+    Evaluator evaluator(*model, *ops, 16);
+    EXPECT_TRUE(evaluator.feed(tokens).ok());
+    const auto row = evaluator.logits(5);
+    return std::vector<float>(row.begin(), row.end());
+  };
+  const auto native = logits(model::Precision::kNative);
+  EXPECT_EQ(native, logits(model::Precision::kQ8));
+  // Dequantised weights and float activations: near, and not the same.
+  const auto exact = logits(model::Precision::kF32);
+  double worst = 0;
+  double squares = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    worst = std::max(worst, std::abs(double{exact[i]} - native[i]));
+    squares += double{exact[i]} * exact[i];
+  }
+  EXPECT_GT(worst, 0);
+  EXPECT_LT(worst, 0.15 * std::sqrt(squares / static_cast<double>(exact.size())));
+}
+
+TEST(Quantised, RefusesAnExportThatDoesNotFit) {
+  const RandomModel plain({});
+  const RandomModel q8({.seed = 1, .q8_export = true});
+  // The configuration of one with the weights of the other.
+  model::ModelFiles a = plain.files();
+  model::ModelFiles b = q8.files();
+  model::ModelFiles mixed({{"config.json", b.read("config.json").value()},
+                           {"model.safetensors", a.read("model.safetensors").value()}}, "mixed");
+  const auto loaded = ModelInstance::load(std::move(mixed));
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.error().code, "E0212");
+  EXPECT_NE(loaded.error().message.find("is of type BF16, expected I8"), std::string::npos)
+      << loaded.error().text();
+}
+
+// The message that the style guide promises, and the others of E0212.
+TEST(Weights, SayWhatDoesNotFit) {
+  const RandomModel random({});
+  model::ModelFiles files = random.files();
+  const std::string_view weights = files.read("model.safetensors").value();
+  const std::string config(files.read("config.json").value());
+  const auto message = [&](const std::string& from, const std::string& to) {
+    std::string changed = config;
+    changed.replace(changed.find(from), from.size(), to);
+    auto loaded = ModelInstance::load(
+        model::ModelFiles({{"config.json", changed}, {"model.safetensors", weights}}, "m"));
+    return loaded.ok() ? "accepted" : loaded.error().text();
+  };
+  EXPECT_EQ(message("\"intermediate_size\":128", "\"intermediate_size\":96"),
+            "E0212 weights: tensor 'model.layers.0.mlp.gate_proj.weight' has shape (128, 64), "
+            "config says (96, 64). hint: config.json belongs to another checkpoint; did you mix "
+            "two downloads?");
+  EXPECT_NE(message("\"num_hidden_layers\":2", "\"num_hidden_layers\":3")
+                .find("tensor 'model.layers.2.input_layernorm.weight' is missing"),
+            std::string::npos);
+  EXPECT_NE(message("\"num_hidden_layers\":2", "\"num_hidden_layers\":1")
+                .find("tensor 'model.layers.1.input_layernorm.weight' (64) is in the files and has "
+                      "no place"),
+            std::string::npos);
+  EXPECT_NE(message("\"rms_norm_eps\"", "\"attention_bias\":true,\"rms_norm_eps\"")
+                .find("q_proj.bias' is missing"),
+            std::string::npos);
+  // Tied: the head of the file is known and not needed.
+  EXPECT_EQ(message("\"tie_word_embeddings\":false", "\"tie_word_embeddings\":true"), "accepted");
+}
+
+}  // namespace
+}  // namespace weft::runtime
