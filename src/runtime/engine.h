@@ -62,7 +62,8 @@ struct Request {
   std::shared_ptr<grammar::Guide> guide;     // may be null; used by the engine thread only
   bool logprobs = false;
   // Called on the engine thread, in order; they must not block, throw or call the engine's
-  // destructor. on_done comes exactly once for every request that submit() accepted.
+  // destructor. on_token comes after the guide has heard of the token; on_done exactly once for
+  // every request that submit() accepted.
   std::function<void(text::TokenId)> on_token;
   std::function<void(Completion)> on_done;
 };
