@@ -15,6 +15,8 @@
 #include "cli/exit.h"
 #include "cli/generate.h"
 #include "cli/logits.h"
+#include "cli/run.h"
+#include "cli/runs.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
 
@@ -98,6 +100,88 @@ void add_logits(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_logits(*options); }; });
 }
 
+void add_run(CLI::App& app, Action& action) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Run a workflow here and now, durably");
+  command->add_option("file", options->file, "the workflow (YAML or JSON)")->required();
+  command->add_option("-i,--input", options->inputs, "key=value, or @file.json")
+      ->allow_extra_args(false);
+  command->add_option("--model", options->model, "a name, or a model's directory or file");
+  command->add_option("--store", options->store, "database file (default: the user's own)");
+  command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
+  command->add_option("--allow-host", options->allowed_hosts,
+                      "a host that http steps may reach although its address is private")
+      ->allow_extra_args(false);
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
+  command->add_flag("--detach", options->detach, "store the run, work on it in the background")
+      ->excludes(follow);
+  command->callback([&action, options] { action = [options] { return run_workflow(*options); }; });
+}
+
+void add_runs_list(CLI::App& runs, Action& action) {
+  auto options = std::make_shared<RunsListOptions>();
+  CLI::App* command = runs.add_subcommand("list", "The newest runs");
+  command->add_option("--store", options->store, "database file");
+  command->add_option("--status", options->status, "only these, e.g. failed");
+  command->add_option("--workflow", options->workflow, "only those of this workflow id");
+  command->add_option("--limit", options->limit, "at most so many (20)")
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
+  command->add_flag("--json", options->json, "a JSON list on stdout");
+  command->callback([&action, options] { action = [options] { return list_runs(*options); }; });
+}
+
+void add_runs_resume(CLI::App& runs, Action& action) {
+  auto options = std::make_shared<RunsResumeOptions>();
+  CLI::App* command = runs.add_subcommand("resume", "Continue runs whose process is gone");
+  command->add_option("run", options->run, "id of one run (default: all that are unfinished)");
+  command->add_option("--store", options->store, "database file");
+  command->add_flag("--json", options->json, "the runs as JSON on stdout");
+  command->add_flag("--quiet", options->quiet, "only errors");
+  command->add_flag("--follow", options->follow, "show what models write");
+  command->callback([&action, options] { action = [options] { return resume_runs(*options); }; });
+}
+
+// `runs show RUN` and `explain RUN [STEP]` take the same options.
+void add_show(CLI::App& app, Action& action, int (*function)(const RunsShowOptions&)) {
+  auto options = std::make_shared<RunsShowOptions>();
+  app.add_option("run", options->run, "id of the run, or its unique end")->required();
+  if (function == &explain) app.add_option("step", options->step, "only this step");
+  app.add_option("--store", options->store, "database file");
+  app.add_flag("--json", options->json, "one JSON document on stdout");
+  app.callback(
+      [&action, options, function] { action = [=] { return function(*options); }; });
+}
+
+void add_runs_acts(CLI::App& runs, Action& action) {
+  auto options = std::make_shared<RunsActOptions>();
+  CLI::App* cancel = runs.add_subcommand("cancel", "End a run that nobody works on right now");
+  CLI::App* resolve = runs.add_subcommand("resolve", "Decide about a step that was cut off");
+  for (CLI::App* command : {cancel, resolve}) {
+    command->add_option("run", options->run, "id of the run, or its unique end")->required();
+    command->add_option("--store", options->store, "database file");
+    command->add_flag("--json", options->json, "the run as JSON on stdout");
+    command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
+  }
+  resolve->add_option("step", options->step, "the step that is unknown")->required();
+  resolve->add_option("decision", options->decision, "what to do")
+      ->required()
+      ->check(CLI::IsMember({"retry", "fail", "succeed"}));
+  resolve->add_option("--output", options->output, "of a step that succeeded, as JSON");
+}
+
+void add_runs(CLI::App& app, Action& action) {
+  CLI::App* runs = app.add_subcommand("runs", "What the store knows about runs; continue them");
+  runs->require_subcommand(1);
+  add_runs_list(*runs, action);
+  add_show(*runs->add_subcommand("show", "One run with its steps and their outputs"), action,
+           &show_run);
+  add_runs_resume(*runs, action);
+  add_runs_acts(*runs, action);
+  add_show(*app.add_subcommand("explain", "Why steps ran, waited, failed or were skipped"), action,
+           &explain);
+}
+
 // CLI11 would only say that a subcommand is required.
 std::optional<Error> unknown_command(CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return std::nullopt;
@@ -125,6 +209,8 @@ int run_command_line(int argc, char** argv) {
   Action action;
   add_generate(app, action);
   add_chat(app, action);
+  add_run(app, action);
+  add_runs(app, action);
   add_doctor(app, action);
   add_logits(app, action);
   add_tokenize(app, action);

@@ -34,7 +34,7 @@ struct AsioLoop::State {
     signals->async_wait([this](const boost::system::error_code& error, int) {
       if (error) return;
       interrupt();
-      wait_for_interrupt();
+      if (signals) wait_for_interrupt();
     });
   }
 };
@@ -70,6 +70,8 @@ void AsioLoop::on_interrupt(Task task) {
   state_->signals = std::make_unique<asio::signal_set>(state_->context, SIGINT, SIGTERM);
   state_->wait_for_interrupt();
 }
+
+void AsioLoop::default_interrupts() { state_->signals.reset(); }
 
 asio::io_context& AsioLoop::io_context() { return state_->context; }
 

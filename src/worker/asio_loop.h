@@ -27,6 +27,8 @@ class AsioLoop final : public Loop {
   void stop();
   // Calls the task on this loop for each SIGINT and SIGTERM.
   void on_interrupt(Task task);
+  // From now on they end the process, as they do by default.
+  void default_interrupts();
   boost::asio::io_context& io_context();
 
  private:

@@ -4,7 +4,9 @@
 // own, so that a change, removal, insertion or reordering inside the chain shows.
 //
 //   hash(0) = SHA-256("weft chain\n" worker "\n" epoch)
-//   hash(n) = SHA-256(hash(n-1) | run | seq | at_us | kind | path | body)   fields: u64 length, bytes
+//   hash(n) = SHA-256(hash(n-1) | run | seq | at_us | kind | path | body)
+//
+// with texts as u64 length and bytes, numbers as u64, all little-endian.
 //
 // A missing tail cannot be seen from the chain alone; signed checkpoints outside the store do that.
 #pragma once

@@ -230,6 +230,7 @@ Status Journal::scan(Written& written) {
     room = room_;
     wanted = wanted_;
   }
+  if (options_.known_dead != nullptr) TRY(end_leases_of_dead(*db_, options_.known_dead));
   const ScanNeeds needs = TRY(scan_needs(*db_));
   if (!needs.expired && (!needs.unclaimed || (room == 0 && wanted.empty()))) return ok_status();
   store::Tx tx = TRY(store::Tx::begin(*db_));

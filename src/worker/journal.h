@@ -44,6 +44,7 @@ struct JournalOptions {
   int64_t lease_ms = 15'000;
   int64_t heartbeat_ms = 5'000;
   int64_t scan_ms = 1'000;
+  KnownDead known_dead = nullptr; // null: only leases tell (liveness.h)
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 

@@ -50,6 +50,23 @@ Result<ScanNeeds> scan_needs(Db& db) {
   return needs;
 }
 
+Result<bool> end_leases_of_dead(Db& db, KnownDead known_dead) {
+  std::vector<WorkerIdentity> dead;
+  {
+    auto rows = TRY(db.query("SELECT id, epoch, labels FROM worker WHERE lease_until < $1",
+                             {INT64_MAX}));
+    while (TRY(rows->next())) {
+      if (!known_dead(rows->text(2))) continue;
+      dead.push_back({std::string(rows->text(0)), rows->int64(1)});
+    }
+  }
+  for (const WorkerIdentity& worker : dead) {
+    TRY(db.run("UPDATE worker SET lease_until = 0 WHERE id = $1 AND epoch = $2",
+               {worker.id, worker.epoch}));
+  }
+  return !dead.empty();
+}
+
 Result<int64_t> expire_workers(Db& db) {
   const int64_t now = TRY(db.now_ms());
   const int64_t runs = TRY(

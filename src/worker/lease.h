@@ -42,6 +42,10 @@ struct ScanNeeds {
 };
 Result<ScanNeeds> scan_needs(store::Db& db);
 
+// Ends the leases of workers of which `known_dead` proves that they are gone; true if there were.
+using KnownDead = bool (*)(std::string_view labels);
+Result<bool> end_leases_of_dead(store::Db& db, KnownDead known_dead);
+
 // Gives the unfinished runs of expired workers back; how many.
 Result<int64_t> expire_workers(store::Db& db);
 

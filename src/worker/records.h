@@ -26,7 +26,7 @@ struct RunRow {
   std::string definition = {};       // canonical JSON of the document
   std::string workflow = {};         // its id, for lists
   std::string input = {};            // JSON
-  std::string context = {};          // JSON: allowed roots, model; what a later worker needs as well
+  std::string context = {};          // JSON: allowed roots, model (run_context.h)
   int32_t priority = 1;
   int64_t created_us = 0;
   bool claimed = true;          // false: left for any worker to claim

@@ -27,8 +27,8 @@ struct RunSummary {
 };
 
 struct ListQuery {
-  std::string status;       // empty: any
-  std::string workflow;     // empty: any
+  std::string status = {};    // empty: any
+  std::string workflow = {};  // empty: any
   int64_t limit = 20;
 };
 // Newest first.

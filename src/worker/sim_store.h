@@ -27,6 +27,7 @@ class SimStore final : public store::Db {
   static Result<std::unique_ptr<store::Db>> open(const std::string& path, Env& env,
                                                  SimFaults& faults) {
     auto db = TRY(open_journal_store(path));
+    TRY(db->script("PRAGMA synchronous=OFF"));  // simulated processes die, the machine does not
     return Result<std::unique_ptr<store::Db>>(
         std::make_unique<SimStore>(std::move(db), env, faults));
   }

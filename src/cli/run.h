@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft run FILE`: checks the document and the input, stores the run, works on it in this process
+// and shows how it goes. The run outlives the process: after Ctrl-C or a crash any other weft
+// process continues it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft::cli {
+
+struct RunOptions {
+  std::string file;
+  std::vector<std::string> inputs;  // "key=value" or "@file.json"
+  std::string model;                // replaces the model of every llm step
+  std::string store;                // empty: the user's own
+  std::vector<std::string> allowed_hosts;  // that http steps may reach in private networks
+  bool json = false;
+  bool follow = false;              // show what models write
+  bool detach = false;              // leave the run to a process in the background
+  uint64_t seed = 0;
+};
+
+int run_workflow(const RunOptions& options);
+
+}  // namespace weft::cli

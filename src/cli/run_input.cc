@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_input.h"
+
+#include <vector>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "schema/validator.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr size_t kInputBytesMax = size_t{64} << 20;
+
+// Whether the schema says that the member is text, and nothing else.
+bool wants_text(const json::Value& schema, std::string_view key) {
+  const json::Object* object = schema.if_object();
+  const json::Value* properties = object ? object->if_contains("properties") : nullptr;
+  const json::Object* members = properties ? properties->if_object() : nullptr;
+  const json::Value* member = members ? members->if_contains(key) : nullptr;
+  const json::Object* described = member ? member->if_object() : nullptr;
+  if (described == nullptr) return false;
+  const json::Value* type = described->if_contains("type");
+  if (type != nullptr) return type->is_string() && type->as_string() == "string";
+  const json::Value* choices = described->if_contains("enum");
+  if (choices == nullptr || !choices->is_array()) return false;
+  for (const json::Value& choice : choices->as_array()) {
+    if (!choice.is_string()) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> member_names(const json::Value& schema) {
+  std::vector<std::string> names;
+  const json::Object* object = schema.if_object();
+  const json::Value* properties = object ? object->if_contains("properties") : nullptr;
+  if (properties != nullptr && properties->is_object()) {
+    for (const auto& member : properties->as_object()) names.emplace_back(member.key());
+  }
+  return names;
+}
+
+Status add_file(json::Object& input, const std::string& path) {
+  const std::string text = TRY(read_file(path, kInputBytesMax));
+  auto value = json::parse(text);
+  if (!value.ok()) return in_context(std::move(value).error(), path);
+  if (!value->is_object()) {
+    return make_error("E0902", fmt::format("{}: expected an object, found {}", quoted(path),
+                                           json::kind_name(*value)),
+                      "{\"name\": value, …}");
+  }
+  for (auto& member : value->as_object()) input[member.key()] = std::move(member.value());
+  return ok_status();
+}
+
+Status add_pair(json::Object& input, const std::string& argument, const json::Value& schema) {
+  const size_t equals = argument.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return make_error("E0902", fmt::format("-i {}: expected key=value or @file.json",
+                                           quoted(argument)),
+                      "for example: -i inquiry=\"I was charged twice\"");
+  }
+  const std::string key = argument.substr(0, equals);
+  const std::string text = argument.substr(equals + 1);
+  if (const auto at = invalid_utf8_at(text)) {
+    return make_error("E0902", fmt::format("-i {}: byte {} of the value is not UTF-8", key, *at),
+                      "set the terminal to UTF-8, or give the input as -i @file.json");
+  }
+  if (!wants_text(schema, key)) {
+    if (auto value = json::parse(text); value.ok()) {
+      input[key] = std::move(value).value();
+      return ok_status();
+    }
+  }
+  input[key] = text;
+  return ok_status();
+}
+
+}  // namespace
+
+Result<json::Value> input_of(const workflow::Workflow& workflow,
+                             std::span<const std::string> arguments) {
+  json::Object input;
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with('@')) {
+      TRY(add_file(input, argument.substr(1)));
+    } else {
+      TRY(add_pair(input, argument, workflow.input_schema));
+    }
+  }
+  json::Value value(std::move(input));
+  if (workflow.input_schema.is_null()) return value;
+  const schema::Schema schema = TRY(schema::Schema::parse(workflow.input_schema));
+  TRY(schema::apply_defaults(schema, value));
+  const auto violations = schema::validate(schema, value);
+  if (violations.empty()) return value;
+  Error error = schema::violation_error(fmt::format("input of workflow '{}'", workflow.id),
+                                        violations);
+  if (error.hint.empty()) {
+    error.hint = fmt::format("inputs: {}", join(member_names(workflow.input_schema), ", "));
+  }
+  return error;
+}
+
+}  // namespace weft::cli

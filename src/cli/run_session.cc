@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_session.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "backend/local.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "cli/config.h"
+#include "cli/exit.h"
+#include "cli/terminal.h"
+#include "worker/run_reader.h"
+#include "worker/run_report.h"
+#include "worker/schema.h"
+
+namespace weft::cli {
+namespace {
+
+// How often a run that another process works on is looked at.
+constexpr int64_t kPollUs = 300'000;
+
+// How long a run that somebody must act on may stay with another process: a lease and a scan.
+constexpr int64_t kClaimUsMax = 20'000'000;
+
+std::string_view text_of(const json::Object& object, std::string_view name) {
+  const json::Value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string_view(value->as_string())
+                                                : std::string_view();
+}
+
+}  // namespace
+
+Result<std::string> prepare_store(const std::string& store) {
+  std::string path = store.empty() ? default_store_path() : store;
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  if (!directory.empty() && !file_exists(directory)) {
+    TRY(make_directories(directory));
+    ::chmod(directory.c_str(), 0700);
+  }
+  return path;
+}
+
+RunSession::RunSession(SessionOptions options)
+    : options_(std::move(options)),
+      display_(real_env(), {.quiet = options_.quiet || (options_.json && !people_watch()),
+                            .show_tokens = options_.show_tokens}) {}
+
+// Models stop before the loop that their answers are posted to.
+RunSession::~RunSession() {
+  if (process_) process_->executor().shutdown();
+  backend_.reset();
+  process_.reset();
+}
+
+Status RunSession::start() {
+  store_path_ = TRY(prepare_store(options_.store));
+  reader_ = TRY(worker::open_journal_store(store_path_));
+  worker::ProcessOptions process_options;
+  process_options.store_path = store_path_;
+  process_options.adopt_max = options_.adopt_max;
+  process_options.allowed_hosts = options_.allowed_hosts;
+  backend_ = std::make_unique<backend::LocalBackend>();  // loads a model when a step asks for it
+  process_options.backend = backend_.get();
+  process_ = TRY(worker::Process::start(std::move(process_options),
+                                        [this](const worker::Notice& n) { on_notice(n); }));
+  return ok_status();
+}
+
+Status RunSession::close() {
+  process_->stop();
+  return process_->run();
+}
+
+void RunSession::on_notice(const worker::Notice& notice) {
+  const bool ours = waiting_for_.contains(notice.run);
+  if (ours || notice.kind == worker::Notice::Kind::kClaimed) display_.show(notice);
+  if (!ours) return;
+  if (notice.kind == worker::Notice::Kind::kRun && notice.terminal) ended(notice.run);
+  if (notice.kind == worker::Notice::Kind::kLost) process_->journal().want(notice.run);
+  if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown" && !act_) {
+    give_up(make_error("E0606",
+                       fmt::format("step '{}' of run {} was cut off; nobody knows whether it acted",
+                                   notice.path, notice.run),
+                       fmt::format("look, then decide: weft runs resolve {} {} retry|fail|succeed",
+                                   notice.run, notice.path)));
+  }
+  if (notice.kind == worker::Notice::Kind::kClaimed && act_) {
+    // Later: the executor is still in the middle of taking the run over.
+    process_->loop().post([this, run = notice.run] {
+      if (Status done = act_(process_->executor(), run); !done.ok()) give_up(done.error());
+    });
+  }
+}
+
+// Ends follow(); the runs stay as they are.
+void RunSession::give_up(Error error) {
+  refused_ = std::move(error);
+  process_->stop();
+}
+
+void RunSession::ended(const std::string& run) {
+  waiting_for_.erase(run);
+  if (waiting_for_.empty()) process_->stop();
+}
+
+// For runs that others work on; ours are reported by notices.
+void RunSession::poll() {
+  const std::set<std::string> runs = waiting_for_;
+  for (const std::string& run : runs) {
+    const auto summary = worker::read_summary(*reader_, run);
+    if (!summary.ok() || summary->finished_us != 0) ended(run);
+  }
+  if (act_ && ++polls_ * kPollUs > kClaimUsMax && process_->executor().active() == 0 &&
+      !waiting_for_.empty()) {
+    return give_up(make_error("E0612",
+                              fmt::format("run {} belongs to a process that is alive",
+                                          *waiting_for_.begin()),
+                              "stop that process first (Ctrl-C keeps the run)"));
+  }
+  process_->loop().after(kPollUs, [this] { poll(); });
+}
+
+void RunSession::interrupt() {
+  interrupted_ = true;
+  process_->loop().default_interrupts();  // a second Ctrl-C ends the process at once
+  display_.clear();
+  process_->stop();
+}
+
+int RunSession::follow(std::vector<std::string> runs) {
+  waiting_for_.insert(runs.begin(), runs.end());
+  process_->loop().on_interrupt([this] { interrupt(); });
+  process_->loop().after(kPollUs, [this] { poll(); });
+  const Status status = waiting_for_.empty() ? close() : process_->run();
+  display_.clear();
+  if (!status.ok()) {
+    say_error(status.error());
+    return kExitConfiguration;
+  }
+  if (refused_) {
+    say_error(*refused_);
+    return kExitFailed;
+  }
+  if (interrupted_) {
+    for (const std::string& run : waiting_for_) {
+      say(fmt::format("interrupted; the run is kept. continue it with: weft runs resume {}", run));
+    }
+    return kExitInterrupted;
+  }
+  return print_results(runs);
+}
+
+int RunSession::print_results(const std::vector<std::string>& runs) {
+  int exit = kExitOk;
+  for (const std::string& run : runs) {
+    auto document = worker::read_run_document(*reader_, run);
+    if (!document.ok()) {
+      say_error(document.error());
+      exit = kExitFailed;
+      continue;
+    }
+    const bool good = text_of(*document, "status") == "succeeded";
+    if (!good) exit = kExitFailed;
+    if (options_.json) {
+      print_data(json::dump(json::Value(*document), {.spaces = true, .indent = 2}));
+    } else if (good) {
+      print_data(json::dump(document->at("output"), {.spaces = true, .indent = 2}));
+    }
+    if (!good && !options_.quiet) print_failure(run, *document);
+    if (good && !options_.json && !options_.quiet) print_next_steps(run);
+  }
+  return exit;
+}
+
+void RunSession::print_failure(const std::string& run, const json::Object& document) {
+  const json::Value* failure = document.if_contains("error");
+  say(painted(fmt::format("run {} {}", run, text_of(document, "status")), Colour::kRed));
+  if (failure == nullptr || !failure->is_object()) return;
+  const json::Object& error = failure->as_object();
+  Error shown = make_error(std::string(text_of(error, "code")),
+                           std::string(text_of(error, "message")),
+                           std::string(text_of(error, "hint")));
+  if (!text_of(error, "step").empty()) {
+    shown = in_context(std::move(shown), fmt::format("step '{}'", text_of(error, "step")));
+  }
+  say_error(shown);
+  say(fmt::format("why, step by step: weft explain {}", run));
+}
+
+// Only after the first run of a store: later it would be noise.
+void RunSession::print_next_steps(const std::string& run) {
+  const auto runs = worker::list_runs(*reader_, {.limit = 2});
+  if (!runs.ok() || runs->size() > 1) return;
+  say("");
+  say(painted("Next things to try:", Colour::kBold));
+  say(fmt::format("  weft runs show {}   every step with its output and tokens", run));
+  say(fmt::format("  weft explain {}     why each step ran, and what its model was asked", run));
+  if (!options_.file.empty()) {
+    say(fmt::format("  weft run {} --json   the same for programs", options_.file));
+  }
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line around a worker process: opens the store, shows runs live, waits for the ones
+// it was asked for, handles Ctrl-C, and prints what came out. `weft run` and `weft runs resume`
+// share it. A run that another process took over meanwhile is followed through the store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/live_display.h"
+#include "store/db.h"
+#include "worker/process.h"
+
+namespace weft::backend {
+class Backend;
+}
+
+namespace weft::cli {
+
+struct SessionOptions {
+  std::string store = {};     // empty: the user's own
+  bool json = false;
+  bool quiet = false;
+  bool show_tokens = false;
+  std::vector<std::string> allowed_hosts = {};  // of http steps
+  int64_t adopt_max = 0;      // runs of dead workers this process takes over meanwhile
+  std::string file = {};      // for hints; empty: none
+};
+
+// The store's path, its directory created for this user alone.
+Result<std::string> prepare_store(const std::string& store);
+
+class RunSession {
+ public:
+  explicit RunSession(SessionOptions options);
+  ~RunSession();
+
+  Status start();
+  worker::Process& process() { return *process_; }
+  const std::string& store_path() const { return store_path_; }
+
+  // Works until all `runs` have ended; prints them; the exit code. Runs that this process does not
+  // own yet are claimed as soon as they belong to nobody.
+  int follow(std::vector<std::string> runs);
+  // Called once for each of `runs` when this process has taken it over: to cancel it, or to decide
+  // about an unknown step. follow() gives up after a while if a living process holds the run.
+  using Act = std::function<Status(worker::Executor&, const std::string& run)>;
+  void when_claimed(Act act) { act_ = std::move(act); }
+  // Writes what was decided and gives runs back, without working on them.
+  Status close();
+
+ private:
+  void on_notice(const worker::Notice& notice);
+  void ended(const std::string& run);
+  void poll();
+  void interrupt();
+  void give_up(Error error);
+  int print_results(const std::vector<std::string>& runs);
+  void print_failure(const std::string& run, const json::Object& document);
+  void print_next_steps(const std::string& run);
+
+  SessionOptions options_;
+  std::string store_path_;
+  LiveDisplay display_;
+  std::unique_ptr<backend::Backend> backend_;
+  std::unique_ptr<store::Db> reader_;
+  std::unique_ptr<worker::Process> process_;
+  std::set<std::string> waiting_for_;
+  Act act_;
+  bool interrupted_ = false;
+  int64_t polls_ = 0;
+  std::optional<Error> refused_;  // why follow() ended early
+};
+
+}  // namespace weft::cli

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/runs.h"
+
+#include <algorithm>
+
+#include "base/env.h"
+#include "base/json.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "worker/run_reader.h"
+#include "worker/run_report.h"
+#include "worker/schema.h"
+
+namespace weft::cli {
+namespace {
+
+int refuse(const Error& error) {
+  say_error(error);
+  return error.code == "E0601" ? kExitNotFound : kExitConfiguration;
+}
+
+Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
+  const std::string path = TRY(prepare_store(store));
+  return worker::open_journal_store(path);
+}
+
+Colour colour_of(std::string_view status) {
+  if (status == "succeeded") return Colour::kGreen;
+  if (status == "failed" || status == "timed_out") return Colour::kRed;
+  if (status == "skipped") return Colour::kDim;
+  return Colour::kYellow;
+}
+
+std::string duration_of(const worker::RunSummary& run) {
+  if (run.started_us == 0 || run.finished_us == 0) return "";
+  return fmt::format("{:.1f} s", static_cast<double>(run.finished_us - run.started_us) / 1e6);
+}
+
+json::Object summary_document(const worker::RunSummary& run) {
+  json::Object out{{"run", run.id}, {"workflow", run.workflow}, {"status", run.status}};
+  out["created"] = iso8601(run.created_us);
+  if (run.started_us != 0) out["started"] = iso8601(run.started_us);
+  if (run.finished_us != 0) out["finished"] = iso8601(run.finished_us);
+  if (!run.worker.empty() && run.finished_us == 0) out["worker"] = run.worker;
+  if (auto error = json::parse(run.error); !run.error.empty() && error.ok()) {
+    out["error"] = std::move(error).value();
+  }
+  return out;
+}
+
+std::string_view text_at(const json::Object& object, std::string_view name) {
+  const json::Value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string_view(value->as_string())
+                                                : std::string_view();
+}
+
+std::string tokens_text(const json::Object& step) {
+  const json::Value* tokens = step.if_contains("tokens");
+  if (tokens == nullptr) return "";
+  const json::Object& counts = tokens->as_object();
+  return fmt::format("  {}: {} prompt, {} thinking, {} answer tokens", text_at(step, "model"),
+                     counts.at("prompt").as_int64(), counts.at("reasoning").as_int64(),
+                     counts.at("answer").as_int64());
+}
+
+void print_error_member(const json::Object& object) {
+  const json::Value* error = object.if_contains("error");
+  if (error == nullptr || !error->is_object()) return;
+  const json::Object& failure = error->as_object();
+  print_data(fmt::format("    {} {}", text_at(failure, "code"), text_at(failure, "message")));
+  if (!text_at(failure, "hint").empty()) {
+    print_data(fmt::format("    hint: {}", text_at(failure, "hint")));
+  }
+}
+
+void print_history(const json::Object& step) {
+  for (const json::Value& value : step.at("history").as_array()) {
+    const json::Object& entry = value.as_object();
+    std::string line = fmt::format("    {}  {}", text_at(entry, "at"), text_at(entry, "status"));
+    if (!text_at(entry, "path").empty()) line += fmt::format("  {}", text_at(entry, "path"));
+    if (const json::Value* attempt = entry.if_contains("attempt")) {
+      line += fmt::format("  attempt {}", json::dump(*attempt));
+    }
+    if (!text_at(entry, "why").empty()) line += fmt::format("  {}", text_at(entry, "why"));
+    print_data(line);
+  }
+  const json::Value* calls = step.if_contains("calls");
+  if (calls == nullptr) return;
+  for (const json::Value& value : calls->as_array()) {
+    const json::Object& call = value.as_object();
+    print_data(fmt::format("    model {}, weights {:.12}…, prompt {:.12}…, ended by {}",
+                           text_at(call, "model"), text_at(call, "model_hash"),
+                           text_at(call, "prompt_hash"), text_at(call, "finish_reason")));
+    if (const json::Value* sampler = call.if_contains("sampler")) {
+      print_data("    sampler " + json::dump(*sampler));
+    }
+  }
+}
+
+}  // namespace
+
+int list_runs(const RunsListOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  auto runs = worker::list_runs(**db, {options.status, options.workflow, options.limit});
+  if (!runs.ok()) return refuse(runs.error());
+  if (options.json) {
+    json::Array out;
+    for (const auto& run : *runs) out.push_back(summary_document(run));
+    print_data(json::dump(json::Value(std::move(out)), {.spaces = true, .indent = 2}));
+    return kExitOk;
+  }
+  if (runs->empty()) say("no runs yet; start one with: weft run FILE");
+  for (const auto& run : *runs) {
+    print_data(fmt::format("{}  {:<10}  {}  {}  {}", run.id, run.status, iso8601(run.created_us),
+                           run.workflow, duration_of(run)));
+  }
+  return kExitOk;
+}
+
+int show_run(const RunsShowOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  const auto id = worker::find_run(**db, options.run);
+  if (!id.ok()) return refuse(id.error());
+  auto document = worker::read_run_document(**db, *id);
+  if (!document.ok()) return refuse(document.error());
+  if (options.json) {
+    print_data(json::dump(json::Value(*document), {.spaces = true, .indent = 2}));
+    return kExitOk;
+  }
+  print_data(fmt::format("run {}  {}  {}", *id, text_at(*document, "workflow"),
+                         painted(text_at(*document, "status"),
+                                 colour_of(text_at(*document, "status")))));
+  for (const auto& member : document->at("steps").as_object()) {
+    const json::Object& step = member.value().as_object();
+    const std::string_view status = text_at(step, "status");
+    print_data(fmt::format("  {:<24} {}  {} ms{}", std::string_view(member.key()),
+                           painted(status, colour_of(status)), step.at("ms").as_int64(),
+                           tokens_text(step)));
+    if (!step.at("output").is_null()) print_data("    " + json::dump(step.at("output")));
+    print_error_member(step);
+  }
+  print_data("output " + json::dump(document->at("output"), {.spaces = true, .indent = 2}));
+  print_error_member(*document);
+  return kExitOk;
+}
+
+int explain(const RunsShowOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  const auto id = worker::find_run(**db, options.run);
+  if (!id.ok()) return refuse(id.error());
+  auto document = worker::explain_run(**db, *id, options.step);
+  if (!document.ok()) return refuse(document.error());
+  if (options.json) {
+    print_data(json::dump(json::Value(*document), {.spaces = true, .indent = 2}));
+    return kExitOk;
+  }
+  print_data(fmt::format("run {}  {}", *id, text_at(*document, "status")));
+  for (const auto& member : document->at("steps").as_object()) {
+    const json::Object& step = member.value().as_object();
+    std::string line = fmt::format("  {} ({})", std::string_view(member.key()),
+                                   text_at(step, "type"));
+    const json::Array& dependencies = step.at("dependencies").as_array();
+    for (size_t i = 0; i < dependencies.size(); ++i) {
+      line += i == 0 ? "  after " : ", ";
+      line += std::string_view(dependencies[i].as_string());
+    }
+    if (dependencies.size() > 1) line += fmt::format("  ({})", text_at(step, "join"));
+    if (!text_at(step, "when").empty()) line += fmt::format("  when {}", text_at(step, "when"));
+    print_data(line);
+    print_history(step);
+  }
+  print_error_member(*document);
+  return kExitOk;
+}
+
+int resume_runs(const RunsResumeOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  std::vector<std::string> wanted;
+  if (!options.run.empty()) {
+    const auto id = worker::find_run(**db, options.run);
+    if (!id.ok()) return refuse(id.error());
+    wanted.push_back(*id);
+  } else {
+    for (const std::string_view status : {"queued", "running", "waiting"}) {
+      auto runs = worker::list_runs(**db, {.status = std::string(status), .limit = 1000});
+      if (!runs.ok()) return refuse(runs.error());
+      for (const auto& run : *runs) wanted.push_back(run.id);
+    }
+    if (wanted.empty()) say("no run is unfinished");
+  }
+  RunSession session({.store = options.store,
+                      .json = options.json,
+                      .quiet = options.quiet,
+                      .show_tokens = options.follow});
+  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  for (const std::string& run : wanted) session.process().journal().want(run);
+  return session.follow(wanted);
+}
+
+namespace {
+
+Result<workflow::UnknownResolved> resolution_of(const RunsActOptions& options) {
+  using Resolution = workflow::UnknownResolved::Resolution;
+  workflow::UnknownResolved resolved;
+  resolved.path = options.step;
+  resolved.by = "the command line";
+  if (options.decision == "retry") resolved.resolution = Resolution::kRetry;
+  if (options.decision == "succeed") resolved.resolution = Resolution::kSucceed;
+  if (!options.output.empty()) resolved.output = TRY(json::parse(options.output));
+  return resolved;
+}
+
+}  // namespace
+
+int act_on_run(const RunsActOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  const auto id = worker::find_run(**db, options.run);
+  if (!id.ok()) return refuse(id.error());
+  const auto summary = worker::read_summary(**db, *id);
+  if (!summary.ok()) return refuse(summary.error());
+  if (summary->finished_us != 0) {
+    say(fmt::format("run {} has ended already: {}", *id, summary->status));
+    return kExitFailed;
+  }
+  const auto resolved = resolution_of(options);
+  if (!resolved.ok()) return refuse(resolved.error());
+  RunSession session({.store = options.store, .json = options.json});
+  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  session.when_claimed([&](worker::Executor& executor, const std::string& run) {
+    return options.decision.empty() ? executor.cancel(run, "the command line", "")
+                                    : executor.resolve_unknown(run, *resolved);
+  });
+  session.process().journal().want(*id);
+  return session.follow({*id});
+}
+
+}  // namespace weft::cli

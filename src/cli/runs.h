@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft runs …` and `weft explain`: what the store knows about runs, and continuing them. Every
+// answer comes from the store alone, so it does not matter which process ran or runs a run.
+// Options as the command line has them; exit codes as in cli/exit.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weft::cli {
+
+struct RunsListOptions {
+  std::string store;
+  std::string status;
+  std::string workflow;
+  int64_t limit = 20;
+  bool json = false;
+};
+int list_runs(const RunsListOptions& options);
+
+struct RunsShowOptions {
+  std::string store;
+  std::string run;   // id, or a unique part of it
+  std::string step;  // explain only; empty: all
+  bool json = false;
+};
+int show_run(const RunsShowOptions& options);
+int explain(const RunsShowOptions& options);
+
+// Continues a run, or every run that belongs to nobody, until they end.
+struct RunsResumeOptions {
+  std::string store;
+  std::string run;   // empty: all
+  bool json = false;
+  bool quiet = false;
+  bool follow = false;
+};
+int resume_runs(const RunsResumeOptions& options);
+
+// Takes a run over to cancel it, or to decide about a step that was cut off.
+struct RunsActOptions {
+  std::string store;
+  std::string run;
+  std::string step;      // resolve only
+  std::string decision;  // resolve: "retry", "fail", "succeed"; empty: cancel
+  std::string output;    // resolve succeed: JSON
+  bool json = false;
+};
+int act_on_run(const RunsActOptions& options);
+
+}  // namespace weft::cli

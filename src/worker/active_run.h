@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A run while this process works on it: the planner's state, the commands still to carry out,
+// attempts in progress, timers, and the change that the current turn fills. Only the executor
+// touches it, on the loop's thread. Plain data; the rules live in executor.cc.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "worker/loop.h"
+#include "worker/notice.h"
+#include "worker/records.h"
+#include "worker/sequence.h"
+#include "worker/step_type.h"
+#include "workflow/definition.h"
+#include "workflow/planner.h"
+
+namespace weft::worker {
+
+// An attempt that was started and has not answered.
+struct Running {
+  std::string path;
+  uint32_t attempt = 0;
+  uint16_t alternative = 0;
+  const StepType* type = nullptr;
+  EffectClass effect = EffectClass::kPure;
+  std::string effect_key = {};
+  std::string in_hash = {};
+  json::Object parameters = {};         // until it begins
+  std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
+};
+
+// Key of the attempt's row in `effect`: stable over attempts where the effect is, else one each.
+inline std::string effect_row_key(const Running& running) {
+  return running.effect == EffectClass::kUnsafe
+             ? fmt::format("{}#{}", running.effect_key, running.attempt)
+             : running.effect_key;
+}
+
+using TimerKey = std::pair<std::string, workflow::TimerKind>;  // path, kind
+struct Timer {
+  int64_t at_us = 0;
+  Loop::TimerId id = 0;     // 0: not armed yet
+  bool stored = false;      // a row says so
+};
+
+struct ActiveRun {
+  ActiveRun(std::string run, std::shared_ptr<const workflow::Workflow> definition)
+      : id(std::move(run)), workflow(definition), planner(std::move(definition)) {}
+
+  std::string id;
+  std::shared_ptr<const workflow::Workflow> workflow;
+  workflow::Planner planner;
+  workflow::State state;
+  json::Object context;
+  Sequence last;                        // of the newest change handed to the journal
+  int64_t next_seq = 1;                 // of the next event
+  bool driving = false;                 // drive() is on the stack
+  bool claimed = true;                  // false: stored for somebody else
+
+  std::deque<workflow::Command> todo;
+  std::unordered_map<std::string, Running> running;  // by path
+  std::map<TimerKey, Timer> timers;
+  std::unordered_map<std::string, int64_t> output_seq;  // path -> event that holds its output
+
+  // The turn in progress.
+  Change change;
+  std::set<std::string> changed_steps;
+  std::vector<Notice> notices;
+  std::vector<TimerKey> dropped_timers;  // that have a row
+  std::vector<std::pair<std::string, uint32_t>> effects_to_start;
+};
+
+}  // namespace weft::worker

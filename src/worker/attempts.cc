@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attempts: from the planner's kStart to the event with their result. What an effect class
+// promises is kept here: pure attempts begin in the turn that decides them; others first put their
+// intent into the turn's change and begin when that change is durable.
+#include <algorithm>
+
+#include "base/digest.h"
+#include "worker/executor.h"
+#include "workflow/render.h"
+
+namespace weft::worker {
+
+using workflow::Command;
+
+void Executor::start_attempt(ActiveRun& run, const Command& command) {
+  CHECK(!run.running.contains(command.path), "{} of run {} runs already", command.path, run.id);
+  const workflow::Step& step = run.planner.step(command.path, command.alternative);
+  const json::Object no_secrets;
+  auto rendered =
+      workflow::render_parameters({run.planner, run.state, no_secrets}, command);
+  const StepType* type = find_step_type(step.type);
+  if (!rendered.ok() || type == nullptr) {
+    const Error error = rendered.ok() ? unknown_step_type(step.type) : rendered.error();
+    return apply(run, workflow::AttemptFailed{.path = command.path,
+                                              .attempt = command.attempt,
+                                              .failure = workflow::failure_of(error),
+                                              .retryable = false});
+  }
+  CHECK(rendered->parameters.is_object(), "parameters of {} are an object", command.path);
+  Running running{.path = command.path, .attempt = command.attempt};
+  running.alternative = command.alternative;
+  running.type = type;
+  running.parameters = std::move(rendered->parameters.as_object());
+  running.effect_key = std::move(rendered->idempotency_key);
+  running.effect = type->effect(running.parameters, step);
+  Running& placed = run.running.emplace(command.path, std::move(running)).first->second;
+  if (placed.effect == EffectClass::kPure) return begin(run, placed);
+  placed.in_hash = sha256_hex(json::canonical(json::Value(placed.parameters)));
+  apply(run, workflow::AttemptStarted{command.path, command.attempt});
+  note_effect(run, placed, placed.effect == EffectClass::kUnsafe ? "intent" : "keyed", "");
+  run.effects_to_start.emplace_back(command.path, command.attempt);
+}
+
+// A step that answers at once gets no attempt_started: its result says it all.
+void Executor::begin(ActiveRun& run, Running& running) {
+  const std::string path = running.path;
+  const uint32_t attempt = running.attempt;
+  const bool announced = running.effect != EffectClass::kPure;
+  const StepType& type = *running.type;
+  Started started = type.start(context_of(run, running), done_of(run, running));
+  if (started.activity && !announced) {
+    apply(run, workflow::AttemptStarted{path, attempt});
+  }
+  take(run, path, std::move(started));
+}
+
+void Executor::take(ActiveRun& run, const std::string& path, Started started) {
+  CHECK(started.outcome.has_value() != (started.activity != nullptr),
+        "a step type answers or begins");
+  const auto at = run.running.find(path);
+  CHECK(at != run.running.end(), "{} of run {} is not running", path, run.id);
+  if (started.activity) {
+    at->second.activity = std::move(started.activity);
+    return;
+  }
+  Running running = std::move(at->second);
+  run.running.erase(at);
+  finish_attempt(run, std::move(running), std::move(*started.outcome));
+}
+
+void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outcome) {
+  const std::string& path = running.path;
+  const uint32_t attempt = running.attempt;
+  if (const auto* wait = std::get_if<StepWait>(&outcome)) {
+    return apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us});
+  }
+  if (auto* failure = std::get_if<StepFailure>(&outcome)) {
+    note_effect(run, running, "failed", "");
+    add_ai_calls(run, running, std::move(failure->ai_calls));
+    return apply(run, workflow::AttemptFailed{path, attempt, workflow::failure_of(failure->error),
+                                              failure->retryable, failure->retry_after_us});
+  }
+  if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
+    CHECK(running.effect == EffectClass::kUnsafe, "{} cannot be unknown", path);
+    note_effect(run, running, "unknown", "");
+    return apply(run, workflow::AttemptUnknown{path, attempt,
+                                               workflow::failure_of(unknown->error)});
+  }
+  auto& result = std::get<StepResult>(outcome);
+  add_ai_calls(run, running, std::move(result.ai_calls));
+  const json::Object no_secrets;
+  auto output = workflow::render_step_output({run.planner, run.state, no_secrets}, path,
+                                             running.alternative, std::move(result.output));
+  note_effect(run, running, "done", "");
+  if (!output.ok()) {
+    return apply(run, workflow::AttemptFailed{.path = path,
+                                              .attempt = attempt,
+                                              .failure = workflow::failure_of(output.error()),
+                                              .retryable = false});
+  }
+  apply(run, workflow::AttemptSucceeded{path, attempt, std::move(output).value()});
+}
+
+void Executor::add_ai_calls(ActiveRun& run, const Running& running, std::vector<AiCallRow> calls) {
+  for (uint32_t n = 0; n < calls.size(); ++n) {
+    calls[n].path = running.path;
+    calls[n].attempt = running.attempt;
+    calls[n].n = n;
+    run.change.ai_calls.push_back(std::move(calls[n]));
+  }
+}
+
+// The row of an effect: its intent before, its fate after. Pure steps have none.
+void Executor::note_effect(ActiveRun& run, const Running& running, std::string state,
+                           std::string response) {
+  if (running.effect == EffectClass::kPure) return;
+  CHECK(!running.effect_key.empty(), "an effect of {} without a key", running.path);
+  run.change.effects.push_back({.key = effect_row_key(running),
+                                .path = running.path,
+                                .attempt = running.attempt,
+                                .state = std::move(state),
+                                .req_hash = running.in_hash,
+                                .response = std::move(response)});
+}
+
+void Executor::resume_attempt(ActiveRun& run, const Command& command) {
+  apply(run, workflow::AttemptResumed{command.path, command.attempt});
+  const workflow::Step& step = run.planner.step(command.path, command.alternative);
+  const json::Object no_secrets;
+  auto rendered = workflow::render_parameters({run.planner, run.state, no_secrets}, command);
+  const StepType* type = find_step_type(step.type);
+  CHECK(type != nullptr && rendered.ok(), "{} began before it waited", command.path);
+  Running running{.path = command.path, .attempt = command.attempt};
+  running.alternative = command.alternative;
+  running.type = type;
+  running.effect_key = rendered->idempotency_key;
+  running.parameters = std::move(rendered->parameters.as_object());
+  Running& placed = run.running.emplace(command.path, std::move(running)).first->second;
+  take(run, command.path, type->resume(context_of(run, placed), done_of(run, placed)));
+}
+
+void Executor::stop_attempt(ActiveRun& run, const Command& command) {
+  const auto at = run.running.find(command.path);
+  if (at == run.running.end() || at->second.attempt != command.attempt) return;
+  if (at->second.activity) at->second.activity->cancel();
+  note_effect(run, at->second, "stopped", "");
+  run.running.erase(at);
+}
+
+StepContext Executor::context_of(ActiveRun& run, const Running& running) {
+  const auto id = run.planner.find(running.path);
+  CHECK(id.has_value(), "{} of run {}", running.path, run.id);
+  const workflow::Execution* execution = workflow::find_execution(run.state, *id);
+  CHECK(execution != nullptr, "{} of run {}", running.path, run.id);
+  StepContext context;
+  context.run = run.id;
+  context.path = running.path;
+  context.attempt = running.attempt;
+  context.seed = run.state.seed;
+  context.effect = running.effect;
+  context.effect_key = running.effect_key;
+  context.now_us = journal_.now_us();
+  context.deadline_us = execution->deadline_us != 0 ? execution->deadline_us
+                                                    : run.state.deadline_us;
+  context.parameters = running.parameters;
+  context.workflow = run.workflow;
+  context.run_context = &run.context;
+  context.services = &services_;
+  context.on_progress = [weak = weak_from_this(), &loop = services_.loop, run = run.id,
+                         path = running.path](StepProgress progress) {
+    loop.post([weak, run, path, progress = std::move(progress)]() mutable {
+      if (const auto self = weak.lock()) self->on_progress(run, path, std::move(progress));
+    });
+  };
+  return context;
+}
+
+// May be called on any thread; the result counts on the loop's.
+StepDone Executor::done_of(const ActiveRun& run, const Running& running) {
+  return [weak = weak_from_this(), &loop = services_.loop, run = run.id, path = running.path,
+          attempt = running.attempt](StepOutcome outcome) {
+    loop.post([weak, run, path, attempt, outcome = std::move(outcome)]() mutable {
+      if (const auto self = weak.lock()) {
+        self->on_done(run, path, attempt, std::move(outcome));
+      }
+    });
+  };
+}
+
+void Executor::on_done(const std::string& id, const std::string& path, uint32_t attempt,
+                       StepOutcome outcome) {
+  ActiveRun* run = find(id);
+  if (run == nullptr || stopping_) return;
+  const auto at = run->running.find(path);
+  if (at == run->running.end() || at->second.attempt != attempt) return;  // stopped meanwhile
+  Running running = std::move(at->second);
+  run->running.erase(at);
+  finish_attempt(*run, std::move(running), std::move(outcome));
+  drive(*run);
+}
+
+void Executor::on_progress(const std::string& id, const std::string& path, StepProgress progress) {
+  const ActiveRun* run = find(id);
+  if (run == nullptr || !observer_ || stopping_) return;
+  Notice notice{.kind = Notice::Kind::kProgress, .run = id, .path = path};
+  notice.progress = std::move(progress);
+  notices_.emplace_back(std::move(notice), run->last);
+  release_held(journal_.durable());
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/executor.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "obs/log.h"
+#include "workflow/render.h"
+
+namespace weft::worker {
+
+using workflow::Command;
+using workflow::EventBody;
+
+namespace {
+
+// One run may not keep the loop from the others: after so many commands it queues up again.
+constexpr size_t kTurnCommandsMax = 256;
+
+}  // namespace
+
+Executor::Executor(Services services, Journal& journal, Observer observer)
+    : services_(services), journal_(journal), observer_(std::move(observer)) {}
+
+Executor::~Executor() = default;
+
+ActiveRun* Executor::find(const std::string& run) {
+  const auto found = runs_.find(run);
+  return found == runs_.end() ? nullptr : found->second.get();
+}
+
+Result<std::string> Executor::submit(NewRun request) {
+  CHECK(request.workflow != nullptr && !stopping_, "a run needs a workflow and a live executor");
+  TRY(check_step_types(*request.workflow));
+  const workflow::Workflow& definition = *request.workflow;
+  auto owned = std::make_unique<ActiveRun>(new_id(services_.env, "run_"), request.workflow);
+  ActiveRun& run = *owned;
+  run.context = std::move(request.context);
+  run.claimed = !request.detached;
+  run.change.insert = RunRow{.id = run.id,
+                             .definition_hash = definition.hash,
+                             .definition = definition.canonical,
+                             .workflow = definition.id,
+                             .input = json::dump(request.input),
+                             .context = json::dump(run.context),
+                             .priority = request.priority.value_or(definition.priority),
+                             .created_us = journal_.now_us(),
+                             .claimed = run.claimed};
+  runs_.emplace(run.id, std::move(owned));
+  const std::string id = run.id;
+  workflow::RunAccepted accepted;
+  accepted.run = run.id;
+  accepted.definition = definition.hash;
+  accepted.input = std::move(request.input);
+  accepted.env = request.env.is_null() ? json::Value(json::Object()) : std::move(request.env);
+  accepted.priority = run.change.insert->priority;
+  accepted.timeout_us = definition.timeout_us;
+  accepted.seed = request.seed;
+  apply(run, std::move(accepted));
+  if (request.detached) {
+    commit(run);
+    forget(id);
+  } else {
+    apply(run, workflow::RunStarted{});
+    drive(run);
+  }
+  return id;
+}
+
+Status Executor::cancel(const std::string& id, std::string by, std::string reason) {
+  ActiveRun* run = find(id);
+  if (run == nullptr) {
+    return make_error("E0601", fmt::format("run {} is not active in this process", quoted(id)));
+  }
+  apply(*run, workflow::CancelRequested{std::move(by), std::move(reason)});
+  drive(*run);
+  return ok_status();
+}
+
+Status Executor::resolve_unknown(const std::string& id, workflow::UnknownResolved resolution) {
+  ActiveRun* run = find(id);
+  if (run == nullptr) {
+    return make_error("E0601", fmt::format("run {} is not active in this process", quoted(id)));
+  }
+  const auto step = run->planner.find(resolution.path);
+  const workflow::Execution* execution =
+      step ? workflow::find_execution(run->state, *step) : nullptr;
+  if (execution == nullptr || execution->phase != workflow::Phase::kUnknown) {
+    return make_error("E0601", fmt::format("run {} has no unknown step {}", quoted(id),
+                                           quoted(resolution.path)),
+                      fmt::format("weft runs show {} lists its steps", id));
+  }
+  apply(*run, std::move(resolution));
+  drive(*run);
+  return ok_status();
+}
+
+// One event: to the planner, and into the change of this turn.
+void Executor::apply(ActiveRun& run, EventBody body) {
+  CHECK(!terminal(run.state.status), "run {} has ended", run.id);
+  workflow::Event event{std::max(journal_.now_us(), run.state.now_us), std::move(body)};
+  auto decision = run.planner.apply(run.state, event);
+  CHECK(decision.ok(), "{}", decision.error().text());
+  Change& change = run.change;
+  if (change.events.empty()) change.first_seq = run.next_seq;
+  std::string path(workflow::path(event));
+  if (std::holds_alternative<workflow::AttemptSucceeded>(event.body) && !decision->stale) {
+    run.output_seq[path] = run.next_seq;
+  }
+  change.events.push_back({std::string(workflow::kind(event)), std::move(path),
+                           json::dump(workflow::to_json(event)), event.at_us});
+  ++run.next_seq;
+  note_changes(run, *decision);
+  for (Command& command : decision->commands) {
+    if (command.kind == Command::Kind::kTimer) {
+      set_timer(run, command);
+    } else {
+      run.todo.push_back(std::move(command));
+    }
+  }
+}
+
+void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) {
+  for (const workflow::Change& change : decision.changes) {
+    drop_timers(run, change);
+    if (!change.path.empty()) run.changed_steps.insert(change.path);
+    if (!observer_) continue;
+    Notice notice{.run = run.id, .path = change.path, .why = change.why, .attempt = change.attempt};
+    notice.kind = change.path.empty() ? Notice::Kind::kRun : Notice::Kind::kStep;
+    notice.status = change.path.empty() ? workflow::name(change.run) : workflow::name(change.step);
+    notice.terminal = change.path.empty() ? terminal(change.run) : terminal(change.step);
+    run.notices.push_back(std::move(notice));
+  }
+}
+
+// Carries out commands until none is left or the run has had its turn, then hands the turn over.
+void Executor::drive(ActiveRun& run) {
+  CHECK(!run.driving, "run {} is driven twice", run.id);
+  if (stopping_) return;
+  run.driving = true;
+  for (size_t i = 0; i < kTurnCommandsMax && !run.todo.empty(); ++i) {
+    const Command command = std::move(run.todo.front());
+    run.todo.pop_front();
+    carry_out(run, command);
+  }
+  run.driving = false;
+  commit(run);
+  if (!run.todo.empty()) {
+    services_.loop.post([weak = weak_from_this(), id = run.id] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      if (ActiveRun* again = self->find(id)) self->drive(*again);
+    });
+  } else if (terminal(run.state.status)) {
+    forget(run.id);
+  }
+}
+
+void Executor::carry_out(ActiveRun& run, const Command& command) {
+  switch (command.kind) {
+    case Command::Kind::kDecide: {
+      const json::Object no_secrets;
+      const workflow::RenderContext context{run.planner, run.state, no_secrets};
+      return apply(run, workflow::decide(context, command.path, command.alternative));
+    }
+    case Command::Kind::kStart:
+      return start_attempt(run, command);
+    case Command::Kind::kStop:
+      return stop_attempt(run, command);
+    case Command::Kind::kResume:
+      return resume_attempt(run, command);
+    case Command::Kind::kTimer:
+      return set_timer(run, command);
+    case Command::Kind::kFinish:
+      return finish_run(run, command);
+  }
+}
+
+void Executor::finish_run(ActiveRun& run, const Command& command) {
+  if (command.run_status != workflow::RunStatus::kSucceeded) {
+    CHECK(terminal(run.state.status), "run {} ends {}", run.id, workflow::name(run.state.status));
+    return;
+  }
+  const json::Object no_secrets;
+  auto output = workflow::render_run_output({run.planner, run.state, no_secrets});
+  workflow::RunFinished finished;
+  finished.ok = output.ok();
+  if (output.ok()) {
+    finished.output = std::move(output).value();
+  } else {
+    finished.failure = workflow::failure_of(output.error());
+  }
+  apply(run, std::move(finished));
+}
+
+// Hands the turn to the journal. From here on it is decided; what it holds back waits for the disk.
+void Executor::commit(ActiveRun& run) {
+  Change change = std::exchange(run.change, Change());
+  fill_rows(run, change);
+  arm_timers(run, change);
+  if (change.events.empty() && change.effects.empty() && change.timers.empty()) return;
+  run.last = journal_.append(std::move(change));
+  for (Notice& notice : run.notices) notices_.emplace_back(std::move(notice), run.last);
+  run.notices.clear();
+  for (auto& [path, attempt] : run.effects_to_start) {
+    effects_.emplace_back(EffectStart{run.id, std::move(path), attempt}, run.last);
+  }
+  run.effects_to_start.clear();
+}
+
+void Executor::fill_rows(ActiveRun& run, Change& change) {
+  const workflow::State& state = run.state;
+  change.run = run.id;
+  change.state.status = workflow::name(state.status);
+  change.state.deadline_us = state.deadline_us;
+  change.state.started_us = state.started_us;
+  change.state.finished_us = state.ended_us;
+  if (state.failure) change.state.error = json::dump(workflow::to_json(*state.failure));
+  for (const std::string& path : run.changed_steps) {
+    const auto id = run.planner.find(path);
+    CHECK(id.has_value(), "step {} of run {}", path, run.id);
+    const workflow::Execution* execution = workflow::find_execution(state, *id);
+    CHECK(execution != nullptr, "step {} of run {}", path, run.id);
+    StepRow row{.path = path, .attempt = execution->attempt};
+    row.status = workflow::name(status(*execution));
+    if (const auto at = run.running.find(path); at != run.running.end()) {
+      row.in_hash = at->second.in_hash;
+    }
+    if (const auto at = run.output_seq.find(path); at != run.output_seq.end()) {
+      row.out_ref = fmt::format("event:{}", at->second);
+    }
+    if (execution->failure) row.error = json::dump(workflow::to_json(*execution->failure));
+    row.started_us = execution->started_us;
+    row.finished_us = execution->ended_us;
+    change.steps.push_back(std::move(row));
+  }
+  run.changed_steps.clear();
+}
+
+void Executor::forget(const std::string& id) {
+  const auto found = runs_.find(id);
+  CHECK(found != runs_.end() && !found->second->driving, "run {} cannot go now", id);
+  for (auto& [key, timer] : found->second->timers) services_.loop.cancel(timer.id);
+  runs_.erase(found);
+}
+
+void Executor::drop_run(const std::string& id) {
+  ActiveRun* run = find(id);
+  if (run == nullptr) return;
+  for (auto& [path, running] : run->running) {
+    if (running.activity) running.activity->cancel();
+  }
+  forget(id);
+}
+
+void Executor::handle(Written written) {
+  if (stopping_) return;
+  if (written.fenced) {
+    for (auto at = runs_.begin(); at != runs_.end();) {
+      const std::string id = (at++)->first;
+      ActiveRun& run = *find(id);
+      if (run.last <= written.fenced_until) written.lost.push_back(id);
+    }
+  }
+  for (const std::string& id : written.lost) {
+    drop_run(id);
+    std::erase_if(notices_, [&](const auto& held) { return held.inside().run == id; });
+    std::erase_if(effects_, [&](const auto& held) { return held.inside().run == id; });
+    if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
+  }
+  release_held(written.durable);
+  for (const StoredRun& stored : written.claimed) {
+    if (const Status adopted = adopt(stored); !adopted.ok()) {
+      obs::log(obs::Level::kError, "executor", "cannot continue run {}: {}", stored.summary.id,
+               adopted.error().text());
+    }
+  }
+  if (written.failed) {
+    journal_error_ = std::move(written.failed);
+    shutdown();
+  }
+}
+
+void Executor::release_held(const Durable& durable) {
+  while (!effects_.empty() && durable.covers(effects_.front().until())) {
+    const EffectStart start = std::move(effects_.front()).release(durable);
+    effects_.pop_front();
+    ActiveRun* run = find(start.run);
+    if (run == nullptr) continue;
+    const auto found = run->running.find(start.path);
+    if (found == run->running.end() || found->second.attempt != start.attempt) continue;  // stopped
+    begin(*run, found->second);
+    drive(*run);
+  }
+  while (!notices_.empty() && durable.covers(notices_.front().until())) {
+    const Notice notice = std::move(notices_.front()).release(durable);
+    notices_.pop_front();
+    observer_(notice);
+  }
+}
+
+void Executor::shutdown() {
+  stopping_ = true;
+  for (auto& [id, run] : runs_) {
+    for (auto& [path, running] : run->running) {
+      if (running.activity) running.activity->cancel();
+    }
+    for (auto& [key, timer] : run->timers) services_.loop.cancel(timer.id);
+  }
+  runs_.clear();
+  effects_.clear();
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The executor drives runs: it feeds events to the pure planner, carries out the commands that
+// come back, and hands every turn to the journal as one Change. It decides nothing about a
+// workflow (the planner does) and writes nothing itself (the journal does).
+//
+//   event → planner.apply → commands → start, stop, timer, … → events → … → one Change → journal
+//
+// It goes on from what is decided: pure steps start on inputs that are not on disk yet. What
+// leaves the process waits in two queues of Held things: starts of effects, and notices to
+// observers. handle(Written) lets them out. A run that the journal reports lost is dropped with
+// everything held for it.
+//
+// One thread, the loop's; no locks. Activities answer from anywhere through Loop::post.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "worker/active_run.h"
+#include "worker/journal.h"
+#include "worker/loop.h"
+#include "worker/notice.h"
+#include "worker/sequence.h"
+#include "worker/step_type.h"
+
+namespace weft::worker {
+
+struct NewRun {
+  std::shared_ptr<const workflow::Workflow> workflow;
+  json::Value input;            // checked and completed already
+  json::Value env;              // object: the allow-listed environment
+  json::Object context;         // see run_context.h
+  std::optional<int32_t> priority;
+  uint64_t seed = 0;
+  bool detached = false;        // only stored; whoever claims it runs it
+};
+
+class Executor : public std::enable_shared_from_this<Executor> {
+ public:
+  using Observer = std::function<void(const Notice&)>;
+  Executor(Services services, Journal& journal, Observer observer);
+  ~Executor();
+
+  // Decides that the run exists and starts it. E0602: a step type that this edition has not.
+  Result<std::string> submit(NewRun run);
+  // E0601 if the run is not active here.
+  Status cancel(const std::string& run, std::string by, std::string reason);
+  Status resolve_unknown(const std::string& run, workflow::UnknownResolved resolution);
+
+  // What the journal brought about. In the order of the journal's reports.
+  void handle(Written written);
+
+  // Ends all activities without writing anything about them: whoever claims the runs next sees
+  // attempts that were cut off. Nothing happens after this.
+  void shutdown();
+
+  size_t active() const { return runs_.size(); }
+  const std::optional<Error>& journal_error() const { return journal_error_; }
+
+ private:
+  // An attempt with effects that may begin once `until` is durable.
+  struct EffectStart {
+    std::string run;
+    std::string path;
+    uint32_t attempt = 0;
+  };
+
+  ActiveRun* find(const std::string& run);
+  void apply(ActiveRun& run, workflow::EventBody body);
+  void note_changes(ActiveRun& run, const workflow::Decision& decision);
+  void drive(ActiveRun& run);
+  void carry_out(ActiveRun& run, const workflow::Command& command);
+  void commit(ActiveRun& run);
+  void fill_rows(ActiveRun& run, Change& change);
+  void finish_run(ActiveRun& run, const workflow::Command& command);
+  void forget(const std::string& run);
+
+  // attempts.cc
+  void start_attempt(ActiveRun& run, const workflow::Command& command);
+  void begin(ActiveRun& run, Running& running);
+  void resume_attempt(ActiveRun& run, const workflow::Command& command);
+  void stop_attempt(ActiveRun& run, const workflow::Command& command);
+  void take(ActiveRun& run, const std::string& path, Started started);
+  void finish_attempt(ActiveRun& run, Running running, StepOutcome outcome);
+  void note_effect(ActiveRun& run, const Running& running, std::string state, std::string response);
+  void add_ai_calls(ActiveRun& run, const Running& running, std::vector<AiCallRow> calls);
+  void on_done(const std::string& run, const std::string& path, uint32_t attempt,
+               StepOutcome outcome);
+  void on_progress(const std::string& run, const std::string& path, StepProgress progress);
+  StepContext context_of(ActiveRun& run, const Running& running);
+  StepDone done_of(const ActiveRun& run, const Running& running);
+
+  // timers.cc
+  void set_timer(ActiveRun& run, const workflow::Command& command);
+  void drop_timers(ActiveRun& run, const workflow::Change& change);
+  void arm_timers(ActiveRun& run, Change& change);
+  void on_timer(const std::string& run, const TimerKey& key);
+
+  // recovery.cc
+  Status adopt(const StoredRun& stored);
+  void interrupt_running(ActiveRun& run, const StoredRun& stored);
+
+  void release_held(const Durable& durable);
+  void drop_run(const std::string& run);
+
+  Services services_;
+  Journal& journal_;
+  Observer observer_;
+  std::unordered_map<std::string, std::unique_ptr<ActiveRun>> runs_;
+  std::deque<Held<Notice>> notices_;
+  std::deque<Held<EffectStart>> effects_;
+  std::optional<Error> journal_error_;
+  bool stopping_ = false;
+};
+
+}  // namespace weft::worker

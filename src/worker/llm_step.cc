@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// llm: one chat call through the backend. `system` and `prompt`, or `messages`; with `output` (a
+// JSON Schema) the answer must be JSON that fits it, else it is text. Everything that is needed to
+// make the same decision again is recorded with the result.
+//
+// The seed of an attempt follows from the run's seed, the path and the attempt: a run repeated with
+// one seed repeats its answers, a retry gets another chance.
+#include <algorithm>
+
+#include "backend/backend.h"
+#include "base/digest.h"
+#include "base/strings.h"
+#include "schema/validator.h"
+#include "worker/run_context.h"
+#include "worker/step_types.h"
+
+namespace weft::worker {
+namespace {
+
+using backend::ChatRequest;
+using backend::ChatResult;
+
+constexpr std::string_view kSchemaLead = "\n\nAnswer with JSON that matches this schema:\n";
+
+uint64_t seed_of(const StepContext& context) {
+  const Sha256 digest =
+      sha256(fmt::format("{}\n{}\n{}", context.seed, context.path, context.attempt));
+  uint64_t seed = 0;
+  for (int i = 0; i < 8; ++i) seed = seed << 8 | digest[static_cast<size_t>(i)];
+  return seed >> 1;  // fits a signed integer, as JSON readers expect
+}
+
+Status number_into(const json::Object& parameters, std::string_view name,
+                   std::optional<double>& out) {
+  const json::Value* value = parameters.if_contains(name);
+  if (value == nullptr || value->is_null()) return ok_status();
+  if (!value->is_number()) {
+    return wrong_parameter(name, "a number", std::string(json::kind_name(*value)));
+  }
+  out = value->to_number<double>();
+  return ok_status();
+}
+
+Result<std::optional<int64_t>> integer_of(const json::Object& parameters, std::string_view name) {
+  const json::Value* value = parameters.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::optional<int64_t>();
+  if (!value->is_int64()) {
+    return wrong_parameter(name, "an integer", std::string(json::kind_name(*value)));
+  }
+  return std::optional<int64_t>(value->as_int64());
+}
+
+// `mode`, or what workflow_config says about `class`; adaptive leaves it to the model.
+Result<backend::Thinking> thinking_of(const StepContext& context) {
+  std::string mode = TRY(text_parameter_or(context.parameters, "mode", ""));
+  const std::string kind = TRY(text_parameter_or(context.parameters, "class", ""));
+  if (mode.empty() && !kind.empty()) {
+    for (const auto& [name, selected] : context.workflow->config.mode_selection) {
+      if (name == kind) mode = selected;
+    }
+  }
+  if (mode == "non_reasoning") return backend::Thinking::kOff;
+  if (mode == "reasoning") return backend::Thinking::kOn;
+  if (mode.empty() || mode == "adaptive") return backend::Thinking::kAuto;
+  return wrong_parameter("mode", "non_reasoning, reasoning or adaptive", quoted(mode));
+}
+
+Result<std::optional<int64_t>> thinking_budget(const json::Object& parameters) {
+  const json::Value* thinking = parameters.if_contains("thinking");
+  if (thinking == nullptr) return std::optional<int64_t>();
+  if (!thinking->is_object()) {
+    return wrong_parameter("thinking", "{budget_tokens, limit_tokens}",
+                           std::string(json::kind_name(*thinking)));
+  }
+  const json::Object& object = thinking->as_object();
+  const json::Value* budget = object.if_contains("budget_tokens");
+  const bool automatic =
+      budget == nullptr || (budget->is_string() && budget->as_string() == "auto");
+  auto limit = TRY(integer_of(object, "limit_tokens"));
+  if (automatic) return limit;
+  const auto fixed = TRY(integer_of(object, "budget_tokens"));
+  if (limit && fixed) return std::optional<int64_t>(std::min(*limit, *fixed));
+  return fixed;
+}
+
+Result<json::Array> messages_of(const json::Object& parameters, const json::Value* output) {
+  json::Array messages;
+  if (const json::Value* given = parameters.if_contains("messages")) {
+    if (!given->is_array()) {
+      return wrong_parameter("messages", "a list", std::string(json::kind_name(*given)));
+    }
+    messages = given->as_array();
+  }
+  std::string system = TRY(text_parameter_or(parameters, "system", ""));
+  while (system.ends_with('\n')) system.pop_back();
+  // Whoever writes a system text says there what to answer; small models are best left with it.
+  if (output != nullptr && system.empty()) {
+    system = std::string(kSchemaLead) + json::dump(*output, {.spaces = true});
+  }
+  if (!system.empty()) {
+    messages.insert(messages.begin(),
+                    json::Object{{"role", "system"}, {"content", std::string(trim(system))}});
+  }
+  if (parameters.contains("prompt")) {
+    messages.push_back(
+        json::Object{{"role", "user"}, {"content", TRY(text_parameter(parameters, "prompt"))}});
+  }
+  return messages;
+}
+
+Status add_sampling(const json::Object& parameters, ChatRequest& request) {
+  TRY(number_into(parameters, "temperature", request.temperature));
+  TRY(number_into(parameters, "top_p", request.top_p));
+  TRY(number_into(parameters, "min_p", request.min_p));
+  TRY(number_into(parameters, "repetition_penalty", request.repetition_penalty));
+  TRY(number_into(parameters, "presence_penalty", request.presence_penalty));
+  TRY(number_into(parameters, "frequency_penalty", request.frequency_penalty));
+  request.top_k = TRY(integer_of(parameters, "top_k"));
+  request.max_tokens = TRY(integer_of(parameters, "max_tokens")).value_or(request.max_tokens);
+  const auto seed = TRY(integer_of(parameters, "seed"));
+  if (seed) request.seed = static_cast<uint64_t>(*seed);
+  const json::Value* stop = parameters.if_contains("stop");
+  if (stop == nullptr) return ok_status();
+  if (stop->is_string()) {
+    request.stop.emplace_back(stop->as_string());
+    return ok_status();
+  }
+  if (!stop->is_array()) {
+    return wrong_parameter("stop", "text or a list of texts", std::string(json::kind_name(*stop)));
+  }
+  for (const json::Value& text : stop->as_array()) {
+    if (!text.is_string()) {
+      return wrong_parameter("stop", "texts", std::string(json::kind_name(text)));
+    }
+    request.stop.emplace_back(text.as_string());
+  }
+  return ok_status();
+}
+
+Result<ChatRequest> request_of(const StepContext& context) {
+  const json::Object& parameters = context.parameters;
+  ChatRequest request;
+  request.model = TRY(text_parameter_or(parameters, "model", "default"));
+  const std::string chosen = run_context_from_json(*context.run_context).model;
+  if (!chosen.empty()) request.model = chosen;
+  request.seed = seed_of(context);
+  request.thinking = TRY(thinking_of(context));
+  request.thinking_budget_tokens = TRY(thinking_budget(parameters));
+  request.messages = TRY(messages_of(parameters, parameters.if_contains("output")));
+  TRY(add_sampling(parameters, request));
+  return request;
+}
+
+std::string bytes_of(const std::vector<int32_t>& ids) {
+  std::string bytes;
+  bytes.reserve(ids.size() * 4);
+  for (const int32_t id : ids) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes += static_cast<char>(static_cast<uint32_t>(id) >> shift & 0xff);
+    }
+  }
+  return bytes;
+}
+
+AiCallRow evidence_of(const ChatResult& result) {
+  AiCallRow row;
+  row.model = result.evidence.model;
+  row.model_hash = result.evidence.model_hash;
+  row.template_hash = result.evidence.template_hash;
+  row.fingerprint = result.evidence.system_fingerprint;
+  row.sampler = json::dump(json::Value(result.evidence.sampler));
+  row.prompt_ids = bytes_of(result.evidence.prompt_ids);
+  row.output_ids = bytes_of(result.evidence.output_ids);
+  row.prompt_hash = sha256_hex(row.prompt_ids);
+  row.reasoning = result.reasoning;
+  row.finish_reason = result.finish_reason;
+  row.tokens_prompt = result.tokens.prompt;
+  row.tokens_reasoning = result.tokens.reasoning;
+  row.tokens_answer = result.tokens.answer;
+  row.prefill_us = static_cast<int64_t>(result.prefill_seconds * 1e6);
+  row.decode_us = static_cast<int64_t>(result.decode_seconds * 1e6);
+  return row;
+}
+
+// Models like to wrap JSON in a code block; what stands inside counts.
+std::string_view json_part(std::string_view text) {
+  text = trim(text);
+  if (!text.starts_with("```") || !text.ends_with("```") || text.size() < 6) return text;
+  text.remove_suffix(3);
+  const size_t line = text.find('\n');
+  return line == std::string_view::npos ? text : trim(text.substr(line + 1));
+}
+
+Result<json::Value> answer_of(const ChatResult& result, const json::Value* output) {
+  if (output == nullptr) return json::Value(result.content);
+  const schema::Schema schema = TRY(schema::Schema::parse(*output));
+  auto value = json::parse(json_part(result.content));
+  if (!value.ok()) {
+    return make_error("E0609",
+                      fmt::format("expected JSON from the model, found {}: {}",
+                                  quoted(result.content, 120), value.error().message),
+                      result.finish_reason == "length"
+                          ? "the answer was cut off: raise max_tokens"
+                          : "retry the step, or use a larger model: --model NAME");
+  }
+  const auto violations = schema::validate(schema, *value);
+  if (violations.empty()) return value;
+  Error error = schema::violation_error("the model's answer", violations);
+  error.code = "E0609";
+  return error;
+}
+
+StepOutcome outcome_of(Result<ChatResult> result, const json::Value* output) {
+  if (!result.ok()) {
+    // What the backend refuses (no such model, prompt too long) it would refuse again.
+    return StepFailure{std::move(result).error(), false, 0};
+  }
+  auto answer = answer_of(*result, output);
+  if (!answer.ok()) {
+    StepFailure failure{std::move(answer).error(), true, 0};
+    failure.ai_calls.push_back(evidence_of(*result));
+    return failure;
+  }
+  StepResult success{std::move(answer).value(), {}};
+  success.ai_calls.push_back(evidence_of(*result));
+  return success;
+}
+
+class LlmActivity final : public Activity {
+ public:
+  explicit LlmActivity(std::shared_ptr<backend::ChatCall> call) : call_(std::move(call)) {}
+  void cancel() override { call_->cancel(); }
+
+ private:
+  std::shared_ptr<backend::ChatCall> call_;
+};
+
+class LlmStep final : public StepType {
+ public:
+  std::string_view name() const override { return "llm"; }
+  // A model in this process gives the same answer again.
+  EffectClass effect(const json::Object&, const workflow::Step&) const override {
+    return EffectClass::kPure;
+  }
+  Started start(StepContext context, StepDone done) const override {
+    auto request = request_of(context);
+    if (!request.ok()) return failed(std::move(request).error(), false);
+    if (context.services->backend == nullptr) {
+      return failed(make_error("E0610", "this process runs no models"), false);
+    }
+    std::shared_ptr<const json::Value> output;
+    if (const json::Value* schema = context.parameters.if_contains("output")) {
+      output = std::make_shared<const json::Value>(*schema);
+    }
+    backend::ChatCallbacks callbacks;
+    callbacks.on_delta = [report = std::move(context.on_progress)](const backend::ChatDelta& d) {
+      report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
+    };
+    callbacks.on_done = [done = std::move(done), output](Result<ChatResult> result) {
+      done(outcome_of(std::move(result), output.get()));
+    };
+    auto call = context.services->backend->chat(std::move(*request), std::move(callbacks));
+    CHECK(call != nullptr, "a chat call without a handle");
+    return {std::nullopt, std::make_unique<LlmActivity>(std::move(call))};
+  }
+};
+
+}  // namespace
+
+const StepType& llm_step() {
+  static const LlmStep step;
+  return step;
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/process.h"
+
+#include "net/client.h"
+#include "worker/liveness.h"
+#include "worker/schema.h"
+
+namespace weft::worker {
+namespace {
+
+constexpr int kPoolThreads = 4;  // file work is short; more would only queue at the disk
+
+}  // namespace
+
+Process::Process(ProcessOptions options)
+    : options_(std::move(options)),
+      pool_(kPoolThreads),
+      http_(std::make_unique<net::Client>(
+          loop_.io_context(),
+          net::ClientOptions{.policy = {.allow_private = false,
+                                        .allowed_hosts = options_.allowed_hosts}})),
+      services_{real_env(), loop_, pool_, options_.backend, http_.get()} {}
+
+Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
+                                                Executor::Observer observer) {
+  std::unique_ptr<Process> process(new Process(std::move(options)));
+  Process& self = *process;
+  JournalOptions journal_options;
+  journal_options.open = [path = self.options_.store_path] { return open_journal_store(path); };
+  journal_options.labels = process_labels();
+  journal_options.known_dead = &known_dead;
+  // The first report may come before the executor exists: it finds it through the loop, later.
+  self.journal_ = TRY(Journal::open(real_env(), std::move(journal_options), [&self](Written w) {
+    auto written = std::make_shared<Written>(std::move(w));
+    self.loop_.post([&self, written] { self.executor_->handle(std::move(*written)); });
+  }));
+  self.executor_ = std::make_shared<Executor>(self.services_, *self.journal_, std::move(observer));
+  self.journal_->set_room(self.options_.adopt_max);
+  return Result<std::unique_ptr<Process>>(std::move(process));
+}
+
+Process::~Process() {
+  if (executor_) executor_->shutdown();
+  executor_.reset();
+  journal_.reset();  // its thread ends before the loop it posts to
+}
+
+Status Process::run() {
+  loop_.run();
+  executor_->shutdown();
+  const std::optional<Error> failed = executor_->journal_error();
+  Status closed = journal_->close();
+  if (failed) return *failed;
+  return closed;
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A worker process put together: loop, pool, journal and executor in the order in which they may
+// be born and must die. `weft run`, `weft runs resume` and (later) `weft worker` and `weft serve`
+// are this with different observers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "worker/asio_loop.h"
+#include "worker/executor.h"
+#include "worker/journal.h"
+
+namespace weft::worker {
+
+struct ProcessOptions {
+  std::string store_path;
+  int64_t adopt_max = 0;      // how many runs of dead workers this process may take over
+  backend::Backend* backend = nullptr;  // used until shutdown
+  std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
+};
+
+class Process {
+ public:
+  static Result<std::unique_ptr<Process>> start(ProcessOptions options,
+                                                Executor::Observer observer);
+  ~Process();
+
+  AsioLoop& loop() { return loop_; }
+  Executor& executor() { return *executor_; }
+  Journal& journal() { return *journal_; }
+
+  // Runs until stop(), which may come from any thread. Then what was decided is written, unfinished
+  // runs are given back, and the error of the store, if there was one, is returned.
+  Status run();
+  void stop() { loop_.stop(); }
+
+ private:
+  explicit Process(ProcessOptions options);
+  ProcessOptions options_;
+  AsioLoop loop_;
+  ThreadPool pool_;
+  std::unique_ptr<net::Client> http_;
+  Services services_;
+  std::unique_ptr<Journal> journal_;
+  std::shared_ptr<Executor> executor_;
+};
+
+}  // namespace weft::worker

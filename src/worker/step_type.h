@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a step does, as the executor sees it: a StepType per word in `type:`, registered by name.
+// start() gets rendered parameters and either answers at once (what only computes) or returns an
+// Activity and calls `done` later, exactly once, from any thread.
+//
+// A step type never touches the journal. It says which class of effect it would have with these
+// parameters, before anything happens; the executor then makes the promises of that class:
+//   pure      may start on inputs not yet on disk; after a crash it is computed again
+//   keyed     starts only on durable inputs; repeated under the same key
+//   unsafe    starts only when its intent is durable; cut off, it becomes `unknown`
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "worker/loop.h"
+#include "worker/records.h"
+#include "workflow/definition.h"
+#include "workflow/events.h"
+
+namespace weft::backend {
+class Backend;
+}
+namespace weft::net {
+class Client;
+}
+
+namespace weft::worker {
+
+enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
+std::string_view name(EffectClass effect);
+
+// What steps work with. Owned by the composition root, outlives every activity.
+struct Services {
+  Env& env;
+  Loop& loop;
+  Pool& pool;
+  backend::Backend* backend = nullptr;  // null: no models in this process
+  net::Client* http = nullptr;          // null: no outbound calls
+};
+
+struct StepProgress {
+  std::string reasoning;        // new text
+  std::string answer;           // new text
+  int64_t tokens_prompt = 0;    // so far
+  int64_t tokens_reasoning = 0;
+  int64_t tokens_answer = 0;
+};
+
+struct StepContext {
+  std::string run;
+  std::string path;
+  uint32_t attempt = 1;
+  uint64_t seed = 0;                  // of the run
+  EffectClass effect = EffectClass::kPure;
+  std::string effect_key;             // the same for every attempt
+  int64_t now_us = 0;                 // the store's clock
+  int64_t deadline_us = 0;            // of the step; 0: none
+  json::Object parameters;            // rendered
+  std::shared_ptr<const workflow::Workflow> workflow;
+  const json::Object* run_context = nullptr;  // roots, model: see run_context.h; outlives start()
+  Services* services = nullptr;
+  std::function<void(StepProgress)> on_progress;  // from any thread, until done
+};
+
+struct StepResult {
+  json::Value output;
+  std::vector<AiCallRow> ai_calls;    // path and attempt are filled in by the executor
+};
+struct StepFailure {
+  Error error;
+  bool retryable = true;
+  int64_t retry_after_us = 0;
+  std::vector<AiCallRow> ai_calls = {};  // a model's answer that was not good enough
+};
+// Nothing to do until `until_us` of the store's clock; then resume() is called.
+struct StepWait {
+  workflow::WaitReason reason = workflow::WaitReason::kTime;
+  int64_t until_us = 0;
+};
+// An unsafe effect without an answer: nobody knows whether it acted.
+struct StepUnknown {
+  Error error;
+};
+using StepOutcome = std::variant<StepResult, StepFailure, StepWait, StepUnknown>;
+using StepDone = std::function<void(StepOutcome)>;
+
+// Work in progress. Destroying it lets the work end unheard.
+class Activity {
+ public:
+  virtual ~Activity() = default;
+  // Stop soon. `done` may still come and is then ignored. Any number of times, loop's thread.
+  virtual void cancel() = 0;
+};
+
+// Exactly one of the two is set.
+struct Started {
+  std::optional<StepOutcome> outcome;
+  std::unique_ptr<Activity> activity;
+};
+inline Started finished(StepOutcome outcome) { return {std::move(outcome), nullptr}; }
+inline Started succeeded(json::Value output) {
+  return finished(StepResult{std::move(output), {}});
+}
+inline Started failed(Error error, bool retryable) {
+  return finished(StepFailure{std::move(error), retryable, 0});
+}
+
+class StepType {
+ public:
+  virtual ~StepType() = default;
+  virtual std::string_view name() const = 0;
+  virtual EffectClass effect(const json::Object& parameters,
+                             const workflow::Step& step) const = 0;
+  // On the loop's thread; must not block.
+  virtual Started start(StepContext context, StepDone done) const = 0;
+  // The time of a StepWait has come.
+  virtual Started resume(StepContext context, StepDone done) const;
+};
+
+// Null for a word that is no step type of this edition.
+const StepType* find_step_type(std::string_view name);
+std::vector<std::string> step_type_names();
+// E0602: the step type is not one of this edition; the hint lists those that are.
+Error unknown_step_type(std::string_view name);
+Status check_step_types(const workflow::Workflow& workflow);
+
+}  // namespace weft::worker

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The step types of this edition, one accessor a type; each lives in its own unit. find_step_type
+// (step_type.h) is how everybody else reaches them.
+#pragma once
+
+#include "worker/step_type.h"
+
+namespace weft::worker {
+
+const StepType& set_step();
+const StepType& validate_step();
+const StepType& wait_step();
+const StepType& file_step();
+const StepType& llm_step();
+const StepType& http_step();
+
+// Parameters, with errors that name the step's parameter. E0603: missing, unknown, or wrong type.
+Result<std::string> text_parameter(const json::Object& parameters, std::string_view name);
+// `fallback` where the parameter is not given.
+Result<std::string> text_parameter_or(const json::Object& parameters, std::string_view name,
+                                      std::string_view fallback);
+Status only_parameters(const json::Object& parameters, std::span<const std::string> known);
+Error wrong_parameter(std::string_view name, std::string_view expected, std::string found,
+                      std::string hint = {});
+
+}  // namespace weft::worker
