@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "cli/definitions.h"
 #include "cli/doctor.h"
 #include "cli/exit.h"
 #include "cli/generate.h"
@@ -30,6 +31,24 @@ void add_doctor(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("doctor", "What this machine offers, and what is missing");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return run_doctor(*options); }; });
+}
+
+void add_validate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ValidateOptions>();
+  CLI::App* command = app.add_subcommand("validate", "Every problem of workflow files, at once");
+  command->add_option("FILE", options->files, "workflow files, YAML or JSON")->required();
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return run_validate(*options); }; });
+}
+
+void add_graph(CLI::App& app, Action& action) {
+  auto options = std::make_shared<GraphOptions>();
+  CLI::App* command = app.add_subcommand("graph", "The steps of a workflow and what they wait for");
+  command->add_option("FILE", options->file, "a workflow file")->required();
+  command->add_option("--format", options->format, "mermaid, dot or json")
+      ->check(CLI::IsMember({"mermaid", "dot", "json"}));
+  command->add_flag("--json", options->json, "the same as --format json");
+  command->callback([&action, options] { action = [options] { return run_graph(*options); }; });
 }
 
 void add_tokenize(CLI::App& app, Action& action) {
@@ -214,6 +233,8 @@ int run_command_line(int argc, char** argv) {
   add_doctor(app, action);
   add_logits(app, action);
   add_tokenize(app, action);
+  add_validate(app, action);
+  add_graph(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {
     say_error(*wrong);
     return kExitUsage;

@@ -33,9 +33,9 @@ std::vector<uint32_t> find_cycle(std::span<const Step> steps) {
         for (size_t i = stack.size(); stack[--i].first != dependency;) {
           cycle.push_back(stack[i].first);
         }
+        // The stack leads from a step to what it waits for; read from its top it is the order in
+        // which the steps would run.
         cycle.push_back(dependency);
-        // The stack leads from a step to what it waits for; people read the other way round.
-        std::reverse(cycle.begin(), cycle.end());
         return cycle;
       }
       if (marks[dependency] == kNew) {

@@ -13,8 +13,8 @@
 
 namespace weft::workflow {
 
-// A cycle as indices, first = last (a, b, a); empty if there is none. `steps` may be unchecked:
-// dependencies must be valid indices, nothing more.
+// A cycle as indices, each step before one that waits for it, first = last (a, b, a); empty if
+// there is none. `steps` may be unchecked: dependencies must be valid indices, nothing more.
 std::vector<uint32_t> find_cycle(std::span<const Step> steps);
 
 class Graph {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 
 #include "base/digest.h"
@@ -39,8 +39,8 @@ class Loader {
   Reading reading_{problems_, warnings_};
   std::shared_ptr<Workflow> workflow_ = std::make_shared<Workflow>();
   std::vector<Node> nodes_;  // of the steps, as Workflow::steps
-  std::unordered_map<std::string, uint32_t> ids_;
-  std::unordered_map<std::string, uint32_t> fallback_ids_;
+  Names::Ids ids_;           // views of Step::id
+  Names::Ids fallback_ids_;
 };
 
 bool Loader::is_native(Node root) {
@@ -136,6 +136,7 @@ void Loader::index_ids() {
                   "ids are unique in a workflow, those of fallbacks included");
   };
   const auto& steps = workflow_->steps;
+  ids_.reserve(steps.size());
   for (uint32_t i = 0; i < steps.size(); ++i) take(steps[i], ids_, i);
   for (uint32_t i = 0; i < steps.size(); ++i) {
     for (const Step& f : steps[i].fallback) take(f, fallback_ids_, i);
@@ -161,13 +162,13 @@ bool Loader::resolve_dependencies(uint32_t step) {
       good = false;
       continue;
     }
-    const auto found = ids_.find(std::string(item.text()));
+    const auto found = ids_.find(item.text());
     if (found != ids_.end()) {
       s.dependencies.push_back(found->second);
       continue;
     }
     good = false;
-    const auto fallback = fallback_ids_.find(std::string(item.text()));
+    const auto fallback = fallback_ids_.find(item.text());
     if (fallback != fallback_ids_.end()) {
       problems_.add("E0414", item.place(),
                     fmt::format("{}: {} is a fallback", what, quoted(item.text())),
@@ -213,7 +214,7 @@ bool Loader::check_cycles() {
 void Loader::check_expressions(Node root, bool graph_is_sound) {
   std::optional<Graph> graph;
   if (graph_is_sound) graph.emplace(workflow_->steps);
-  Names names(*workflow_, graph ? &*graph : nullptr, problems_);
+  Names names(*workflow_, graph ? &*graph : nullptr, {ids_, fallback_ids_}, problems_);
   for (uint32_t i = 0; i < nodes_.size(); ++i) names.check_step(i, nodes_[i]);
   if (const Node output = root.find("output"); output.ok()) names.check_output(output);
 }
@@ -229,6 +230,7 @@ Loaded Loader::load(std::string_view text) {
     for (uint32_t i = 0; i < w.steps.size(); ++i) sound = resolve_dependencies(i) && sound;
     sound = check_cycles() && sound;
     check_expressions(tree.root(), sound);
+    ids_ = {};
     w.canonical = tree.canonical();
     w.hash = sha256_hex(w.canonical);
   }

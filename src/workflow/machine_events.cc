@@ -381,6 +381,7 @@ void Machine::end_everything(RunStatus run, const Failure& failure) {
 void Machine::change_run(RunStatus status, std::string why) {
   CHECK(!terminal(state_.status), "terminal states never change");
   state_.status = status;
+  if (terminal(status)) state_.paused_us = 0;
   Change change;
   change.run = status;
   change.why = std::move(why);

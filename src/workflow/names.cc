@@ -33,15 +33,6 @@ const json::Value* output_schema(const Step& step) {
 
 }  // namespace
 
-Names::Names(const Workflow& workflow, const Graph* graph, Problems& problems)
-    : workflow_(workflow), graph_(graph), problems_(problems) {
-  steps_.reserve(workflow.steps.size());
-  for (uint32_t i = 0; i < workflow.steps.size(); ++i) {
-    steps_.emplace(workflow.steps[i].id, i);
-    for (const Step& f : workflow.steps[i].fallback) fallbacks_.emplace(f.id, i);
-  }
-}
-
 void Names::check_step(uint32_t step, Node node) {
   const Step& definition = workflow_.steps[step];
   check_alternative(step, node, definition, fmt::format("step {}", quoted(definition.id, 64)));
@@ -155,7 +146,7 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
   if (scene.item) roots.insert(roots.end(), {"item", "index"});
   if (scene.output) roots.emplace_back("output");
   std::string hint = name_hint(root, roots);
-  if (steps_.contains(root)) hint = fmt::format("the output of a step is steps.{}", root);
+  if (index_.steps.contains(root)) hint = fmt::format("the output of a step is steps.{}", root);
   if (root == "item" || root == "index") hint = "item and index exist only in steps with for_each";
   if (workflow_.input_schema.is_object()) {
     const json::Value* properties = workflow_.input_schema.get_object().if_contains("properties");
@@ -185,10 +176,10 @@ std::vector<std::string> Names::near_steps(const Scene& scene) const {
 void Names::check_step_name(Place place, const Scene& scene, const text::FreeName& name) {
   if (name.path.size() < 2) return;  // steps[…] with a computed name: judged when it runs
   const std::string& id = name.path[1];
-  const auto found = steps_.find(id);
-  if (found == steps_.end()) {
-    const auto fallback = fallbacks_.find(id);
-    if (fallback != fallbacks_.end()) {
+  const auto found = index_.steps.find(id);
+  if (found == index_.steps.end()) {
+    const auto fallback = index_.fallbacks.find(id);
+    if (fallback != index_.fallbacks.end()) {
       const std::string& owner = workflow_.steps[fallback->second].id;
       return unknown(place, scene, fmt::format("'{}' is a fallback and has no output", id),
                      fmt::format("its result is that of its step: steps.{}", owner));

@@ -24,8 +24,15 @@ namespace weft::workflow {
 
 class Names {
  public:
+  // Id of a step -> its index; id of a fallback -> the step it belongs to.
+  using Ids = std::unordered_map<std::string_view, uint32_t>;
+  struct Index {
+    const Ids& steps;
+    const Ids& fallbacks;
+  };
   // `graph` may be null (the dependencies are broken): then nothing is said about upstream.
-  Names(const Workflow& workflow, const Graph* graph, Problems& problems);
+  Names(const Workflow& workflow, const Graph* graph, const Index& index, Problems& problems)
+      : workflow_(workflow), graph_(graph), index_(index), problems_(problems) {}
 
   // The expressions of a step (with its fallbacks), of the run's output.
   void check_step(uint32_t step, YamlTree::Node node);
@@ -55,9 +62,8 @@ class Names {
 
   const Workflow& workflow_;
   const Graph* graph_;
+  const Index index_;
   Problems& problems_;
-  std::unordered_map<std::string_view, uint32_t> steps_;
-  std::unordered_map<std::string_view, uint32_t> fallbacks_;  // id -> the step it belongs to
 };
 
 }  // namespace weft::workflow

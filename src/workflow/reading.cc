@@ -177,9 +177,9 @@ WorkflowConfig Reading::read_config(Node node) {
   if (!fields.ok()) return config;
   if (const Node modes = fields.any("mode_selection"); modes.ok()) {
     Fields selection(modes, "mode_selection", problems_);
-    for (const Node key : selection.ok() ? modes : Node()) {
-      const auto mode =
-          selection.word(key.text(), {"non_reasoning", "reasoning", "adaptive"});
+    if (!selection.ok()) return config;
+    for (const Node key : modes) {
+      const auto mode = selection.word(key.text(), {"non_reasoning", "reasoning", "adaptive"});
       if (mode) config.mode_selection.emplace_back(key.text(), key.value().text());
     }
   }

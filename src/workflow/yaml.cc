@@ -446,6 +446,7 @@ bool YamlTree::parse(std::string_view text, YamlTree& tree, Problems& problems,
     rewritten = json_as_yaml(text);
     text = rewritten;
   }
+  tree.text_.reserve(text.size());  // pages never touched cost nothing
   YamlBuilder builder(tree, text, problems, limits);
   const size_t before = problems.size();
   try {

@@ -14,7 +14,10 @@ namespace weft::workflow {
 using Kind = YamlTree::Kind;
 using Node = YamlTree::Node;
 
-Kind Node::kind() const { return tree_->cells_[at_].kind; }
+Kind Node::kind() const {
+  CHECK(ok());
+  return tree_->cells_[at_].kind;
+}
 
 std::string_view Node::text() const {
   const Cell& cell = tree_->cells_[at_];
@@ -138,6 +141,7 @@ void YamlTree::append_canonical(std::string& out, Node node) const {
 
 std::string YamlTree::canonical() const {
   std::string out;
+  out.reserve(text_.size() + 16 * cells_.size());  // pages never touched cost nothing
   append_canonical(out, root());
   return out;
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/definitions.h"
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/exit.h"
+#include "cli/terminal.h"
+#include "workflow/loader.h"
+#include "workflow/picture.h"
+
+namespace weft::cli {
+namespace {
+
+json::Value problem_json(const workflow::Problem& problem) {
+  json::Object out{{"code", problem.code},
+                   {"line", problem.place.line},
+                   {"column", problem.place.column},
+                   {"message", problem.message}};
+  if (!problem.hint.empty()) out.emplace("hint", problem.hint);
+  return out;
+}
+
+json::Array problems_json(const std::vector<workflow::Problem>& problems) {
+  json::Array out;
+  for (const workflow::Problem& problem : problems) out.push_back(problem_json(problem));
+  return out;
+}
+
+void say_problems(const workflow::Loaded& loaded, const std::string& file) {
+  for (const workflow::Problem& p : loaded.warnings) {
+    say(painted("warning: ", Colour::kYellow) + workflow::text(p, file));
+  }
+  for (const workflow::Problem& p : loaded.errors) {
+    say(painted("error: ", Colour::kRed) + workflow::text(p, file));
+  }
+  if (loaded.errors_left_out > 0) {
+    say(fmt::format("{}: {} more errors are not shown", file, loaded.errors_left_out));
+  }
+}
+
+}  // namespace
+
+int run_validate(const ValidateOptions& options) {
+  int code = kExitOk;
+  json::Array report;
+  for (const std::string& file : options.files) {
+    const auto text = read_file(file);
+    if (!text.ok()) {
+      code = kExitNotFound;
+      if (!options.json) say_error(text.error());
+      report.push_back(json::Object{
+          {"file", file},
+          {"valid", false},
+          {"errors", json::Array{json::Object{{"code", text.error().code},
+                                              {"message", text.error().message}}}}});
+      continue;
+    }
+    const workflow::Loaded loaded = workflow::load(*text);
+    const bool valid = loaded.workflow != nullptr;
+    if (!valid && code == kExitOk) code = kExitFailed;
+    if (!options.json) {
+      say_problems(loaded, file);
+      if (valid) {
+        say(fmt::format("{}: valid: workflow '{}', {} steps", file, loaded.workflow->id,
+                        loaded.workflow->steps.size()));
+      }
+    }
+    json::Object entry{{"file", file},
+                       {"valid", valid},
+                       {"errors", problems_json(loaded.errors)},
+                       {"warnings", problems_json(loaded.warnings)}};
+    if (valid) {
+      entry.emplace("id", loaded.workflow->id);
+      entry.emplace("steps", loaded.workflow->steps.size());
+      entry.emplace("hash", loaded.workflow->hash);
+    }
+    report.push_back(std::move(entry));
+  }
+  if (options.json) print_data(json::dump(report, {.indent = 2}));
+  return code;
+}
+
+int run_graph(const GraphOptions& options) {
+  const auto text = read_file(options.file);
+  if (!text.ok()) {
+    say_error(text.error());
+    return kExitNotFound;
+  }
+  const workflow::Loaded loaded = workflow::load(*text);
+  say_problems(loaded, options.file);
+  if (loaded.workflow == nullptr) return kExitFailed;
+  if (options.json || options.format == "json") {
+    print_data(json::dump(workflow::picture_json(*loaded.workflow), {.indent = 2}));
+  } else {
+    print_data(options.format == "dot" ? workflow::dot(*loaded.workflow)
+                                       : workflow::mermaid(*loaded.workflow));
+  }
+  return kExitOk;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft validate` and `weft graph`: what can be said about workflow files without running them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weft::cli {
+
+struct ValidateOptions {
+  std::vector<std::string> files;
+  bool json = false;
+};
+// Every problem of every file. kExitOk, kExitFailed if a file is wrong, kExitNotFound if one
+// cannot be read.
+int run_validate(const ValidateOptions& options);
+
+struct GraphOptions {
+  std::string file;
+  std::string format = "mermaid";  // mermaid, dot, json
+  bool json = false;               // the same as format json
+};
+int run_graph(const GraphOptions& options);
+
+}  // namespace weft::cli

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Documents good and bad. Bad ones first of all: every kind of mistake gives its problem with its
+// place, several mistakes give several problems, and nothing crashes, hangs or grows without end.
+#include "workflow/loader.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "base/file.h"
+#include "workflow/catalog.h"
+#include "workflow/graph.h"
+
+namespace weft::workflow {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Strings = std::vector<std::string>;
+
+constexpr std::string_view kHead = "weft: \"1\"\nid: test\nsteps:\n";  // steps begin in line 4
+
+std::string with_head(std::string_view steps) { return std::string(kHead) + std::string(steps); }
+
+// "E0410 4:7" of every error.
+Strings places(const Loaded& loaded) {
+  Strings out;
+  for (const Problem& p : loaded.errors) {
+    out.push_back(fmt::format("{} {}:{}", p.code, p.place.line, p.place.column));
+  }
+  return out;
+}
+Strings wrong(std::string_view text) {
+  const Loaded loaded = load(text);
+  EXPECT_EQ(loaded.workflow == nullptr, !loaded.errors.empty());
+  return places(loaded);
+}
+Strings wrong_steps(std::string_view steps) { return wrong(with_head(steps)); }
+Problem first(std::string_view text) {
+  const Loaded loaded = load(text);
+  return loaded.errors.empty() ? Problem{} : loaded.errors[0];
+}
+
+TEST(Loader, EveryKeyArrives) {
+  const Loaded loaded = load(R"(
+weft: "1"
+id: my-flow
+version: 1.0.0
+title: A title
+priority: 7
+timeout: 2m
+input: { type: object, properties: { list: { type: array } } }
+workflow_config:
+  mode_selection: { simple: non_reasoning }
+  optimization_targets: { speed: 0.1 }
+defaults: { retry: { attempts: 3, initial: 2s }, timeout: 1m }
+steps:
+  - id: a
+    type: api_client
+    dependencies: [b]
+    when: "{{ steps.b.ok }}"
+    for_each: "{{ input.list }}"
+    concurrency: 4
+    retry: { attempts: 5, backoff: linear, max: PT1M, jitter: false, attempt_timeout: 250ms }
+    timeout: 1h30m
+    on_error: continue
+    join: any_ok
+    output_as: "{{ output.body }}"
+    priority: -2
+    idempotency_key: "{{ run.id }}-{{ item }}"
+    on_unknown: fail
+    parameters: { url: "http://x/{{ item }}" }
+    fallback: [{ id: c, type: set, parameters: { value: "{{ item }}" } }]
+  - { id: b, type: wait, parameters: { for: 10 } }
+output: { a: "{{ steps.a }}" }
+)");
+  ASSERT_TRUE(loaded.workflow) << text(loaded.errors[0], "f");
+  const Workflow& w = *loaded.workflow;
+  EXPECT_EQ(w.id + "|" + w.version + "|" + w.title, "my-flow|1.0.0|A title");
+  EXPECT_EQ(w.priority, 7);
+  EXPECT_EQ(w.timeout_us, 120 * kSecondUs);
+  EXPECT_EQ(w.config.mode_selection[0].second, "non_reasoning");
+  EXPECT_EQ(w.config.speed, 0.1);
+  EXPECT_EQ(w.config.accuracy, 0.9);
+  const Step& a = w.steps[0];
+  EXPECT_EQ(a.type, "http");
+  EXPECT_THAT(a.dependencies, ElementsAre(1U));
+  EXPECT_EQ(a.concurrency, 4U);
+  EXPECT_EQ(a.retry.attempts, 5U);
+  EXPECT_EQ(a.retry.initial_us, 2 * kSecondUs) << "from defaults";
+  EXPECT_EQ(a.retry.max_us, 60 * kSecondUs);
+  EXPECT_EQ(a.retry.backoff, Backoff::kLinear);
+  EXPECT_FALSE(a.retry.jitter);
+  EXPECT_EQ(a.retry.attempt_timeout_us, 250'000);
+  EXPECT_EQ(a.timeout_us, 5400 * kSecondUs);
+  EXPECT_EQ(a.on_error, OnError::kContinue);
+  EXPECT_EQ(a.join, Join::kAnyOk);
+  EXPECT_EQ(a.on_unknown, OnUnknown::kFail);
+  EXPECT_EQ(a.priority, -2);
+  EXPECT_EQ(a.fallback[0].retry.attempts, 3U);
+  EXPECT_EQ(a.fallback[0].timeout_us, 60 * kSecondUs);
+  EXPECT_EQ(a.place.line, 14);
+  EXPECT_EQ(w.steps[1].timeout_us, 0) << "waiting has no limit unless given";
+  EXPECT_EQ(w.hash.size(), 64U);
+}
+
+TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
+  const auto a = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 1}}\n");
+  const auto b = load("{\"steps\":[{\"type\":\"set\",\"parameters\":{\"v\":1},\"id\":\"a\"}],"
+                      "\"id\":\"x\",\"weft\":\"1\"}");
+  const auto c = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 2}}\n");
+  ASSERT_TRUE(a.workflow && b.workflow && c.workflow);
+  EXPECT_EQ(a.workflow->hash, b.workflow->hash);
+  EXPECT_NE(a.workflow->hash, c.workflow->hash);
+  EXPECT_EQ(load(a.workflow->canonical).workflow->hash, a.workflow->hash);
+}
+
+TEST(Loader, ExamplesAreValid) {
+  size_t found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(WEFT_SOURCE_DIR "/examples")) {
+    if (entry.path().extension() != ".yaml") continue;
+    ++found;
+    const Loaded loaded = load(*read_file(entry.path()));
+    EXPECT_TRUE(loaded.workflow) << text(loaded.errors[0], entry.path().string());
+    EXPECT_TRUE(loaded.warnings.empty()) << text(loaded.warnings[0], entry.path().string());
+  }
+  EXPECT_GE(found, 8U);
+}
+
+TEST(Loader, AllProblemsAtOnce) {
+  EXPECT_EQ(wrong(R"(weft: "1"
+id: Bad Id
+neds: 1
+timeout: soon
+steps:
+  - id: a
+    type: lllm
+    dependencies: [ghost]
+  - id: a
+    type: http
+    retry: { attempts: 0 }
+  - { id: for, type: set, when: "{{ x }} or {{ y }}" }
+)"),
+            (Strings{"E0413 2:5", "E0410 3:1", "E0440 4:10", "E0416 7:11", "E0414 8:20",
+                     "E0411 9:5", "E0413 9:5", "E0412 11:24", "E0413 12:11", "E0417 12:33"}));
+}
+
+TEST(Loader, UnknownKeysGetTheNameThatWasMeant) {
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, needs: [b]}\n")).hint,
+              HasSubstr("'dependencies'"));
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, with: {}}\n")).hint,
+              HasSubstr("'parameters'"));
+  EXPECT_THAT(first("weft: \"1\"\nid: x\ntasks: []\nsteps: [{id: a, type: set}]\n").hint,
+              HasSubstr("'steps'"));
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, depedencies: []}\n")).hint,
+              HasSubstr("dependencies"));
+  EXPECT_THAT(first(with_head("  - {id: a, uses: set}\n")).code, "E0411");
+  EXPECT_THAT(first(with_head("  - {id: a, type: http, parameters: {ulr: x}}\n")).message,
+              HasSubstr("'url'"));
+  EXPECT_THAT(first(with_head("  - {id: a, type: htp}\n")).hint, HasSubstr("http"));
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, join: all-ok}\n")).hint,
+              HasSubstr("all_ok"));
+}
+
+TEST(Loader, WrongKinds) {
+  EXPECT_EQ(wrong("just text"), Strings{"E0420 1:1"});
+  EXPECT_EQ(wrong("[1, 2]"), Strings{"E0420 1:1"});
+  EXPECT_EQ(wrong("weft: \"2\"\nid: x\nsteps: [{id: a, type: set}]"), Strings{"E0420 1:7"});
+  EXPECT_EQ(wrong("document: {dsl: 1.0.3}"), Strings{"E0420 1:1"});
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\nsteps: {a: 1}"), Strings{"E0412 3:8"});
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\nsteps: []"), Strings{"E0412 3:8"});
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\nsteps: [1]"), Strings{"E0412 3:9"});
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\n"), Strings{"E0411 1:1"});
+  EXPECT_EQ(wrong_steps("  - {id: 7, type: 8}\n"), (Strings{"E0413 4:10", "E0412 4:19"}));
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, dependencies: b}\n"), Strings{"E0412 4:38"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, dependencies: [1]}\n"), Strings{"E0412 4:39"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, parameters: [1]}\n"), Strings{"E0412 4:36"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, retry: 3}\n"), Strings{"E0412 4:31"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, when: true}\n"), Strings{"E0412 4:30"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, for_each: 3}\n"), Strings{"E0412 4:34"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, concurrency: 3}\n"), Strings{"E0412 4:5"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, priority: 1.5}\n"), Strings{"E0412 4:34"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, timeout: -1}\n"), Strings{"E0440 4:33"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, timeout: [1]}\n"), Strings{"E0440 4:33"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: llm, parameters: {prompt: 3, max_tokens: many}}\n"),
+            (Strings{"E0412 4:45", "E0412 4:60"}));
+  EXPECT_EQ(wrong_steps("  - {id: a, type: llm, parameters: {model: fast}}\n"),
+            Strings{"E0411 4:36"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: file, parameters: {action: raed, path: x}}\n"),
+            Strings{"E0412 4:46"});
+}
+
+TEST(Loader, Ids) {
+  EXPECT_EQ(wrong_steps("  - {id: a-b, type: set}\n"), Strings{"E0413 4:10"});
+  EXPECT_EQ(wrong_steps("  - {id: not, type: set}\n"), Strings{"E0413 4:10"});
+  EXPECT_EQ(wrong_steps("  - {id: _a, type: set}\n"), Strings{"E0413 4:10"});
+  EXPECT_EQ(wrong_steps("  - {id: \"\", type: set}\n"), Strings{"E0413 4:10"});
+  EXPECT_EQ(wrong_steps("  - {id: " + std::string(65, 'a') + ", type: set}\n"),
+            Strings{"E0413 4:10"});
+  EXPECT_TRUE(wrong_steps("  - {id: " + std::string(64, 'a') + ", type: set}\n").empty());
+  EXPECT_EQ(first(with_head("  - {id: My Step, type: set}\n")).hint, "write my_step");
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {properties: {a-b: {}}}\nsteps: [{id: a, type: set}]"),
+            Strings{"E0413 3:22"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, fallback: [{id: a, type: set}]}\n"),
+            Strings{"E0413 4:35"});
+}
+
+TEST(Loader, DependenciesAndCycles) {
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, dependencies: [a]}\n"), Strings{"E0415 4:5"});
+  const Problem cycle = first(with_head("  - {id: a, type: set, dependencies: [c]}\n"
+                                        "  - {id: b, type: set, dependencies: [a]}\n"
+                                        "  - {id: c, type: set, dependencies: [b]}\n"));
+  EXPECT_EQ(cycle.code, "E0415");
+  EXPECT_THAT(cycle.message, HasSubstr("a → b → c → a"));
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set}\n  - {id: b, type: set, dependencies: [a, a]}\n"),
+            Strings{"E0412 5:38"});
+  EXPECT_THAT(first(with_head("  - {id: classify, type: set}\n"
+                              "  - {id: b, type: set, dependencies: [clasify]}\n"))
+                  .hint,
+              HasSubstr("classify"));
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, fallback: [{id: f, type: set}]}\n"
+                              "  - {id: b, type: set, dependencies: [f]}\n"))
+                  .hint,
+              HasSubstr("a"));
+}
+
+TEST(Loader, ExpressionsAreChecked) {
+  const auto message = [](std::string_view value) {
+    return first("weft: \"1\"\nid: x\ninput: {properties: {name: {type: string}}}\nsteps:\n"
+                 "  - {id: a, type: llm, parameters: {prompt: x, output: {type: object, "
+                 "additionalProperties: false, properties: {category: {type: string}}}}}\n"
+                 "  - {id: z, type: set}\n"
+                 "  - {id: b, type: set, dependencies: [a], parameters: {value: \"" +
+                 std::string(value) + "\"}}\n")
+        .message;
+  };
+  EXPECT_EQ(message("{{ input.name }} {{ steps.a.category }} {{ run.id }} {{ env.X }}"), "");
+  EXPECT_EQ(message("{{ secrets.KEY }}"), "");
+  EXPECT_THAT(message("{{ input.nmae }}"), HasSubstr("'input' has no 'nmae'"));
+  EXPECT_THAT(message("{{ steps.a.categry }}"), HasSubstr("'steps.a' has no 'categry'"));
+  EXPECT_THAT(message("{{ steps.z }}"), HasSubstr("does not depend on 'z'"));
+  EXPECT_THAT(message("{{ steps.b }}"), HasSubstr("own output"));
+  EXPECT_THAT(message("{{ steps.ghost }}"), HasSubstr("no step 'ghost'"));
+  EXPECT_THAT(message("{{ name }}"), HasSubstr("unknown name 'name'"));
+  EXPECT_THAT(message("{{ item }}"), HasSubstr("unknown name 'item'"));
+  EXPECT_THAT(message("{{ output }}"), HasSubstr("unknown name 'output'"));
+  EXPECT_THAT(message("{{ run.attempt }}"), HasSubstr("run.attempt"));
+  EXPECT_THAT(message("{{ run.strated }}"), HasSubstr("run.strated"));
+  EXPECT_THAT(message("{{ 1 + }}"), HasSubstr("parameters.value"));
+  EXPECT_THAT(message("{% if 1 %}x{% endif %}"), HasSubstr("parameters.value"));
+  EXPECT_THAT(message("{{ steps.a.category"), HasSubstr("parameters.value"));
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, when: yes}\n"), Strings{"E0417 4:30"});
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, when: \"x {{ true }}\"}\n"),
+            Strings{"E0417 4:30"});
+  EXPECT_TRUE(wrong_steps("  - {id: a, type: llm, parameters: {prompt: "
+                          "\"{% for x in [1] %}{{ x }}{% endfor %}\"}}\n").empty());
+  EXPECT_THAT(first(with_head("  - {id: a, type: set}\noutput: \"{{ steps.b }}\"\n")).message,
+              HasSubstr("no step 'b'"));
+}
+
+TEST(Loader, NamesOfStepsUpstreamThroughOthers) {
+  EXPECT_TRUE(wrong_steps("  - {id: c, type: set, dependencies: [b], parameters: {v: \"{{ steps.a "
+                          "}}\"}}\n  - {id: b, type: set, dependencies: [a]}\n  - {id: a, type: "
+                          "set}\n").empty());
+}
+
+TEST(Loader, FallbacksAreStepsWithLess) {
+  EXPECT_EQ(wrong_steps("  - id: a\n    type: set\n    fallback:\n"
+                        "      - {id: f, type: set, dependencies: [a], for_each: [1]}\n"),
+            (Strings{"E0410 7:28", "E0410 7:47"}));
+  EXPECT_EQ(wrong_steps("  - {id: a, type: set, fallback: []}\n"), Strings{"E0412 4:34"});
+  EXPECT_THAT(first(with_head("  - {id: a, type: set, fallback: [{id: f, type: set}]}\n"
+                              "  - {id: b, type: set, dependencies: [a], parameters: {v: \"{{ "
+                              "steps.f }}\"}}\n"))
+                  .hint,
+              HasSubstr("steps.a"));
+}
+
+TEST(Loader, SchemasAreParsedInTheirPlace) {
+  const Problem p = first("weft: \"1\"\nid: x\ninput:\n  type: object\n  properties:\n"
+                          "    a: {type: int}\nsteps: [{id: a, type: set}]\n");
+  EXPECT_EQ(p.code, "E0419");
+  EXPECT_EQ(p.place.line, 6);
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {type: array}\nsteps: [{id: a, type: set}]\n"),
+            Strings{"E0412 3:15"});
+  const Loaded odd = load("weft: \"1\"\nid: x\ninput: {properties: {a: {minLenght: 3}}}\n"
+                          "steps: [{id: a, type: set}]\n");
+  EXPECT_TRUE(odd.workflow);
+  ASSERT_EQ(odd.warnings.size(), 1U);
+  EXPECT_THAT(odd.warnings[0].hint, HasSubstr("minLength"));
+}
+
+TEST(Loader, DurationsInWords) {
+  EXPECT_TRUE(wrong_steps("  - {id: a, type: wait, parameters: {for: 1h30m}}\n").empty());
+  EXPECT_TRUE(wrong_steps("  - {id: a, type: wait, parameters: {for: \"{{ 5 }}\"}}\n").empty());
+  EXPECT_EQ(wrong_steps("  - {id: a, type: wait, parameters: {for: later}}\n"),
+            Strings{"E0440 4:43"});
+}
+
+// Any document cut short is an error with a place, or still a workflow; never anything else.
+TEST(Loader, TruncatedAtEveryByte) {
+  const std::string text = *read_file(WEFT_SOURCE_DIR "/examples/customer-resolution.yaml");
+  for (size_t i = 0; i < text.size(); i += 7) {
+    const Loaded loaded = load(std::string_view(text).substr(0, i));
+    ASSERT_EQ(loaded.workflow == nullptr, !loaded.errors.empty()) << i;
+  }
+}
+
+TEST(Loader, TooManyProblemsAreCountedNotListed) {
+  std::string steps;
+  for (int i = 0; i < 500; ++i) steps += fmt::format("  - {{id: S{}, type: set}}\n", i);
+  const Loaded loaded = load(with_head(steps));
+  EXPECT_EQ(loaded.errors.size(), Problems::kProblemsMax);
+  EXPECT_EQ(loaded.errors_left_out, 400U);
+}
+
+size_t resident_kib(const char* field) {
+  const std::string status = *read_file("/proc/self/status");
+  const size_t at = status.find(field);
+  return std::stoul(status.substr(status.find_first_of("0123456789", at)));
+}
+
+TEST(Loader, HundredThousandSteps) {
+  std::string text(kHead);
+  for (int i = 0; i < 100'000; ++i) {
+    text += fmt::format("  - id: s{}\n    type: set\n    dependencies: [{}]\n    parameters:\n"
+                        "      value: \"{}\"\n",
+                        i, i == 0 ? "" : fmt::format("s{}", i - 1),
+                        i == 0 ? "start" : fmt::format("{{{{ steps.s{} }}}}", i - 1));
+  }
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";  // VmHWM begins anew
+  const size_t before = resident_kib("VmRSS");
+  const Loaded loaded = load(text);
+  ASSERT_TRUE(loaded.workflow) << loaded.errors[0].message;
+  EXPECT_EQ(loaded.workflow->steps.size(), 100'000U);
+  const size_t peak = resident_kib("VmHWM");
+  RecordProperty("kib", static_cast<int>(peak - before));
+  fmt::print("100,000 steps: {} MB of text, peak {} MB above the start\n", text.size() / 1'000'000,
+             (peak - before) / 1'000);
+#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_LT(peak - before, 100'000U);
+#endif
+}
+
+TEST(Graph, DependsOnAgreesWithASearch) {
+  uint64_t random = 1;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Step> steps(20);
+    for (uint32_t i = 0; i < steps.size(); ++i) {
+      for (uint32_t d = 0; d < i; ++d) {
+        random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+        if ((random >> 33) % 6 == 0) steps[i].dependencies.push_back(d);
+      }
+    }
+    const Graph graph(steps);
+    std::vector<std::vector<bool>> upstream(steps.size(), std::vector<bool>(steps.size()));
+    for (uint32_t i = 0; i < steps.size(); ++i) {
+      for (const uint32_t d : steps[i].dependencies) {
+        upstream[i][d] = true;
+        for (uint32_t u = 0; u < i; ++u) upstream[i][u] = upstream[i][u] || upstream[d][u];
+      }
+      for (uint32_t u = 0; u < steps.size(); ++u) {
+        ASSERT_EQ(graph.depends_on(i, u), upstream[i][u]) << i << " " << u;
+      }
+    }
+  }
+}
+
+TEST(Catalog, NamesAndAliases) {
+  EXPECT_EQ(find_step_type("api_client"), find_step_type("http"));
+  EXPECT_EQ(find_step_type("file_processor"), find_step_type("file"));
+  EXPECT_EQ(find_step_type("nothing"), nullptr);
+  EXPECT_FALSE(find_step_type("shell")->runs);
+  for (const StepType& type : step_types()) {
+    std::set<std::string_view> names;
+    for (const Parameter& p : type.parameters) EXPECT_TRUE(names.insert(p.name).second) << p.name;
+  }
+}
+
+}  // namespace
+}  // namespace weft::workflow
