@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `weft validate` and `weft graph`: what can be said about workflow files without running them.
+// The sentences come from workflow/loader and workflow/picture; here they only find their way to
+// stdout and stderr. Nothing is stored, rendered or sent.
 #pragma once
 
 #include <string>

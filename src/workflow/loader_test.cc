@@ -206,7 +206,8 @@ TEST(Loader, Ids) {
             Strings{"E0413 4:10"});
   EXPECT_TRUE(wrong_steps("  - {id: " + std::string(64, 'a') + ", type: set}\n").empty());
   EXPECT_EQ(first(with_head("  - {id: My Step, type: set}\n")).hint, "write my_step");
-  EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {properties: {a-b: {}}}\nsteps: [{id: a, type: set}]"),
+  EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {properties: {a-b: {}}}\n"
+                  "steps: [{id: a, type: set}]"),
             Strings{"E0413 3:22"});
   EXPECT_EQ(wrong_steps("  - {id: a, type: set, fallback: [{id: a, type: set}]}\n"),
             Strings{"E0413 4:35"});

@@ -96,7 +96,10 @@ steps:
     for_each: "{{ input.list }}"
     idempotency_key: "key-{{ item }}-{{ run.attempt }}"
     parameters: {url: "{{ item }}#{{ index }}"}
-  - {id: c, type: set, dependencies: [a, b], parameters: {a: "{{ steps.a is none }}", b: "{{ steps.b }}"}}
+  - id: c
+    type: set
+    dependencies: [a, b]
+    parameters: {a: "{{ steps.a is none }}", b: "{{ steps.b }}"}
 )",
           *json::parse(R"({"list": ["x", "y"], "yes": true})"));
   EXPECT_EQ(status(run.state.steps[0].execution), StepStatus::kSkipped);
@@ -154,7 +157,11 @@ id: x
 steps:
   - {id: a, type: set, output_as: {short: "{{ output.value }}"}}
   - {id: slow, type: set}
-  - {id: b, type: set, dependencies: [a, slow], join: any_ok, parameters: {v: "{{ steps.slow is none }}"}}
+  - id: b
+    type: set
+    dependencies: [a, slow]
+    join: any_ok
+    parameters: {v: "{{ steps.slow is none }}"}
   - {id: elsewhere, type: set, parameters: {v: "{{ steps[input.which] }}"}}
 output: "{{ steps.a.short }}"
 )",
@@ -192,7 +199,8 @@ steps:
 TEST(Picture, ThreeForms) {
   const auto workflow = Driven::loaded(
       "weft: \"1\"\nid: x\ntitle: A \"b\"\nsteps:\n  - {id: end, type: set}\n"
-      "  - {id: b, type: set, dependencies: [end], join: any_ok, fallback: [{id: f, type: set}]}\n");
+      "  - {id: b, type: set, dependencies: [end], join: any_ok,\n"
+      "     fallback: [{id: f, type: set}]}\n");
   EXPECT_THAT(mermaid(*workflow), HasSubstr("  s_end --> s_b\n"));
   EXPECT_THAT(mermaid(*workflow), HasSubstr("title: \"A #quot;b#quot;\""));
   EXPECT_THAT(dot(*workflow), HasSubstr("  \"end\" -> \"b\";\n"));

@@ -43,7 +43,8 @@ TEST(Schedule, BackoffShapes) {
   };
   EXPECT_EQ(pauses(Backoff::kFixed), (std::vector<int64_t>{100, 100, 100, 100, 100, 100}));
   EXPECT_EQ(pauses(Backoff::kLinear), (std::vector<int64_t>{100, 200, 300, 400, 500, 1'000}));
-  EXPECT_EQ(pauses(Backoff::kExponential), (std::vector<int64_t>{100, 200, 400, 800, 1'000, 1'000}));
+  EXPECT_EQ(pauses(Backoff::kExponential),
+            (std::vector<int64_t>{100, 200, 400, 800, 1'000, 1'000}));
   retry.initial_us = 0;
   EXPECT_EQ(pauses(Backoff::kExponential), (std::vector<int64_t>(6, 0)));
   retry.initial_us = retry.max_us = kDurationMaxUs;
