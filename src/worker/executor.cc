@@ -2,6 +2,7 @@
 #include "worker/executor.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "obs/log.h"
@@ -256,11 +257,15 @@ void Executor::drop_run(const std::string& id) {
 void Executor::handle(Written written) {
   if (stopping_) return;
   if (written.fenced) {
-    for (auto at = runs_.begin(); at != runs_.end();) {
-      const std::string id = (at++)->first;
-      ActiveRun& run = *find(id);
-      if (run.last <= written.fenced_until) written.lost.push_back(id);
+    // Runs still active, and runs that ended here but whose end was never written.
+    std::set<std::string> lost;
+    for (const auto& [id, run] : runs_) {
+      if (run->last <= written.fenced_until) lost.insert(id);
     }
+    for (const auto& held : notices_) {
+      if (held.until() <= written.fenced_until) lost.insert(held.inside().run);
+    }
+    written.lost.assign(lost.begin(), lost.end());
   }
   for (const std::string& id : written.lost) {
     drop_run(id);

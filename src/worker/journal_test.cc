@@ -2,12 +2,14 @@
 #include "worker/journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 
+#include "worker/liveness.h"
 #include "worker/sim_store.h"
 
 namespace weft::worker {
@@ -294,6 +296,23 @@ TEST_F(JournalTest, RunsAreFoundByTheEndOfTheirId) {
   EXPECT_EQ(find_run(*db_, "run_aaaa").error().code, "E0601");
   EXPECT_EQ(find_run(*db_, "9999").error().code, "E0601");
   EXPECT_EQ(list_runs(*db_, {})->size(), 2U);
+}
+
+TEST_F(JournalTest, AProcessThatIsGoneNeedNotRunOutItsLease) {
+  EXPECT_FALSE(known_dead(process_labels()));
+  EXPECT_FALSE(known_dead("{}"));
+  EXPECT_FALSE(known_dead("nonsense"));
+  std::string others = process_labels();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const std::string own = fmt::format("\"pid\":\"{}\"", ::getpid());
+  ASSERT_NE(others.find(own), std::string::npos);
+  others.replace(others.find(own), own.size(), fmt::format("\"pid\":\"{}\"", child));
+  EXPECT_TRUE(known_dead(others));
+  // The same id in another world proves nothing.
+  others.replace(others.find("pid:["), 5, "pid:[9");
+  EXPECT_FALSE(known_dead(others));
 }
 
 // The real thing: its own thread, real time.

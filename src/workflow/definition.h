@@ -77,7 +77,7 @@ struct Workflow {
   WorkflowConfig config;
   std::vector<Step> steps;               // in document order
   json::Value output;                    // template; null: the outputs of the last steps, by id
-  std::string canonical;                 // the document as canonical JSON; loads to the same again
+  std::string canonical;                 // the document as JSON, in its order; loads to the same
   std::string hash;                      // sha256 of `canonical`, 64 hex digits
 };
 

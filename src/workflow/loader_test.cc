@@ -113,11 +113,14 @@ output: { a: "{{ steps.a }}" }
 
 TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
   const auto a = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 1}}\n");
-  const auto b = load("{\"steps\":[{\"type\":\"set\",\"parameters\":{\"v\":1},\"id\":\"a\"}],"
-                      "\"id\":\"x\",\"weft\":\"1\"}");
+  const auto b = load("{\"weft\":\"1\",\"id\":\"x\",\"steps\":[{\"id\":\"a\",\"type\":\"set\","
+                      "\"parameters\":{\"v\":1}}]}");
   const auto c = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 2}}\n");
-  ASSERT_TRUE(a.workflow && b.workflow && c.workflow);
+  // The order of members is content: models write fields in the order of their schema.
+  const auto d = load("id: x\nweft: \"1\"\nsteps:\n- {id: a, type: set, parameters: {v: 1}}\n");
+  ASSERT_TRUE(a.workflow && b.workflow && c.workflow && d.workflow);
   EXPECT_EQ(a.workflow->hash, b.workflow->hash);
+  EXPECT_NE(a.workflow->hash, d.workflow->hash);
   EXPECT_NE(a.workflow->hash, c.workflow->hash);
   EXPECT_EQ(load(a.workflow->canonical).workflow->hash, a.workflow->hash);
 }

@@ -81,8 +81,9 @@ class YamlTree {
   Node root() const { return Node(this, root_); }
   size_t node_count() const { return cells_.size(); }
 
-  // The same text for equal documents, whatever their layout: json::canonical of the value,
-  // without making the value.
+  // The same text for the same document, whatever its layout: compact JSON, members in the order
+  // written. The order counts: a model writes the fields of an answer in the order of its schema,
+  // and a run continued from this text must end as it would have from the document.
   std::string canonical() const;
 
   YamlTree() = default;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Walking a tree; reading it from text is in yaml.cc, the only unit that knows yaml-cpp.
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -117,16 +116,13 @@ void YamlTree::append_canonical(std::string& out, Node node) const {
       return;
     }
     case Kind::kMapping: {
-      std::vector<Node> keys;
-      for (const Node key : node) keys.push_back(key);
-      std::sort(keys.begin(), keys.end(),
-                [](const Node& a, const Node& b) { return a.text() < b.text(); });
       out += '{';
-      for (size_t i = 0; i < keys.size(); ++i) {
-        if (i > 0) out += ',';
-        json::append_quoted(out, keys[i].text());
+      bool first = true;
+      for (const Node key : node) {
+        if (!std::exchange(first, false)) out += ',';
+        json::append_quoted(out, key.text());
         out += ':';
-        append_canonical(out, keys[i].value());
+        append_canonical(out, key.value());
       }
       out += '}';
       return;

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/executor.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file.h"
+#include "worker/run_context.h"
+#include "worker/run_report.h"
+#include "worker/sim_world.h"
+#include "workflow/loader.h"
+
+namespace weft::worker {
+namespace {
+
+class ExecutorTest : public ::testing::Test {
+ protected:
+  ExecutorTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "weft-exec-XXXXXX").string();
+    CHECK(::mkdtemp(pattern.data()) != nullptr);
+    directory_ = pattern;
+    reader_ = SimStore::open(store(), env_, reader_faults_).value();
+  }
+  ~ExecutorTest() override {
+    reader_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  std::string store() const { return (directory_ / "store.db").string(); }
+  std::unique_ptr<SimProcess> process(int64_t room = 0) {
+    return std::make_unique<SimProcess>(env_, store(), room);
+  }
+  static std::shared_ptr<const workflow::Workflow> parsed(std::string_view yaml) {
+    auto loaded = workflow::load(yaml);
+    for (const auto& problem : loaded.errors) ADD_FAILURE() << workflow::text(problem, "test");
+    CHECK(loaded.workflow != nullptr);
+    return loaded.workflow;
+  }
+  NewRun request(std::string_view yaml, json::Value input = json::Object()) const {
+    NewRun run;
+    run.workflow = parsed(yaml);
+    run.input = std::move(input);
+    run.context = to_json(RunContext{.roots = {directory_.string()}, .model = {}});
+    return run;
+  }
+  // Lets everything happen that is due, and time pass to the next timer, for at most `us`.
+  void settle(SimProcess& process, int64_t us = 60'000'000) {
+    const int64_t end = env_.wall_us() + us;
+    for (;;) {
+      while (process.loop().turn() || process.journal().pump()) {
+      }
+      if (env_.wall_us() >= end) return;
+      const int64_t next = process.loop().next_timer_us().value_or(end);
+      env_.advance_us(std::clamp<int64_t>(next - env_.wall_us(), 1,
+                                          std::min<int64_t>(1'000'000, end - env_.wall_us())));
+    }
+  }
+  json::Object document(const std::string& run) { return read_run_document(*reader_, run).value(); }
+  std::string status(const std::string& run) { return read_summary(*reader_, run)->status; }
+  int64_t number(std::string_view sql) {
+    auto rows = reader_->query(sql, {}).value();
+    CHECK(rows->next().value());
+    return rows->int64(0);
+  }
+
+  SimEnv env_{1};
+  SimFaults reader_faults_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Db> reader_;
+};
+
+constexpr std::string_view kChain = R"(
+weft: "1"
+id: chain
+steps:
+  - {id: a, type: set, parameters: {value: 20}}
+  - {id: b, type: set, dependencies: [a], parameters: {value: "{{ steps.a + 1 }}"}}
+  - {id: c, type: set, dependencies: [b], parameters: {value: "{{ steps.b * 2 }}"}}
+output: {answer: "{{ steps.c }}"}
+)";
+
+TEST_F(ExecutorTest, AChainOfPureStepsIsOneTurnAndOneTransaction) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(kChain)).value();
+  EXPECT_EQ(process->journal().decided().n, 1U);
+  EXPECT_TRUE(process->notices().empty());  // nothing is on disk yet
+  settle(*process, 0);
+  EXPECT_EQ(json::dump(document(run).at("output")), R"({"answer":42})");
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_FALSE(process->notices().empty());
+  EXPECT_EQ(process->executor().active(), 0U);
+  EXPECT_EQ(number("SELECT count(*) FROM step WHERE status = 'succeeded'"), 3);
+  EXPECT_TRUE(verify_chains(*reader_).ok());
+}
+
+// I1: no notice leaves before its transaction is on disk.
+TEST_F(ExecutorTest, NothingIsToldThatIsNotOnDisk) {
+  auto process = this->process();
+  process->faults().commits_until_fault = 0;
+  ASSERT_TRUE(process->executor().submit(request(kChain)).ok());
+  settle(*process, 0);
+  EXPECT_TRUE(process->notices().empty());
+  ASSERT_TRUE(process->executor().journal_error().has_value());
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 0);
+}
+
+TEST_F(ExecutorTest, AnEffectWaitsForItsIntentAndItsInputs) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: effect
+steps:
+  - {id: text, type: set, parameters: {value: hello}}
+  - {id: log, type: file, dependencies: [text],
+     parameters: {action: append, path: log.txt, content: "{{ steps.text }}\n"}}
+)")).value();
+  while (process->loop().turn()) {
+  }
+  EXPECT_FALSE(file_exists(directory_ / "log.txt"));
+  process->journal().pump();
+  EXPECT_EQ(number("SELECT count(*) FROM effect WHERE state = 'intent'"), 1);
+  EXPECT_FALSE(file_exists(directory_ / "log.txt"));
+  settle(*process, 0);
+  EXPECT_EQ(read_file(directory_ / "log.txt").value(), "hello\n");
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(number("SELECT count(*) FROM effect WHERE state = 'done'"), 1);
+}
+
+constexpr std::string_view kAppend = R"(
+weft: "1"
+id: append
+steps:
+  - {id: log, type: file, parameters: {action: append, path: log.txt, content: "x\n"}}
+)";
+
+// The effect happened, its result was not recorded: never repeated in silence.
+TEST_F(ExecutorTest, AnUnsafeEffectThatWasCutOffIsUnknown) {
+  auto first = process();
+  const std::string run = first->executor().submit(request(kAppend)).value();
+  while (first->loop().turn()) {
+  }
+  first->journal().pump();                           // the intent is on disk
+  while (first->loop().turn()) {
+  }
+  ASSERT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
+  first.reset();                                     // kill -9 before the result is
+  env_.advance_us(20'000'000);
+  auto second = process(10);
+  settle(*second, 5'000'000);
+  EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
+  const json::Object shown = document(run);
+  EXPECT_EQ(json::dump(shown.at("steps").as_object().at("log").as_object().at("status")),
+            "\"unknown\"");
+  workflow::UnknownResolved resolved{"log", workflow::UnknownResolved::Resolution::kSucceed,
+                                     json::Value("seen"), "me"};
+  ASSERT_TRUE(second->executor().resolve_unknown(run, std::move(resolved)).ok());
+  settle(*second, 0);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
+}
+
+TEST_F(ExecutorTest, AWaitingRunContinuesInAnotherProcess) {
+  auto first = process();
+  const std::string run = first->executor().submit(request(R"(
+weft: "1"
+id: waits
+steps:
+  - {id: pause, type: wait, parameters: {for: 60s}}
+  - {id: after, type: set, dependencies: [pause], parameters: {value: done}}
+output: "{{ steps.after }}"
+)")).value();
+  settle(*first, 1'000'000);
+  EXPECT_EQ(status(run), "waiting");
+  EXPECT_EQ(number("SELECT count(*) FROM timer WHERE kind = 'wake'"), 1);
+  first.reset();
+  env_.advance_us(20'000'000);
+  auto second = process(10);
+  settle(*second, 30'000'000);
+  EXPECT_EQ(status(run), "waiting");
+  settle(*second, 15'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(number("SELECT count(*) FROM timer"), 0);
+}
+
+TEST_F(ExecutorTest, AFailingStepIsRetriedThenFailsTheRun) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: fails
+steps:
+  - {id: read, type: file, retry: {attempts: 3, backoff: fixed, initial: 2s, jitter: false},
+     parameters: {action: read, path: missing.txt}}
+)")).value();
+  settle(*process);
+  EXPECT_EQ(status(run), "failed");
+  const json::Object shown = document(run);
+  EXPECT_EQ(shown.at("steps").as_object().at("read").as_object().at("attempts").as_int64(), 3);
+  EXPECT_EQ(shown.at("error").as_object().at("code"), "E0605");
+}
+
+TEST_F(ExecutorTest, OutsideTheRootsIsRefusedAndNotRetried) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: outside
+steps:
+  - {id: read, type: file, retry: {attempts: 3}, parameters: {action: read, path: ../../etc/passwd}}
+)")).value();
+  settle(*process);
+  const json::Object shown = document(run);
+  EXPECT_EQ(shown.at("error").as_object().at("code"), "E0608");
+  EXPECT_EQ(shown.at("steps").as_object().at("read").as_object().at("attempts").as_int64(), 1);
+}
+
+TEST_F(ExecutorTest, CancellingEndsTheRunAndItsTimers) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: cancelled
+steps:
+  - {id: pause, type: wait, parameters: {for: 1h}}
+)")).value();
+  settle(*process, 0);
+  ASSERT_TRUE(process->executor().cancel(run, "me", "no longer needed").ok());
+  settle(*process, 0);
+  EXPECT_EQ(status(run), "cancelled");
+  EXPECT_EQ(process->executor().active(), 0U);
+  EXPECT_EQ(process->loop().next_timer_us(), std::nullopt);
+  EXPECT_EQ(process->executor().cancel(run, "me", "").error().code, "E0601");
+}
+
+TEST_F(ExecutorTest, AStepThatThisEditionHasNotIsRefusedBeforeAnythingHappens) {
+  auto process = this->process();
+  const auto run = process->executor().submit(request(R"(
+weft: "1"
+id: foreign
+steps:
+  - {id: ask, type: approval, parameters: {role: lead}}
+)"));
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code, "E0602");
+  EXPECT_EQ(process->executor().active(), 0U);
+}
+
+// A process that was stopped past its lease wakes up after another finished its run.
+TEST_F(ExecutorTest, AZombieDropsItsRunWithoutHarm) {
+  auto first = process();
+  const std::string run = first->executor().submit(request(R"(
+weft: "1"
+id: zombie
+steps:
+  - {id: pause, type: wait, parameters: {for: 5s}}
+  - {id: after, type: set, dependencies: [pause], parameters: {value: once}}
+)")).value();
+  while (first->loop().turn() || first->journal().pump()) {
+  }
+  env_.advance_us(30'000'000);
+  auto second = process(10);
+  settle(*second, 2'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  const int64_t events = number("SELECT count(*) FROM event");
+  settle(*first, 2'000'000);  // its timer fires, its result comes to nothing
+  EXPECT_EQ(first->executor().active(), 0U);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), events);
+  ASSERT_FALSE(first->notices().empty());
+  EXPECT_EQ(first->notices().back().kind, Notice::Kind::kLost);
+}
+
+TEST_F(ExecutorTest, LoopsJoinAndKeepTheirOrder) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: loop
+steps:
+  - {id: list, type: set, parameters: {value: [3, 1, 2]}}
+  - {id: each, type: set, dependencies: [list], for_each: "{{ steps.list }}",
+     parameters: {value: "{{ item * 10 + index }}"}}
+output: "{{ steps.each }}"
+)")).value();
+  settle(*process, 0);
+  EXPECT_EQ(json::dump(document(run).at("output")), "[30,11,22]");
+}
+
+}  // namespace
+}  // namespace weft::worker
