@@ -1,6 +1,21 @@
 # weft_module(NAME MODULES … LIBRARIES …): src/NAME/*.cc become the static library weft_NAME,
 # src/NAME/*_test.cc the test program NAME_test. A module without sources yet is skipped; a module
 # of headers only becomes an interface library. Files under kernels/ are built by kernels.cmake.
+#
+# Precompiled headers: what nearly every unit includes anyway (cmake/pch.h, and for tests GoogleTest)
+# is parsed once for the libraries and once for the tests. They change nothing but the time: each
+# unit still includes what it uses.
+function(weft_precompiled target owner)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # for ccache
+    if(target STREQUAL owner)
+      target_precompile_headers(${target} PRIVATE ${ARGN})
+    else()
+      target_precompile_headers(${target} REUSE_FROM ${owner})
+    endif()
+  endif()
+endfunction()
+
 function(weft_module name)
   cmake_parse_arguments(ARG "" "" "MODULES;LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
@@ -22,6 +37,7 @@ function(weft_module name)
     add_library(weft_${name} STATIC ${sources})
     target_include_directories(weft_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(weft_${name} PUBLIC ${links})
+    weft_precompiled(weft_${name} weft_base ${CMAKE_SOURCE_DIR}/cmake/pch.h)
   else()
     add_library(weft_${name} INTERFACE)
     target_include_directories(weft_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -34,6 +50,8 @@ function(weft_module name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_compile_options(${name}_test PRIVATE -O1)  # GoogleTest's macros gain nothing from -O2
+    weft_precompiled(${name}_test base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)
     add_test(NAME ${name} COMMAND ${name}_test)
     set(labels unit)
     if(name MATCHES "^(base|tensor|runtime|backend|net|store|worker)$")

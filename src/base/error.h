@@ -89,11 +89,16 @@ inline Status ok_status() { return Ok{}; }
 
 // auto x = TRY(f());   f() returns Result<T>: x is the T, or the enclosing function returns the
 // error. A statement expression (GNU extension, g++ and clang): no other form reads as plainly.
-#define TRY(expression)                                                  \
-  __extension__({                                                        \
-    auto weft_try_result = (expression);                                 \
-    if (!weft_try_result.ok()) return std::move(weft_try_result).error(); \
-    std::move(weft_try_result).value();                                  \
+#define TRY(expression) WEFT_TRY_NUMBERED(expression, __COUNTER__)
+// A name of its own for each, so that one TRY may stand inside another. Two steps, because ## takes
+// its operands unexpanded.
+#define WEFT_TRY_NUMBERED(expression, number) WEFT_TRY_JOINED(expression, number)
+#define WEFT_TRY_JOINED(expression, number) WEFT_TRY_NAMED(expression, weft_try_##number)
+#define WEFT_TRY_NAMED(expression, name)            \
+  __extension__({                                   \
+    auto name = (expression);                       \
+    if (!name.ok()) return std::move(name).error(); \
+    std::move(name).value();                        \
   })
 
 // A condition that only a bug of ours can break. CHECK(a < b) or CHECK(a < b, "a={} b={}", a, b).

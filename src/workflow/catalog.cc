@@ -64,7 +64,7 @@ constexpr std::string_view kForOrUntil[] = {"for", "until"};
 
 constexpr StepType kTypes[] = {
     {.name = "llm", .alias = "", .parameters = kLlm, .one_of = kPromptOrMessages},
-    {.name = "agent", .alias = "", .parameters = kAgent, .effects = true},
+    {.name = "agent", .alias = "", .parameters = kAgent, .runs = false, .effects = true},
     {.name = "http", .alias = "api_client", .parameters = kHttp, .effects = true},
     {.name = "set", .alias = "", .parameters = {}, .open = true},
     {.name = "validate", .alias = "", .parameters = kValidate},
