@@ -3,6 +3,9 @@
 // engine_bench MODEL|random:LAYERS [--dtype T] [--threads N] [--prompt N] [--decode N] [--rounds N]
 // [--commit C] [--csv FILE]
 //
+// With one thread, time is the processor time of this process, so that a machine shared with others
+// still gives a share; with more threads it is the clock on the wall, for quiet machines only.
+//
 // Prefill and decode through the engine, each as a share of the limit that physics sets, measured
 // in the same round because the machine's minutes differ:
 //   decode   weight bytes x tokens/s / bandwidth of summing a buffer of exactly those bytes
@@ -10,7 +13,7 @@
 // random:LAYERS is a model of Qwen3-0.6B's shape with so many layers and 32,768 words. The best
 // round counts, per figure; one CSV line is appended for each run.
 #include <fmt/format.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <algorithm>
 #include <charconv>
@@ -47,21 +50,34 @@ int positive(std::string_view text) {
   return std::max(out, 1);
 }
 
-double seconds_of(auto&& work) {
-  const int64_t begin = real_env().mono_ns();
+// The real world with another clock.
+class CpuTimeEnv final : public Env {
+ public:
+  int64_t wall_us() override { return real_env().wall_us(); }
+  int64_t mono_ns() override {
+    timespec now{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  }
+  void sleep_us(int64_t us) override { real_env().sleep_us(us); }
+  void random(std::span<uint8_t> out) override { real_env().random(out); }
+};
+
+double seconds_of(Env& env, auto&& work) {
+  const int64_t begin = env.mono_ns();
   work();
-  return static_cast<double>(real_env().mono_ns() - begin) * 1e-9;
+  return static_cast<double>(env.mono_ns() - begin) * 1e-9;
 }
 
 // Bytes a second of all threads summing `bytes` bytes together.
-double read_bandwidth(ThreadPool& pool, size_t bytes) {
+double read_bandwidth(Env& env, ThreadPool& pool, size_t bytes) {
   const int64_t part = static_cast<int64_t>(bytes) / pool.threads() / 256 * 256;
   tensor::Buffer buffer(static_cast<size_t>(part * pool.threads()));
   std::memset(buffer.data(), 1, buffer.bytes());
   std::vector<uint64_t> sums(static_cast<size_t>(pool.threads()));
   double best = 0;
   for (int i = 0; i < 5; ++i) {
-    const double s = seconds_of([&] {
+    const double s = seconds_of(env, [&] {
       pool.parallel_for(pool.threads(), [&](int64_t p, int) {
         sums[static_cast<size_t>(p)] = read_all(buffer.data() + p * part, part);
       });
@@ -73,13 +89,13 @@ double read_bandwidth(ThreadPool& pool, size_t bytes) {
 }
 
 // Operations a second of all threads: f32 multiply-adds, or int8 dot products for q8 weights.
-double arithmetic_peak(ThreadPool& pool, bool int8) {
+double arithmetic_peak(Env& env, ThreadPool& pool, bool int8) {
   const bool wide = __builtin_cpu_supports("avx512vnni") != 0;
   const Peaks peaks = peaks_of(wide ? "avx512" : "avx2");
   float keep = 0;
   double best = 0;
   for (int i = 0; i < 3; ++i) {
-    const double s = seconds_of([&] {
+    const double s = seconds_of(env, [&] {
       pool.parallel_for(pool.threads(), [&](int64_t, int) {
         const float x = int8 ? static_cast<float>(peaks.dot()) : peaks.multiply_add();
         if (x == 12345.0f) keep = x;
@@ -88,7 +104,7 @@ double arithmetic_peak(ThreadPool& pool, bool int8) {
     best = std::max(best, peaks.operations * pool.threads() / s);
   }
   CHECK(keep >= 0);
-  return best;
+  return int8 ? 4 * best : best;  // a lane of a dot product has four int8 multiply-adds
 }
 
 runtime::Usage serve(runtime::Engine& engine, int prompt, int decode) {
@@ -109,17 +125,20 @@ struct Figures {
   double decode_tokens = 0, decode_share = 0, prefill_tokens = 0, prefill_share = 0;
 };
 
-Figures measure(const Settings& s, runtime::Engine& engine) {
+Figures measure(const Settings& s, Env& env, runtime::Engine& engine) {
   const size_t bytes = engine.model().family->streamed_bytes();
   const bool int8 = s.dtype == "q8" ||
                     engine.model().config.quantization != model::Quantization::kNone;
   const double bytes_a_weight = int8 ? 34.0 / 32 : s.dtype == "f32" ? 4 : 2;
-  const double operations = 2 * static_cast<double>(bytes) / bytes_a_weight;
+  // The head sees one row of a prompt, the layers see all of them.
+  const auto& config = engine.model().config;
+  const double operations = 2 * (static_cast<double>(bytes) / bytes_a_weight -
+                                 double{1} * config.vocab_size * config.hidden_size);
   Figures best;
   ThreadPool pool(s.threads);
   for (int round = 0; round < s.rounds; ++round) {
-    const double bandwidth = read_bandwidth(pool, bytes);
-    const double peak = arithmetic_peak(pool, int8);
+    const double bandwidth = read_bandwidth(env, pool, bytes);
+    const double peak = arithmetic_peak(env, pool, int8);
     const runtime::Usage usage = serve(engine, s.prompt, s.decode);
     const double decode = (usage.generated_tokens - 1) / usage.decode_seconds;
     const double prefill = usage.prompt_tokens / usage.prefill_seconds;
@@ -175,8 +194,12 @@ int run(const Settings& s) {
   CHECK(precision.ok(), "{}", precision.error().text());
   auto loaded = runtime::ModelInstance::load(std::move(files), {.precision = precision.value()});
   CHECK(loaded.ok(), "{}", loaded.error().text());
-  auto engine = runtime::Engine::create(std::move(loaded).value(), {.threads = s.threads}).value();
-  const Figures figures = measure(s, *engine);
+  CpuTimeEnv cpu_time;
+  Env& env = s.threads == 1 ? static_cast<Env&>(cpu_time) : real_env();
+  runtime::EngineOptions options;
+  options.threads = s.threads;
+  auto engine = runtime::Engine::create(std::move(loaded).value(), options, env).value();
+  const Figures figures = measure(s, env, *engine);
   std::printf("%s %s: decode %.2f of read bandwidth, prefill %.2f of arithmetic peak\n",
               s.model.c_str(), s.dtype.c_str(), figures.decode_share, figures.prefill_share);
   append_csv(s, figures);
