@@ -28,7 +28,9 @@ inline float float_of_f16(uint16_t raw) {
     return std::bit_cast<float>(sign | 0x7f800000 | (mantissa << 13) |
                                 (mantissa != 0 ? 0x400000U : 0U));
   }
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0) {
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  }
   if (mantissa == 0) return std::bit_cast<float>(sign);
   const int shift = std::countl_zero(mantissa) - 21;  // a denormal half is a normal float
   return std::bit_cast<float>(sign | (static_cast<uint32_t>(113 - shift) << 23) |
