@@ -129,8 +129,8 @@ Error transfer_error(const Call& call, CURLcode code) {
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
       return make_error("E0804", fmt::format("{}: TLS: {}", where, detail),
-                        "certificates are always verified: add the server's authority to the CA "
-                        "file of the configuration");
+                        "certificates are always verified: add the server's authority to those "
+                        "that the system trusts");
     default:
       return make_error("E0808", fmt::format("{}: the exchange broke off: {}", where, detail),
                         "the server may have acted on the request; look there before repeating it");

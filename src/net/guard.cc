@@ -81,8 +81,8 @@ std::optional<Error> Guard::refusal(const Url& url, const sockaddr& address) con
   return make_error("E0801",
                     fmt::format("{} leads to {}, {}, which is not called", quoted(url.host),
                                 target->text, kind_name(target->kind)),
-                    fmt::format("if it is meant, add '{}' to the allowed hosts of the "
-                                "configuration", url.host));
+                    fmt::format("if it is meant, allow the host: weft run --allow-host {}",
+                                url.host));
 }
 
 bool same_header_name(std::string_view a, std::string_view b) {
