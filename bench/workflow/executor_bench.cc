@@ -122,8 +122,9 @@ void measure(const std::string& base, int in_flight, int runs, int rounds) {
     ratio.push_back(measured.steps_per_second / below);
     std::filesystem::remove_all(directory);
   }
-  std::printf("%5d in flight  %9.0f steps/s  floor %9.0f  ratio %6.2f  %6.1f us of processor/step\n",
-              in_flight, median(engine), median(floor), median(ratio), median(cpu));
+  std::printf(
+      "%5d in flight  %9.0f steps/s  floor %9.0f  ratio %6.2f  %6.1f us of processor/step\n",
+      in_flight, median(engine), median(floor), median(ratio), median(cpu));
   std::fflush(stdout);
 }
 

@@ -22,7 +22,9 @@ Result<ChatResult> ask(Backend& backend, ChatRequest request, std::string* strea
   if (streamed != nullptr) {
     callbacks.on_delta = [streamed](const ChatDelta& delta) { *streamed += delta.content; };
   }
-  callbacks.on_done = [&promise](Result<ChatResult> result) { promise.set_value(std::move(result)); };
+  callbacks.on_done = [&promise](Result<ChatResult> result) {
+    promise.set_value(std::move(result));
+  };
   const auto call = backend.chat(std::move(request), std::move(callbacks));
   return promise.get_future().get();
 }
@@ -69,7 +71,9 @@ TEST(LocalBackend, ThinkingIsSplitAndBounded) {
   request.max_tokens = 256;
   const auto result = ask(backend, request);
   ASSERT_TRUE(result.ok()) << result.error().text();
-  const int64_t close = static_cast<int64_t>(backend.models().get("default").value()->dialect->close_text.size());
+  const auto model = backend.models().get("default");
+  ASSERT_TRUE(model.ok());
+  const auto close = static_cast<int64_t>((*model)->dialect->close_text.size());
   EXPECT_LE(result->tokens.reasoning, 5 + 16 + close);
   EXPECT_EQ(result->content.find("</think>"), std::string::npos);
 }

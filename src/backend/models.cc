@@ -15,8 +15,7 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
   auto out = std::make_shared<LoadedModel>();
   model::ModelFiles files = source.empty() ? TRY(runtime::embedded_model_files())
                                            : model::ModelFiles(source);
-  out->instance = TRY(runtime::ModelInstance::load(
-      std::move(files), {.precision = options.precision, .threads = options.engine.threads}));
+  out->instance = TRY(runtime::ModelInstance::load(std::move(files), options.load));
   if (!out->instance->chat_template.empty() && out->instance->tokenizer.has_value()) {
     out->chat_template = TRY(chat::ChatTemplate::from_config(out->instance->tokenizer_config,
                                                              out->instance->chat_template));
@@ -44,8 +43,8 @@ Result<std::string> Models::source_of(const std::string& name) const {
   const bool path = name.find('/') != std::string::npos;
   return make_error("E0710",
                     fmt::format("there is no model {}", weft::quoted(name)),
-                    path ? "the directory does not exist" : name_hint(name, known) +
-                                                                ", or a directory with config.json");
+                    path ? std::string("the directory does not exist")
+                         : name_hint(name, known) + ", or a directory with config.json");
 }
 
 Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {

@@ -16,8 +16,8 @@
 #include "base/error.h"
 #include "chat/dialect.h"
 #include "chat/prompt.h"
-#include "model/weights.h"
 #include "runtime/engine.h"
+#include "runtime/model_instance.h"
 
 namespace weft::backend {
 
@@ -25,7 +25,7 @@ struct ModelsOptions {
   // Name to source: a directory, or "" for the embedded model. default, fast and deep always exist
   // and mean the embedded model unless they stand here.
   std::map<std::string, std::string> names;
-  model::Precision precision = model::Precision::kNative;
+  runtime::LoadOptions load;
   runtime::EngineOptions engine;
 };
 

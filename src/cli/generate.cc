@@ -16,6 +16,7 @@
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "model/weights.h"
 
 namespace weft::cli {
 namespace {
@@ -62,7 +63,8 @@ Result<backend::ChatRequest> request_of(const ChatOptions& options) {
 
 Result<std::unique_ptr<backend::LocalBackend>> backend_of(const ChatOptions& options) {
   backend::ModelsOptions models;
-  models.precision = TRY(model::precision_of(options.precision));
+  models.load = {.precision = TRY(model::precision_of(options.precision)),
+                 .threads = options.threads};
   models.engine.threads = options.threads;
   return std::make_unique<backend::LocalBackend>(std::move(models));
 }

@@ -91,7 +91,8 @@ void add_generate(CLI::App& app, Action& action) {
   add_chat_flags(*command, options->chat);
   command->add_option("--prompt", options->prompt, "one message of a user");
   command->add_option("--messages", options->messages, "a conversation: JSON, or @file.json");
-  command->add_option("--tools", options->tools, "OpenAI function definitions: JSON, or @file.json");
+  command->add_option("--tools", options->tools,
+                      "OpenAI function definitions: JSON, or @file.json");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->footer(
       "Examples:\n"

@@ -49,7 +49,8 @@ TEST(Tokenize, BadLinesAreNamed) {
   refused(R"({"text": "a", "special_as_text": true})", "did you mean 'specials_as_text'");
   refused(R"({"ids": "1"})", "ids: expected an array");
   for (const char* id : {"-1", "1.5", "\"1\"", "1182", "99999999999999999999"}) {
-    refused(std::string("{\"ids\": [0, ") + id + "]}", "ids[1]: expected an integer from 0 to 1181");
+    refused(std::string("{\"ids\": [0, ") + id + "]}",
+            "ids[1]: expected an integer from 0 to 1181");
   }
 }
 

@@ -115,7 +115,8 @@ TEST_P(Tables, ExpAndLogAsScalarOverAllMagnitudes) {
 
 // y of one table for a matrix, panel by panel as the table wants them, in strip ranges.
 std::vector<float> multiply(const KernelTable& table, const Matrix& w, const float* x,
-                            int64_t x_stride, int64_t m, const float* bias, int64_t strips_at_once) {
+                            int64_t x_stride, int64_t m, const float* bias,
+                            int64_t strips_at_once) {
   const bool q8 = w.type() == WeightType::kQ8;
   const int64_t panel = q8 ? table.panel_q8 : table.panel_f32;
   const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * 40 : w.columns() * 4;

@@ -99,8 +99,8 @@ inline void softmax_span(SpanState* state, float* scores, int64_t span) {
   state->sum = reduce_add(sum);
 }
 
-// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs, ascending positions [begin, end) of one
-// block. `v` is the row of position `begin`.
+// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs, ascending positions [begin, end) of
+// one block. `v` is the row of position `begin`.
 template <int R, int C>
 inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
                        const float* v, float* part) {
