@@ -2,7 +2,9 @@
 """`weft run`, `weft runs` and `weft explain` from outside: exit codes, shapes, files, Ctrl-C."""
 import http.server
 import json
+import pathlib
 import signal
+import subprocess
 import threading
 import time
 
@@ -141,6 +143,91 @@ def test_a_detached_run_goes_on_in_the_background():
         run = place.weft("run", "slow.yaml", "--detach").stdout.strip()
         wait_for(lambda: place.rows("select status from run where id = ?", run) == [("succeeded",)])
         assert json.loads(place.weft("runs", "show", run, "--json").stdout)["output"] == 2
+
+
+def test_an_effect_that_was_cut_off_is_decided_by_a_person():
+    with Place() as place:
+        place.write("append.yaml", """
+weft: "1"
+id: append
+steps:
+  - {id: line, type: file, parameters: {action: append, path: log.txt, content: "line\\n"}}
+  - {id: after, type: set, dependencies: [line], parameters: {value: "{{ steps.line.bytes }}"}}
+output: "{{ steps.after }}"
+""")
+        log = place.path / "log.txt"
+        for number in range(1, 12):  # the sync of the appended line is one of the first
+            subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
+                            f"inject=fsync:signal=SIGKILL:when={number}",
+                            *place.command("run", "append.yaml")],
+                           cwd=place.path, env=place.env, capture_output=True, timeout=60)
+            if log.exists():
+                break
+        else:
+            print("        SKIPPED: strace did not hit the moment")
+            return
+        told = place.weft("runs", "resume", code=1)
+        assert "E0606" in told.stderr and "weft runs resolve" in told.stderr, told.stderr
+        run, status = place.rows("select id, status from run order by id desc limit 1")[0]
+        assert status == "waiting", status
+        assert place.rows("select status from step where run = ? and path = 'line'", run) == [
+            ("unknown",)]
+        assert "E0601" in place.weft("runs", "resolve", run, "after", "retry", code=1).stderr
+        done = place.weft("runs", "resolve", run, "line", "succeed", "--output", '{"bytes": 5}',
+                          "--json")
+        assert json.loads(done.stdout)["output"] == 5, done.stdout
+        assert log.read_text() == "line\n"
+
+
+def test_a_run_can_be_cancelled():
+    with Place() as place:
+        place.write("slow.yaml", SLOW.replace("3s", "1h"))
+        process = place.start("run", "slow.yaml")
+        wait_for(lambda: is_waiting(place))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        run, = place.rows("select id from run")[0]
+        cancelled = place.weft("runs", "cancel", run, "--json", code=1)
+        assert json.loads(cancelled.stdout)["status"] == "cancelled"
+        assert "ended already" in place.weft("runs", "cancel", run, code=1).stderr
+
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "customer-service.yaml"
+INQUIRY = "inquiry=제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다."
+
+
+def test_the_first_example_classifies_and_leaves_evidence():
+    with Place() as place:
+        first, second = (place.run_json(str(EXAMPLE), "-i", INQUIRY) for _ in range(2))
+        step = first["steps"]["classify"]
+        assert first["status"] == "succeeded" and step["output"]["category"] == "technical", first
+        assert step["model"] and step["tokens"]["answer"] > 0 and step["tokens"]["prompt"] > 0
+        call = json.loads(place.weft("explain", first["run"], "--json").stdout)[
+            "steps"]["classify"]["calls"][0]
+        assert len(call["model_hash"]) == 64 and len(call["prompt_hash"]) == 64 and call["sampler"]
+        assert second["output"] == first["output"]
+        same = place.rows("select count(distinct hex(output_ids)), count(distinct hex(prompt_ids)), "
+                          "count(*) from ai_call")
+        assert same == [(1, 1, 2)], same
+
+
+def test_a_model_step_that_was_cut_off_ends_with_the_same_text():
+    with Place() as place:
+        whole = place.run_json(str(EXAMPLE), "-i", INQUIRY)
+        for number in range(1, 10):
+            subprocess.run(
+                ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
+                 f"inject=fdatasync:signal=SIGKILL:when={number}",
+                 *place.command("run", str(EXAMPLE), "-i", INQUIRY)],
+                cwd=place.path, env=place.env, capture_output=True, timeout=120)
+            if place.rows("select count(*) from run where status = 'running'") == [(1,)]:
+                break
+        else:
+            raise AssertionError("no run was cut off")
+        place.weft("runs", "resume")
+        outputs = [json.loads(place.weft("runs", "show", run, "--json").stdout)["output"]
+                   for run, in place.rows("select id from run")]
+        assert all(output == whole["output"] for output in outputs), outputs
 
 
 class Peer(http.server.BaseHTTPRequestHandler):
