@@ -158,6 +158,8 @@ StepContext Executor::context_of(ActiveRun& run, const Running& running) {
   context.path = running.path;
   context.attempt = running.attempt;
   context.seed = run.state.seed;
+  context.alternative = execution->alternative;
+  context.failures = execution->failures;
   context.effect = running.effect;
   context.effect_key = running.effect_key;
   context.now_us = journal_.now_us();

@@ -4,8 +4,9 @@
 // JSON Schema) the answer must be JSON that fits it, else it is text. Everything that is needed to
 // make the same decision again is recorded with the result.
 //
-// The seed of an attempt follows from the run's seed, the path and the attempt: a run repeated with
-// one seed repeats its answers, a retry gets another chance.
+// The seed follows from the run's seed, the path and how often the step has failed: a run repeated
+// with one seed repeats its answers, a retry draws anew, and an attempt that a crash cut off is
+// made again with the same draw, so that the crash leaves no trace in the result.
 #include <algorithm>
 
 #include "backend/backend.h"
@@ -25,7 +26,8 @@ constexpr std::string_view kSchemaLead = "\n\nAnswer with JSON that matches this
 
 uint64_t seed_of(const StepContext& context) {
   const Sha256 digest =
-      sha256(fmt::format("{}\n{}\n{}", context.seed, context.path, context.attempt));
+      sha256(fmt::format("{}\n{}\n{}\n{}", context.seed, context.path, context.alternative,
+                         context.failures));
   uint64_t seed = 0;
   for (int i = 0; i < 8; ++i) seed = seed << 8 | digest[static_cast<size_t>(i)];
   return seed >> 1;  // fits a signed integer, as JSON readers expect

@@ -62,6 +62,8 @@ struct StepContext {
   std::string path;
   uint32_t attempt = 1;
   uint64_t seed = 0;                  // of the run
+  uint16_t alternative = 0;           // 0: the step itself; n: its n-th fallback
+  uint32_t failures = 0;              // attempts of it that failed; a cut-off attempt is none
   EffectClass effect = EffectClass::kPure;
   std::string effect_key;             // the same for every attempt
   int64_t now_us = 0;                 // the store's clock
