@@ -98,11 +98,11 @@ TEST_P(Tables, ArgmaxAsScalar) {
 }
 
 TEST_P(Tables, ExpAndLogAsScalarOverAllMagnitudes) {
-  constexpr int64_t kN = 1 << 14;
+  constexpr int64_t kN = 1 << 12;
   std::vector<float> x(kN), a(kN), b(kN);
-  for (uint32_t at = 0; at < 0xffff0000u - 4093u * kN; at += 4093u * kN) {
+  for (uint32_t at = 0; at < 0xffff0000u - 40009u * kN; at += 40009u * kN) {
     for (int64_t i = 0; i < kN; ++i) {
-      x[i] = std::bit_cast<float>(at + static_cast<uint32_t>(i) * 4093u);
+      x[i] = std::bit_cast<float>(at + static_cast<uint32_t>(i) * 40009u);
     }
     scalar().exp(a.data(), x.data(), kN);
     table_->exp(b.data(), x.data(), kN);
