@@ -22,6 +22,12 @@ build: deps  ## the program at build/weft
 run: build  ## classify a Korean customer inquiry on the embedded model
 	@build/weft run examples/customer-service.yaml \
 	  -i inquiry="제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다."
+	@printf '%s\n' '' 'Try next:' \
+	  '  build/weft run examples/customer-service.yaml -i inquiry="I was charged twice!"' \
+	  '  build/weft run examples/first-answer.yaml       a race of steps, and what loses it' \
+	  '  build/weft runs list                            what has run; then: build/weft explain RUN' \
+	  '  build/weft chat                                 the embedded model itself' \
+	  '  build/weft --help                               everything else'
 
 test: deps-test  ## everything: style, unit, golden, end to end, sanitizers
 	@tests/run-all $(JOBS)

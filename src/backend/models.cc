@@ -4,12 +4,9 @@
 #include <filesystem>
 
 #include "base/digest.h"
-#include "base/strings.h"
 
 namespace weft::backend {
 namespace {
-
-constexpr std::string_view kEmbedded = "embedded";
 
 Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const ModelsOptions& options) {
   auto out = std::make_shared<LoadedModel>();
@@ -32,19 +29,10 @@ Result<std::string> Models::source_of(const std::string& name) const {
   if (const auto known = options_.names.find(name); known != options_.names.end()) {
     return known->second;
   }
-  if (name == "default" || name == "fast" || name == "deep" || name == kEmbedded) {
-    return std::string();
-  }
-  if (std::filesystem::is_directory(name)) {
-    return std::filesystem::weakly_canonical(name).string();
-  }
-  std::vector<std::string> known;
-  for (const auto& [each, what] : names()) known.push_back(each);
-  const bool path = name.find('/') != std::string::npos;
-  return make_error("E0710",
-                    fmt::format("there is no model {}", weft::quoted(name)),
-                    path ? std::string("the directory does not exist")
-                         : name_hint(name, known) + ", or a directory with config.json");
+  if (runtime::means_embedded_model(name)) return std::string();
+  // Refuses here what no load could find; the same directory under two spellings is one model.
+  TRY(runtime::model_files_named(name));
+  return std::filesystem::weakly_canonical(name).string();
 }
 
 Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {

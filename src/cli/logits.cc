@@ -142,10 +142,7 @@ Result<json::Object> answer(const std::string& text, runtime::ModelInstance& mod
 
 Result<std::shared_ptr<runtime::ModelInstance>> load(const LogitsOptions& options) {
   const auto precision = TRY(model::precision_of(options.dtype));
-  const bool embedded = options.model == "default" || options.model == "fast" ||
-                        options.model == "deep";
-  model::ModelFiles files = embedded ? TRY(runtime::embedded_model_files())
-                                     : model::ModelFiles(options.model);
+  model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   return runtime::ModelInstance::load(std::move(files),
                                       {.precision = precision, .threads = options.threads});
 }
@@ -157,7 +154,8 @@ int run_logits(const LogitsOptions& options) {
   if (!loaded.ok()) {
     say_error(loaded.error());
     if (loaded.error().code == "E0214") return kExitUsage;
-    return loaded.error().code == "E0213" ? kExitNotFound : kExitConfiguration;
+    const std::string& code = loaded.error().code;
+    return code == "E0213" || code == "E0710" ? kExitNotFound : kExitConfiguration;
   }
   auto ops = tensor::Ops::create({.threads = options.threads, .table = {}});
   if (!ops.ok()) {

@@ -55,7 +55,8 @@ void add_tokenize(CLI::App& app, Action& action) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand(
       "tokenize", "Text to tokens and back, JSON lines on stdin and stdout");
-  command->add_option("--model", options->model, "a directory with tokenizer.json")->required();
+  command->add_option("--model", options->model, "a name, or a directory with tokenizer.json")
+      ->required();
   command->add_flag("--json", options->json, "accepted; the answers always are JSON");
   command->footer(
       "{\"text\": s, \"untrusted\": bool?, \"specials_as_text\": bool?} -> {\"ids\": [...]}\n"

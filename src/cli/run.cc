@@ -4,6 +4,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/env.h"
@@ -42,6 +43,16 @@ std::shared_ptr<const workflow::Workflow> load_document(const std::string& file,
   for (const auto& problem : loaded.warnings) say(workflow::text(problem, file));
   if (loaded.errors_left_out > 0) say(fmt::format("and {} more", loaded.errors_left_out));
   return loaded.workflow;
+}
+
+// A newcomer should know which model answers, and that it is a small one.
+void tell_model(const workflow::Workflow& definition, const RunOptions& options) {
+  const bool thinks = std::any_of(definition.steps.begin(), definition.steps.end(),
+                                  [](const workflow::Step& step) { return step.type == "llm"; });
+  if (!thinks || !options.model.empty() || !people_watch()) return;
+  say(painted("models default, fast and deep: weft-mini, the small embedded one (--model DIR for "
+              "another)",
+              Colour::kDim));
 }
 
 // Another weft process that outlives this one and continues the run.
@@ -106,6 +117,7 @@ int run_workflow(const RunOptions& options) {
       .roots = {std::filesystem::current_path().string()}, .model = options.model});
   request.seed = options.seed;
   if (options.detach) return detach(session, std::move(request), options);
+  tell_model(*definition, options);
   auto run = session.process().executor().submit(std::move(request));
   if (!run.ok()) return refuse(run.error());
   return session.follow({*run});

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "runtime/model_instance.h"
 
 namespace weft::cli {
 namespace {
@@ -102,11 +102,21 @@ Result<std::string> answer_tokenize_line(const text::Tokenizer& tokenizer, std::
   return encodes ? encode(tokenizer, object) : decode(tokenizer, object);
 }
 
+namespace {
+
+Result<text::Tokenizer> load(const std::string& model) {
+  model::ModelFiles files = TRY(runtime::model_files_named(model));
+  return text::Tokenizer::parse(TRY(files.read("tokenizer.json")));
+}
+
+}  // namespace
+
 int run_tokenize(const TokenizeOptions& options) {
-  const auto tokenizer = text::Tokenizer::load(options.model);
+  const auto tokenizer = load(options.model);
   if (!tokenizer.ok()) {
     say_error(tokenizer.error());
-    return file_exists(options.model + "/tokenizer.json") ? kExitConfiguration : kExitNotFound;
+    const std::string& code = tokenizer.error().code;
+    return code == "E0213" || code == "E0710" ? kExitNotFound : kExitConfiguration;
   }
   bool failed = false;
   char* line = nullptr;

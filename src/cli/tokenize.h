@@ -15,7 +15,7 @@
 namespace weft::cli {
 
 struct TokenizeOptions {
-  std::string model;  // a directory with tokenizer.json
+  std::string model;  // a name, or a directory with tokenizer.json
   bool json = false;  // changes nothing: the answers always are
 };
 

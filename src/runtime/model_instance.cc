@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <future>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "base/threads.h"
 #include "model/embedded.h"
 #include "model/safetensors.h"
@@ -77,6 +79,20 @@ Result<model::ModelFiles> embedded_model_files() {
                       "give --model a directory in Hugging Face layout");
   }
   return model::ModelFiles(files, "weft-mini (embedded)");
+}
+
+bool means_embedded_model(std::string_view name) {
+  return name == "default" || name == "fast" || name == "deep" || name == "embedded";
+}
+
+Result<model::ModelFiles> model_files_named(const std::string& name) {
+  if (means_embedded_model(name)) return embedded_model_files();
+  if (std::filesystem::is_directory(name)) return model::ModelFiles(name);
+  const std::vector<std::string> known = {"default", "fast", "deep", "embedded"};
+  return make_error("E0710", fmt::format("there is no model {}", weft::quoted(name)),
+                    name.find('/') != std::string::npos
+                        ? std::string("the directory does not exist")
+                        : name_hint(name, known) + ", or a directory with config.json");
 }
 
 }  // namespace weft::runtime

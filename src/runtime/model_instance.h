@@ -48,4 +48,10 @@ struct ModelInstance {
 // The embedded model's files. E0213 if the program was built without one.
 Result<model::ModelFiles> embedded_model_files();
 
+// Without a configuration "default", "fast" and "deep" mean the embedded model, as "embedded" does.
+bool means_embedded_model(std::string_view name);
+
+// The files of a model by one of these names, or by its directory. E0710 for anything else.
+Result<model::ModelFiles> model_files_named(const std::string& name);
+
 }  // namespace weft::runtime
