@@ -18,6 +18,7 @@
 #include "cli/logits.h"
 #include "cli/run.h"
 #include "cli/runs.h"
+#include "cli/template.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
 
@@ -49,6 +50,20 @@ void add_graph(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"mermaid", "dot", "json"}));
   command->add_flag("--json", options->json, "the same as --format json");
   command->callback([&action, options] { action = [options] { return run_graph(*options); }; });
+}
+
+void add_template(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TemplateOptions>();
+  CLI::App* command = app.add_subcommand(
+      "template", "Conversations through a chat template, JSON lines on stdin and stdout");
+  command->add_option("--model", options->model, "a directory with tokenizer_config.json")
+      ->capture_default_str();
+  command->add_option("--template", options->template_file, "another template for that model");
+  command->add_flag("--json", options->json, "accepted; the answers always are JSON");
+  command->footer(
+      "{messages, tools?, documents?, add_generation_prompt?, kwargs?: {}, variables?: {}, now?}\n"
+      "  -> {\"text\": s} or {\"error\": s}\n");
+  command->callback([&action, options] { action = [options] { return run_template(*options); }; });
 }
 
 void add_tokenize(CLI::App& app, Action& action) {
@@ -235,6 +250,7 @@ int run_command_line(int argc, char** argv) {
   add_doctor(app, action);
   add_logits(app, action);
   add_tokenize(app, action);
+  add_template(app, action);
   add_validate(app, action);
   add_graph(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {

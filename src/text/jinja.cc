@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "text/jinja_evaluator.h"
 #include "text/jinja_parser.h"
@@ -47,8 +49,8 @@ Result<bool> condition_of(const Program& program, const Scope& scope, const Limi
     const Value value = TRY(evaluator.expression());
     if (value.is(Value::Kind::kBool)) return value.boolean();
     return jinja::type_error(
-        fmt::format("a condition should be true or false, {} is a {}", quoted(program.source),
-                    jinja::kind_name(value)),
+        fmt::format("a condition should be true or false, {} is {}", quoted(program.source),
+                    jinja::described(value)),
         "compare it with something, e.g. {{ x == 'yes' }}, {{ x is not none }}");
   });
 }
@@ -139,7 +141,7 @@ Result<Variables> Variables::parse(std::string_view json_text) {
   const Value value = TRY(jinja::value_of_json_text(json_text));
   if (!value.is(Value::Kind::kDict)) {
     return jinja::type_error(
-        fmt::format("variables should be a JSON object, found a {}", jinja::kind_name(value)));
+        fmt::format("variables should be a JSON object, found {}", jinja::described(value)));
   }
   Variables variables;
   for (auto& [key, content] : value.dict().items()) {
@@ -162,6 +164,27 @@ void Variables::merge(const Variables& other) {
   const std::shared_ptr<jinja::VariableTable> source = other.table_;
   for (const auto& [name, value] : source->entries) table().set(name, value);
   for (const auto& owned : source->owned) table().owned.push_back(owned);
+}
+
+Variables Variables::only(const std::vector<std::string>& names) const {
+  Variables out;
+  for (const auto& [name, value] : table_->entries) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) out.table().set(name, value);
+  }
+  out.table().owned = table_->owned;
+  return out;
+}
+
+Variables Variables::members_of(std::string_view name) const {
+  Variables out;
+  for (const auto& [known, value] : table_->entries) {
+    if (known != name || !value.is(Value::Kind::kDict)) continue;
+    for (auto& [key, content] : value.dict().items()) {
+      if (key.is(Value::Kind::kString)) out.table().set(key.string().text, std::move(content));
+    }
+  }
+  out.table().owned = table_->owned;
+  return out;
 }
 
 Result<Template> Template::parse(std::string source, std::string name) {

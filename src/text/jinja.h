@@ -127,6 +127,9 @@ class Variables {
   void set_markup(std::string_view name, std::string text);
   // Everything of `other`; its values win.
   void merge(const Variables& other);
+  // Those with one of these names; and the members of one that is an object, as variables.
+  Variables only(const std::vector<std::string>& names) const;
+  Variables members_of(std::string_view name) const;
 
  private:
   friend class Template;

@@ -22,7 +22,7 @@ Value missing(const Value& value, std::string_view name, std::string_view path) 
     const std::vector<std::string> names = value.dict().names();
     hint = names.empty() ? "the map is empty" : name_hint(name, names);
   } else {
-    hint = fmt::format("it is looked for in a {}", kind_name(value));
+    hint = fmt::format("it is looked for in {}", described(value));
   }
   return Value::undefined(fmt::format("{} is undefined", what), std::move(hint));
 }
@@ -107,13 +107,13 @@ Result<Value> subscript_of(const Value& value, const Value& key, std::string_vie
   }
   if (key.is(Kind::kString)) return attribute_of(value, key.string().text, path);
   return Value::undefined(
-      fmt::format("a {} has no element for a {}", kind_name(value), kind_name(key)));
+      fmt::format("{} has no element for {}", described(value), described(key)));
 }
 
 Result<Value> slice_of(Session& session, const Value& value, const SliceBounds& bounds) {
   if (value.is(Kind::kUndefined)) return undefined_error(value);
   if (!value.is(Kind::kList) && !value.is(Kind::kString)) {
-    return type_error(fmt::format("a {} cannot be sliced", kind_name(value)),
+    return type_error(fmt::format("{} cannot be sliced", described(value)),
                       "lists and strings can");
   }
   const bool is_list = value.is(Kind::kList);
@@ -321,6 +321,9 @@ bool numeric(const Session& session, const Value& value) {
   return value.is(Kind::kInt) || value.is(Kind::kFloat) ||
          (value.is(Kind::kBool) && !session.strict);
 }
+int64_t whole(const Value& value) {
+  return value.is(Kind::kBool) ? static_cast<int64_t>(value.boolean()) : value.integer();
+}
 double as_double(const Value& value) {
   if (value.is(Kind::kFloat)) return value.number();
   return static_cast<double>(value.is(Kind::kBool) ? value.boolean() : value.integer());
@@ -335,9 +338,6 @@ Result<Value> arithmetic(Session& session, Op op, const Value& a, const Value& b
     if (a.is(Kind::kFloat) || b.is(Kind::kFloat)) {
       return float_arithmetic(op, as_double(a), as_double(b));
     }
-    const auto whole = [](const Value& v) {
-      return v.is(Kind::kBool) ? static_cast<int64_t>(v.boolean()) : v.integer();
-    };
     return integer_arithmetic(op, whole(a), whole(b));
   }
   const bool texts = a.is(Kind::kString) && b.is(Kind::kString);
@@ -345,12 +345,9 @@ Result<Value> arithmetic(Session& session, Op op, const Value& a, const Value& b
       a.is(Kind::kList) && b.is(Kind::kList) && a.list().is_tuple() == b.list().is_tuple();
   if (op == Op::kAdd && (texts || lists)) return joined(session, a, b);
   const auto sequence = [](const Value& v) { return v.is(Kind::kString) || v.is(Kind::kList); };
-  if (op == Op::kMultiply && sequence(a) && b.is(Kind::kInt)) {
-    return repeated(session, a, b.integer());
-  }
-  if (op == Op::kMultiply && a.is(Kind::kInt) && sequence(b)) {
-    return repeated(session, b, a.integer());
-  }
+  const auto counts = [&](const Value& v) { return numeric(session, v) && !v.is(Kind::kFloat); };
+  if (op == Op::kMultiply && sequence(a) && counts(b)) return repeated(session, a, whole(b));
+  if (op == Op::kMultiply && counts(a) && sequence(b)) return repeated(session, b, whole(a));
   if (op == Op::kModulo && a.is(Kind::kString)) {
     Arguments arguments;
     arguments.positional =
@@ -359,7 +356,7 @@ Result<Value> arithmetic(Session& session, Op op, const Value& a, const Value& b
   }
   const bool text = a.is(Kind::kString) || b.is(Kind::kString);
   return type_error(
-      fmt::format("'{}' between a {} and a {}", symbol_of(op), kind_name(a), kind_name(b)),
+      fmt::format("'{}' between {} and {}", symbol_of(op), described(a), described(b)),
       text && op == Op::kAdd ? "join text with ~, which converts" : "");
 }
 
@@ -372,7 +369,7 @@ Result<Value> negated(const Value& value) {
     if (value.digits() == "9223372036854775808") return Value::integer(INT64_MIN);
     return Value::big(value.digits()[0] == '-' ? value.digits().substr(1) : "-" + value.digits());
   }
-  return type_error(fmt::format("a {} cannot be negated", kind_name(value)));
+  return type_error(fmt::format("{} cannot be negated", described(value)));
 }
 
 Result<Value> attribute_path(const Value& value, const Value& path) {

@@ -93,7 +93,7 @@ Result<bool> equal(Budget& budget, const Value& a, const Value& b, CompareOption
   if (options.strict && comparable_kind(a) != comparable_kind(b)) {
     const bool none = a.is(Kind::kNone) || b.is(Kind::kNone);
     return type_error(
-        fmt::format("a {} is compared with a {}", kind_name(a), kind_name(b)),
+        fmt::format("{} is compared with {}", described(a), described(b)),
         none ? "test for null with 'is none'" : "convert one side: | int, | float or | string");
   }
   if (is_numeric(a) && is_numeric(b)) {
@@ -146,7 +146,7 @@ Result<int> order(Budget& budget, const Value& a, const Value& b, bool* unordere
     if (a.list().size() == b.list().size()) return 0;
     return a.list().size() < b.list().size() ? -1 : 1;
   }
-  return type_error(fmt::format("a {} and a {} have no order", kind_name(a), kind_name(b)),
+  return type_error(fmt::format("{} and {} have no order", described(a), described(b)),
                     "numbers, strings and lists of them have one");
 }
 
@@ -156,7 +156,7 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
       return false;
     case Kind::kString:
       if (!item.is(Kind::kString)) {
-        return type_error(fmt::format("'in' a string needs a string, found a {}", kind_name(item)));
+        return type_error(fmt::format("'in' a string needs a string, found {}", described(item)));
       }
       return container.string().text.find(item.string().text) != std::string::npos;
     case Kind::kList:
@@ -170,7 +170,7 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
     }
     default:
       return type_error(
-          fmt::format("'in' needs a list, a map or a string, found a {}", kind_name(container)));
+          fmt::format("'in' needs a list, a map or a string, found {}", described(container)));
   }
 }
 

@@ -162,7 +162,7 @@ Result<Value> Evaluator::slice_node(const Node& node) {  // NOLINT(misc-no-recur
     if (bound.is(Kind::kNone)) continue;
     if (!bound.is(Kind::kInt)) {
       return type_error(
-          fmt::format("the bound of a slice is a {}, not an integer", kind_name(bound)));
+          fmt::format("the bound of a slice is {}, not an integer", described(bound)));
     }
     bounds[i] = bound.integer();
   }
@@ -194,7 +194,7 @@ Result<Value> Evaluator::call(const Node& node) {  // NOLINT(misc-no-recursion)
         "E0132", function.undefined().message,
         callee.kind == NodeKind::kName ? name_hint(callee.text, names) : function.undefined().hint);
   }
-  return type_error(fmt::format("a {} cannot be called", kind_name(function)));
+  return type_error(fmt::format("{} cannot be called", described(function)));
 }
 
 // NOLINTNEXTLINE(misc-no-recursion)
@@ -211,7 +211,7 @@ Result<Value> Evaluator::call_method(const Node& node, const Node& callee) {
   const Value found = TRY(attribute_of(self, callee.text, path_of(callee)));
   if (found.is(Kind::kMacro)) return call_macro(*found.macro(), TRY(arguments(node)));
   std::vector<std::string> names = method_names(self);
-  return type_error(fmt::format("a {} has no method {}", kind_name(self), quoted(callee.text)),
+  return type_error(fmt::format("{} has no method {}", described(self), quoted(callee.text)),
                     names.empty() ? std::string() : name_hint(callee.text, names));
 }
 
@@ -334,7 +334,7 @@ Result<bool> Evaluator::compare_pair(Op op, const Value& a, const Value& b) {
   if (op == Op::kIn) return contains(session_.budget, b, a);
   if (op == Op::kNotIn) return !TRY(contains(session_.budget, b, a));
   if (session_.strict && (a.is(Kind::kBool) || b.is(Kind::kBool))) {
-    return type_error(fmt::format("a {} and a {} have no order", kind_name(a), kind_name(b)));
+    return type_error(fmt::format("{} and {} have no order", described(a), described(b)));
   }
   bool unordered = false;
   const int sign = TRY(order(session_.budget, a, b, &unordered));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/strings.h"
 #include "text/jinja_access.h"
 #include "text/jinja_compare.h"
 #include "text/jinja_print.h"
@@ -20,12 +21,27 @@ Result<std::vector<Value>> members(const Call& call) {
   return members_of(call.session.budget, call.self);
 }
 
-// What sort, unique, min and max look at: an attribute of the item, text without case.
-Result<Value> key_of(const Value& item, const Value* attribute, bool case_sensitive) {
-  Value key = item;
-  if (attribute && !attribute->is(Kind::kNone)) key = TRY(attribute_path(item, *attribute));
-  if (case_sensitive || !key.is(Kind::kString)) return key;
+Value without_case(const Value& key) {
+  if (!key.is(Kind::kString)) return key;
   return Value::string(change_case(key.string(), Case::kLower));
+}
+
+// What sort, unique, min and max look at: an attribute of the item, text without case. "a,b"
+// stands for two attributes.
+Result<Value> key_of(const Value& item, const Value* attribute, bool case_sensitive) {
+  if (!attribute || attribute->is(Kind::kNone)) return case_sensitive ? item : without_case(item);
+  const bool several =
+      attribute->is(Kind::kString) && attribute->string().text.find(',') != std::string::npos;
+  if (!several) {
+    const Value key = TRY(attribute_path(item, *attribute));
+    return case_sensitive ? key : without_case(key);
+  }
+  std::vector<Value> keys;
+  for (const std::string_view part : split(attribute->string().text, ',')) {
+    const Value key = TRY(attribute_path(item, Value::string(literal(part))));
+    keys.push_back(case_sensitive ? key : without_case(key));
+  }
+  return List::make(std::move(keys));
 }
 
 Result<std::vector<Value>> keys_of(const std::vector<Value>& items, const Value* attribute,

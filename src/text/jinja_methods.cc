@@ -98,7 +98,7 @@ Result<Value> has_edge(const Call& call, bool (*holds)(std::string_view, std::st
   for (const Value& candidate : candidates) {
     if (!candidate.is(Kind::kString)) {
       return type_error(
-          fmt::format("'{}' needs a string, found a {}", call.name, kind_name(candidate)));
+          fmt::format("'{}' needs a string, found {}", call.name, described(candidate)));
     }
     if (holds(self_of(call).text, candidate.string().text)) return Value::boolean(true);
   }
@@ -167,7 +167,7 @@ Result<Value> join(const Call& call) {
   bool first = true;
   for (const Value& item : TRY(members_of(call.session.budget, *call.bound[0]))) {
     if (!item.is(Kind::kString)) {
-      return type_error(fmt::format("'join' needs strings, found a {}", kind_name(item)));
+      return type_error(fmt::format("'join' needs strings, found {}", described(item)));
     }
     if (!first) append(out, self_of(call));
     first = false;

@@ -47,7 +47,7 @@ class Printer {
       case Kind::kUndefined:
         return add("Undefined");
       default:
-        return type_error(fmt::format("a {} cannot be printed", kind_name(value)));
+        return type_error(fmt::format("{} cannot be printed", described(value)));
     }
   }
 
@@ -116,7 +116,7 @@ class JsonPrinter {
         return make_error("E0132", value.undefined().message + ", so it has no JSON form",
                           value.undefined().hint);
       default:
-        return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
+        return type_error(fmt::format("{} has no JSON form", described(value)));
     }
   }
 

@@ -39,8 +39,8 @@ Result<Bound> bind(const Arguments& arguments, const Parameters& parameters,
 
 namespace {
 Error wrong_argument(const Call& call, size_t index, std::string_view expected) {
-  return type_error(fmt::format("argument {} of '{}' should be {}, found a {}", index + 1,
-                                call.name, expected, kind_name(*call.bound[index])));
+  return type_error(fmt::format("argument {} of '{}' should be {}, found {}", index + 1, call.name,
+                                expected, described(*call.bound[index])));
 }
 }  // namespace
 
@@ -65,7 +65,7 @@ bool flag_argument(const Call& call, size_t index, bool otherwise) {
 
 Error wrong_subject(const Call& call, std::string_view expected) {
   return type_error(
-      fmt::format("'{}' needs {}, found a {}", call.name, expected, kind_name(call.self)));
+      fmt::format("'{}' needs {}, found {}", call.name, expected, described(call.self)));
 }
 
 const Entry* find_entry(std::span<const Entry> table, std::string_view name) {

@@ -191,7 +191,7 @@ Status Evaluator::assign(const Node& target, Value value) {
     const Value space = TRY(eval(*target.args[0]));
     if (!space.is(Kind::kNamespace)) {
       return type_error(
-          fmt::format("only a namespace has members that can be set, found a {}", kind_name(space)),
+          fmt::format("only a namespace has members that can be set, found {}", described(space)),
           "make one with {% set ns = namespace(x=1) %}");
     }
     for (auto& [name, known] : space.space().members) {

@@ -9,6 +9,7 @@
 #include "text/jinja_access.h"
 #include "text/jinja_compare.h"
 #include "text/jinja_parser.h"
+#include "text/jinja_print.h"
 #include "text/jinja_session.h"
 
 namespace weft::text::jinja {
@@ -65,12 +66,8 @@ Result<bool> divisible(Session& session, const Value& self, const Value& other) 
 
 template <Case form>
 Result<bool> is_case(Session& session, const Value& self, const Value&) {
-  if (!self.is(Kind::kString)) {
-    return type_error(
-        fmt::format("a test for letters needs a string, found a {}", kind_name(self)));
-  }
-  TRY(session.budget.pay_bytes(self.string().text.size()));
-  const std::string& text = self.string().text;
+  const MarkedText shown = TRY(text_of(session.budget, self));
+  const std::string& text = shown.text;
   bool cased = false;
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text, at);

@@ -168,7 +168,7 @@ std::vector<ByteRange> words_of(std::string_view text) {
 std::vector<ByteRange> pieces_by_space(std::string_view text, const SplitOptions& options) {
   std::vector<ByteRange> words = words_of(text);
   const size_t kept = static_cast<size_t>(options.count) + 1;
-  if (options.count < 0 || words.size() <= kept) return words;
+  if (options.count < 0 || words.size() < kept) return words;
   if (options.from_right) {
     const ByteRange rest{0, words[words.size() - kept].end};
     words.erase(words.begin(), words.end() - static_cast<ptrdiff_t>(kept));

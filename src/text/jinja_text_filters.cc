@@ -107,6 +107,7 @@ Result<Value> escape(const Call& call) {
 }
 
 Result<Value> indent(const Call& call) {
+  if (call.self.is(Kind::kUndefined)) return wrong_subject(call, "a string");
   const MarkedText text = TRY(subject_text(call));
   MarkedText margin;
   if (call.bound[0] && call.bound[0]->is(Kind::kString)) {
@@ -118,13 +119,21 @@ Result<Value> indent(const Call& call) {
   }
   const bool first = flag_argument(call, 1, false);
   const bool blank = flag_argument(call, 2, false);
-  std::vector<MarkedText> lines = split_lines(text, true);
-  TRY(call.session.budget.pay_string(text.text.size() + lines.size() * margin.text.size()));
+  const std::vector<MarkedText> lines = split_lines(text, false);
+  TRY(call.session.budget.pay_string(text.text.size() + (lines.size() + 1) * margin.text.size()));
   MarkedText out;
+  if (first) append(out, margin);
   for (size_t i = 0; i < lines.size(); ++i) {
-    const bool empty = lines[i].text == "\n" || lines[i].text.empty();
-    if ((i > 0 || first) && (blank || !empty)) append(out, margin);
+    if (i > 0) append_literal(out, "\n");
+    if (i > 0 && (blank || !lines[i].text.empty())) append(out, margin);
     append(out, lines[i]);
+  }
+  // jinja2 adds a newline before it cuts lines: one at the end of the text stays.
+  const size_t size = text.text.size();
+  if (size > 0 &&
+      (lines.empty() || split_lines(slice(text, size - 1, size), false)[0].text.empty())) {
+    append_literal(out, "\n");
+    if (blank) append(out, margin);
   }
   return Value::string(std::move(out));
 }
@@ -147,8 +156,19 @@ Result<Value> truncate(const Call& call) {
   return made(call, std::move(out));
 }
 
+// Runs of letters, digits and underscores.
 Result<Value> wordcount(const Call& call) {
-  return Value::integer(static_cast<int64_t>(split_text(TRY(subject_text(call)), {}).size()));
+  const MarkedText text = TRY(subject_text(call));
+  int64_t count = 0;
+  bool inside = false;
+  for (size_t at = 0; at < text.text.size();) {
+    const CodePoint c = code_point_at(text.text, at);
+    at += c.bytes;
+    const bool part = c.value == '_' || is_a(c.value, CharacterClass::kAlphaNumeric);
+    count += part && !inside ? 1 : 0;
+    inside = part;
+  }
+  return Value::integer(count);
 }
 
 // RFC 3986: unreserved characters stay. `kept`: further ones that stay.
@@ -208,7 +228,7 @@ Result<Value> format_number(const Call& call, const Value& value, const std::str
   else if (value.is(Kind::kBool))
     number = value.boolean() ? 1 : 0;
   else
-    return type_error(fmt::format("%{} needs a number, found a {}", form, kind_name(value)));
+    return type_error(fmt::format("%{} needs a number, found {}", form, described(value)));
   char buffer[512];
   int length = 0;
   if (whole) {

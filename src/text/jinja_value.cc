@@ -138,7 +138,7 @@ Result<Value> Dict::make(std::vector<Item> items) {
   for (size_t i = 0; i < items.size(); ++i) {
     std::string text = key_text(items[i].first);
     if (text.empty()) {
-      return type_error(fmt::format("a {} cannot be a key", kind_name(items[i].first)));
+      return type_error(fmt::format("{} cannot be a key", described(items[i].first)));
     }
     keys.emplace_back(std::move(text), i);
     depth = std::max(depth, items[i].second.depth());
@@ -233,35 +233,35 @@ std::vector<std::string> Dict::names() const {
   return out;
 }
 
-std::string_view kind_name(const Value& value) {
+std::string_view described(const Value& value) {
   switch (value.kind()) {
     case Value::Kind::kUndefined:
-      return "undefined value";
+      return "an undefined value";
     case Value::Kind::kNone:
       return "none";
     case Value::Kind::kBool:
-      return "boolean";
+      return "a boolean";
     case Value::Kind::kInt:
     case Value::Kind::kBig:
-      return "integer";
+      return "an integer";
     case Value::Kind::kFloat:
-      return "float";
+      return "a float";
     case Value::Kind::kString:
-      return "string";
+      return "a string";
     case Value::Kind::kList:
-      return value.list().is_tuple() ? "tuple" : "list";
+      return value.list().is_tuple() ? "a tuple" : "a list";
     case Value::Kind::kDict:
-      return "map";
+      return "a map";
     case Value::Kind::kNamespace:
-      return "namespace";
+      return "a namespace";
     case Value::Kind::kLoop:
-      return "loop";
+      return "a loop";
     case Value::Kind::kMacro:
-      return "macro";
+      return "a macro";
     case Value::Kind::kFunction:
-      return "function";
+      return "a function";
   }
-  return "value";
+  return "a value";
 }
 
 bool truth(const Value& value) {
@@ -313,7 +313,7 @@ Result<std::vector<Value>> members_of(Budget& budget, const Value& value) {
     case Value::Kind::kLoop:
       return value.loop().items;
     default:
-      return type_error(fmt::format("a {} cannot be walked through", kind_name(value)),
+      return type_error(fmt::format("{} cannot be walked through", described(value)),
                         "a list, a map or a string can");
   }
 }
@@ -386,7 +386,7 @@ Result<json::Value> to_json(Budget& budget, const Value& value) {  // NOLINT(mis
     case Value::Kind::kUndefined:
       return make_error("E0132", value.undefined().message, value.undefined().hint);
     default:
-      return type_error(fmt::format("a {} has no JSON form", kind_name(value)));
+      return type_error(fmt::format("{} has no JSON form", described(value)));
   }
 }
 

@@ -186,7 +186,7 @@ struct Loop {
   std::vector<Value> changed;  // the last arguments of loop.changed()
 };
 
-std::string_view kind_name(const Value& value);  // "string", "undefined", … as messages say it
+std::string_view described(const Value& value);  // "a string", "an integer", … for messages
 
 // Python's truth of a value; undefined is false (strict evaluation refuses it before).
 bool truth(const Value& value);

@@ -127,7 +127,7 @@ Result<Value> no_number(const Call& call, Value otherwise) {
   if (call.bound[0]) return *call.bound[0];
   if (!call.session.strict) return otherwise;
   const std::string shown = call.self.is(Kind::kString) ? quoted(call.self.string().text)
-                                                        : "a " + std::string(kind_name(call.self));
+                                                        : std::string(described(call.self));
   return type_error(fmt::format("{} is not a number for '{}'", shown, call.name),
                     fmt::format("give a default: | {}(0)", call.name));
 }

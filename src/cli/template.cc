@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/template.h"
+
+#include <fmt/core.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <charconv>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "cli/exit.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+namespace {
+
+using Time = text::RenderOptions::Time;
+
+Error bad_line(std::string message) {
+  return make_error("E0911", std::move(message),
+                    "send {\"messages\": […]} and what else the template needs");
+}
+
+// "2026-01-15 09:30:00" or with a T between.
+Result<Time> time_of(const json::Value& value) {
+  const Error wrong =
+      bad_line("now: expected a text YYYY-MM-DD HH:MM:SS, found " + json::dump(value));
+  if (!value.is_string() || value.get_string().size() != 19) return wrong;
+  const std::string_view text = value.get_string();
+  Time out;
+  const std::pair<size_t, int*> fields[] = {{0, &out.year},  {5, &out.month},   {8, &out.day},
+                                            {11, &out.hour}, {14, &out.minute}, {17, &out.second}};
+  for (const auto& [at, field] : fields) {
+    const char* end = text.data() + at + (at == 0 ? 4 : 2);
+    const auto [stop, ec] = std::from_chars(text.data() + at, end, *field);
+    if (ec != std::errc() || stop != end || *field < 0) return wrong;
+  }
+  const bool marks = text[4] == '-' && text[7] == '-' && (text[10] == ' ' || text[10] == 'T') &&
+                     text[13] == ':' && text[16] == ':';
+  const bool ranges = out.month >= 1 && out.month <= 12 && out.day >= 1 && out.day <= 31 &&
+                      out.hour < 24 && out.minute < 60 && out.second < 61;
+  if (!marks || !ranges) return wrong;
+  return out;
+}
+
+Status check_fields(const json::Object& request) {
+  static const std::vector<std::string> kFields = {
+      "messages", "tools", "documents", "add_generation_prompt", "kwargs", "variables", "now"};
+  for (const auto& member : request) {
+    const std::string name(member.key());
+    if (std::find(kFields.begin(), kFields.end(), name) != kFields.end()) continue;
+    return make_error("E0911", fmt::format("unknown field {}", quoted(name)),
+                      name_hint(name, kFields) + "; variables of the template go into kwargs");
+  }
+  for (const std::string_view field : {"kwargs", "variables"}) {
+    const json::Value* value = request.if_contains(field);
+    if (value && !value->is_object()) {
+      return bad_line(
+          fmt::format("{}: expected an object, found {}", field, json::kind_name(*value)));
+    }
+  }
+  const json::Value* messages = request.if_contains("messages");
+  if (messages == nullptr || !messages->is_array()) return bad_line("messages: expected a list");
+  return ok_status();
+}
+
+std::string answer_line(std::string_view field, std::string_view text) {
+  std::string out = fmt::format("{{\"{}\":", field);
+  json::append_quoted(out, text);
+  return out + "}";
+}
+
+Result<chat::ChatTemplate> load(const TemplateOptions& options) {
+  if (options.template_file.empty()) return chat::ChatTemplate::load(options.model);
+  const std::string source = TRY(read_file(options.template_file, size_t{16} << 20));
+  const std::string config = options.model + "/tokenizer_config.json";
+  if (options.model.empty() || !file_exists(config)) {
+    return chat::ChatTemplate::parse(source, {}, options.template_file);
+  }
+  return chat::ChatTemplate::from_config(TRY(read_file(config)), source);
+}
+
+}  // namespace
+
+Result<std::string> answer_template_line(const chat::ChatTemplate& chat, std::string_view line) {
+  // Twice: once for the fields, once with every number as it is written.
+  const json::Value request = TRY(json::parse(line));
+  if (!request.is_object()) {
+    return bad_line(fmt::format("expected an object, found {}", json::kind_name(request)));
+  }
+  TRY(check_fields(request.get_object()));
+  const text::Variables given = TRY(text::Variables::parse(line));
+  text::Variables variables;
+  variables.set("tools", nullptr);
+  variables.set("documents", nullptr);
+  variables.set("add_generation_prompt", false);
+  variables.merge(given.only({"messages", "tools", "documents", "add_generation_prompt"}));
+  variables.merge(given.members_of("kwargs"));
+  if (const json::Value* specials = request.get_object().if_contains("variables")) {
+    variables.merge(given.members_of("variables"));
+    for (const auto& [name, value] : specials->get_object()) {
+      if (value.is_string()) variables.set_markup(name, std::string(value.get_string()));
+    }
+  }
+  text::RenderOptions options;
+  const json::Value* now = request.get_object().if_contains("now");
+  if (now && !now->is_null()) options.now = TRY(time_of(*now));
+  return answer_line("text", TRY(chat.render(variables, options)).text);
+}
+
+int run_template(const TemplateOptions& options) {
+  const auto chat = load(options);
+  if (!chat.ok()) {
+    say_error(chat.error());
+    return chat.error().code == "E0020" ? kExitNotFound : kExitConfiguration;
+  }
+  bool failed = false;
+  char* line = nullptr;
+  size_t capacity = 0;
+  while (true) {
+    const ssize_t size = ::getline(&line, &capacity, stdin);
+    if (size < 0) break;
+    const std::string_view request = trim({line, static_cast<size_t>(size)});
+    if (request.empty()) continue;
+    const auto answer = answer_template_line(*chat, request);
+    failed = failed || !answer.ok();
+    print_data(answer.ok() ? *answer : answer_line("error", answer.error().text()));
+  }
+  ::free(line);
+  return failed ? kExitFailed : kExitOk;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A string of a workflow document: parses or not, and then evaluates or not, always within its
+// bounds and always to the same result.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "text/jinja.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace weft::text;
+  static const weft::json::Value variables = weft::json::parse(R"({
+      "input": {"a": 1, "s": "text", "l": [1, 2, {"x": null}], "f": 2.5, "items": "key"},
+      "steps": {"one": {"ok": true}, "two": null}, "item": "é", "index": 3})")
+                                                 .value();
+  const ObjectScope scope(variables.as_object());
+  const Limits limits{.steps = 20'000, .output_bytes = 100'000, .total_bytes = 2'000'000};
+  const std::string_view source(reinterpret_cast<const char*>(data), size);
+  for (const bool statements : {false, true}) {
+    const auto parsed = Interpolation::parse(source, {.statements = statements});
+    if (!parsed.ok()) {
+      CHECK(parsed.error().code.starts_with("E013"), "{}", parsed.error().text());
+      continue;
+    }
+    (void)parsed->names();
+    const auto first = parsed->evaluate(scope, limits);
+    const auto second = parsed->evaluate(scope, limits);
+    CHECK(first.ok() == second.ok());
+    if (first.ok()) {
+      CHECK(weft::json::dump(*first) == weft::json::dump(*second));
+      CHECK(parsed->is_single() || first->is_string());
+    } else {
+      CHECK(first.error().code.starts_with("E013"), "{}", first.error().text());
+    }
+    (void)parsed->evaluate_condition(scope, limits);
+  }
+  const auto expression = Expression::parse(source);
+  if (expression.ok()) (void)expression->evaluate(scope, limits);
+  return 0;
+}
