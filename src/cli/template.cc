@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 #include <vector>
 
 #include "base/file.h"
@@ -13,6 +15,8 @@
 #include "base/strings.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "model/files.h"
+#include "runtime/model_instance.h"
 
 namespace weft::cli {
 namespace {
@@ -73,14 +77,24 @@ std::string answer_line(std::string_view field, std::string_view text) {
   return out + "}";
 }
 
+bool is_embedded(const std::string& model) {
+  return model == "default" || model == "fast" || model == "deep" || model == "embedded";
+}
+
 Result<chat::ChatTemplate> load(const TemplateOptions& options) {
-  if (options.template_file.empty()) return chat::ChatTemplate::load(options.model);
-  const std::string source = TRY(read_file(options.template_file, size_t{16} << 20));
-  const std::string config = options.model + "/tokenizer_config.json";
-  if (options.model.empty() || !file_exists(config)) {
-    return chat::ChatTemplate::parse(source, {}, options.template_file);
+  model::ModelFiles files = is_embedded(options.model) ? TRY(runtime::embedded_model_files())
+                                                       : model::ModelFiles(options.model);
+  std::optional<std::string> source;
+  if (!options.template_file.empty()) {
+    source = TRY(read_file(options.template_file, size_t{16} << 20));
+  } else if (files.has("chat_template.jinja")) {
+    source = std::string(TRY(files.read("chat_template.jinja")));
   }
-  return chat::ChatTemplate::from_config(TRY(read_file(config)), source);
+  if (source && !files.has("tokenizer_config.json")) {
+    return chat::ChatTemplate::parse(*std::move(source), {});
+  }
+  return chat::ChatTemplate::from_config(TRY(files.read("tokenizer_config.json")),
+                                         std::move(source));
 }
 
 }  // namespace
@@ -115,7 +129,8 @@ int run_template(const TemplateOptions& options) {
   const auto chat = load(options);
   if (!chat.ok()) {
     say_error(chat.error());
-    return chat.error().code == "E0020" ? kExitNotFound : kExitConfiguration;
+    const bool absent = chat.error().code == "E0020" || chat.error().code == "E0213";
+    return absent ? kExitNotFound : kExitConfiguration;
   }
   bool failed = false;
   char* line = nullptr;

@@ -15,7 +15,9 @@
 namespace weft::cli {
 
 struct TemplateOptions {
-  std::string model;          // a directory with tokenizer_config.json or chat_template.jinja
+  // A directory with tokenizer_config.json or chat_template.jinja; default, fast, deep and embedded
+  // mean the embedded model.
+  std::string model = "default";
   std::string template_file;  // wins over the model's; may be empty
 };
 
