@@ -19,6 +19,7 @@ struct TemplateOptions {
   // mean the embedded model.
   std::string model = "default";
   std::string template_file;  // wins over the model's; may be empty
+  bool json = false;          // accepted; the answers always are JSON
 };
 
 // kExitOk; kExitFailed if a line had an error; kExitNotFound, kExitConfiguration when there is no
