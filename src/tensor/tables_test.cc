@@ -214,7 +214,7 @@ TEST(Scalar, ExpWithinOneUlpAndLogWithinTwo) {
   const FlushDenormals flush;
   int64_t worst_exp = 0;
   int64_t worst_log = 0;
-  for (uint32_t raw = 0; raw < 0x7f800000u; raw += 1009) {
+  for (uint32_t raw = 0; raw < 0x7f800000u; raw += 4001) {
     const float size = std::bit_cast<float>(raw);
     float y = 0;
     for (const float x : {size, -size}) {
