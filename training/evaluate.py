@@ -81,6 +81,18 @@ def linear_answers(all_cases, public):
     return answers
 
 
+def linear_tally(all_cases, public, path):
+    """The yardstick's numbers; they do not depend on the model, so they are kept in a file."""
+    plain = [case for case in all_cases if not case["thinking"]]
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        cells = tally(plain, linear_answers(plain, public))
+        stored = [[*key, cell] for key, cell in cells.items()]
+        path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    return {(suite, thinking, lang): cell for suite, thinking, lang, cell in stored}
+
+
 def tally(all_cases, answers):
     """{(suite, thinking, language): {measure: share, "cases": count}}"""
     sums = collections.defaultdict(collections.Counter)
@@ -157,13 +169,12 @@ def main():
     answers = backend.answers([*all_cases, example])
     print("example:", answers.pop())
     model = tally(all_cases, answers)
-    linear = {}
-    if not options.no_yardstick:
-        plain = [case for case in all_cases if not case["thinking"]]
-        linear = tally(plain, linear_answers(plain, public))
-    text = table(model, linear)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
+    linear = {}
+    if not options.no_yardstick:
+        linear = linear_tally(all_cases, public, out / "yardstick.json")
+    text = table(model, linear)
     (out / "results.md").write_text(text, encoding="utf-8")
     with open(out / "answers.jsonl", "w", encoding="utf-8") as file:
         for case, answer in zip(all_cases, answers):

@@ -4,8 +4,8 @@
 //
 // Embedding and gains always move by AdamW (decoupled weight decay on matrices only). The other
 // matrices move by AdamW too, or by Muon: the momentum of the gradient is replaced by the nearest
-// matrix with equal singular values, scaled so that its root mean square is that of an AdamW
-// step. Muon needs about a third fewer tokens here and costs a seventh more time a step.
+// matrix with equal singular values, scaled so that its root mean square is about that of an AdamW
+// step. Muon costs an eighth of the speed (256 wide, 4 layers: 3,100 tokens/s against 3,500).
 #pragma once
 
 #include <cstdint>
