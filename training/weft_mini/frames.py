@@ -8,7 +8,7 @@ It must equal what the chat template in templates/chat_template.jinja renders; t
 from typing import NamedTuple
 
 ASSISTANT_PERCENT = 100  # weight of a token that the model has to write
-INTENT_PERCENT = 250     # the label on which everything else hangs
+KEY_PERCENT = 250       # the label or the id on which everything else hangs
 USER_PERCENT = 10        # weight of a customer's token, where it is scored at all
 
 
@@ -32,20 +32,32 @@ def tool_response(content):
             Piece("\n</tool_response><|im_end|>\n")]
 
 
-def assistant(answer, reasoning=None):
+def _emphasised(answer, value):
+    """(before, value, after): the intent's name, or the copied value of a tool call.
+
+    A cut must fall between words of the tokenizer, or the pieces would give other tokens than the
+    whole: quotation marks stand beside letters and digits only.
+    """
+    if value is None:
+        head, mark, rest = answer.partition('"intent": "')
+        if not mark:
+            return answer, "", ""
+        value, rest = rest.split('"', 1)
+        return head + mark, value, '"' + rest
+    if not (value[0].isalnum() and value[-1].isalnum()):
+        return answer, "", ""
+    head, _, rest = answer.partition(value)
+    return head, value, rest
+
+
+def assistant(answer, reasoning=None, value=None):
     """Without reasoning the prompt already holds the empty block."""
-    if reasoning is None:
-        start = [Piece("<|im_start|>assistant\n<think>\n\n</think>\n\n")]
-        before = ""
-    else:
-        start = [Piece("<|im_start|>assistant\n")]
-        before = f"<think>\n{reasoning}\n</think>\n\n"
-    head, mark, rest = answer.partition('"intent": "')
-    if not mark:
-        return [*start, Piece(f"{before}{answer}<|im_end|>", ASSISTANT_PERCENT), Piece("\n")]
-    label, rest = rest.split('"', 1)  # all cuts fall between words, so the tokens stay the same
-    return [*start, Piece(before + head + mark, ASSISTANT_PERCENT), Piece(label, INTENT_PERCENT),
-            Piece(f'"{rest}<|im_end|>', ASSISTANT_PERCENT), Piece("\n")]
+    start, before = "<|im_start|>assistant\n<think>\n\n</think>\n\n", ""
+    if reasoning is not None:
+        start, before = "<|im_start|>assistant\n", f"<think>\n{reasoning}\n</think>\n\n"
+    head, key, rest = _emphasised(answer, value)
+    return [Piece(start), Piece(before + head, ASSISTANT_PERCENT), Piece(key, KEY_PERCENT),
+            Piece(rest + "<|im_end|>", ASSISTANT_PERCENT), Piece("\n")]
 
 
 def past_assistant(answer, reasoning=None):

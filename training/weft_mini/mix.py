@@ -12,14 +12,17 @@ class Stage(NamedTuple):
 
     shares: dict           # of the tokens
     compact_share: float   # triage samples that ask for the intent alone: more lines per token
+    few_tools_share: float    # tool samples that offer few tools
     user_scored_share: float
 
 
 STAGES = {
     "compact": Stage({"triage": 0.74, "tools": 0.16, "clinc": 0.03, "banking": 0.03,
-                      "bitext": 0.04}, 0.85, 0.0),
-    "full": Stage({"triage": 0.60, "tools": 0.26, "clinc": 0.05, "banking": 0.05,
-                   "bitext": 0.04}, 0.15, 0.1),
+                      "bitext": 0.04}, 0.85, 0.35, 0.0),
+    "middle": Stage({"triage": 0.46, "tools": 0.44, "clinc": 0.03, "banking": 0.03,
+                     "bitext": 0.04}, 0.40, 0.60, 0.0),
+    "full": Stage({"triage": 0.54, "tools": 0.34, "clinc": 0.04, "banking": 0.04,
+                   "bitext": 0.04}, 0.15, 0.35, 0.05),
 }
 CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system text
 OUT_OF_SCOPE_SHARE = 0.07
@@ -70,18 +73,19 @@ class Mix:
                  for _ in range(count)]
         return triage_samples.triage(lines, stage, random)
 
-    def _tool_sample(self):
+    def _tool_sample(self, stage):
         random = self._random["tools"]
         if random.random() < INSERTED_ID_SHARE:
-            return tool_samples.tool_sample(tool_samples.insert_id(next(self._id_lines), random),
-                                            random)
-        return tool_samples.tool_sample(next(self._tool_lines), random)
+            line = tool_samples.insert_id(next(self._id_lines), random)
+        else:
+            line = next(self._tool_lines)
+        return tool_samples.tool_sample(line, stage, random)
 
     def sample(self, source, stage):
         if source == "triage":
             return self._triage_sample(stage)
         if source == "tools":
-            return self._tool_sample()
+            return self._tool_sample(stage)
         random, item = self._random[source], next(self._draws[source])
         if source == "bitext":
             return triage_samples.triage([item], stage, random)

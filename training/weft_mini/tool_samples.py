@@ -94,11 +94,11 @@ def call_text(name, arguments):
     return f"<tool_call>\n{body}\n</tool_call>"
 
 
-def _offered(needed, random):
+def _offered(needed, few_share, random):
     """Signatures in random order: all tools, or some with the needed one among them."""
     names = list(TOOLS)
-    if random.random() < 0.35:
-        names = [n for n in names if n == needed or random.random() < 0.5]
+    if random.random() < few_share:
+        names = [n for n in names if n == needed or random.random() < 0.3]
     random.shuffle(names)
     offered = {name: TOOLS[name] for name in names}
     if "get_customer_profile" in offered and random.random() < 0.3:
@@ -162,9 +162,9 @@ def insert_id(line, random):
     return {"lang": language, "tool": tool, "text": text + phrase.replace("{id}", "{" + slot + "}")}
 
 
-def tool_sample(line, random):
+def tool_sample(line, stage, random):
     request = ToolRequest(line, random)
-    offered = _offered(request.tool, random)
+    offered = _offered(request.tool, stage.few_tools_share, random)
     name = request.tool
     if name in SLOT_OF:
         arguments = {SLOT_OF[name]: request.value}
@@ -195,7 +195,8 @@ def tool_sample(line, random):
         kept = reasoning if thinking and random.random() < 0.5 else None
         return [*pieces, frames.past_assistant(call, kept),
                 *_round(request, name, thinking, random)]
-    return [*pieces, *frames.assistant(call, reasoning if thinking else None)]
+    copied = request.value if name != "create_support_ticket" else None
+    return [*pieces, *frames.assistant(call, reasoning if thinking else None, copied)]
 
 
 _TICKET_DONE = {
