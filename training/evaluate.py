@@ -11,6 +11,7 @@ import argparse
 import collections
 import json
 import pathlib
+import random as random_module
 import sys
 
 from weft_mini import backends, cases, corpora, labels, yardstick
@@ -141,6 +142,17 @@ def chosen_cases(suites, public):
     return chosen
 
 
+def limited(all_cases, limit):
+    """At most `limit` cases of each suite and mode, drawn with a fixed seed, in their order."""
+    groups = collections.defaultdict(list)
+    for number, case in enumerate(all_cases):
+        groups[case["suite"], case["thinking"]].append(number)
+    kept = set()
+    for numbers in groups.values():
+        kept.update(random_module.Random(3).sample(numbers, min(limit, len(numbers))))
+    return [case for number, case in enumerate(all_cases) if number in kept]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -153,6 +165,7 @@ def main():
     parser.add_argument("--data", default="../../shared/data")
     parser.add_argument("--out", required=True)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=100000, help="cases of each suite and mode")
     parser.add_argument("--no-yardstick", action="store_true")
     parser.add_argument("--suites", nargs="*",
                         default=["triage", "think", "oos", "tools", "toolsthink", "public"])
@@ -166,9 +179,10 @@ def main():
     all_cases = chosen_cases(options.suites, public)
     line = {"lang": "ko", "text": EXAMPLE, "intent": "device_fault", "signal": "urgent"}
     example = cases.triage_case("example", line, False)
-    answers = backend.answers([*all_cases, example])
+    asked = limited(all_cases, options.limit)
+    answers = backend.answers([*asked, example])
     print("example:", answers.pop())
-    model = tally(all_cases, answers)
+    model = tally(asked, answers)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     linear = {}
@@ -177,7 +191,7 @@ def main():
     text = table(model, linear)
     (out / "results.md").write_text(text, encoding="utf-8")
     with open(out / "answers.jsonl", "w", encoding="utf-8") as file:
-        for case, answer in zip(all_cases, answers):
+        for case, answer in zip(asked, answers):
             record = {key: case[key] for key in ("suite", "lang", "thinking", "text", "expected")}
             file.write(json.dumps({**record, "answer": answer}, ensure_ascii=False) + "\n")
     print(text)

@@ -24,7 +24,7 @@ constexpr char kUsage[] =
 
 train:    --start FILE (begin from its weights)   --embeddings FILE   --seed N
           --learning-rate X
-          --warmup-steps N   --decay-from-tokens N   --optimizer muon|adamw
+          --warmup-steps N   --decay-from-tokens N   --decay-to-tokens N   --optimizer muon|adamw
           --embedding-rate-share X
           --shard-rows N   --shards N   --threads N   --checkpoint-seconds N
           --hidden N --layers N --query-heads N --key-heads N --head-dim N --feed-forward N
@@ -74,6 +74,7 @@ void run_train(int count, char** arguments) {
          {"--learning-rate", number(o.learning_rate)},
          {"--warmup-steps", number(o.warmup_steps)},
          {"--decay-from-tokens", number(o.decay_from_tokens)},
+         {"--decay-to-tokens", number(o.decay_to_tokens)},
          {"--stop-at-tokens", number(o.stop_at_tokens)},
          {"--optimizer", optimizer},
          {"--embedding-rate-share", number(o.optimizer.embedding_rate_share)},

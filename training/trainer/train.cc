@@ -57,9 +57,9 @@ Checkpoint starting_point(const TrainOptions& options) {
 float rate_at(const TrainOptions& o, int64_t steps, int64_t tokens) {
   float rate = o.learning_rate;
   if (steps < o.warmup_steps) rate *= static_cast<float>(steps + 1) / o.warmup_steps;
+  const int64_t end = o.decay_to_tokens > 0 ? o.decay_to_tokens : o.stop_at_tokens;
   if (o.decay_from_tokens > 0 && tokens > o.decay_from_tokens)
-    rate *= static_cast<float>(o.stop_at_tokens - tokens) /
-            static_cast<float>(o.stop_at_tokens - o.decay_from_tokens);
+    rate *= static_cast<float>(end - tokens) / static_cast<float>(end - o.decay_from_tokens);
   return std::max(rate, 0.0f);
 }
 

@@ -45,6 +45,12 @@ def split_written_lines():
     return training, development
 
 
+def additional_lines():
+    """Lines written after the first look at the results: products that plainly do not work."""
+    with open(HERE / "data" / "additional.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def handwritten_cases():
     """Cases in other voices; used for the model card only, never trained on."""
     with open(HERE / "data" / "handwritten.jsonl", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ class Stage(NamedTuple):
     compact_share: float   # triage samples that ask for the intent alone: more lines per token
     few_tools_share: float    # tool samples that offer few tools
     user_scored_share: float
+    additional_share: float = 0.0  # triage lines drawn from data/additional.jsonl
 
 
 STAGES = {
@@ -23,6 +24,8 @@ STAGES = {
                      "bitext": 0.04}, 0.40, 0.60, 0.0),
     "full": Stage({"triage": 0.54, "tools": 0.34, "clinc": 0.04, "banking": 0.04,
                    "bitext": 0.04}, 0.15, 0.35, 0.05),
+    "last": Stage({"triage": 0.68, "tools": 0.26, "clinc": 0.02, "banking": 0.02,
+                   "bitext": 0.02}, 0.0, 0.35, 0.0, 0.25),
 }
 CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system text
 OUT_OF_SCOPE_SHARE = 0.07
@@ -53,6 +56,9 @@ class Mix:
             # Ticket lines are triage lines too: they carry an intent and a signal.
             known += [line for line in lines if line["task"] == "tool" and "intent" in line]
             self._triage[language] = (_endless(known, triage), _endless(strange, triage))
+        self._additional = {
+            language: _endless([x for x in corpora.additional_lines() if x["lang"] == language],
+                               triage) for language in corpora.LANGUAGES}
         tools = self._random["tools"]
         self._tool_lines = _endless([x for x in training if x["task"] == "tool"], tools)
         self._id_lines = _endless([x for x in training if x["task"] == "triage"], tools)
@@ -67,7 +73,10 @@ class Mix:
 
     def _triage_sample(self, stage):
         random = self._random["triage"]
-        known, strange = self._triage[random.choice(corpora.LANGUAGES)]
+        language = random.choice(corpora.LANGUAGES)
+        known, strange = self._triage[language]
+        if random.random() < stage.additional_share:
+            return triage_samples.triage([next(self._additional[language])], stage, random)
         count = random.choice((2, 3, 4, 6, 10)) if random.random() < CONVERSATION_SHARE else 1
         lines = [next(strange if random.random() < OUT_OF_SCOPE_SHARE else known)
                  for _ in range(count)]
