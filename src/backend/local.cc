@@ -137,7 +137,9 @@ chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& requ
   options.stop = request.stop;
   const auto& eos = model.instance->config.eos;
   options.stop_ids.assign(eos.begin(), eos.end());
-  if (may_think(request)) {
+  if (!may_think(request)) {
+    options.thinking_budget = 0;  // also where the template has no switch: reopening is forbidden
+  } else {
     const auto close = static_cast<int64_t>(model.dialect->close_text.size());
     const int64_t limit = budget_limit(request.max_tokens, close);
     options.thinking_budget = std::min(request.thinking_budget_tokens.value_or(limit), limit);

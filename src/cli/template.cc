@@ -77,13 +77,8 @@ std::string answer_line(std::string_view field, std::string_view text) {
   return out + "}";
 }
 
-bool is_embedded(const std::string& model) {
-  return model == "default" || model == "fast" || model == "deep" || model == "embedded";
-}
-
 Result<chat::ChatTemplate> load(const TemplateOptions& options) {
-  model::ModelFiles files = is_embedded(options.model) ? TRY(runtime::embedded_model_files())
-                                                       : model::ModelFiles(options.model);
+  model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   std::optional<std::string> source;
   if (!options.template_file.empty()) {
     source = TRY(read_file(options.template_file, size_t{16} << 20));
