@@ -25,7 +25,7 @@ STAGES = {
     "full": Stage({"triage": 0.54, "tools": 0.34, "clinc": 0.04, "banking": 0.04,
                    "bitext": 0.04}, 0.15, 0.35, 0.05),
     "last": Stage({"triage": 0.68, "tools": 0.26, "clinc": 0.02, "banking": 0.02,
-                   "bitext": 0.02}, 0.0, 0.35, 0.0, 0.25),
+                   "bitext": 0.02}, 0.10, 0.35, 0.0, 0.08),
 }
 CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system text
 OUT_OF_SCOPE_SHARE = 0.07
