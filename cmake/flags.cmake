@@ -9,7 +9,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                         SPDLOG_FMT_EXTERNAL FMT_SHARED)
+set(WEFT_TEST_TIMEOUT 600)  # seconds, of one test program
 if(WEFT_SANITIZE)
+  set(WEFT_TEST_TIMEOUT 2400)
   add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
 endif()

@@ -57,7 +57,7 @@ function(weft_module name)
     if(name MATCHES "^(base|tensor|runtime|backend|net|store|worker)$")
       list(APPEND labels threads)  # run under ThreadSanitizer too
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600)
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${WEFT_TEST_TIMEOUT})
   endif()
 endfunction()
 
