@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test tsan fuzz bench clean deps deps-test deps-fuzz deps-bench
+.PHONY: help run build test asan tsan fuzz bench clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -31,6 +31,9 @@ run: build  ## classify a Korean customer inquiry on the embedded model
 
 test: deps-test  ## everything: style, unit, golden, end to end, sanitizers
 	@tests/run-all $(JOBS)
+
+asan: deps-test  ## every test under AddressSanitizer and UBSan
+	@WEFT_QUICK=1 WEFT_ASAN=1 tests/run-all $(JOBS)
 
 tsan: deps-test  ## the tests of everything with threads, under ThreadSanitizer
 	@WEFT_QUICK=1 WEFT_TSAN=1 tests/run-all $(JOBS)
