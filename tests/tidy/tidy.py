@@ -401,7 +401,7 @@ def check_objects(build):
 
 
 def density(tree):
-    """CHECKs a function and comment share by module; information, with a floor for the core."""
+    """CHECKs a function and comment share by module; information only, there is no floor yet."""
     rows = {}
     for path, text in tree.sources("src/"):
         if is_test(path):
