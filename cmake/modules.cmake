@@ -49,6 +49,7 @@ function(weft_module name)
   if(WEFT_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock GTest::gtest_main)
+    target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR})  # tests/golden/golden.h
     target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_compile_options(${name}_test PRIVATE -O1)  # GoogleTest's macros gain nothing from -O2
     weft_precompiled(${name}_test base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)

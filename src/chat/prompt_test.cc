@@ -3,33 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "base/file.h"
 #include "text/tokenizer.h"
+#include "tests/golden/golden.h"
 
 namespace weft::chat {
 namespace {
 
 using text::TokenId;
 using text::Tokenizer;
-
-std::string golden_directory() {
-  const char* given = std::getenv("WEFT_GOLDEN");
-  const std::string directory = given != nullptr ? given : WEFT_SOURCE_DIR "/../shared/golden";
-  return directory + "/tokenizers";
-}
-
-std::string unpacked(const std::string& path) {
-  std::string bytes;
-  FILE* pipe = popen(("gzip -dc '" + path + "'").c_str(), "r");
-  if (pipe == nullptr) return bytes;
-  char buffer[1 << 16];
-  while (const size_t count = fread(buffer, 1, sizeof buffer, pipe)) bytes.append(buffer, count);
-  EXPECT_EQ(pclose(pipe), 0) << path;
-  return bytes;
-}
 
 // A template of our own in the manner of the real ones: tools as JSON, trimmed and cut content.
 constexpr std::string_view kTemplate = R"(
@@ -184,17 +166,16 @@ TEST(PromptSafety, DataNeverBecomesAControlToken) {
 }
 
 TEST(PromptSafety, DataNeverBecomesAControlTokenInTheRealTemplates) {
-  const std::string root = golden_directory();
-  if (!file_exists(root)) {
-    GTEST_SKIP() << "SKIPPED: golden data not found (set WEFT_GOLDEN)";
-  }
+  const std::string root = golden::tokenizers_directory();
+  WEFT_SKIP_WITHOUT(root);
   const std::pair<const char*, std::vector<const char*>> kFamilies[] = {
       {"qwen3", {"Qwen3", "Qwen3-nonthinking", "Qwen3-Next-80B", "Qwen3-Coder", "Qwen3.5-4B"}},
       {"exaone4", {"EXAONE-4.0"}},
       {"granite4", {"granite-4.0", "granite-4.0-default-system"}}};
   for (const auto& [family, names] : kFamilies) {
     const std::string directory = root + "/" + family;
-    const auto tokenizer = Tokenizer::parse(unpacked(directory + "/tokenizer.json.gz")).value();
+    const auto tokenizer =
+        Tokenizer::parse(golden::unpacked(directory + "/tokenizer.json.gz")).value();
     for (const std::string name : names) {
       SCOPED_TRACE(name);
       const std::string source = read_file(directory + "/templates/" + name + ".jinja").value();

@@ -3,12 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "base/file.h"
 #include "base/strings.h"
 #include "chat/prompt.h"
+#include "tests/golden/golden.h"
 
 namespace weft::chat {
 namespace {
@@ -22,12 +20,6 @@ constexpr const char* kFamilies[] = {"qwen3", "exaone4", "granite4"};
 
 Tokenizer mini(const std::string& family) {
   return Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/" + family).value();
-}
-
-std::string golden_directory() {
-  const char* given = std::getenv("WEFT_GOLDEN");
-  const std::string directory = given != nullptr ? given : WEFT_SOURCE_DIR "/../shared/golden";
-  return directory + "/tokenizers";
 }
 
 // Feeds tokens until the turn stops; what is forced comes instead of what is given.
@@ -246,16 +238,6 @@ TEST(Dialect, IsNeverGuessed) {
   }
 }
 
-std::string unpacked(const std::string& path) {
-  std::string bytes;
-  FILE* pipe = popen(("gzip -dc '" + path + "'").c_str(), "r");
-  if (pipe == nullptr) return bytes;
-  char buffer[1 << 16];
-  while (const size_t count = fread(buffer, 1, sizeof buffer, pipe)) bytes.append(buffer, count);
-  EXPECT_EQ(pclose(pipe), 0) << path;
-  return bytes;
-}
-
 // One record of output-parsing.jsonl. A tokenizer cuts the text, so that markers inside strings
 // become markers too, which a model would not write so.
 void check_record(const Tokenizer& tokenizer, const json::Object& record) {
@@ -279,14 +261,12 @@ void check_record(const Tokenizer& tokenizer, const json::Object& record) {
 }
 
 TEST(TurnGolden, ParsesWhatModelsWrite) {
-  const std::string root = golden_directory();
-  if (!file_exists(root)) {
-    GTEST_SKIP() << "SKIPPED: golden data not found (set WEFT_GOLDEN)";
-  }
+  const std::string root = golden::tokenizers_directory();
+  WEFT_SKIP_WITHOUT(root);
   size_t checked = 0;
   for (const std::string family : kFamilies) {
     const Tokenizer tokenizer =
-        Tokenizer::parse(unpacked(root + "/" + family + "/tokenizer.json.gz")).value();
+        Tokenizer::parse(golden::unpacked(root + "/" + family + "/tokenizer.json.gz")).value();
     const std::string lines = read_file(root + "/" + family + "/output-parsing.jsonl").value();
     for (const std::string_view line : split(lines, '\n')) {
       if (line.empty()) continue;

@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 
 #include "base/file.h"
@@ -14,25 +12,10 @@
 #include "base/strings.h"
 #include "text/jinja.h"
 #include "text/tokenizer.h"
+#include "tests/golden/golden.h"
 
 namespace weft::text {
 namespace {
-
-std::string golden_directory() {
-  const char* given = std::getenv("WEFT_GOLDEN");
-  const std::string directory = given != nullptr ? given : WEFT_SOURCE_DIR "/../shared/golden";
-  return directory + "/tokenizers";
-}
-
-std::string unpacked(const std::string& path) {
-  std::string bytes;
-  FILE* pipe = popen(("gzip -dc '" + path + "'").c_str(), "r");
-  if (pipe == nullptr) return bytes;
-  char buffer[1 << 16];
-  while (const size_t count = fread(buffer, 1, sizeof buffer, pipe)) bytes.append(buffer, count);
-  EXPECT_EQ(pclose(pipe), 0) << path;
-  return bytes;
-}
 
 std::string text_of(const json::Object& record, std::string_view field) {
   return std::string(record.at(field).as_string());
@@ -90,13 +73,12 @@ void check_tokens(const Tokenizer& tokenizer, const MarkedText& marked,
 }
 
 TEST_P(ChatGolden, RendersAsPythonDoes) {
-  const std::string root = golden_directory();
-  if (!file_exists(root)) {
-    GTEST_SKIP() << "SKIPPED: golden data not found (set WEFT_GOLDEN)";
-  }
+  const std::string root = golden::tokenizers_directory();
+  WEFT_SKIP_WITHOUT(root);
   const Goldens goldens(root);
   const std::string family = root + "/" + GetParam();
-  const Tokenizer tokenizer = Tokenizer::parse(unpacked(family + "/tokenizer.json.gz")).value();
+  const std::string packed = family + "/tokenizer.json.gz";
+  const Tokenizer tokenizer = Tokenizer::parse(golden::unpacked(packed)).value();
   std::map<std::string, Template> templates;
   const std::string lines = read_file(family + "/chat.jsonl").value();
   size_t rendered = 0;

@@ -5,37 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "text/tokenizer.h"
+#include "tests/golden/golden.h"
 
 namespace weft::text {
 namespace {
 
 using AddedTokens = Tokenizer::AddedTokens;
 using Ids = std::vector<TokenId>;
-
-std::string golden_directory() {
-  const char* given = std::getenv("WEFT_GOLDEN");
-  const std::string directory = given != nullptr ? given : WEFT_SOURCE_DIR "/../shared/golden";
-  return directory + "/tokenizers";
-}
-
-std::string unpacked(const std::string& path) {
-  std::string bytes;
-  FILE* pipe = popen(("gzip -dc '" + path + "'").c_str(), "r");
-  if (pipe == nullptr) return bytes;
-  char buffer[1 << 16];
-  while (const size_t count = fread(buffer, 1, sizeof buffer, pipe)) bytes.append(buffer, count);
-  EXPECT_EQ(pclose(pipe), 0) << path;
-  return bytes;
-}
 
 std::vector<json::Object> read_lines(const std::string& path) {
   std::vector<json::Object> records;
@@ -174,11 +156,9 @@ void expect_chats(const Tokenizer& tokenizer, const std::string& path) {
 class RealTokenizer : public testing::TestWithParam<const char*> {};
 
 TEST_P(RealTokenizer, AgreesWithEveryGolden) {
-  const std::string directory = golden_directory() + "/" + GetParam();
-  if (!std::filesystem::exists(directory)) {
-    GTEST_SKIP() << "SKIPPED: golden data not found (set WEFT_GOLDEN)";
-  }
-  const auto tokenizer = Tokenizer::parse(unpacked(directory + "/tokenizer.json.gz"));
+  const std::string directory = golden::tokenizers_directory() + "/" + GetParam();
+  WEFT_SKIP_WITHOUT(directory);
+  const auto tokenizer = Tokenizer::parse(golden::unpacked(directory + "/tokenizer.json.gz"));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().text();
   expect_encodings(*tokenizer, directory + "/encode.jsonl");
   expect_decodings(*tokenizer, directory + "/decode.jsonl");
@@ -188,11 +168,9 @@ TEST_P(RealTokenizer, AgreesWithEveryGolden) {
 INSTANTIATE_TEST_SUITE_P(Families, RealTokenizer, testing::Values("qwen3", "exaone4", "granite4"));
 
 TEST(RealTokenizer, NfkcVariantOfExaoneAgreesWithEveryGolden) {
-  const std::string directory = golden_directory() + "/exaone4";
-  if (!std::filesystem::exists(directory)) {
-    GTEST_SKIP() << "SKIPPED: golden data not found (set WEFT_GOLDEN)";
-  }
-  json::Value document = json::parse(unpacked(directory + "/tokenizer.json.gz")).value();
+  const std::string directory = golden::tokenizers_directory() + "/exaone4";
+  WEFT_SKIP_WITHOUT(directory);
+  json::Value document = json::parse(golden::unpacked(directory + "/tokenizer.json.gz")).value();
   document.as_object()["normalizer"] = json::Object{{"type", "NFKC"}};
   const auto tokenizer = Tokenizer::parse(json::dump(document));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().text();
