@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/env.h"
 #include "base/strings.h"
 
@@ -343,11 +343,8 @@ Status Sqlite::prepare_connection() {
 // Creates an empty file with mode 0600 where there is none: SQLite itself would use 0644.
 Status open_sqlite_file(const SqliteOptions& options) {
   const int flags = O_RDWR | O_CLOEXEC | (options.create ? O_CREAT : 0);
-  const int fd = ::open(options.path.c_str(), flags, 0600);
-  if (fd >= 0) {
-    ::close(fd);
-    return ok_status();
-  }
+  const Descriptor file(::open(options.path.c_str(), flags, 0600));
+  if (file.get() >= 0) return ok_status();
   return make_error("E0501",
                     fmt::format("cannot open the store {}: {}", quoted(options.path, 300),
                                 std::strerror(errno)),

@@ -12,25 +12,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor.h"
 #include "base/digest.h"
 #include "base/strings.h"
 
 namespace weft::worker {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error outside(const std::string& path) {
   return make_error("E0608", fmt::format("{} is outside the directories this run may use",
@@ -188,12 +175,10 @@ Result<bool> RootedFiles::remove(const std::string& path) const {
 
 Result<std::vector<RootedFiles::Entry>> RootedFiles::list(const std::string& path,
                                                           size_t entries_max) const {
-  const int fd = TRY(open(path, O_RDONLY | O_DIRECTORY, 0));
-  DIR* directory = ::fdopendir(fd);
-  if (directory == nullptr) {
-    ::close(fd);
-    return system_error("list", path);
-  }
+  Descriptor opened(TRY(open(path, O_RDONLY | O_DIRECTORY, 0)));
+  DIR* directory = ::fdopendir(opened.get());
+  if (directory == nullptr) return system_error("list", path);
+  const int fd = opened.release();  // closed by closedir
   std::vector<Entry> entries;
   Status status = ok_status();
   while (const dirent* entry = ::readdir(directory)) {
