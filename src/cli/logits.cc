@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <numeric>
 #include <set>
 
 #include "base/json.h"
 #include "cli/exit.h"
+#include "cli/lines.h"
 #include "cli/terminal.h"
 #include "runtime/evaluator.h"
 
@@ -54,7 +54,7 @@ Result<int> integer(const json::Object& line, std::string_view field, int absent
   return static_cast<int>(value->get_int64());
 }
 
-Result<Query> parse_query(const std::string& text, const runtime::ModelInstance& model) {
+Result<Query> parse_query(std::string_view text, const runtime::ModelInstance& model) {
   const json::Value value = TRY(json::parse(text, {.depth_max = 8}));
   if (!value.is_object()) return wrong("a line should be a JSON object");
   const json::Object& line = value.get_object();
@@ -111,7 +111,7 @@ json::Object describe(int position, std::span<const float> logits, int top) {
           {"mean", sum / static_cast<double>(logits.size())}, {"l2", std::sqrt(squares)}};
 }
 
-Result<json::Object> answer(const std::string& text, runtime::ModelInstance& model,
+Result<json::Object> answer(std::string_view text, runtime::ModelInstance& model,
                             tensor::Ops& ops) {
   const Query query = TRY(parse_query(text, model));
   const int64_t total = static_cast<int64_t>(query.tokens.size()) + query.greedy;
@@ -162,16 +162,9 @@ int run_logits(const LogitsOptions& options) {
     say_error(ops.error());
     return kExitConfiguration;
   }
-  int code = kExitOk;
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    if (line.empty()) continue;
-    auto result = answer(line, *loaded.value(), *ops.value());
-    if (!result.ok()) code = kExitFailed;
-    print_data(json::dump(result.ok() ? std::move(result).value()
-                                      : json::Object{{"error", result.error().text()}}));
-  }
-  return code;
+  return answer_lines([&](std::string_view line) -> Result<std::string> {
+    return json::dump(TRY(answer(line, *loaded.value(), *ops.value())));
+  });
 }
 
 }  // namespace weft::cli

@@ -2,8 +2,6 @@
 #include "cli/template.h"
 
 #include <fmt/core.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,6 +12,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/exit.h"
+#include "cli/lines.h"
 #include "cli/terminal.h"
 #include "model/files.h"
 #include "runtime/model_instance.h"
@@ -71,12 +70,6 @@ Status check_fields(const json::Object& request) {
   return ok_status();
 }
 
-std::string answer_line(std::string_view field, std::string_view text) {
-  std::string out = fmt::format("{{\"{}\":", field);
-  json::append_quoted(out, text);
-  return out + "}";
-}
-
 Result<chat::ChatTemplate> load(const TemplateOptions& options) {
   model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   std::optional<std::string> source;
@@ -117,7 +110,7 @@ Result<std::string> answer_template_line(const chat::ChatTemplate& chat, std::st
   text::RenderOptions options;
   const json::Value* now = request.get_object().if_contains("now");
   if (now && !now->is_null()) options.now = TRY(time_of(*now));
-  return answer_line("text", TRY(chat.render(variables, options)).text);
+  return field_line("text", TRY(chat.render(variables, options)).text);
 }
 
 int run_template(const TemplateOptions& options) {
@@ -127,20 +120,7 @@ int run_template(const TemplateOptions& options) {
     const bool absent = chat.error().code == "E0020" || chat.error().code == "E0213";
     return absent ? kExitNotFound : kExitConfiguration;
   }
-  bool failed = false;
-  char* line = nullptr;
-  size_t capacity = 0;
-  while (true) {
-    const ssize_t size = ::getline(&line, &capacity, stdin);
-    if (size < 0) break;
-    const std::string_view request = trim({line, static_cast<size_t>(size)});
-    if (request.empty()) continue;
-    const auto answer = answer_template_line(*chat, request);
-    failed = failed || !answer.ok();
-    print_data(answer.ok() ? *answer : answer_line("error", answer.error().text()));
-  }
-  ::free(line);
-  return failed ? kExitFailed : kExitOk;
+  return answer_lines([&](std::string_view line) { return answer_template_line(*chat, line); });
 }
 
 }  // namespace weft::cli

@@ -2,8 +2,6 @@
 #include "cli/tokenize.h"
 
 #include <fmt/ranges.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/exit.h"
+#include "cli/lines.h"
 #include "cli/terminal.h"
 #include "runtime/model_instance.h"
 
@@ -76,15 +75,7 @@ Result<std::string> decode(const text::Tokenizer& tokenizer, const json::Object&
     }
     ids.push_back(static_cast<text::TokenId>(id.get_int64()));
   }
-  std::string out = "{\"text\":";
-  json::append_quoted(out, tokenizer.decode(ids, skip_special));
-  return out + "}";
-}
-
-std::string error_line(const Error& error) {
-  std::string out = "{\"error\":";
-  json::append_quoted(out, error.text());
-  return out + "}";
+  return field_line("text", tokenizer.decode(ids, skip_special));
 }
 
 }  // namespace
@@ -118,20 +109,8 @@ int run_tokenize(const TokenizeOptions& options) {
     const std::string& code = tokenizer.error().code;
     return code == "E0213" || code == "E0710" ? kExitNotFound : kExitConfiguration;
   }
-  bool failed = false;
-  char* line = nullptr;
-  size_t capacity = 0;
-  while (true) {
-    const ssize_t size = ::getline(&line, &capacity, stdin);
-    if (size < 0) break;
-    const std::string_view request = trim({line, static_cast<size_t>(size)});
-    if (request.empty()) continue;
-    const auto answer = answer_tokenize_line(*tokenizer, request);
-    failed = failed || !answer.ok();
-    print_data(answer.ok() ? *answer : error_line(answer.error()));
-  }
-  ::free(line);
-  return failed ? kExitFailed : kExitOk;
+  return answer_lines(
+      [&](std::string_view line) { return answer_tokenize_line(*tokenizer, line); });
 }
 
 }  // namespace weft::cli
