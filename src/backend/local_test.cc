@@ -101,7 +101,7 @@ TEST(LocalBackend, RefusalsTeach) {
   request = request_for("x");
   request.max_tokens = 0;
   EXPECT_EQ(ask(backend, request).error().code, "E0712");
-  request = request_for(std::string(100'000, 'a') + "b c d");
+  request = request_for(std::string(100'000, 'a').append("b c d"));
   const auto result = ask(backend, request);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, "E0731");

@@ -41,7 +41,7 @@ std::string refusal(const std::string& fields) {
 }
 
 TEST(Config, ReadsBothSpellings) {
-  const auto old_form = load(std::string(kGolden) + "qwen3-tied");
+  const auto old_form = load(std::string(kGolden).append("qwen3-tied"));
   ASSERT_TRUE(old_form.ok()) << old_form.error().text();
   EXPECT_EQ(old_form->head_dim, 32);
   EXPECT_EQ(old_form->rope.theta, 1e6);

@@ -40,8 +40,8 @@ struct AddressPolicy {
 
 struct ClientOptions {
   AddressPolicy policy;
-  std::string proxy;         // "http://host:port"; empty: none
-  std::string ca_file;       // PEM; empty: the system's
+  std::string proxy = {};    // "http://host:port"; empty: none
+  std::string ca_file = {};  // PEM; empty: the system's
   std::string user_agent = "weft/0.1";
   int connections_max = 64;  // at once; further requests wait, within their timeout
 };

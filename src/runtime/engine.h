@@ -30,7 +30,7 @@ namespace weft::runtime {
 
 struct EngineOptions {
   int threads = 0;                          // of the compute pool; 0 = all usable cores
-  std::string table;                        // kernel table; empty = the fastest
+  std::string table = {};                   // kernel table; empty = the fastest
   int tokens_per_tick = 256;                // rows of one forward pass
   int sequences_max = 64;                   // computed at once; more wait their turn
   size_t kv_bytes_max = size_t{1} << 30;    // memory of the KV cache, touched as it is used

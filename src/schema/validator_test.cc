@@ -105,7 +105,7 @@ TEST(Validator, WorkIsBounded) {
 // `not` must not turn "could not be judged" into "fits".
 TEST(Validator, LimitsAreNeverAVerdict) {
   const Schema schema = schema_of(R"({"not":{"pattern":"^(a|a)*(a|a)*(a+)+$"}})");
-  const json::Value text(std::string(5000, 'a') + "b");
+  const json::Value text(std::string(5000, 'a').append("b"));
   ASSERT_EQ(validate(schema, text).size(), 1u);
   EXPECT_TRUE(validate(schema, text)[0].limit);
   EXPECT_FALSE(is_valid(schema, text));

@@ -120,7 +120,7 @@ TEST_P(ChatGolden, RendersAsPythonDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, ChatGolden, testing::Values("qwen3", "exaone4", "granite4"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& family) { return std::string(family.param); });
 
 }  // namespace
 }  // namespace weft::text

@@ -31,11 +31,11 @@ Error no_such_run(std::string_view run) {
 }  // namespace
 
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query) {
-  auto rows = TRY(db.query(
-      std::string(kSummaryColumns) +
-          "WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
-          "ORDER BY created_us DESC, id DESC LIMIT $3",
-      {query.status, query.workflow, query.limit}));
+  auto rows =
+      TRY(db.query(std::string(kSummaryColumns)
+                       .append("WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
+                               "ORDER BY created_us DESC, id DESC LIMIT $3"),
+                   {query.status, query.workflow, query.limit}));
   std::vector<RunSummary> runs;
   while (TRY(rows->next())) runs.push_back(summary_of(*rows));
   return runs;
@@ -48,8 +48,8 @@ Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
 }
 
 Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq) {
-  auto rows = TRY(db.query(
-      "SELECT seq, body FROM event WHERE run = $1 AND seq > $2 ORDER BY seq", {run, seq}));
+  auto rows = TRY(
+      db.query("SELECT seq, body FROM event WHERE run = $1 AND seq > $2 ORDER BY seq", {run, seq}));
   std::vector<StoredEvent> events;
   while (TRY(rows->next())) {
     events.push_back({rows->int64(0), std::string(rows->text(1))});
@@ -61,10 +61,10 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
   StoredRun stored;
   stored.summary = TRY(read_summary(db, run));
   {
-    auto rows = TRY(db.query(
-        "SELECT d.doc, d.hash, r.input, r.context FROM run r JOIN definition d "
-        "ON d.hash = r.def_hash WHERE r.id = $1",
-        {run}));
+    auto rows =
+        TRY(db.query("SELECT d.doc, d.hash, r.input, r.context FROM run r JOIN definition d "
+                     "ON d.hash = r.def_hash WHERE r.id = $1",
+                     {run}));
     if (!TRY(rows->next())) return no_such_run(run);
     stored.definition = rows->text(0);
     stored.definition_hash = rows->text(1);
@@ -72,10 +72,10 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
     stored.context = rows->text(3);
   }
   stored.events = TRY(events_after(db, run, 0));
-  auto rows = TRY(db.query(
-      "SELECT key, path, attempt, state, req_hash, coalesce(response, '') FROM effect "
-      "WHERE run = $1 ORDER BY key",
-      {run}));
+  auto rows =
+      TRY(db.query("SELECT key, path, attempt, state, req_hash, coalesce(response, '') FROM effect "
+                   "WHERE run = $1 ORDER BY key",
+                   {run}));
   while (TRY(rows->next())) {
     stored.effects.push_back({.key = std::string(rows->text(0)),
                               .path = std::string(rows->text(1)),

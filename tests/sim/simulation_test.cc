@@ -254,7 +254,9 @@ TEST(Simulation, EveryAcceptedRunEndsAsIfUndisturbed) {
     crashes += world.crashes();
     if (::testing::Test::HasFailure()) break;
   }
-  if (count >= 20) EXPECT_GT(crashes, 10);
+  if (count >= 20) {
+    EXPECT_GT(crashes, 10);
+  }
   std::printf("%llu seeds, %d crashes\n", static_cast<unsigned long long>(count), crashes);
 }
 
