@@ -42,7 +42,7 @@ Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query)
 }
 
 Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
-  auto rows = TRY(db.query(std::string(kSummaryColumns) + "WHERE id = $1", {run}));
+  auto rows = TRY(db.query(std::string(kSummaryColumns).append("WHERE id = $1"), {run}));
   if (!TRY(rows->next())) return no_such_run(run);
   return summary_of(*rows);
 }
