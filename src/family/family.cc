@@ -1,19 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "family/family.h"
 
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "family/exaone3.h"
+#include "family/exaone4.h"
 #include "family/qwen3.h"
 
 namespace weft::family {
+namespace {
+
+struct Entry {
+  std::string_view name;  // model::Config::family
+  Result<std::unique_ptr<Family>> (*bind)(const model::Config&, model::WeightBinder&);
+};
+constexpr Entry kFamilies[] = {
+    {"qwen3", Qwen3::bind},
+    {"exaone3", Exaone3::bind},
+    {"exaone4", Exaone4::bind},
+};
+
+}  // namespace
 
 Result<std::unique_ptr<Family>> make_family(const model::Config& config,
                                             const model::Checkpoint& checkpoint,
                                             model::Precision precision, ThreadPool& pool) {
   model::WeightBinder weights(checkpoint, config, precision, pool);
-  // model/config refuses every other name.
-  CHECK(config.family == "qwen3", "family '{}'", config.family);
-  std::unique_ptr<Family> out = TRY(Qwen3::bind(config, weights));
-  TRY(weights.finish());
-  return out;
+  for (const Entry& entry : kFamilies) {
+    if (entry.name != config.family) continue;
+    std::unique_ptr<Family> out = TRY(entry.bind(config, weights));
+    TRY(weights.finish());
+    return out;
+  }
+  return make_error("E0211", fmt::format("models of the family {} are not computed yet",
+                                         quoted(config.family)));
 }
 
 }  // namespace weft::family

@@ -4,6 +4,9 @@
 // become logits. Every family is one class in its own file whose forward() reads as the paper;
 // there is no flag of one family in the code of another.
 //
+// Tensors are asked for under the names that Hugging Face checkpoints of the family have; a reader
+// of another format presents its tensors under these.
+//
 // A row's result depends on the tokens of its own sequence only: not on the other rows, the cut
 // into batches, the threads or the place of its cache blocks (tensor/ops.h keeps this promise).
 #pragma once
@@ -29,6 +32,9 @@ struct Batch {
   std::span<const int32_t> tokens;                      // (rows): rows of the embedding
   std::span<const int32_t> positions;                   // (rows)
   std::span<const tensor::SequenceRows> sequences;      // cover all rows
+  // A sequence: its recurrent state, (state_floats()); may be empty if that is 0. A sequence whose
+  // first row is position 0 finds zeros there, whatever the memory holds.
+  std::span<float* const> states = {};
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
 
@@ -51,11 +57,14 @@ class Family {
   virtual KvBlocks kv_shape() const = 0;
   virtual int hidden_size() const = 0;
   virtual int vocab_size() const = 0;
+  // Floats that a sequence carries from token to token besides the cache; 0 for pure attention.
+  // They are the state after the last row computed, and cannot be taken back to an earlier one.
+  virtual int64_t state_floats() const { return 0; }
   // Bytes that one decoded token reads: all matrices once, the looked-up embedding not.
   virtual size_t streamed_bytes() const = 0;
 
-  // Writes the batch's keys and values into the cache and leaves hidden (rows, hidden_size) =
-  // the residual stream after the final norm. One call at a time.
+  // Writes the batch's keys and values into the cache, advances the states and leaves hidden
+  // (rows, hidden_size) = the residual stream after the final norm. One call at a time.
   virtual void forward(tensor::Ops& ops, const Batch& batch, const KvBlocks& kv,
                        tensor::Rows hidden) = 0;
   // logits (rows, vocab_size) of rows that forward() returned, gathered by the caller.

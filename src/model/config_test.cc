@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/json.h"
 
 namespace weft::model {
@@ -87,6 +89,7 @@ TEST(Config, RefusesByFieldName) {
   } cases[] = {
       {R"({"architectures":["LlamaForCausalLM"]})", "'LlamaForCausalLM' is not supported"},
       {R"({"architectures":[]})", "'architectures'"},
+      {R"({"model_type":"exaone4"})", "'model_type' should be 'qwen3' for Qwen3ForCausalLM"},
       {R"({"hidden_act":"gelu"})", "'hidden_act'"},
       {R"({"hidden_size":null})", "'hidden_size' is missing"},
       {R"({"hidden_size":0})", "'hidden_size' should be from 1"},
@@ -124,6 +127,133 @@ TEST(Config, RefusesByFieldName) {
   EXPECT_EQ(parse_config("{", "").error().code, "E0010");
   EXPECT_EQ(load("/nonexistent").error().code, "E0213");
   EXPECT_EQ(with("{}", R"({"eos_token_id":999})").error().code, "E0211");
+}
+
+// What every family makes of the golden checkpoints' own configurations.
+TEST(Config, ReadsEveryFamily) {
+  const auto read = [](const char* name) {
+    const auto config = load(std::string(kGolden) + name);
+    EXPECT_TRUE(config.ok()) << (config.ok() ? "" : config.error().text());
+    return config.value();
+  };
+  const Config moe = read("qwen3moe-mixed");
+  EXPECT_EQ(moe.family, "qwen3");
+  EXPECT_EQ(moe.experts.sparse, (std::vector<uint8_t>{0, 0, 0, 1}));
+  EXPECT_EQ(moe.experts.per_token, 2);
+  EXPECT_EQ(moe.experts.width, 32);
+  EXPECT_TRUE(moe.experts.normalised);
+  EXPECT_FALSE(read("qwen3moe-nonorm").experts.normalised);
+  const Config full = read("exaone4-full");  // a pattern without a window has no effect
+  EXPECT_EQ(full.window, (std::vector<int>{0, 0, 0}));
+  EXPECT_EQ(full.rotated, (std::vector<uint8_t>{1, 1, 1}));
+  const Config hybrid = read("exaone4-hybrid");
+  EXPECT_EQ(hybrid.window, (std::vector<int>{16, 16, 16, 0, 16, 16, 16, 0}));
+  EXPECT_EQ(hybrid.rotated, (std::vector<uint8_t>{1, 1, 1, 0, 1, 1, 1, 0}));
+  EXPECT_EQ(read("exaone4-hybrid-6").window, (std::vector<int>{8, 8, 8, 0, 8, 8}));
+  const Config deep = read("exaone35-tied");
+  EXPECT_EQ(deep.family, "exaone3");
+  EXPECT_EQ(deep.head_dim, 40);
+  EXPECT_EQ(deep.rope.kind, RopeSpec::Kind::kLlama3);
+  const Config micro = read("granite4-micro");
+  EXPECT_EQ(micro.rotated, (std::vector<uint8_t>{1, 1, 1}));
+  EXPECT_EQ(micro.mamba.heads, 0);  // the fields stand there and mean nothing
+  EXPECT_EQ(micro.experts.count, 0);
+  EXPECT_EQ(micro.multipliers.logits, 10);
+  const Config h = read("granite4-h-moe");
+  EXPECT_EQ(h.rotated, (std::vector<uint8_t>{0, 0, 0}));
+  EXPECT_EQ(h.mamba.layers, (std::vector<uint8_t>{1, 0, 1}));
+  EXPECT_EQ(h.mamba.conv_channels(), 64 + 2 * 2 * 16);
+  EXPECT_EQ(h.experts.count, 6);
+  EXPECT_EQ(h.intermediate_size, 32);  // the shared MLP's
+  EXPECT_EQ(h.experts.width, 16);
+}
+
+// The golden configuration with some fields changed (null: taken away).
+std::string changed(const char* name, const std::string& fields) {
+  ModelFiles files(std::string(kGolden) + name);
+  json::Value value = json::parse(files.read("config.json").value()).value();
+  const json::Value changes = json::parse(fields).value();
+  for (const auto& member : changes.as_object()) value.as_object()[member.key()] = member.value();
+  const auto config = parse_config(json::dump(value), "");
+  return config.ok() ? "accepted" : config.error().text();
+}
+
+TEST(Config, RefusesWhatContradictsItselfInEveryFamily) {
+  const struct {
+    const char* name;
+    const char* fields;
+    const char* expected;
+  } cases[] = {
+      {"qwen3moe-norm", R"({"num_experts_per_tok":9})",
+       "'num_experts_per_tok' should be at most the 8 experts, found 9"},
+      {"qwen3moe-norm", R"({"num_experts_per_tok":0})", "'num_experts_per_tok' should be from 1"},
+      {"qwen3moe-norm", R"({"num_experts":null})", "'num_experts' is missing"},
+      {"qwen3moe-norm", R"({"num_local_experts":4})",
+       "'num_experts' and 'num_local_experts' should be the same, found 8 and 4"},
+      {"qwen3moe-norm", R"({"num_experts":null,"num_local_experts":8})", "accepted"},
+      {"qwen3moe-norm", R"({"moe_intermediate_size":null})", "'moe_intermediate_size' is missing"},
+      {"qwen3moe-norm", R"({"intermediate_size":null})", "accepted"},  // nothing dense
+      {"qwen3moe-mixed", R"({"intermediate_size":null})", "'intermediate_size' is missing"},
+      {"qwen3moe-mixed", R"({"mlp_only_layers":[4]})", "layers from 0 to 3, found '4'"},
+      {"qwen3moe-mixed", R"({"mlp_only_layers":3})", "'mlp_only_layers' should be a list"},
+      {"qwen3moe-mixed", R"({"decoder_sparse_step":0})", "'decoder_sparse_step'"},
+      {"exaone4-full", R"({"layer_types":["full_attention"]})", "should be a list of 3 kinds"},
+      {"exaone4-hybrid", R"({"layer_types":["full_attention",1,1,1,1,1,1,1]})", "found '1'"},
+      {"exaone4-hybrid", R"({"sliding_window":null})",
+       "'layer_types' should be of 'full_attention' without sliding_window"},
+      {"exaone4-hybrid", R"({"sliding_window":0})", "'sliding_window' should be from 1"},
+      {"exaone4-hybrid-6", R"({"sliding_window_pattern":"LXG"})", "letters L and G, found"},
+      {"exaone4-hybrid-6", R"({"sliding_window_pattern":""})", "letters L and G, found"},
+      {"exaone4-hybrid-6", R"({"sliding_window_pattern":0})", "'sliding_window_pattern'"},
+      {"exaone4-hybrid-6", R"({"sliding_window_pattern":"LLLG"})", "accepted"},
+      {"exaone4-full", R"({"head_dim":null,"num_attention_heads":5,"num_key_value_heads":5})",
+       "hidden_size 64 over num_attention_heads 5 is no whole number"},
+      {"exaone35-tied", R"({"head_dim":32})", "'head_dim' should be hidden_size 80 over"},
+      {"exaone35-tied", R"({"head_dim":null,"intermediate_size":null})", "accepted"},
+      {"exaone35-tied", R"({"num_layers":null,"num_hidden_layers":2})", "'num_layers' is missing"},
+      {"exaone35-tied", R"({"activation_function":"gelu"})",
+       "'activation_function': 'gelu' is not supported"},
+      {"exaone35-tied", R"({"rope_scaling":{"rope_type":"su","factor":2}})",
+       "field 'rope_type': 'su' is not supported"},
+      {"granite3", R"({"logits_scaling":0})", "'logits_scaling' should be from"},
+      {"granite3", R"({"attention_multiplier":"1"})", "'attention_multiplier' should be a number"},
+      {"granite4-h", R"({"mamba_n_heads":3})",
+       "mamba_n_heads 3 times mamba_d_head 16 should be mamba_expand 2 times hidden_size 32"},
+      {"granite4-h", R"({"mamba_d_head":"auto"})", "accepted"},
+      {"granite4-h", R"({"mamba_d_head":"auto","mamba_n_heads":5})", "should be mamba_expand"},
+      {"granite4-h", R"({"mamba_n_groups":3})", "4 is not a multiple of mamba_n_groups 3"},
+      {"granite4-h", R"({"mamba_d_state":null})", "'mamba_d_state' is missing"},
+      {"granite4-h", R"({"layer_types":["mamba","mamba","attention"]})", "a list of 4"},
+      {"granite4-h", R"({"layer_types":["mamba","mamba","attention","rnn"]})", "found '\"rnn\"'"},
+      {"granite4-h", R"({"layer_types":["linear_attention","mamba","full_attention","mamba"]})",
+       "accepted"},
+      {"granite4-h", R"({"position_embedding_type":"alibi"})", "'rope' or 'nope'"},
+      {"granite4-h", R"({"normalization_function":"layernorm"})", "'layernorm' is not supported"},
+      {"granite4-h", R"({"num_local_experts":null})", "'num_local_experts' is missing"},
+      {"granite4-h", R"({"time_step_limit":[0.5,0.1]})", "'time_step_limit' should be [low, high]"},
+      {"granite4-h", R"({"time_step_limit":[0]})", "'time_step_limit'"},
+      {"granite4-h", R"({"time_step_limit":[0.0,{"__float__":"Infinity"}]})", "accepted"},
+      {"granite4-h-moe", R"({"num_experts_per_tok":7})", "at most the 6 experts, found 7"},
+      {"granite4-h-moe", R"({"shared_intermediate_size":null})", "'shared_intermediate_size'"},
+  };
+  for (const auto& c : cases) {
+    const std::string found = changed(c.name, c.fields);
+    EXPECT_NE(found.find(c.expected), std::string::npos)
+        << c.name << " " << c.fields << "\n" << found;
+  }
+}
+
+// Python's json writes infinities as bare words.
+TEST(Config, CopesWithBareInfinity) {
+  ModelFiles files(std::string(kGolden) + "granite4-h");
+  std::string text(files.read("config.json").value());
+  text.insert(text.find('{') + 1, R"("time_step_limit": [0.001, Infinity], "note": "\"Infinity",)");
+  const auto config = parse_config(text, "");
+  ASSERT_TRUE(config.ok()) << config.error().text();
+  EXPECT_EQ(config->mamba.step_min, 0.001);
+  EXPECT_TRUE(std::isinf(config->mamba.step_max));
+  text.replace(text.find("0.001"), 5, "NaN");
+  EXPECT_EQ(parse_config(text, "").error().code, "E0211");
 }
 
 }  // namespace

@@ -97,9 +97,15 @@ Result<const StoredTensor*> WeightBinder::find(const std::string& name,
 }
 
 Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_t columns) {
+  CHECK(part.index >= 0 && part.index < std::max<int64_t>(part.count, 1), "{}", part.name);
   Source out;
   out.rows = part.rows;
-  out.values = TRY(find(part.name, {part.rows, columns}));
+  out.first = part.index * part.rows;
+  const auto shape = [&](int64_t width) {
+    return part.count > 0 ? std::vector{part.count, part.rows, width}
+                          : std::vector{part.rows, width};
+  };
+  out.values = TRY(find(part.name, shape(columns)));
   const bool int8 = out.values->dtype == DType::kI8;
   if (out.values->dtype == DType::kOther || int8 != (config_.quantization ==
                                                      Quantization::kQ8Group32)) {
@@ -115,7 +121,7 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
                              columns, kGroup), "export the model with padded sizes");
   }
   const std::string scale_name = part.name + "_scale";
-  out.scales = TRY(find(scale_name, {part.rows, columns / kGroup}));
+  out.scales = TRY(find(scale_name, shape(columns / kGroup)));
   if (out.scales->dtype != DType::kF16) {
     return unfit(fmt::format("tensor '{}' is of type {}, expected F16", scale_name,
                              out.scales->dtype_name), "export the model again");
@@ -157,7 +163,8 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
     pool_.parallel_for((source.rows + kStripRows - 1) / kStripRows, [&](int64_t chunk, int) {
       const int64_t end = std::min(source.rows, (chunk + 1) * kStripRows);
       for (int64_t row = chunk * kStripRows; row < end; ++row) {
-        pack_row(packer, type, *source.values, source.scales, row, first + row, columns);
+        pack_row(packer, type, *source.values, source.scales, source.first + row, first + row,
+                 columns);
       }
     });
     first += source.rows;
@@ -182,7 +189,14 @@ Result<tensor::Matrix> WeightBinder::table(const std::string& name, int64_t rows
 }
 
 Result<std::vector<float>> WeightBinder::vector(const std::string& name, int64_t size) {
-  const StoredTensor* tensor = TRY(find(name, {size}));
+  return tensor(name, {size});
+}
+
+Result<std::vector<float>> WeightBinder::tensor(const std::string& name,
+                                                const std::vector<int64_t>& shape) {
+  const StoredTensor* tensor = TRY(find(name, shape));
+  int64_t size = 1;
+  for (const int64_t dimension : shape) size *= dimension;
   std::vector<float> out(static_cast<size_t>(size));
   for (size_t i = 0; i < out.size(); ++i) {
     uint16_t half = 0;

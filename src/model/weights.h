@@ -34,10 +34,13 @@ enum class Precision { kF32, kNative, kQ8 };
 Result<Precision> precision_of(std::string_view name);
 std::string_view name_of(Precision precision);
 
-// A part of a packed matrix: tensor `name` of shape (rows, columns of the whole).
+// A part of a packed matrix: tensor `name` of shape (rows, columns of the whole); or, for experts
+// stacked in one tensor, entry `index` of a tensor of shape (count, rows, columns).
 struct MatrixPart {
   std::string name;
   int64_t rows = 0;
+  int64_t index = 0;
+  int64_t count = 0;  // 0: not stacked
 };
 
 class WeightBinder {
@@ -53,9 +56,12 @@ class WeightBinder {
   Result<tensor::Matrix> matrix(const std::string& name, int64_t rows, int64_t columns);
   // Kept as stored whatever the precision: for tables that are only looked up.
   Result<tensor::Matrix> table(const std::string& name, int64_t rows, int64_t columns);
-  // A vector as floats. E0212 as above.
+  // A vector, or a small tensor in C order, as floats. E0212 as above.
   Result<std::vector<float>> vector(const std::string& name, int64_t size);
+  Result<std::vector<float>> tensor(const std::string& name, const std::vector<int64_t>& shape);
 
+  // Some parts come under several names: which one do the files have?
+  bool has(const std::string& name) const { return checkpoint_.find(name) != nullptr; }
   // The tensor is known and not needed.
   void ignore(const std::string& name) { used_.insert(name); }
   // E0212 for the first tensor of the files that nobody asked for.
@@ -66,6 +72,7 @@ class WeightBinder {
     const StoredTensor* values = nullptr;
     const StoredTensor* scales = nullptr;  // of int8 values
     int64_t rows = 0;
+    int64_t first = 0;  // row of the tensor where it begins
   };
   Result<const StoredTensor*> find(const std::string& name, const std::vector<int64_t>& shape);
   Result<Source> source(const MatrixPart& part, int64_t columns);

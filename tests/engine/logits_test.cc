@@ -135,14 +135,16 @@ TEST_P(Golden, ChunksThreadsAndTablesChangeNoBit) {
   EXPECT_EQ(all_logits(*native, *one, prompt, {static_cast<int>(prompt.size())}), whole);
 }
 
-INSTANTIATE_TEST_SUITE_P(Qwen3, Golden,
-                         testing::Values("qwen3-tied", "qwen3-untied-f32", "qwen3-bias",
-                                         "qwen3-yarn", "qwen3-sharded-v5"),
-                         [](const auto& c) {
-                           std::string name = c.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+constexpr const char* kCases[] = {
+    "qwen3-tied",      "qwen3-untied-f32", "qwen3-bias",    "qwen3-yarn",   "qwen3-sharded-v5",
+    "qwen3moe-norm",   "qwen3moe-nonorm",  "qwen3moe-mixed",
+    "exaone4-hybrid",  "exaone4-hybrid-6", "exaone4-full",
+    "exaone35-tied",   "exaone35-untied"};
+INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::ValuesIn(kCases), [](const auto& c) {
+  std::string name = c.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace weft::runtime
