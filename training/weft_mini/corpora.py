@@ -45,16 +45,43 @@ def split_written_lines():
     return training, development
 
 
+def read_lines(name):
+    """One file of the data directory; one that is not written yet reads as empty."""
+    path = HERE / "data" / name
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def additional_lines():
     """Lines written after the first look at the results: products that plainly do not work."""
-    with open(HERE / "data" / "additional.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    return read_lines("additional.jsonl")
+
+
+def training_lines():
+    """The training part of the split, and the later lines, none of which is held out.
+
+    Tasks triage, oos and tool, as in weft-utterances. A tool line of the later files may name a
+    second id that is not meant ({other_order_id}), and may ask for the history.
+    """
+    return (split_written_lines()[0] + read_lines("additional-triage.jsonl")
+            + read_lines("additional-tools.jsonl"))
+
+
+def invented_lines():
+    """Requests for tools of other trades: names and arguments have to be copied."""
+    return read_lines("invented-tools.jsonl")
+
+
+def decision_lines():
+    """Inputs of the examples' own model steps, with the right output."""
+    return read_lines("decisions.jsonl")
 
 
 def handwritten_cases():
     """Cases in other voices; used for the model card only, never trained on."""
-    with open(HERE / "data" / "handwritten.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    return read_lines("handwritten.jsonl")
 
 
 class PublicData:

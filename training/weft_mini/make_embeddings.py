@@ -24,7 +24,7 @@ _SCALE = 0.1           # root mean square of every token's vector
 
 def labelled_messages(public, random):
     """(text, {head: label}) of every training message."""
-    training, _ = corpora.split_written_lines()
+    training = corpora.training_lines()
     rows = []
     for line in training:
         if line["task"] == "tool" and "intent" not in line:

@@ -4,7 +4,8 @@
 import random as random_module
 from typing import NamedTuple
 
-from weft_mini import corpora, labels, tool_samples, triage_samples, wordings
+from weft_mini import (
+    corpora, decisions, invented_samples, labels, tool_samples, triage_samples, wordings)
 
 
 class Stage(NamedTuple):
@@ -29,12 +30,14 @@ STAGES = {
 }
 CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system text
 OUT_OF_SCOPE_SHARE = 0.07
-INSERTED_ID_SHARE = 0.55
+INSERTED_ID_SHARE = 0.4
+INVENTED_TOOLS_SHARE = 0.15   # tool samples with tools of other trades
+DECISION_SHARE = 0.0          # triage and tool samples that are steps of the examples
 
 
 def _endless(items, random):
-    """Every item once per pass, in a new order each pass."""
-    while True:
+    """Every item once per pass, in a new order each pass. Without items, asking is an error."""
+    while items:
         order = list(items)
         random.shuffle(order)
         yield from order
@@ -44,7 +47,7 @@ class Mix:
     """Draws samples; each source has its own random stream, so sources do not disturb another."""
 
     def __init__(self, public, seed):
-        training, _ = corpora.split_written_lines()
+        training = corpora.training_lines()
         self._random = {name: random_module.Random(f"{seed} {name}")
                         for name in STAGES["full"].shares}
         triage = self._random["triage"]
@@ -62,6 +65,12 @@ class Mix:
         tools = self._random["tools"]
         self._tool_lines = _endless([x for x in training if x["task"] == "tool"], tools)
         self._id_lines = _endless([x for x in training if x["task"] == "triage"], tools)
+        invented = corpora.invented_lines()
+        self._invented_tools = invented_samples.catalogue(invented)
+        self._invented = _endless(invented, tools)
+        self._decisions = {step: _endless([x for x in corpora.decision_lines()
+                                           if x["step"] == step], self._random[source])
+                           for step, source in (("classify", "triage"), ("plan", "tools"))}
         self._public = {
             "banking": public.banking("train"),
             "clinc": public.clinc("train") + public.clinc("oos_train"),
@@ -77,6 +86,8 @@ class Mix:
         known, strange = self._triage[language]
         if random.random() < stage.additional_share:
             return triage_samples.triage([next(self._additional[language])], stage, random)
+        if random.random() < DECISION_SHARE * (1 - stage.compact_share):
+            return decisions.sample(next(self._decisions["classify"]), random)
         count = random.choice((2, 3, 4, 6, 10)) if random.random() < CONVERSATION_SHARE else 1
         lines = [next(strange if random.random() < OUT_OF_SCOPE_SHARE else known)
                  for _ in range(count)]
@@ -84,6 +95,12 @@ class Mix:
 
     def _tool_sample(self, stage):
         random = self._random["tools"]
+        roll = random.random()
+        if roll < INVENTED_TOOLS_SHARE:
+            line = next(self._invented)
+            return invented_samples.sample(line, self._invented_tools[line["lang"]], stage, random)
+        if roll < INVENTED_TOOLS_SHARE + DECISION_SHARE:
+            return decisions.sample(next(self._decisions["plan"]), random)
         if random.random() < INSERTED_ID_SHARE:
             line = tool_samples.insert_id(next(self._id_lines), random)
         else:

@@ -6,6 +6,7 @@ some samples have invented tool and parameter names, so that both are copied, no
 """
 
 import json
+import re
 import string
 
 from weft_mini import augment, frames, labels, wordings
@@ -42,6 +43,8 @@ _HOSTS = ("gmail.com naver.com example.com daum.net outlook.com correo.es empres
           "yahoo.com kakao.com example.org acme.io").split()
 _LANGUAGE_NAMES = {"en": ("en", "auto", "English"), "ko": ("ko", "auto", "한국어"),
                    "es": ("es", "auto", "español")}
+PLACEHOLDER = re.compile(r"\{((?:other_|third_)?(order_id|customer_id|email))\}")
+PLANS = ("basic", "premium", "family", "business", "student")
 REASONING_SHARE = 0.3
 TOOL_ROUND_SHARE = 0.12
 
@@ -89,6 +92,15 @@ def slot_value(slot, random):
     return _order_or_customer_id(prefixes, random)
 
 
+def fill(text, random):
+    """Fresh ids for every placeholder of a text: (text, {placeholder's name: id})."""
+    values = {}
+    for name, slot in PLACEHOLDER.findall(text):
+        while name not in values or list(values.values()).count(values[name]) > 1:
+            values[name] = slot_value(slot, random)
+    return PLACEHOLDER.sub(lambda match: values[match[1]], text), values
+
+
 def call_text(name, arguments):
     body = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
     return f"<tool_call>\n{body}\n</tool_call>"
@@ -101,7 +113,7 @@ def _offered(needed, few_share, random):
         names = [n for n in names if n == needed or random.random() < 0.3]
     random.shuffle(names)
     offered = {name: TOOLS[name] for name in names}
-    if "get_customer_profile" in offered and random.random() < 0.3:
+    if "get_customer_profile" in offered and random.random() < 0.4:
         offered["get_customer_profile"] = ("customer_id", "include_history")
     return offered
 
@@ -131,10 +143,10 @@ class ToolRequest:
         self.intent = line.get("intent") or _FALLBACK_INTENT.get(self.tool, "contact_human_agent")
         self.signal = line.get("signal", "none")
         self.text, self.value = line["text"], None
+        self.history = line.get("slots", {}).get("include_history", False)
         if self.tool in SLOT_OF:
-            slot = SLOT_OF[self.tool]
-            self.value = slot_value(slot, random)
-            self.text = self.text.replace("{" + slot + "}", self.value)
+            self.text, values = fill(self.text, random)
+            self.value = values[SLOT_OF[self.tool]]
         else:
             self.text, self.signal = augment.with_cue(self.text, self.signal, self.language, random)
         self.text = augment.politeness(self.text, self.language, random)
@@ -168,6 +180,8 @@ def tool_sample(line, stage, random):
     name = request.tool
     if name in SLOT_OF:
         arguments = {SLOT_OF[name]: request.value}
+        if request.history and "include_history" in offered[name]:
+            arguments["include_history"] = True
         reasoning = _REASON[SLOT_OF[name]]
         if random.random() < 0.2:
             offered, name, parameter = _invent(offered, name, random)
@@ -237,7 +251,7 @@ def _round(request, name, thinking, random):
         response = {"sent": True, "email": request.value}
         summary = _RESET_DONE[language].format(email=request.value)
     else:
-        plan = random.choice(("basic", "premium", "family", "business", "student"))
+        plan = random.choice(PLANS)
         response = {"customer_id": request.value, "plan": plan}
         summary = _PROFILE_DONE[language].format(customer=request.value, plan=plan)
     final = summary

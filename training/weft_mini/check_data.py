@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks every line of the training data: form, labels, placeholders, repetitions.
+
+A line of the later files must not repeat one of weft-utterances, of its own file, or a
+hand-written case: not letter by letter, and not with a word changed (overlap of three-letter
+sequences). Prints what is wrong and fails; prints counts otherwise.
+"""
+
+import collections
+import json
+import re
+import sys
+
+from weft_mini import corpora, decisions, invented_samples, labels, tool_samples
+
+_SIGNALS = ("none", "urgent", "calm")
+_LATER = ("additional-triage.jsonl", "additional-tools.jsonl", "invented-tools.jsonl",
+          "decisions.jsonl")
+_OVERLAP_MAX = 0.72
+_SHORT = 8   # letters; below, only the very same text counts as a repetition
+_KEYS = {
+    "triage": {"task", "lang", "intent", "signal", "text"},
+    "oos": {"task", "lang", "text"},
+    "invented": {"task", "lang", "tool", "slots", "text"},
+}
+
+
+def _form_faults(line):
+    """What is wrong with one line by itself."""
+    task, text = line.get("task"), line.get("text", "")
+    if task == "decision":
+        yield from decisions.faults(line)
+        return
+    if line.get("lang") not in corpora.LANGUAGES:
+        yield f"language {line.get('lang')!r}"
+    if text != text.strip() or not text:
+        yield "the text is empty or has blanks around it"
+    if "intent" in line and (line["intent"] not in labels.INTENTS or line["intent"] == "oos"):
+        yield f"unknown intent {line['intent']!r}"
+    if "signal" in line and line["signal"] not in _SIGNALS:
+        yield f"unknown signal {line['signal']!r}"
+    if task == "tool":
+        yield from _tool_faults(line)
+    elif task not in _KEYS or set(line) != _KEYS[task]:
+        yield f"task {task!r} with keys {sorted(line)}"
+    if task == "invented":
+        yield from _invented_faults(line)
+    if task in ("triage", "oos") and ("{" in text or "}" in text):
+        yield "braces in a text without placeholders"
+
+
+def _tool_faults(line):
+    keys = {"task", "lang", "tool", "slots", "text"}
+    if line["tool"] not in tool_samples.TOOLS:
+        yield f"unknown tool {line['tool']!r}"
+        return
+    slot = tool_samples.SLOT_OF.get(line["tool"])
+    if set(line) != (keys if slot else keys | {"intent", "signal"}):
+        yield f"keys {sorted(line)}"
+    allowed = {slot: "{" + slot + "}"} if slot else {}
+    extra = dict(line["slots"])
+    if line["tool"] == "get_customer_profile" and extra.pop("include_history", True) is not True:
+        yield "include_history is true or absent"
+    if extra != allowed:
+        yield f"slots {line['slots']}"
+    if slot and "{" + slot + "}" not in line["text"]:
+        yield f"the text lacks {{{slot}}}"
+    left = tool_samples.PLACEHOLDER.sub("", line["text"])
+    if "{" in left or "}" in left:
+        yield "an unknown placeholder"
+
+
+def _invented_faults(line):
+    left = line["text"]
+    for parameter, value in line["slots"].items():
+        if value.startswith("{"):
+            if value[1:-1] not in invented_samples.KINDS:
+                yield f"unknown kind {value}"
+            if "{" + parameter + "}" not in left:
+                yield f"the text lacks {{{parameter}}}"
+            left = left.replace("{" + parameter + "}", "")
+        elif value not in line["text"]:
+            yield f"the text lacks the literal {value!r}"
+    if "{" in left or "}" in left:
+        yield "an unknown placeholder"
+
+
+def _letters(text):
+    return re.sub(r"[\W_]+", "", re.sub(r"\{\w+\}", "", text)).casefold()
+
+
+class Repetitions:
+    """Lines seen so far, found again by the three-letter sequences that they share."""
+
+    def __init__(self):
+        self._exact, self._sizes, self._of = {}, [], collections.defaultdict(list)
+
+    def nearest(self, text):
+        """(share of common sequences, number of the line) of the most similar earlier line."""
+        letters = _letters(text)
+        if text.casefold() in self._exact:
+            return 1.0, self._exact[text.casefold()]
+        grams = {letters[i:i + 3] for i in range(len(letters) - 2)}
+        counts = collections.Counter(n for gram in grams for n in self._of.get(gram, ()))
+        best = (0.0, -1)
+        for number, common in counts.most_common(5):
+            if len(letters) >= _SHORT:
+                best = max(best, (common / (len(grams) + self._sizes[number] - common), number))
+        return best
+
+    def add(self, text):
+        letters = _letters(text)
+        grams = {letters[i:i + 3] for i in range(len(letters) - 2)}
+        self._exact.setdefault(text.casefold(), len(self._sizes))
+        for gram in grams:
+            self._of[gram].append(len(self._sizes))
+        self._sizes.append(len(grams))
+
+
+def _repetition_faults(texts_before, rows):
+    """Faults among `rows`, (place, text) pairs in order, against earlier ones and each other."""
+    seen, names = Repetitions(), []
+    for place, text in texts_before + rows:
+        if len(names) >= len(texts_before):
+            overlap, number = seen.nearest(text)
+            if overlap > _OVERLAP_MAX:
+                yield f"{place}: {overlap:.2f} of {names[number]}: {text!r}"
+        seen.add(text)
+        names.append(place)
+
+
+def main():
+    faults, counts = [], collections.Counter()
+    written = [(f"weft-utterances {i}", x["text"]) for i, x in enumerate(corpora.written_lines())]
+    written += [("additional.jsonl", x["text"]) for x in corpora.additional_lines()]
+    cases = [("a hand-written case", x["text"]) for x in corpora.handwritten_cases()]
+    for line in corpora.written_lines():
+        faults += [f"weft-utterances: {fault}: {line['text']!r}" for fault in _form_faults(line)]
+    rows = []
+    for name in _LATER:
+        for number, line in enumerate(corpora.read_lines(name), 1):
+            place = f"{name}:{number}"
+            faults += [f"{place}: {fault}: {json.dumps(line, ensure_ascii=False)}"
+                       for fault in _form_faults(line)]
+            rows.append((place, decisions.text_of(line)))
+            counts[name, line["lang"]] += 1
+    faults += _repetition_faults(written + cases, rows)
+    for fault in faults:
+        print(fault)
+    for (name, language), count in sorted(counts.items()):
+        print(f"{name:24} {language} {count:5}")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
