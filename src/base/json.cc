@@ -154,7 +154,7 @@ Error placed(Error error, std::string_view text, size_t offset) {
 
 class Dumper {
  public:
-  explicit Dumper(const DumpOptions& options) : options_(options) {}
+  Dumper(std::string& out, const DumpOptions& options) : options_(options), out_(out) {}
 
   void write(const Value& value, int depth) {  // NOLINT(misc-no-recursion): depth <= parse depth
     switch (value.kind()) {
@@ -170,7 +170,6 @@ class Dumper {
       case boost::json::kind::object: write_object(value.get_object(), depth); break;
     }
   }
-  std::string take() { return std::move(out_); }
 
  private:
   void write_double(double number) {
@@ -196,27 +195,30 @@ class Dumper {
     out_ += ']';
   }
   void write_object(const Object& object, int depth) {  // NOLINT(misc-no-recursion)
-    std::vector<const boost::json::key_value_pair*> members;
-    for (const auto& member : object) members.push_back(&member);
+    out_ += '{';
     if (options_.sort_keys) {
+      std::vector<const boost::json::key_value_pair*> members;
+      members.reserve(object.size());
+      for (const auto& member : object) members.push_back(&member);
       std::sort(members.begin(), members.end(),
                 [](const auto* a, const auto* b) { return a->key() < b->key(); });
+      for (const auto* member : members) write_member(*member, member == members[0], depth + 1);
+    } else {
+      for (const auto& member : object) write_member(member, &member == object.begin(), depth + 1);
     }
-    out_ += '{';
-    bool first = true;
-    for (const auto* member : members) {
-      separate(first, depth + 1);
-      first = false;
-      append_quoted(out_, std::string_view(member->key()), options_.ascii_only);
-      out_ += options_.spaces || options_.indent >= 0 ? ": " : ":";
-      write(member->value(), depth + 1);
-    }
-    if (options_.indent >= 0 && !first) new_line(depth);
+    if (options_.indent >= 0 && !object.empty()) new_line(depth);
     out_ += '}';
+  }
+  void write_member(const boost::json::key_value_pair& member,  // NOLINT(misc-no-recursion)
+                    bool first, int depth) {
+    separate(first, depth);
+    append_quoted(out_, std::string_view(member.key()), options_.ascii_only);
+    out_ += options_.spaces || options_.indent >= 0 ? ": " : ":";
+    write(member.value(), depth);
   }
 
   const DumpOptions& options_;
-  std::string out_;
+  std::string& out_;
 };
 
 Error wrong_type(std::string_view where, std::string_view field, std::string_view expected,
@@ -261,9 +263,13 @@ Result<Value> parse(std::string_view text, const ParseOptions& options) {
 }
 
 std::string dump(const Value& value, const DumpOptions& options) {
-  Dumper dumper(options);
-  dumper.write(value, 0);
-  return dumper.take();
+  std::string out;
+  append_dump(out, value, options);
+  return out;
+}
+
+void append_dump(std::string& out, const Value& value, const DumpOptions& options) {
+  Dumper(out, options).write(value, 0);
 }
 
 std::string canonical(const Value& value) { return dump(value, {.sort_keys = true}); }

@@ -66,6 +66,7 @@ struct DumpOptions {
 };
 // NaN and infinities, which JSON cannot hold, are written as null.
 std::string dump(const Value& value, const DumpOptions& options = {});
+void append_dump(std::string& out, const Value& value, const DumpOptions& options = {});
 
 // The same text for equal values: sorted keys, compact. Input of hashes.
 std::string canonical(const Value& value);

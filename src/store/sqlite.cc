@@ -354,6 +354,9 @@ Status open_sqlite_file(const SqliteOptions& options) {
 }  // namespace
 
 Result<std::unique_ptr<Db>> open_sqlite(const SqliteOptions& options) {
+  // Without its statistics SQLite need not lock a mutex around every allocation.
+  static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  CHECK(configured == SQLITE_OK, "SQLite was used before");
   TRY(open_sqlite_file(options));
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

@@ -54,12 +54,16 @@ struct Timer {
 };
 
 struct ActiveRun {
-  ActiveRun(std::string run, std::shared_ptr<const workflow::Workflow> definition)
-      : id(std::move(run)), workflow(definition), planner(std::move(definition)) {}
+  ActiveRun(std::string run, std::shared_ptr<const workflow::Planner> shared)
+      : id(std::move(run)),
+        workflow(shared->definition()),
+        owner(std::move(shared)),
+        planner(*owner) {}
 
   std::string id;
   std::shared_ptr<const workflow::Workflow> workflow;
-  workflow::Planner planner;
+  std::shared_ptr<const workflow::Planner> owner;  // all runs of a definition share it
+  const workflow::Planner& planner;
   workflow::State state;
   json::Object context;
   Sequence last;                        // of the newest change handed to the journal

@@ -148,7 +148,7 @@ void Executor::stop_attempt(ActiveRun& run, const Command& command) {
   run.running.erase(at);
 }
 
-StepContext Executor::context_of(ActiveRun& run, const Running& running) {
+StepContext Executor::context_of(ActiveRun& run, Running& running) {
   const auto id = run.planner.find(running.path);
   CHECK(id.has_value(), "{} of run {}", running.path, run.id);
   const workflow::Execution* execution = workflow::find_execution(run.state, *id);
@@ -165,7 +165,7 @@ StepContext Executor::context_of(ActiveRun& run, const Running& running) {
   context.now_us = journal_.now_us();
   context.deadline_us = execution->deadline_us != 0 ? execution->deadline_us
                                                     : run.state.deadline_us;
-  context.parameters = running.parameters;
+  context.parameters = std::move(running.parameters);  // only until it begins
   context.workflow = run.workflow;
   context.run_context = &run.context;
   context.services = &services_;

@@ -30,11 +30,25 @@ ActiveRun* Executor::find(const std::string& run) {
   return found == runs_.end() ? nullptr : found->second.get();
 }
 
+// Runs of one definition share its planner, which nobody changes.
+std::shared_ptr<const workflow::Planner> Executor::planner_of(
+    const std::shared_ptr<const workflow::Workflow>& definition) {
+  std::weak_ptr<const workflow::Planner>& shared = planners_[definition->hash];
+  auto planner = shared.lock();
+  if (planner == nullptr) {
+    planner = std::make_shared<const workflow::Planner>(definition);
+    shared = planner;
+  }
+  CHECK(planner->workflow().hash == definition->hash, "another definition's planner");
+  return planner;
+}
+
 Result<std::string> Executor::submit(NewRun request) {
   CHECK(request.workflow != nullptr && !stopping_, "a run needs a workflow and a live executor");
   TRY(check_step_types(*request.workflow));
   const workflow::Workflow& definition = *request.workflow;
-  auto owned = std::make_unique<ActiveRun>(new_id(services_.env, "run_"), request.workflow);
+  auto owned = std::make_unique<ActiveRun>(new_id(services_.env, "run_"),
+                                           planner_of(request.workflow));
   ActiveRun& run = *owned;
   run.context = std::move(request.context);
   run.claimed = !request.detached;
@@ -109,7 +123,7 @@ void Executor::apply(ActiveRun& run, EventBody body) {
     run.output_seq[path] = run.next_seq;
   }
   change.events.push_back({std::string(workflow::kind(event)), std::move(path),
-                           json::dump(workflow::to_json(event)), event.at_us});
+                           workflow::to_text(event), event.at_us});
   ++run.next_seq;
   note_changes(run, *decision);
   for (Command& command : decision->commands) {
@@ -242,7 +256,11 @@ void Executor::forget(const std::string& id) {
   const auto found = runs_.find(id);
   CHECK(found != runs_.end() && !found->second->driving, "run {} cannot go now", id);
   for (auto& [key, timer] : found->second->timers) services_.loop.cancel(timer.id);
+  const std::string definition = found->second->workflow->hash;
   runs_.erase(found);
+  const auto shared = planners_.find(definition);
+  CHECK(shared != planners_.end(), "definition {} had no planner", definition);
+  if (shared->second.expired()) planners_.erase(shared);
 }
 
 void Executor::drop_run(const std::string& id) {

@@ -76,6 +76,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
   };
 
   ActiveRun* find(const std::string& run);
+  std::shared_ptr<const workflow::Planner> planner_of(
+      const std::shared_ptr<const workflow::Workflow>& definition);
   void apply(ActiveRun& run, workflow::EventBody body);
   void note_changes(ActiveRun& run, const workflow::Decision& decision);
   void drive(ActiveRun& run);
@@ -97,7 +99,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void on_done(const std::string& run, const std::string& path, uint32_t attempt,
                StepOutcome outcome);
   void on_progress(const std::string& run, const std::string& path, StepProgress progress);
-  StepContext context_of(ActiveRun& run, const Running& running);
+  StepContext context_of(ActiveRun& run, Running& running);
   StepDone done_of(const ActiveRun& run, const Running& running);
 
   // timers.cc
@@ -117,6 +119,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   Journal& journal_;
   Observer observer_;
   std::unordered_map<std::string, std::unique_ptr<ActiveRun>> runs_;
+  std::unordered_map<std::string, std::weak_ptr<const workflow::Planner>> planners_;  // by hash
   std::deque<Held<Notice>> notices_;
   std::deque<Held<EffectStart>> effects_;
   std::optional<Error> journal_error_;

@@ -31,7 +31,7 @@ Status Executor::adopt(const StoredRun& stored) {
   CHECK(find(id) == nullptr, "run {} is active here already", id);
   FoldedRun folded = TRY(fold_run(stored));
   TRY(check_step_types(*folded.workflow));
-  auto owned = std::make_unique<ActiveRun>(id, folded.workflow);
+  auto owned = std::make_unique<ActiveRun>(id, planner_of(folded.workflow));
   ActiveRun& run = *owned;
   run.state = std::move(folded.state);
   run.context = std::move(folded.context);

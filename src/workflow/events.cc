@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/events.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <array>
+#include <iterator>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -74,23 +75,38 @@ std::span<const std::string_view> words(WaitReason) { return kReasons; }
 std::span<const std::string_view> words(TimerKind) { return kTimers; }
 std::span<const std::string_view> words(UnknownResolved::Resolution) { return kResolutions; }
 
-// Null, empty text and an empty failure are left out.
+// Writes the text of an object directly: events are most of what the journal holds, and a tree of
+// JSON values on the way cost more than all the rest of the planner. Null, empty text and an empty
+// failure are left out.
 struct Writer {
-  json::Object& object;
+  std::string& out;
 
   template <class F>
   void operator()(std::string_view key, const F& field) {
     if constexpr (std::is_same_v<F, json::Value>) {
-      if (!field.is_null()) object.emplace(key, field);
+      if (!field.is_null()) json::append_dump(name(key), field);
     } else if constexpr (std::is_same_v<F, Failure>) {
-      if (!(field == Failure{})) object.emplace(key, to_json(field));
-    } else if constexpr (std::is_same_v<F, std::string>) {
-      if (!field.empty()) object.emplace(key, field);
+      if (field == Failure{}) return;
+      name(key) += '{';
+      Writer inner{out};
+      fields(inner, const_cast<Failure&>(field));
+      out += '}';
+    } else if constexpr (std::is_convertible_v<F, std::string_view>) {
+      if (!field.empty()) json::append_quoted(name(key), field);
     } else if constexpr (std::is_enum_v<F>) {
-      object.emplace(key, words(field)[static_cast<size_t>(field)]);
+      json::append_quoted(name(key), words(field)[static_cast<size_t>(field)]);
+    } else if constexpr (std::is_same_v<F, bool>) {
+      name(key) += field ? "true" : "false";
     } else {
-      object.emplace(key, field);
+      fmt::format_to(std::back_inserter(name(key)), FMT_COMPILE("{}"), field);
     }
+  }
+  std::string& name(std::string_view key) {
+    if (out.back() != '{') out += ',';
+    out += '"';
+    out += key;  // our own words: nothing to escape
+    out += "\":";
+    return out;
   }
 };
 
@@ -148,12 +164,6 @@ Error not_an_event(std::string message) {
   return make_error("E0431", std::move(message), "the journal is damaged or was written by hand");
 }
 
-template <class T>
-void write_fields(json::Object& object, const T& body) {
-  Writer writer{object};
-  fields(writer, const_cast<T&>(body));  // the writer takes its fields as const
-}
-
 template <size_t I = 0>
 Result<EventBody> read_body(size_t kind, const json::Object& object) {
   if constexpr (I == std::variant_size_v<EventBody>) {
@@ -198,7 +208,10 @@ Failure failure_of(const Error& error) { return {error.code, error.message, erro
 
 json::Value to_json(const Failure& failure) {
   json::Object object;
-  write_fields(object, failure);
+  const auto put = [&](std::string_view key, const std::string& text) {
+    if (!text.empty()) object.emplace(key, text);
+  };
+  fields(put, const_cast<Failure&>(failure));
   return object;
 }
 
@@ -213,12 +226,16 @@ Result<Failure> failure_from_json(const json::Value& value) {
   return failure;
 }
 
-json::Value to_json(const Event& event) {
-  json::Object object;
-  object.emplace("kind", kind(event));
-  object.emplace("at", event.at_us);
-  std::visit([&](const auto& body) { write_fields(object, body); }, event.body);
-  return object;
+std::string to_text(const Event& event) {
+  std::string out = "{";
+  Writer writer{out};
+  writer("kind", kind(event));
+  writer("at", event.at_us);
+  // the writer takes its fields as const; one list of fields serves the reader too
+  std::visit(
+      [&]<class T>(const T& body) { fields(writer, const_cast<T&>(body)); }, event.body);
+  out += '}';
+  return out;
 }
 
 Result<Event> event_from_json(const json::Value& value) {

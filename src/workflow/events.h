@@ -144,7 +144,7 @@ std::string_view path(const Event& event);
 
 // {"kind": …, "at": microseconds, …fields}; null and empty text are left out. The reverse refuses
 // unknown fields and wrong types. E0431: not an event.
-json::Value to_json(const Event& event);
+std::string to_text(const Event& event);
 Result<Event> event_from_json(const json::Value& value);
 
 json::Value to_json(const Failure& failure);

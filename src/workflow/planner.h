@@ -94,6 +94,7 @@ class Planner {
   std::vector<Command> outstanding(const State& state) const;
 
   const Workflow& workflow() const { return *workflow_; }
+  const std::shared_ptr<const Workflow>& definition() const { return workflow_; }
   const Graph& graph() const { return graph_; }
 
   // "translate[3]" <-> its step and item. Nothing for an unknown step or a malformed item; whether

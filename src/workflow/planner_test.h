@@ -55,7 +55,7 @@ class Bench {
     Event event{now_us, std::move(body)};
     auto decision = planner.apply(state, event);
     EXPECT_TRUE(decision.ok()) << decision.error().text();
-    journal.push_back(json::dump(to_json(event)));
+    journal.push_back(to_text(event));
     auto read = event_from_json(*json::parse(journal.back()));
     EXPECT_TRUE(read.ok()) << read.error().text();
     EXPECT_TRUE(planner.apply(twin, *read).ok());

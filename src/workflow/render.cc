@@ -85,16 +85,13 @@ class RunScope final : public text::Scope {
         output_(options.output),
         steps_(context, options.id ? std::optional(options.id->step) : std::nullopt),
         secrets_(context.secrets) {
-    const State& s = context.state;
-    json::Object run{{"id", s.run}, {"started", iso8601(s.started_us)}, {"deadline", nullptr}};
-    if (s.deadline_us != 0) run["deadline"] = iso8601(s.deadline_us);
-    const Execution* e = options.id ? find_execution(s, *options.id) : nullptr;
+    const Execution* e = options.id ? find_execution(context.state, *options.id) : nullptr;
     const StepType* type =
         options.step == nullptr ? nullptr : find_step_type(options.step->type);
-    if (e != nullptr && type != nullptr && type->effects) run.emplace("attempt", e->attempt);
-    run_ = std::move(run);
+    if (e != nullptr && type != nullptr && type->effects) attempt_ = e->attempt;
     if (options.id && options.id->item >= 0) {
-      item_ = &s.steps[options.id->step].items[static_cast<size_t>(options.id->item)];
+      const StepState& loop = context.state.steps[options.id->step];
+      item_ = &loop.items[static_cast<size_t>(options.id->item)];
       index_ = options.id->item;
     }
   }
@@ -102,7 +99,7 @@ class RunScope final : public text::Scope {
   const json::Value* find(std::string_view name) const override {
     if (name == "input") return &context_.state.input;
     if (name == "env") return &context_.state.env;
-    if (name == "run") return &run_;
+    if (name == "run") return &run();
     if (name == "item") return item_;
     if (name == "index" && item_ != nullptr) return &index_;
     if (name == "output") return output_;
@@ -122,23 +119,50 @@ class RunScope final : public text::Scope {
   const std::vector<std::string>& secrets_used() const { return secrets_.used; }
 
  private:
+  // Made when first asked for: few templates do, and two dates cost more than the rest of a scope.
+  const json::Value& run() const {
+    if (!run_.is_null()) return run_;
+    const State& s = context_.state;
+    json::Object run{{"id", s.run}, {"started", iso8601(s.started_us)}, {"deadline", nullptr}};
+    if (s.deadline_us != 0) run["deadline"] = iso8601(s.deadline_us);
+    if (attempt_) run.emplace("attempt", *attempt_);
+    return run_ = std::move(run);
+  }
+
   const RenderContext& context_;
   const json::Value* output_;
   StepsScope steps_;
   SecretsScope secrets_;
-  json::Value run_;
+  mutable json::Value run_;
+  std::optional<uint32_t> attempt_;
   const json::Value* item_ = nullptr;
   json::Value index_;
 };
 
-Error expression_failed(const Error& error, std::string_view where) {
-  Error out = make_error("E0450", fmt::format("{}: {}", where, error.message), error.hint);
+// Where a template stands: a chain on the stack that becomes text only when an error needs it.
+struct Where {
+  std::string_view step;           // path of the step; empty: the run's output
+  std::string_view what;           // "when", or the key of a member
+  const Where* outer = nullptr;
+  int64_t index = -1;              // of a list's item instead of a key
+
+  std::string text() const {  // NOLINT(misc-no-recursion): kDepthMax
+    if (outer != nullptr) {
+      return index >= 0 ? fmt::format("{}[{}]", outer->text(), index)
+                          : fmt::format("{}.{}", outer->text(), what);
+    }
+    return step.empty() ? std::string(what) : fmt::format("step '{}': {}", step, what);
+  }
+};
+
+Error expression_failed(const Error& error, const Where& where) {
+  Error out = make_error("E0450", fmt::format("{}: {}", where.text(), error.message), error.hint);
   out.cause = std::make_shared<Error>(error);
   return out;
 }
 
 Result<json::Value> render_text(std::string_view source, const text::Scope& scope,
-                                std::string_view where) {
+                                const Where& where) {
   if (!may_hold_expression(source)) return json::Value(source);
   auto parsed = text::Interpolation::parse(source);
   if (!parsed.ok()) return expression_failed(parsed.error(), where);
@@ -149,15 +173,16 @@ Result<json::Value> render_text(std::string_view source, const text::Scope& scop
 
 // Strings anywhere in `value`; keys of objects stay as they are.
 Result<json::Value> render_value(const json::Value& value, const text::Scope& scope,
-                                 const std::string& where, int depth = 0) {
+                                 const Where& where, int depth = 0) {
   CHECK(depth <= kDepthMax, "the loader bounds nesting");
   if (value.is_string()) return render_text(value.get_string(), scope, where);
   if (value.is_array()) {
     json::Array out;
     out.reserve(value.get_array().size());
     for (size_t i = 0; i < value.get_array().size(); ++i) {
-      out.push_back(TRY(render_value(value.get_array()[i], scope,
-                                     fmt::format("{}[{}]", where, i), depth + 1)));
+      const Where inner{
+          .step = {}, .what = {}, .outer = &where, .index = static_cast<int64_t>(i)};
+      out.push_back(TRY(render_value(value.get_array()[i], scope, inner, depth + 1)));
     }
     return json::Value(std::move(out));
   }
@@ -165,7 +190,7 @@ Result<json::Value> render_value(const json::Value& value, const text::Scope& sc
     json::Object out;
     out.reserve(value.get_object().size());
     for (const auto& member : value.get_object()) {
-      const std::string inner = fmt::format("{}.{}", where, std::string_view(member.key()));
+      const Where inner{.step = {}, .what = member.key(), .outer = &where};
       out.emplace(member.key(), TRY(render_value(member.value(), scope, inner, depth + 1)));
     }
     return json::Value(std::move(out));
@@ -174,7 +199,7 @@ Result<json::Value> render_value(const json::Value& value, const text::Scope& sc
 }
 
 Result<bool> render_condition(const std::string& when, const text::Scope& scope,
-                              std::string_view where) {
+                              const Where& where) {
   if (when.empty()) return true;
   auto parsed = text::Interpolation::parse(when);
   if (!parsed.ok()) return expression_failed(parsed.error(), where);
@@ -184,16 +209,16 @@ Result<bool> render_condition(const std::string& when, const text::Scope& scope,
 }
 
 Result<json::Value> render_items(const Step& step, const text::Scope& scope,
-                                 const std::string& where) {
+                                 const Where& where) {
   json::Value items = TRY(render_value(step.for_each, scope, where));
   if (!items.is_array()) {
-    return make_error("E0450", fmt::format("{}: expected a list, found {}", where,
+    return make_error("E0450", fmt::format("{}: expected a list, found {}", where.text(),
                                            json::kind_name(items)),
                       "for_each goes over a list: a YAML list, or one {{ }} that yields one");
   }
   if (items.get_array().size() > kItemsMax) {
-    return make_error("E0450", fmt::format("{}: expected at most {} items, found {}", where,
-                                           kItemsMax, items.get_array().size()),
+    return make_error("E0450", fmt::format("{}: expected at most {} items, found {}",
+                                           where.text(), kItemsMax, items.get_array().size()),
                       "split the list over several runs");
   }
   return items;
@@ -207,9 +232,9 @@ Result<StepDecided> decided(const RenderContext& context, std::string_view path,
   const RunScope scope(context, {.id = id, .step = &step});
   StepDecided out;
   out.path = path;
-  out.run = TRY(render_condition(step.when, scope, fmt::format("step '{}': when", path)));
+  out.run = TRY(render_condition(step.when, scope, Where{.step = path, .what = "when"}));
   if (out.run && alternative == 0 && !step.for_each.is_null()) {
-    out.items = TRY(render_items(step, scope, fmt::format("step '{}': for_each", path)));
+    out.items = TRY(render_items(step, scope, Where{.step = path, .what = "for_each"}));
   }
   return out;
 }
@@ -222,7 +247,7 @@ bool is_prompt(const StepType* type, std::string_view parameter) {
 }
 
 Result<text::MarkedText> render_prompt(const json::Value& source, const text::Scope& scope,
-                                       const std::string& where) {
+                                       const Where& where) {
   auto parsed = text::Interpolation::parse(source.get_string(), {.statements = true});
   if (!parsed.ok()) return expression_failed(parsed.error(), where);
   auto text = parsed->evaluate_text(scope);
@@ -250,9 +275,10 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   const RunScope scope(context, {.id = id, .step = &step});
   Rendered out;
   json::Object parameters;
+  parameters.reserve(step.parameters.get_object().size());
+  const Where outer{.step = start.path, .what = "parameters"};
   for (const auto& member : step.parameters.get_object()) {
-    const std::string where =
-        fmt::format("step '{}': parameters.{}", start.path, std::string_view(member.key()));
+    const Where where{.step = {}, .what = member.key(), .outer = &outer};
     if (member.value().is_string() && is_prompt(type, member.key())) {
       text::MarkedText text = TRY(render_prompt(member.value(), scope, where));
       parameters.emplace(member.key(), text.text);
@@ -265,7 +291,7 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   out.idempotency_key = fmt::format("{}/{}", context.state.run, start.path);
   if (start.alternative > 0) out.idempotency_key += "/" + step.id;
   if (!step.idempotency_key.empty()) {
-    const std::string where = fmt::format("step '{}': idempotency_key", start.path);
+    const Where where{.step = start.path, .what = "idempotency_key"};
     const json::Value key = TRY(render_text(step.idempotency_key, scope, where));
     out.idempotency_key = key.is_string() ? std::string(key.get_string()) : json::dump(key);
   }
@@ -280,13 +306,14 @@ Result<json::Value> render_step_output(const RenderContext& context, std::string
   const Step& step = context.planner.step(path, alternative);
   if (step.output_as.is_null()) return output;
   const RunScope scope(context, {.id = id, .step = &step, .output = &output});
-  return render_value(step.output_as, scope, fmt::format("step '{}': output_as", path));
+  return render_value(step.output_as, scope, Where{.step = path, .what = "output_as"});
 }
 
 Result<json::Value> render_run_output(const RenderContext& context) {
   const Workflow& workflow = context.planner.workflow();
   if (!workflow.output.is_null()) {
-    return render_value(workflow.output, RunScope(context, {}), "output");
+    return render_value(workflow.output, RunScope(context, {}),
+                        Where{.step = {}, .what = "output"});
   }
   json::Object out;
   for (uint32_t i = 0; i < workflow.steps.size(); ++i) {
