@@ -32,7 +32,7 @@ CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system
 OUT_OF_SCOPE_SHARE = 0.07
 INSERTED_ID_SHARE = 0.4
 INVENTED_TOOLS_SHARE = 0.15   # tool samples with tools of other trades
-DECISION_SHARE = 0.0          # triage and tool samples that are steps of the examples
+DECISION_SHARE = 0.04         # triage and tool samples that are steps of the examples
 
 
 def _endless(items, random):
