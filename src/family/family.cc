@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "family/family.h"
 
-#include <fmt/format.h>
-
-#include "base/strings.h"
 #include "family/exaone3.h"
 #include "family/exaone4.h"
+#include "family/granite.h"
 #include "family/qwen3.h"
 
 namespace weft::family {
@@ -19,6 +17,7 @@ constexpr Entry kFamilies[] = {
     {"qwen3", Qwen3::bind},
     {"exaone3", Exaone3::bind},
     {"exaone4", Exaone4::bind},
+    {"granite", Granite::bind},
 };
 
 }  // namespace
@@ -33,8 +32,7 @@ Result<std::unique_ptr<Family>> make_family(const model::Config& config,
     TRY(weights.finish());
     return out;
   }
-  return make_error("E0211", fmt::format("models of the family {} are not computed yet",
-                                         quoted(config.family)));
+  CHECK(false, "family '{}' is not in the table", config.family);  // model/config knows no other
 }
 
 }  // namespace weft::family

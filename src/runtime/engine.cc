@@ -13,6 +13,7 @@
 #include "runtime/evaluator.h"
 #include "runtime/kv_cache.h"
 #include "runtime/scheduler.h"
+#include "runtime/state_pool.h"
 
 namespace weft::runtime {
 namespace {
@@ -33,6 +34,7 @@ struct Sequence {
   std::vector<TokenId> tokens;  // prompt and generated
   Completion out;
   TokenHistory history;
+  int state = -1;  // slot of the state pool, from the first tick on
   int64_t started_ns = 0;
   int64_t first_token_ns = 0;
 
@@ -47,32 +49,51 @@ struct BatchRows {
   std::vector<TokenId> tokens;
   std::vector<int32_t> positions;
   std::vector<tensor::SequenceRows> sequences;
+  std::vector<float*> states;
 
   void clear() {
     tokens.clear();
+    states.clear();
     positions.clear();
     sequences.clear();
   }
   void add(const Slice& slice, const std::vector<TokenId>& known,
-           const std::vector<BlockId>& blocks) {
+           const std::vector<BlockId>& blocks, float* state) {
     CHECK(static_cast<size_t>(slice.begin + slice.count) <= known.size());
     CHECK(blocks.size() * kBlockPositions >= static_cast<size_t>(slice.begin + slice.count));
     sequences.push_back({blocks, static_cast<int64_t>(tokens.size()), slice.count, slice.begin});
+    states.push_back(state);
     for (int i = slice.begin; i < slice.begin + slice.count; ++i) {
       tokens.push_back(known[static_cast<size_t>(i)]);
       positions.push_back(i);
     }
   }
-  family::Batch view() const { return {tokens, positions, sequences}; }
+  family::Batch view() const { return {tokens, positions, sequences, states}; }
 };
 
 double seconds(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
 
-int blocks_of(const ModelInstance& model, const EngineOptions& options) {
-  const size_t wanted = options.kv_bytes_max / KvCache::block_bytes(model.family->kv_shape());
-  const int64_t useful =
-      int64_t{options.sequences_max} * Scheduler::blocks_for(model.config.context);
-  return static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, useful));
+// What the memory of EngineOptions::kv_bytes_max is used for. Recurrent states come first, up to
+// half of it, since a sequence without one cannot run; the rest is blocks.
+struct MemoryPlan {
+  int sequences = 0;
+  int blocks = 0;
+};
+
+MemoryPlan plan_memory(const ModelInstance& model, const EngineOptions& options) {
+  MemoryPlan out{.sequences = options.sequences_max};
+  size_t left = options.kv_bytes_max;
+  const size_t state = static_cast<size_t>(model.family->state_floats()) * sizeof(float);
+  if (state > 0) {
+    const auto fitting = static_cast<int64_t>(left / 2 / state);
+    out.sequences = static_cast<int>(std::clamp<int64_t>(fitting, 1, out.sequences));
+    left -= std::min(left, state * static_cast<size_t>(out.sequences));
+  }
+  const size_t wanted = left / KvCache::block_bytes(model.family->kv_shape());
+  const int64_t useful = int64_t{out.sequences} * Scheduler::blocks_for(model.config.context);
+  out.blocks = static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, useful));
+  CHECK(out.sequences > 0 && out.blocks > 0, "{} {}", out.sequences, out.blocks);
+  return out;
 }
 
 }  // namespace
@@ -81,8 +102,9 @@ struct Engine::Impl {
   Impl(std::shared_ptr<ModelInstance> model_in, const EngineOptions& options,
        std::unique_ptr<tensor::Ops> ops_in, Env& env_in)
       : model(std::move(model_in)), ops(std::move(ops_in)), env(env_in),
-        cache(model->family->kv_shape(), blocks_of(*model, options)), pool(cache.blocks()),
-        scheduler({options.tokens_per_tick, options.sequences_max}, pool),
+        memory(plan_memory(*model, options)), cache(model->family->kv_shape(), memory.blocks),
+        states(model->family->state_floats(), memory.sequences), pool(cache.blocks()),
+        scheduler({options.tokens_per_tick, memory.sequences}, pool),
         mask(static_cast<size_t>(model->config.vocab_size)) {}
 
   // --- shared with submitters ---
@@ -96,7 +118,9 @@ struct Engine::Impl {
   // --- the engine thread's own ---
   const std::unique_ptr<tensor::Ops> ops;
   Env& env;
+  const MemoryPlan memory;
   KvCache cache;
+  StatePool states;
   BlockPool pool;
   Scheduler scheduler;
   Sampler sampler;
@@ -159,6 +183,7 @@ void Engine::Impl::loop() {
   accept();
   while (!sequences.empty()) finish(sequences.begin()->first, Finish::kCancelled);
   CHECK(pool.free() == pool.size() && pool.reserved() == 0, "blocks leak: {}", pool.free());
+  CHECK(states.free() == states.slots(), "states leak: {}", states.free());
 }
 
 void Engine::Impl::accept() {
@@ -201,7 +226,9 @@ void Engine::Impl::run_model(const std::vector<Slice>& plan) {
   for (const Slice& slice : plan) {
     Sequence& sequence = sequences.at(slice.id);
     if (slice.begin == 0) sequence.started_ns = env.mono_ns();
-    batch.add(slice, sequence.tokens, scheduler.blocks(slice.id));
+    if (sequence.state < 0) sequence.state = states.take();  // as many as can be admitted
+    batch.add(slice, sequence.tokens, scheduler.blocks(slice.id),
+              states.run(sequence.state, slice.begin, slice.count));
     const int prompt = sequence.out.usage.prompt_tokens;
     stats.prompt_tokens += std::clamp(prompt - slice.begin, 0, slice.count);
   }
@@ -291,6 +318,7 @@ void Engine::Impl::finish(SequenceId id, Finish reason, std::optional<Error> err
   CHECK(at != sequences.end(), "sequence {}", id);
   scheduler.remove(id);
   Sequence sequence = std::move(at->second);
+  if (sequence.state >= 0) states.release(sequence.state);
   sequences.erase(at);
   const int64_t now = env.mono_ns();
   const int64_t started = sequence.started_ns != 0 ? sequence.started_ns : now;

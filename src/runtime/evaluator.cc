@@ -28,6 +28,7 @@ Status check_tokens(const ModelInstance& model, std::span<const text::TokenId> t
 Evaluator::Evaluator(ModelInstance& model, tensor::Ops& ops, int tokens_max)
     : model_(model), ops_(ops), tokens_max_(tokens_max),
       cache_(model.family->kv_shape(), blocks_for(std::max(tokens_max, 1))),
+      states_(model.family->state_floats(), 1), state_(states_.take()),
       blocks_(static_cast<size_t>(cache_.blocks())) {
   std::iota(blocks_.begin(), blocks_.end(), 0);
 }
@@ -44,9 +45,10 @@ Status Evaluator::feed(std::span<const text::TokenId> tokens) {
   std::vector<int32_t> positions(tokens.size());
   std::iota(positions.begin(), positions.end(), position_);
   const tensor::SequenceRows sequence{blocks_, 0, rows_, position_};
+  float* const state = states_.run(state_, position_, rows_);
   const int width = model_.family->hidden_size();
   hidden_.resize(tokens.size() * static_cast<size_t>(width));
-  model_.family->forward(ops_, {tokens, positions, {&sequence, 1}}, cache_.view(),
+  model_.family->forward(ops_, {tokens, positions, {&sequence, 1}, {&state, 1}}, cache_.view(),
                          {hidden_.data(), rows_, width});
   position_ += rows_;
   return ok_status();
@@ -63,6 +65,8 @@ std::span<const float> Evaluator::logits(int index) {
 
 void Evaluator::rewind(int position) {
   CHECK(position >= 0 && position <= position_, "position {} of {}", position, position_);
+  CHECK(position == 0 || position == position_ || model_.family->state_floats() == 0,
+        "a recurrent state cannot go back to {}", position);
   position_ = position;
   rows_ = 0;
 }

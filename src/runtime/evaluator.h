@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "runtime/kv_cache.h"
 #include "runtime/model_instance.h"
+#include "runtime/state_pool.h"
 #include "tensor/ops.h"
 
 namespace weft::runtime {
@@ -27,7 +28,8 @@ class Evaluator {
   std::span<const float> logits(int index);
 
   int position() const { return position_; }  // tokens computed so far
-  void rewind(int position);                  // forgets what follows; 0 = everything
+  // Forgets what follows; 0 = everything, and the only place a recurrent model can go back to.
+  void rewind(int position);
   tensor::Ops& ops() { return ops_; }
 
  private:
@@ -35,6 +37,8 @@ class Evaluator {
   tensor::Ops& ops_;
   int tokens_max_;
   KvCache cache_;
+  StatePool states_;
+  int state_;  // this sequence's slot
   std::vector<int32_t> blocks_;
   std::vector<float> hidden_;
   std::vector<float> logits_;

@@ -5,6 +5,7 @@
 // costs nothing. Who owns which block is BlockPool's matter.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "family/family.h"
@@ -17,8 +18,9 @@ class KvCache {
   // `shape` as Family::kv_shape(); blocks > 0.
   KvCache(const family::KvBlocks& shape, int blocks);
 
+  // At least one float, so that a model without attention has blocks to count with too.
   static size_t block_bytes(const family::KvBlocks& shape) {
-    return static_cast<size_t>(shape.block_floats()) * sizeof(float);
+    return static_cast<size_t>(std::max<int64_t>(shape.block_floats(), 1)) * sizeof(float);
   }
   const family::KvBlocks& view() const { return view_; }
   int blocks() const { return blocks_; }

@@ -11,8 +11,6 @@
 namespace weft::tensor {
 namespace {
 
-// Below this many floats a second thread costs more than it saves.
-constexpr int64_t kSerialFloats = 16 * 1024;
 // Packed activations of one pass over the weights: half of a common second-level cache.
 constexpr int64_t kPanelBytesMax = 512 * 1024;
 constexpr int32_t kHeadDimMax = 256;
@@ -73,20 +71,6 @@ Ops::Ops(const KernelTable& table, int threads)
     : table_(table), pool_(threads), attention_scratch_(static_cast<size_t>(threads)) {}
 
 std::string_view Ops::table_name() const { return table_.name; }
-
-// fn(begin, end) over ranges of rows that together are all of them.
-template <class Function>
-void Ops::for_rows(int64_t rows, int64_t columns, Function&& fn) {
-  const FlushDenormals flush;
-  if (rows * columns <= kSerialFloats || rows < 2) {
-    fn(int64_t{0}, rows);
-    return;
-  }
-  const int64_t step = std::max<int64_t>(1, kSerialFloats / 2 / std::max<int64_t>(columns, 1));
-  pool_.parallel_for(ceil_div(rows, step), [&](int64_t part, int) {
-    fn(part * step, std::min(rows, (part + 1) * step));
-  });
-}
 
 void Ops::embed(Rows y, const Matrix& w, std::span<const int32_t> tokens) {
   CHECK(y.rows == std::ssize(tokens) && y.columns == w.columns());

@@ -24,6 +24,7 @@
 #include "tensor/buffer.h"
 #include "tensor/kv_view.h"
 #include "tensor/matrix.h"
+#include "tensor/recurrent.h"
 
 namespace weft::tensor {
 
@@ -117,6 +118,20 @@ class Ops {
   void attention(Rows out, ConstRows q, const KvView& view,
                  std::span<const SequenceRows> sequences, const AttentionOptions& options);
 
+  // --- recurrent layers (recurrent.h) ---
+  // y (M, channels) = silu(bias + sum_j weight_j u_{t - taps + 1 + j}) along each sequence; the
+  // view's convolution state is read and brought up to date. Not in place.
+  void conv_silu(Rows y, ConstRows u, const Convolution& conv,
+                 std::span<const SequenceRows> sequences, const StateView& states);
+  // All (M, heads): step = clamp(softplus(dt + bias)), decay = exp(a step).
+  void mamba_steps(Rows step, Rows decay, ConstRows dt, const MambaSteps& steps);
+  // The recurrence of Mamba2 (Dao and Gu 2024) for every head h of group g, token by token:
+  //   S_h = decay_h S_h + step_h x_h B_g^T,   y_h = S_h C_g + skip_h x_h
+  // xbc (M, channels) = x of all heads, B of all groups, C of all groups; y (M, inner).
+  void mamba_scan(Rows y, ConstRows xbc, ConstRows step, ConstRows decay,
+                  std::span<const float> skip, const MambaShape& shape,
+                  std::span<const SequenceRows> sequences, const StateView& states);
+
   // --- for samplers, on one row of logits ---
   int64_t argmax(std::span<const float> x);  // lowest index of the largest; NaN never wins
   // probabilities = softmax(scale * logits) (may be the same memory); returns
@@ -128,8 +143,21 @@ class Ops {
 
  private:
   Ops(const KernelTable& table, int threads);
+  // Below this many floats a second thread costs more than it saves.
+  static constexpr int64_t kSerialFloats = 16 * 1024;
+  // fn(begin, end) over ranges of rows that together are all of them.
   template <class Function>
-  void for_rows(int64_t rows, int64_t columns, Function&& fn);
+  void for_rows(int64_t rows, int64_t columns, Function&& fn) {
+    const FlushDenormals flush;
+    if (rows * columns <= kSerialFloats || rows < 2) {
+      fn(int64_t{0}, rows);
+      return;
+    }
+    const int64_t step = kSerialFloats / 2 / (columns > 0 ? columns : 1) + 1;
+    pool_.parallel_for((rows + step - 1) / step, [&](int64_t part, int) {
+      fn(part * step, part * step + step < rows ? part * step + step : rows);
+    });
+  }
   // Work of attention that one thread does: a few rows of a sequence and one KV head.
   struct AttentionItem {
     const SequenceRows* sequence;
@@ -145,6 +173,7 @@ class Ops {
   Buffer panels_;                         // packed activations of a matmul
   std::vector<AttentionItem> items_;      // of the attention that runs; kept for its memory
   std::vector<Buffer> attention_scratch_; // one a thread
+  std::vector<float> zeros_;              // inputs of a convolution before the start
 };
 
 }  // namespace weft::tensor

@@ -139,7 +139,8 @@ constexpr const char* kCases[] = {
     "qwen3-tied",      "qwen3-untied-f32", "qwen3-bias",    "qwen3-yarn",   "qwen3-sharded-v5",
     "qwen3moe-norm",   "qwen3moe-nonorm",  "qwen3moe-mixed",
     "exaone4-hybrid",  "exaone4-hybrid-6", "exaone4-full",
-    "exaone35-tied",   "exaone35-untied"};
+    "exaone35-tied",   "exaone35-untied",
+    "granite4-micro",  "granite3",         "granite3-bias", "granite4-h",   "granite4-h-moe"};
 INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::ValuesIn(kCases), [](const auto& c) {
   std::string name = c.param;
   std::replace(name.begin(), name.end(), '-', '_');

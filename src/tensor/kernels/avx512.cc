@@ -115,6 +115,7 @@ inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
 #include "tensor/kernels/rows-inl.h"
 #include "tensor/kernels/matmul-inl.h"
 #include "tensor/kernels/attention-inl.h"
+#include "tensor/kernels/recurrent-inl.h"
 #include "tensor/kernels/table-inl.h"
 
 namespace weft::tensor {

@@ -19,6 +19,7 @@ constexpr int kGroup = 32;           // input values that share a scale
 constexpr int kBlockPositions = 32;  // positions of a KV block
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
 constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
+constexpr int kTapsMax = 16;         // positions that a convolution sees
 
 // Activations meet weights in panels of up to `panel_*` tokens (of the table), packed:
 //   f32: [k][m] floats.
@@ -58,6 +59,34 @@ struct AttentionJob {
   float* scratch;               // kPairsMax * (3 * v_dim + kSpan) floats
 };
 
+// One row of a causal convolution: rows[taps - 1] is the token's own.
+struct ConvJob {
+  const float* rows[kTapsMax];  // (n) each
+  const float* weights;         // (taps, n)
+  const float* bias;            // (n) or null
+  float* y;                     // (n)
+  int64_t n;
+  int32_t taps;                 // 1 .. kTapsMax
+};
+
+// One head of a Mamba2 layer over consecutive tokens of one sequence, in order.
+struct MambaJob {
+  float* state;                 // (state_dim, head_dim), before and after
+  int64_t head_dim;
+  int64_t state_dim;
+  const float* x;               // (tokens, head_dim), rows `stride` apart, as b and c
+  const float* b;               // (tokens, state_dim)
+  const float* c;               // (tokens, state_dim)
+  int64_t stride;
+  const float* step;            // one number a token, `step_stride` apart
+  const float* decay;
+  int64_t step_stride;
+  float skip;                   // the parameter called D
+  float* y;                     // (tokens, head_dim)
+  int64_t y_stride;
+  int64_t tokens;
+};
+
 struct KernelTable {
   const char* name;             // "scalar", "avx2", "avx512"
   int32_t panel_f32;            // tokens of a full panel
@@ -84,6 +113,12 @@ struct KernelTable {
   float (*exp_scaled)(float* y, const float* x, float scale, int64_t n, float* max_out);
   void (*exp)(float* y, const float* x, int64_t n);
   void (*log)(float* y, const float* x, int64_t n);
+
+  void (*conv_silu)(const ConvJob* job);
+  // step = clamp(softplus(dt + bias), limits[0], limits[1]), decay = exp(a step).
+  void (*mamba_steps)(float* step, float* decay, const float* dt, const float* bias,
+                      const float* a, const float* limits, int64_t n);
+  void (*mamba_head)(const MambaJob* job);
 };
 
 extern const KernelTable kScalarKernels;
