@@ -16,7 +16,7 @@
 namespace weft_training {
 namespace {
 
-constexpr int kAttentionRows = 128;  // query rows handled at a time: scores stay in the L2 cache
+constexpr int kAttentionRows = 64;  // query rows handled at a time: scores stay in the L2 cache
 
 struct Operand {
   const float* data;

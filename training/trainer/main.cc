@@ -25,7 +25,7 @@ constexpr char kUsage[] =
 train:    --start FILE (begin from its weights)   --embeddings FILE   --seed N
           --learning-rate X
           --warmup-steps N   --decay-from-tokens N   --decay-to-tokens N   --optimizer muon|adamw
-          --embedding-rate-share X
+          --embedding-rate-share X   --products int8|float32
           --shard-rows N   --shards N   --threads N   --checkpoint-seconds N
           --hidden N --layers N --query-heads N --key-heads N --head-dim N --feed-forward N
           --vocabulary N   (shape of a new model)
@@ -65,8 +65,14 @@ void run_train(int count, char** arguments) {
       throw std::invalid_argument("expected --optimizer muon or adamw, found '" + value + "'");
     o.optimizer.muon = value == "muon";
   };
+  const auto products = [&o](const std::string& value) {
+    if (value != "int8" && value != "float32")
+      throw std::invalid_argument("expected --products int8 or float32, found '" + value + "'");
+    o.rounded = value == "int8";
+  };
   parse(count, arguments,
-        {{"--samples", text(o.samples)},
+        {{"--products", products},
+         {"--samples", text(o.samples)},
          {"--checkpoint", text(o.checkpoint)},
          {"--start", text(o.start)},
          {"--embeddings", text(o.embeddings)},

@@ -110,6 +110,23 @@ std::vector<float> rotary_angles(const ModelShape& shape) {
 Pass::Pass(const ModelShape& shape)
     : shape_(shape), table_(shape), angles_(rotary_angles(shape)), layers_(shape.layers) {}
 
+void RoundedWeights::round(const float* parameters, int first, int stride) {
+  const ParameterTable table(shape_);
+  for (int i = first; i < shape_.layers; i += stride) {
+    const LayerOffsets& o = table.layer(i);
+    const auto both = [&](Both& matrix, int64_t offset, int outputs, int inputs) {
+      matrix.forward.pack(parameters + offset, {outputs, inputs, inputs, 1});
+      matrix.backward.pack(parameters + offset, {inputs, outputs, 1, inputs});
+    };
+    const int hidden = shape_.hidden, width = shape_.feed_forward;
+    both(layers_[i].query_key_value, o.query_key_value, shape_.heads().row_floats(), hidden);
+    both(layers_[i].attention_output, o.attention_output, hidden,
+         shape_.query_heads * shape_.head_dim);
+    both(layers_[i].gate_up, o.gate_up, 2 * width, hidden);
+    both(layers_[i].down, o.down, hidden, width);
+  }
+}
+
 void Pass::resize_for(const Batch& batch) {
   const size_t rows = batch.tokens.size();
   const auto grow = [](std::vector<float>& buffer, size_t count) {
@@ -129,8 +146,9 @@ void Pass::resize_for(const Batch& batch) {
     grow(a.inverse_rms2, rows);
     grow(a.head_inverse_rms, rows * (shape_.query_heads + shape_.key_heads));
   }
-  grow(stream_, hidden);
-  grow(dstream_, hidden);
+  for (auto* buffer : {&stream_, &dstream_, &normed_, &dnormed_}) grow(*buffer, hidden);
+  grow(head_inverse_rms_, rows);
+  grow(logits_, static_cast<size_t>(kHeadRows) * shape_.vocabulary);
   grow(dwide_, 3 * wide);
   grow(dnarrow_, std::max(hidden, attended));
   grow(dqkv_, qkv);
@@ -143,17 +161,28 @@ void Pass::resize_for(const Batch& batch) {
       positions_[i] = i - batch.starts[s];
   }
   grow(scratch_, attention_scratch_floats(longest));
+  scored_.clear(), targets_.clear(), weights_.clear();
+  for (int i = 0; i < batch.rows(); ++i) {
+    if (batch.loss_weights[i] == 0.0f) continue;
+    scored_.push_back(i);
+    targets_.push_back(batch.targets[i]);
+    weights_.push_back(batch.loss_weights[i]);
+  }
 }
 
-double Pass::run(const Batch& batch, const float* parameters, float* gradient) {
+double Pass::run(const Batch& batch, const float* parameters, float* gradient,
+                 const RoundedWeights* rounded) {
   resize_for(batch);
+  parameters_ = parameters;
+  rounded_ = rounded;
+  if (scored_.empty()) return 0;
   const int64_t hidden = shape_.hidden;
   const float* embedding = parameters + table_.embedding();
   for (int i = 0; i < batch.rows(); ++i)
     std::memcpy(stream_.data() + i * hidden, embedding + batch.tokens[i] * hidden,
                 sizeof(float) * hidden);
   for (int i = 0; i < shape_.layers; ++i) layer_forward(i, batch, parameters);
-  const double loss = head(batch, parameters, gradient);
+  const double loss = head(parameters, gradient);
   if (gradient == nullptr) return loss;
   for (int i = shape_.layers - 1; i >= 0; --i) layer_backward(i, batch, parameters, gradient);
   for (int i = 0; i < batch.rows(); ++i) {
@@ -163,21 +192,66 @@ double Pass::run(const Batch& batch, const float* parameters, float* gradient) {
   return loss;
 }
 
+Pass::Product Pass::product(int index, int64_t offset,
+                            RoundedWeights::Both RoundedWeights::Layer::*which) const {
+  return {parameters_ + offset, rounded_ ? &(rounded_->layer(index).*which) : nullptr};
+}
+
+void Pass::forward(const Product& w, const float* x, float* y, MatrixShape shape) {
+  if (w.rounded)
+    w.rounded->forward.multiply(x, y, shape.rows, shape.accumulate);
+  else
+    linear_forward(x, w.weights, y, shape);
+}
+
+void Pass::backward(const Product& w, const float* dy, float* dx, MatrixShape shape) {
+  if (w.rounded)
+    w.rounded->backward.multiply(dy, dx, shape.rows, shape.accumulate);
+  else
+    linear_backward_input(dy, w.weights, dx, shape);
+}
+
+// Moves the scored rows to the front, in their order.
+void Pass::keep_scored_rows(LayerActivations& a) {
+  const int64_t hidden = shape_.hidden, attended = shape_.query_heads * shape_.head_dim;
+  for (size_t i = 0; i < scored_.size(); ++i) {
+    std::memmove(stream_.data() + i * hidden, stream_.data() + scored_[i] * hidden,
+                 sizeof(float) * hidden);
+    std::memmove(a.attended.data() + i * attended, a.attended.data() + scored_[i] * attended,
+                 sizeof(float) * attended);
+  }
+}
+
+// The way back: rows to their places, zeros between, in dstream_ and dnarrow_.
+void Pass::spread_scored_rows(int rows) {
+  const int64_t widths[] = {shape_.hidden, shape_.query_heads * shape_.head_dim};
+  float* const buffers[] = {dstream_.data(), dnarrow_.data()};
+  for (const int b : {0, 1}) {
+    int64_t end = rows;
+    for (size_t i = scored_.size(); i-- > 0;) {
+      const int64_t at = scored_[i];
+      std::fill(buffers[b] + (at + 1) * widths[b], buffers[b] + end * widths[b], 0.0f);
+      std::memmove(buffers[b] + at * widths[b], buffers[b] + static_cast<int64_t>(i) * widths[b],
+                   sizeof(float) * widths[b]);
+      end = at;
+    }
+    std::fill(buffers[b], buffers[b] + end * widths[b], 0.0f);
+  }
+}
+
 void Pass::layer_forward(int index, const Batch& batch, const float* parameters) {
   const LayerOffsets& o = table_.layer(index);
   LayerActivations& a = layers_[index];
   const int rows = batch.rows();
   const int hidden = shape_.hidden;
-  const int width = shape_.feed_forward;
   const HeadShape heads = shape_.heads();
   const int attended = shape_.query_heads * shape_.head_dim;
-  const NormShape norm{rows, hidden, shape_.epsilon};
 
   std::copy_n(stream_.data(), static_cast<size_t>(rows) * hidden, a.input.data());
   rms_norm_forward(a.input.data(), parameters + o.attention_norm, a.normed.data(),
-                   a.inverse_rms.data(), norm);
-  linear_forward(a.normed.data(), parameters + o.query_key_value, a.raw.data(),
-                 {rows, hidden, heads.row_floats()});
+                   a.inverse_rms.data(), {rows, hidden, shape_.epsilon});
+  forward(product(index, o.query_key_value, &RoundedWeights::Layer::query_key_value),
+          a.normed.data(), a.raw.data(), {rows, hidden, heads.row_floats()});
   rotate_heads_forward(a.raw.data(), parameters + o.query_norm, parameters + o.key_norm,
                        angles_.data(), positions_.data(), a.rotated.data(),
                        a.head_inverse_rms.data(), rows, heads);
@@ -187,41 +261,57 @@ void Pass::layer_forward(int index, const Batch& batch, const float* parameters)
                       a.attended.data() + first * attended, scratch_.data(),
                       batch.starts[s + 1] - batch.starts[s], heads);
   }
-  linear_forward(a.attended.data(), parameters + o.attention_output, stream_.data(),
-                 {rows, attended, hidden, true});
+  late_rows_ = rows;
+  if (index + 1 == shape_.layers) {
+    keep_scored_rows(a);
+    late_rows_ = static_cast<int>(scored_.size());
+  }
+  forward(product(index, o.attention_output, &RoundedWeights::Layer::attention_output),
+          a.attended.data(), stream_.data(), {late_rows_, attended, hidden, true});
+  feed_forward(index, parameters);
+}
 
+void Pass::feed_forward(int index, const float* parameters) {
+  const LayerOffsets& o = table_.layer(index);
+  LayerActivations& a = layers_[index];
+  const int rows = late_rows_, hidden = shape_.hidden, width = shape_.feed_forward;
   std::copy_n(stream_.data(), static_cast<size_t>(rows) * hidden, a.middle.data());
   rms_norm_forward(a.middle.data(), parameters + o.feed_forward_norm, a.normed2.data(),
-                   a.inverse_rms2.data(), norm);
-  linear_forward(a.normed2.data(), parameters + o.gate_up, a.gate_up.data(),
-                 {rows, hidden, 2 * width});
+                   a.inverse_rms2.data(), {rows, hidden, shape_.epsilon});
+  forward(product(index, o.gate_up, &RoundedWeights::Layer::gate_up), a.normed2.data(),
+          a.gate_up.data(), {rows, hidden, 2 * width});
   swiglu_forward(a.gate_up.data(), a.active.data(), rows, width);
-  linear_forward(a.active.data(), parameters + o.down, stream_.data(),
-                 {rows, width, hidden, true});
+  forward(product(index, o.down, &RoundedWeights::Layer::down), a.active.data(), stream_.data(),
+          {rows, width, hidden, true});
 }
 
 void Pass::layer_backward(int index, const Batch& batch, const float* parameters,
                           float* gradient) {
+  const bool last = index + 1 == shape_.layers;
+  late_rows_ = last ? static_cast<int>(scored_.size()) : batch.rows();
+  feed_forward_backward(index, parameters, gradient);
+  attention_part_backward(index, batch, parameters, gradient);
+}
+
+void Pass::feed_forward_backward(int index, const float* parameters, float* gradient) {
   const LayerOffsets& o = table_.layer(index);
   LayerActivations& a = layers_[index];
-  const int rows = batch.rows();
-  const int hidden = shape_.hidden;
-  const int width = shape_.feed_forward;
+  const int rows = late_rows_, hidden = shape_.hidden, width = shape_.feed_forward;
   float* dactive = dwide_.data();
   float* dgate_up = dwide_.data() + static_cast<int64_t>(rows) * width;
 
   linear_backward_weight(dstream_.data(), a.active.data(), gradient + o.down,
                          {rows, width, hidden});
-  linear_backward_input(dstream_.data(), parameters + o.down, dactive, {rows, width, hidden});
+  backward(product(index, o.down, &RoundedWeights::Layer::down), dstream_.data(), dactive,
+           {rows, width, hidden});
   swiglu_backward(dactive, a.gate_up.data(), dgate_up, rows, width);
   linear_backward_weight(dgate_up, a.normed2.data(), gradient + o.gate_up,
                          {rows, hidden, 2 * width});
-  linear_backward_input(dgate_up, parameters + o.gate_up, dnarrow_.data(),
-                        {rows, hidden, 2 * width});
+  backward(product(index, o.gate_up, &RoundedWeights::Layer::gate_up), dgate_up, dnarrow_.data(),
+           {rows, hidden, 2 * width});
   rms_norm_backward(dnarrow_.data(), a.middle.data(), parameters + o.feed_forward_norm,
                     a.inverse_rms2.data(), {dstream_.data(), gradient + o.feed_forward_norm},
                     {rows, hidden, shape_.epsilon});
-  attention_part_backward(index, batch, parameters, gradient);
 }
 
 void Pass::attention_part_backward(int index, const Batch& batch, const float* parameters,
@@ -234,9 +324,10 @@ void Pass::attention_part_backward(int index, const Batch& batch, const float* p
   const int attended = shape_.query_heads * shape_.head_dim;
 
   linear_backward_weight(dstream_.data(), a.attended.data(), gradient + o.attention_output,
-                         {rows, attended, hidden});
-  linear_backward_input(dstream_.data(), parameters + o.attention_output, dnarrow_.data(),
-                        {rows, attended, hidden});
+                         {late_rows_, attended, hidden});
+  backward(product(index, o.attention_output, &RoundedWeights::Layer::attention_output),
+           dstream_.data(), dnarrow_.data(), {late_rows_, attended, hidden});
+  if (index + 1 == shape_.layers) spread_scored_rows(rows);
   std::fill_n(dqkv_.data(), static_cast<size_t>(rows) * heads.row_floats(), 0.0f);
   for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {
     const int64_t first = batch.starts[s];
@@ -252,52 +343,38 @@ void Pass::attention_part_backward(int index, const Batch& batch, const float* p
                         heads);
   linear_backward_weight(draw_.data(), a.normed.data(), gradient + o.query_key_value,
                          {rows, hidden, heads.row_floats()});
-  linear_backward_input(draw_.data(), parameters + o.query_key_value, dnarrow_.data(),
-                        {rows, hidden, heads.row_floats()});
+  backward(product(index, o.query_key_value, &RoundedWeights::Layer::query_key_value),
+           draw_.data(), dnarrow_.data(), {rows, hidden, heads.row_floats()});
   rms_norm_backward(dnarrow_.data(), a.input.data(), parameters + o.attention_norm,
                     a.inverse_rms.data(), {dstream_.data(), gradient + o.attention_norm},
                     {rows, hidden, shape_.epsilon});
 }
 
-// The scored rows only, in blocks. Leaves the gradient of the stream in dstream_.
-double Pass::head(const Batch& batch, const float* parameters, float* gradient) {
+// The scored rows, in blocks, always in float32: a softmax of thousands of small values does not
+// fit into int8. Leaves the gradient of the scored rows in dstream_.
+double Pass::head(const float* parameters, float* gradient) {
   const int64_t hidden = shape_.hidden;
-  const int vocabulary = shape_.vocabulary;
-  std::vector<int> scored, targets;
-  std::vector<float> weights;
-  for (int i = 0; i < batch.rows(); ++i) {
-    if (batch.loss_weights[i] == 0.0f) continue;
-    scored.push_back(i);
-    targets.push_back(batch.targets[i]);
-    weights.push_back(batch.loss_weights[i]);
-  }
-  std::fill_n(dstream_.data(), batch.rows() * hidden, 0.0f);
-  std::vector<float> picked(kHeadRows * hidden), normed(kHeadRows * hidden), rms(kHeadRows),
-      dnormed(kHeadRows * hidden), dpicked(kHeadRows * hidden),
-      logits(static_cast<size_t>(kHeadRows) * vocabulary);
+  const int scored = static_cast<int>(scored_.size());
+  const NormShape norm{scored, shape_.hidden, shape_.epsilon};
   const float* gain = parameters + table_.final_norm();
   const float* embedding = parameters + table_.embedding();
+  rms_norm_forward(stream_.data(), gain, normed_.data(), head_inverse_rms_.data(), norm);
   double loss = 0;
-  for (size_t first = 0; first < scored.size(); first += kHeadRows) {
-    const int rows = static_cast<int>(std::min<size_t>(kHeadRows, scored.size() - first));
-    const MatrixShape product{rows, shape_.hidden, vocabulary};
-    const NormShape norm{rows, shape_.hidden, shape_.epsilon};
-    for (int i = 0; i < rows; ++i)
-      std::copy_n(stream_.data() + scored[first + i] * hidden, hidden, picked.data() + i * hidden);
-    rms_norm_forward(picked.data(), gain, normed.data(), rms.data(), norm);
-    linear_forward(normed.data(), embedding, logits.data(), product);
-    loss += cross_entropy_in_place(logits.data(), targets.data() + first, weights.data() + first,
-                                   rows, vocabulary);
+  for (int first = 0; first < scored; first += kHeadRows) {
+    const int rows = std::min(kHeadRows, scored - first);
+    const MatrixShape product{rows, shape_.hidden, shape_.vocabulary};
+    const float* normed = normed_.data() + first * hidden;
+    linear_forward(normed, embedding, logits_.data(), product);
+    loss += cross_entropy_in_place(logits_.data(), targets_.data() + first,
+                                   weights_.data() + first, rows, shape_.vocabulary);
     if (gradient == nullptr) continue;
-    linear_backward_weight(logits.data(), normed.data(), gradient + table_.embedding(), product);
-    linear_backward_input(logits.data(), embedding, dnormed.data(), product);
-    std::fill(dpicked.begin(), dpicked.end(), 0.0f);
-    rms_norm_backward(dnormed.data(), picked.data(), gain, rms.data(),
-                      {dpicked.data(), gradient + table_.final_norm()}, norm);
-    for (int i = 0; i < rows; ++i)
-      std::copy_n(dpicked.data() + i * hidden, hidden,
-                  dstream_.data() + scored[first + i] * hidden);
+    linear_backward_weight(logits_.data(), normed, gradient + table_.embedding(), product);
+    linear_backward_input(logits_.data(), embedding, dnormed_.data() + first * hidden, product);
   }
+  if (gradient == nullptr) return loss;
+  std::fill_n(dstream_.data(), scored * hidden, 0.0f);
+  rms_norm_backward(dnormed_.data(), stream_.data(), gain, head_inverse_rms_.data(),
+                    {dstream_.data(), gradient + table_.final_norm()}, norm);
   return loss;
 }
 

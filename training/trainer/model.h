@@ -8,7 +8,7 @@
 //   logits = rms_norm(x) * embedding^T                     (tied head)
 //
 // Samples are laid one after another without padding; attention sees one sample at a time, and
-// the head is computed only where a token is scored. Query, key and value matrices are one matrix
+// behind the last attention only the rows go on whose next token is scored. Query, key and value matrices are one matrix
 // here, and so are gate and up; the export writes them apart, as the published layout has them.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "int8_matrix.h"
 #include "kernels.h"
 
 namespace weft_training {
@@ -92,24 +93,58 @@ struct Batch {
   int rows() const { return static_cast<int>(tokens.size()); }
 };
 
+// The matrices of the layers rounded to int8, for both directions; made anew after every step and
+// shared by all passes.
+class RoundedWeights {
+ public:
+  struct Both {
+    Int8Matrix forward, backward;
+  };
+  struct Layer {
+    Both query_key_value, attention_output, gate_up, down;
+  };
+  explicit RoundedWeights(const ModelShape& shape) : shape_(shape), layers_(shape.layers) {}
+  // Rounds the layers `first`, `first + stride`, ...: every thread its own.
+  void round(const float* parameters, int first, int stride);
+  const Layer& layer(int index) const { return layers_[index]; }
+
+ private:
+  ModelShape shape_;
+  std::vector<Layer> layers_;
+};
+
 // Forward and backward pass of one thread; keeps its buffers between calls.
 class Pass {
  public:
   explicit Pass(const ModelShape& shape);
   // Adds the gradient of sum(weight * loss) to `gradient` unless it is null; returns that sum.
-  double run(const Batch& batch, const float* parameters, float* gradient);
+  // With `rounded`, values and their gradients pass through int8 products; without, float32.
+  double run(const Batch& batch, const float* parameters, float* gradient,
+             const RoundedWeights* rounded = nullptr);
 
  private:
   struct LayerActivations {
     std::vector<float> input, normed, raw, rotated, attended, middle, normed2, gate_up, active;
     std::vector<float> inverse_rms, head_inverse_rms, inverse_rms2;
   };
+  struct Product {
+    const float* weights;
+    const RoundedWeights::Both* rounded;  // null: float32
+  };
   void resize_for(const Batch& batch);
+  Product product(int index, int64_t offset,
+                  RoundedWeights::Both RoundedWeights::Layer::*which) const;
+  static void forward(const Product& w, const float* x, float* y, MatrixShape shape);
+  static void backward(const Product& w, const float* dy, float* dx, MatrixShape shape);
+  void keep_scored_rows(LayerActivations& a);
+  void spread_scored_rows(int rows);
+  void feed_forward(int index, const float* parameters);
+  void feed_forward_backward(int index, const float* parameters, float* gradient);
   void layer_forward(int index, const Batch& batch, const float* parameters);
   void layer_backward(int index, const Batch& batch, const float* parameters, float* gradient);
   void attention_part_backward(int index, const Batch& batch, const float* parameters,
                                float* gradient);
-  double head(const Batch& batch, const float* parameters, float* gradient);
+  double head(const float* parameters, float* gradient);
 
   ModelShape shape_;
   ParameterTable table_;
@@ -117,6 +152,12 @@ class Pass {
   std::vector<int> positions_;
   std::vector<LayerActivations> layers_;
   std::vector<float> stream_, dstream_, dwide_, dnarrow_, dqkv_, draw_, scratch_;
+  std::vector<float> normed_, dnormed_, head_inverse_rms_, logits_;  // of the head
+  std::vector<int> scored_, targets_;
+  std::vector<float> weights_;
+  int late_rows_ = 0;  // behind the attention of the layer at work: all, or the scored ones
+  const float* parameters_ = nullptr;
+  const RoundedWeights* rounded_ = nullptr;
 };
 
 // cos and sin of every position: (positions, cosines then sines, head_dim / 2).

@@ -2,6 +2,7 @@
 #include "train.h"
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -66,7 +67,8 @@ float rate_at(const TrainOptions& o, int64_t steps, int64_t tokens) {
 // The shards of one step, their passes and their gradients.
 class Shards {
  public:
-  Shards(const ModelShape& shape, int count) : batches_(count), losses_(count) {
+  Shards(const ModelShape& shape, int count)
+      : batches_(count), losses_(count), rounded_(shape) {
     for (int i = 0; i < count; ++i) passes_.emplace_back(shape);
     gradients_.assign(count, std::vector<float>(ParameterTable(shape).count()));
   }
@@ -81,6 +83,7 @@ class Shards {
   std::vector<Batch> batches_;
   std::vector<std::vector<float>> gradients_;
   std::vector<double> losses_;
+  RoundedWeights rounded_;
   int64_t rows_ = 0;
 };
 
@@ -94,11 +97,15 @@ double Shards::run(const SampleFile& samples, int64_t& sample, const TrainOption
     rows_ += batch.rows();
   }
   const int threads = std::min<int>(options.threads, static_cast<int>(batches_.size()));
+  std::barrier rounding(threads);
   const auto work = [&](int thread) {
     use_one_thread_per_caller();
+    rounded_.round(parameters.data(), thread, threads);
+    rounding.arrive_and_wait();
     for (size_t i = thread; i < batches_.size(); i += threads) {
       std::fill(gradients_[i].begin(), gradients_[i].end(), 0.0f);
-      losses_[i] = passes_[i].run(batches_[i], parameters.data(), gradients_[i].data());
+      losses_[i] = passes_[i].run(batches_[i], parameters.data(), gradients_[i].data(),
+                                  options.rounded ? &rounded_ : nullptr);
     }
   };
   {
