@@ -28,6 +28,31 @@ def typing_noise(text, random):
     return text
 
 
+def noise_around(text, mark, random):
+    """Typing noise on what stands before and behind `mark`, which stays as it is."""
+    if random.random() < 0.5:
+        return text
+    before, found, behind = text.partition(mark)
+    if len(before) > 12 and before[-1] == " ":
+        before = typing_noise(before[:-1], random) + " "
+    if len(behind) > 12 and behind[0] == " ":
+        behind = " " + typing_noise(behind[1:], random)
+    return before + found + behind
+
+
+def gibberish(random):
+    """A message that says nothing: out of scope in every language."""
+    kind = random.randrange(6)
+    if kind == 0:
+        return "".join(random.choice("😀😡👍🙏🔥❤️🎉😭🤔✨📦💳") for _ in range(random.randrange(1, 9)))
+    if kind == 1:
+        return random.choice(("", ".", "?", "...", "??", "!!!", "-", "ㅋㅋㅋ", "ㅎㅎ", "ㅇㅇ", "ok", "test",
+                              "hi", "hola", "안녕", "네", "sí", "gracias", "thanks", "감사합니다", "asdf"))
+    letters = ("abcdefghijklmnopqrstuvwxyz", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅋㅎㅏㅓㅗㅜ", "0123456789", "あいうえおかきくけこ")[kind - 2]
+    return "".join(random.choice(letters) + (" " if random.random() < 0.15 else "")
+                   for _ in range(random.randrange(3, 30))).strip()
+
+
 def politeness(text, language, random):
     if random.random() < 0.12:
         text = random.choice(wordings.GREETINGS[language]) + text

@@ -3,7 +3,7 @@
 
 import random as random_module
 
-from weft_mini import corpora, labels, tool_samples, wordings
+from weft_mini import corpora, ids, labels, tool_samples, wordings
 
 _DESCRIPTIONS = {
     "lookup_order": "Status of an order", "get_customer_profile": "Profile of a customer",
@@ -52,7 +52,7 @@ def tools(thinking):
         text, name = line["text"], line["tool"]
         if name in tool_samples.SLOT_OF:
             slot = tool_samples.SLOT_OF[name]
-            value = tool_samples.slot_value(slot, random)
+            value = ids.slot_value(slot, random)
             text, arguments = text.replace("{" + slot + "}", value), {slot: value}
         else:
             arguments = labels.ticket(line["intent"], line["signal"])

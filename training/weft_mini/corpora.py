@@ -17,6 +17,29 @@ LANGUAGES = ("en", "ko", "es")
 HERE = pathlib.Path(__file__).resolve().parent.parent
 _SPLIT_SEED = 20
 _BITEXT_HELD_OUT = 450
+# banking77's intents that are one of ours under another name.
+BANKING_AS_TRIAGE = {
+    "card_payment_not_recognised": "unknown_charge",
+    "direct_debit_payment_not_recognised": "unknown_charge",
+    "extra_charge_on_statement": "unknown_charge",
+    "transaction_charged_twice": "double_charge",
+    "request_refund": "get_refund",
+    "refund_not_showing_up": "track_refund",
+    "passcode_forgotten": "recover_password",
+    "terminate_account": "delete_account",
+    "declined_card_payment": "payment_issue",
+    "card_delivery_estimate": "delivery_period",
+}
+# clinc150's intents that no support desk can do anything with.
+CLINC_FAR = frozenset("""
+weather tell_joke meaning_of_life fun_fact recipe cook_time calories meal_suggestion ingredients_list
+food_last nutrition_info ingredient_substitution timezone time date alarm timer flip_coin roll_dice
+calculator definition spelling measurement_conversion translate who_made_you where_are_you_from
+how_old_are_you what_are_your_hobbies what_is_your_name are_you_a_bot do_you_have_pets
+next_holiday traffic directions gas mpg tire_pressure play_music what_song next_song smart_home
+reminder todo_list shopping_list distance vaccines plug_type travel_suggestion restaurant_suggestion
+restaurant_reviews international_visa greeting goodbye thank_you
+""".split())
 
 
 def written_lines():

@@ -60,6 +60,16 @@ def assistant(answer, reasoning=None, value=None):
             Piece(rest + "<|im_end|>", ASSISTANT_PERCENT), Piece("\n")]
 
 
+def cut_behind(pieces, mark, count):
+    """The pieces up to `count` characters behind the last `mark`; all of them without a mark."""
+    for number in range(len(pieces) - 1, -1, -1):
+        at = pieces[number].text.rfind(mark)
+        if at >= 0:
+            piece = pieces[number]
+            return [*pieces[:number], piece._replace(text=piece.text[:at + len(mark) + count])]
+    return pieces
+
+
 def past_assistant(answer, reasoning=None):
     """A turn of the tool chain in progress, as the template writes it back; not scored."""
     block = f"<think>\n{reasoning}\n</think>\n\n" if reasoning else ""

@@ -153,5 +153,5 @@ def sample(line, tools, stage, random):
     copied = next((value for value in arguments.values()
                    if len(value) > 3 and call.count(value) == 1), None)
     return [frames.system(lead + frames.tool_list({n: offered[n] for n in order})),
-            *frames.user(text, random.random() < 0.2),
+            *frames.user(text),
             *frames.assistant(call, reasoning, copied)]

@@ -72,6 +72,22 @@ _PRIORITY = {1: "low", 2: "normal", 3: "normal", 4: "high", 5: "urgent"}
 FIELDS = ("category", "intent", "urgency", "required_actions", "estimated_resolution_hours")
 
 
+FURTHER_FIELDS = ("language", "priority", "urgent", "needs_human", "in_scope", "summary")
+
+
+def further(intent, signal, language):
+    """What other workflows may ask for; all of it follows from the same labels."""
+    urgency = triage(intent, signal)["urgency"]
+    return {
+        "language": language,
+        "priority": _PRIORITY[urgency],
+        "urgent": urgency >= 4,
+        "needs_human": urgency == 5 or intent in ("contact_human_agent", "complaint"),
+        "in_scope": intent != "oos",
+        "summary": f"Customer report: {INTENTS[intent].meaning}",
+    }
+
+
 def triage(intent, signal):
     """The complete answer as a dictionary in the trained field order."""
     label = INTENTS[intent]
@@ -90,8 +106,8 @@ def triage(intent, signal):
     }
 
 
-def triage_json(intent, signal, fields=FIELDS):
-    answer = triage(intent, signal)
+def triage_json(intent, signal, fields=FIELDS, language="en"):
+    answer = {**triage(intent, signal), **further(intent, signal, language)}
     return json.dumps({field: answer[field] for field in fields})
 
 

@@ -81,7 +81,7 @@ def main():
             ids, percents, customer = encoded["last"]
             if len(ids) > _LENGTH_MAX:
                 continue
-            slots = source == "tools"  # ids must be copied, so a tool sample keeps its tokens
+            slots = source in ("tools", "copy")  # ids must be copied, so a tool sample keeps its tokens
             writer.add(ids, percents, customer, 0.0 if slots else 0.06, tokenizer.size)
             counts[source] += 1
             tokens[source] += len(ids)

@@ -5,34 +5,40 @@ import random as random_module
 from typing import NamedTuple
 
 from weft_mini import (
-    corpora, decisions, invented_samples, labels, tool_samples, triage_samples, wordings)
+    agent_samples, copy_samples, corpora, decisions, invented_samples, labels, tool_samples,
+    triage_samples, wordings)
 
 
 class Stage(NamedTuple):
-    """A stretch of the stream. Korean and Spanish rest on the written lines: triage comes first."""
+    """A stretch of the stream."""
 
-    shares: dict           # of the tokens
-    compact_share: float   # triage samples that ask for the intent alone: more lines per token
-    few_tools_share: float    # tool samples that offer few tools
-    user_scored_share: float
-    additional_share: float = 0.0  # triage lines drawn from data/additional.jsonl
+    shares: dict              # of the tokens
+    compact_share: float      # triage samples that ask for the intent alone: more lines per token
+    cut_share: float = 0.6    # of the full answers that end behind the urgency
+    few_tools_share: float = 0.35   # tool samples that offer few tools
+    conversation_share: float = 0.3  # triage samples of several messages under one system text
+    decision_share: float = 0.05  # triage and tool samples that are steps of the examples
 
 
+# Copying is practised first and kept up in small doses; labels next, many messages per token; the
+# full answers and the tools last, as they are what the model is for.
 STAGES = {
-    "compact": Stage({"triage": 0.74, "tools": 0.16, "clinc": 0.03, "banking": 0.03,
-                      "bitext": 0.04}, 0.85, 0.35, 0.0),
-    "middle": Stage({"triage": 0.46, "tools": 0.44, "clinc": 0.03, "banking": 0.03,
-                     "bitext": 0.04}, 0.40, 0.60, 0.0),
-    "full": Stage({"triage": 0.54, "tools": 0.34, "clinc": 0.04, "banking": 0.04,
-                   "bitext": 0.04}, 0.15, 0.35, 0.05),
-    "last": Stage({"triage": 0.68, "tools": 0.26, "clinc": 0.02, "banking": 0.02,
-                   "bitext": 0.02}, 0.10, 0.35, 0.0, 0.08),
+    "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
+                    "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0),
+    "main": Stage({"triage": 0.33, "tools": 0.30, "clinc": 0.15, "banking": 0.11,
+                   "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45),
+    "last": Stage({"triage": 0.40, "tools": 0.36, "clinc": 0.09, "banking": 0.07,
+                   "bitext": 0.03, "copy": 0.02, "long": 0.03}, 0.15, 0.4),
 }
-CONVERSATION_SHARE = 0.1   # triage samples of several messages under one system text
-OUT_OF_SCOPE_SHARE = 0.07
-INSERTED_ID_SHARE = 0.4
-INVENTED_TOOLS_SHARE = 0.15   # tool samples with tools of other trades
-DECISION_SHARE = 0.04         # triage and tool samples that are steps of the examples
+OUT_OF_SCOPE_SHARE = 0.08
+BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
+MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
+LATER_SHARE = 0.04     # triage lines drawn from data/additional.jsonl
+INSERTED_ID_SHARE = 0.42
+INVENTED_TOOLS_SHARE = 0.17   # tool samples with tools of other trades
+OTHER_TOOL_SHARE = 0.06       # tool samples whose tool is named in the message
+AGENT_SHARE = 0.16            # tool samples with results and further calls
+SEVERAL_SHARE = 0.22          # tool samples with several requests under one list of tools
 
 
 def _endless(items, random):
@@ -49,19 +55,18 @@ class Mix:
     def __init__(self, public, seed):
         training = corpora.training_lines()
         self._random = {name: random_module.Random(f"{seed} {name}")
-                        for name in STAGES["full"].shares}
+                        for name in STAGES["main"].shares}
+        self._take_public(public)
+        self._triage, self._later = {}, {}
         triage = self._random["triage"]
-        self._triage = {}
         for language in corpora.LANGUAGES:
             lines = [line for line in training if line["lang"] == language]
-            known = [line for line in lines if line["task"] == "triage"]
-            strange = [line for line in lines if line["task"] == "oos"]
             # Ticket lines are triage lines too: they carry an intent and a signal.
-            known += [line for line in lines if line["task"] == "tool" and "intent" in line]
+            known = [line for line in lines if "intent" in line]
+            strange = [line for line in lines if line["task"] == "oos"]
             self._triage[language] = (_endless(known, triage), _endless(strange, triage))
-        self._additional = {
-            language: _endless([x for x in corpora.additional_lines() if x["lang"] == language],
-                               triage) for language in corpora.LANGUAGES}
+            self._later[language] = _endless([x for x in corpora.additional_lines()
+                                              if x["lang"] == language], triage)
         tools = self._random["tools"]
         self._tool_lines = _endless([x for x in training if x["task"] == "tool"], tools)
         self._id_lines = _endless([x for x in training if x["task"] == "triage"], tools)
@@ -71,57 +76,116 @@ class Mix:
         self._decisions = {step: _endless([x for x in corpora.decision_lines()
                                            if x["step"] == step], self._random[source])
                            for step, source in (("classify", "triage"), ("plan", "tools"))}
-        self._public = {
-            "banking": public.banking("train"),
-            "clinc": public.clinc("train") + public.clinc("oos_train"),
+
+    def _take_public(self, public):
+        clinc, banking = public.clinc("train"), public.banking("train")
+        rows = {
+            "banking": banking,
+            "clinc": clinc + public.clinc("oos_train"),
             "bitext": [{"lang": "en", "text": text, "intent": intent}
                        for text, intent in public.bitext()[0] if intent in labels.INTENTS],
         }
-        self._draws = {name: _endless(rows, self._random[name])
-                       for name, rows in self._public.items() if rows}
+        self._draws = {name: _endless(of, self._random[name]) for name, of in rows.items() if of}
+        triage = self._random["triage"]
+        self._borrowed = _endless([{"lang": "en", "text": text, "task": "oos"}
+                                   for text, intent in clinc if intent in corpora.CLINC_FAR], triage)
+        self._mapped = _endless(
+            [{"lang": "en", "text": text, "signal": "none",
+              "intent": corpora.BANKING_AS_TRIAGE[intent]}
+             for text, intent in banking if intent in corpora.BANKING_AS_TRIAGE], triage)
+
+    def _triage_line(self, language):
+        random = self._random["triage"]
+        known, strange = self._triage[language]
+        if random.random() < OUT_OF_SCOPE_SHARE:
+            borrow = language == "en" and random.random() < BORROWED_SHARE
+            return next(self._borrowed, None) or next(strange) if borrow else next(strange)
+        if random.random() < LATER_SHARE:
+            return next(self._later[language], None) or next(known)
+        return next(known)
 
     def _triage_sample(self, stage):
         random = self._random["triage"]
         language = random.choice(corpora.LANGUAGES)
-        known, strange = self._triage[language]
-        if random.random() < stage.additional_share:
-            return triage_samples.triage([next(self._additional[language])], stage, random)
-        if random.random() < DECISION_SHARE * (1 - stage.compact_share):
+        if random.random() < stage.decision_share:
             return decisions.sample(next(self._decisions["classify"]), random)
-        count = random.choice((2, 3, 4, 6, 10)) if random.random() < CONVERSATION_SHARE else 1
-        lines = [next(strange if random.random() < OUT_OF_SCOPE_SHARE else known)
+        if language == "en" and random.random() < MAPPED_SHARE * stage.compact_share:
+            lines = [line for line in (next(self._mapped, None) for _ in range(3)) if line]
+            if lines:
+                return triage_samples.triage(lines, stage._replace(compact_share=1.0), random)
+        count = 1
+        if random.random() < stage.conversation_share:
+            count = random.choice((2, 3, 4, 6, 10))
+        mixed = count > 1 and random.random() < 0.3
+        lines = [self._triage_line(random.choice(corpora.LANGUAGES) if mixed else language)
                  for _ in range(count)]
         return triage_samples.triage(lines, stage, random)
 
+    def _tool_line(self):
+        random = self._random["tools"]
+        if random.random() < INSERTED_ID_SHARE:
+            return tool_samples.insert_id(next(self._id_lines), random)
+        return next(self._tool_lines)
+
     def _tool_sample(self, stage):
         random = self._random["tools"]
-        roll = random.random()
-        if roll < INVENTED_TOOLS_SHARE:
-            line = next(self._invented)
-            return invented_samples.sample(line, self._invented_tools[line["lang"]], stage, random)
-        if roll < INVENTED_TOOLS_SHARE + DECISION_SHARE:
+        if random.random() < stage.decision_share:
             return decisions.sample(next(self._decisions["plan"]), random)
-        if random.random() < INSERTED_ID_SHARE:
-            line = tool_samples.insert_id(next(self._id_lines), random)
-        else:
-            line = next(self._tool_lines)
-        return tool_samples.tool_sample(line, stage, random)
+        kind = random.random()
+        for share, make in ((INVENTED_TOOLS_SHARE, self._invented_sample),
+                            (OTHER_TOOL_SHARE, self._other_sample),
+                            (AGENT_SHARE, self._agent_sample),
+                            (SEVERAL_SHARE, self._several_sample)):
+            if kind < share:
+                return make(stage, random)
+            kind -= share
+        return tool_samples.one_call(self._tool_line(), stage, random)
+
+    def _invented_sample(self, stage, random):
+        line = next(self._invented)
+        return invented_samples.sample(line, self._invented_tools[line["lang"]], stage, random)
+
+    def _other_sample(self, _, random):
+        return tool_samples.other_tool(random.choice(corpora.LANGUAGES), random)
+
+    def _agent_sample(self, _, random):
+        return agent_samples.agent(next(self._id_lines), random)
+
+    def _several_sample(self, _, random):
+        lines = [self._tool_line() for _ in range(random.choice((2, 3, 4, 6)))]
+        return tool_samples.several_requests(lines, random)
+
+    def _long_sample(self, stage):
+        random = self._random["long"]
+        language = random.choice(corpora.LANGUAGES)
+        if random.random() < 0.5:
+            count = random.choice((12, 20, 30))
+            lines = [self._triage_line(random.choice(corpora.LANGUAGES)) for _ in range(count)]
+            return triage_samples.triage(lines, stage._replace(compact_share=0.5), random)
+        _, strange = self._triage[language]
+        fillers = [next(strange) for _ in range(random.choice((1, 2, 4, 10, 25)))]
+        return triage_samples.long_message(next(self._triage[language][0]), fillers, stage, random)
 
     def sample(self, source, stage):
-        if source == "triage":
-            return self._triage_sample(stage)
-        if source == "tools":
-            return self._tool_sample(stage)
-        random, item = self._random[source], next(self._draws[source])
+        makers = {"triage": self._triage_sample, "tools": self._tool_sample,
+                  "long": self._long_sample}
+        if source in makers:
+            return makers[source](stage)
+        random = self._random[source]
+        if source == "copy":
+            return copy_samples.sample(random)
+        draws = self._draws[source]
         if source == "bitext":
-            return triage_samples.triage([item], stage, random)
+            return triage_samples.triage([next(draws)], stage, random)
+        count = random.choice((1, 1, 2, 6, 10))
         system = wordings.BANKING_SYSTEM if source == "banking" else wordings.ASSISTANT_SYSTEM
-        return triage_samples.public_intent(*item, system, stage, random)
+        return triage_samples.public_intents([next(draws) for _ in range(count)], system, random)
 
     def stream(self, stage_name, length):
         """(source, sample) for ever; `length(sample)` says how many tokens it has."""
         stage = STAGES[stage_name]
-        used = {name: 0.0 for name in stage.shares if name in ("triage", "tools", *self._draws)}
+        own = ("triage", "tools", "copy", "long")
+        used = {name: 0.0 for name in stage.shares if name in own or name in self._draws}
         while True:
             source = min(used, key=lambda name: used[name] / stage.shares[name])
             sample = self.sample(source, stage)
