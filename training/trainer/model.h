@@ -8,8 +8,9 @@
 //   logits = rms_norm(x) * embedding^T                     (tied head)
 //
 // Samples are laid one after another without padding; attention sees one sample at a time, and
-// behind the last attention only the rows go on whose next token is scored. Query, key and value matrices are one matrix
-// here, and so are gate and up; the export writes them apart, as the published layout has them.
+// behind the last attention only the rows go on whose next token is scored. Query, key and value
+// matrices are one matrix here, and so are gate and up; the export writes them apart, as the
+// published layout has them.
 #pragma once
 
 #include <cstdint>

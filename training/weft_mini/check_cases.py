@@ -82,10 +82,10 @@ def invented(case):
 def invented_faults(cases):
     """Invented names must be new: in no list the training samples draw names from."""
     known = set(tool_samples.TOOLS) | set(tool_samples.SLOT_OF.values())
-    for names in tool_samples._INVENTED_PARAMETERS.values():
+    for names in tool_samples.INVENTED_PARAMETERS.values():
         known |= set(names)
-    known |= {f"{verb}_{noun}" for verb in tool_samples._INVENTED_VERBS
-              for nouns in tool_samples._INVENTED_NOUNS.values() for noun in nouns}
+    known |= {f"{verb}_{noun}" for verb in tool_samples.INVENTED_VERBS
+              for nouns in tool_samples.INVENTED_NOUNS.values() for noun in nouns}
     used = {name for case in cases if invented(case)
             for tool, parameters in case["tools"].items() for name in (tool, *parameters)}
     return [f"the invented name '{name}' occurs in training" for name in sorted(used & known)]

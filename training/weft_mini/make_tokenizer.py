@@ -18,7 +18,7 @@ _KOREAN_SENTENCES = 30000
 def word_counts(public, samples, seed):
     counts = collections.Counter()
     stream = mix.Mix(public, seed).stream(
-        "full", lambda sample: sum(len(piece.text) for piece in sample))
+        "main", lambda sample: sum(len(piece.text) for piece in sample))
     for _, sample in itertools.islice(stream, samples):
         for piece in sample:
             for part in bpe.SPECIAL_SPLIT.split(piece.text):

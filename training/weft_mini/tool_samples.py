@@ -28,9 +28,9 @@ _REASON = {
 }
 _FALLBACK_INTENT = {"lookup_order": "track_order", "get_customer_profile": "contact_human_agent",
                     "send_password_reset": "recover_password"}
-_VERBS = ("find get fetch query open search read load show pull check track view retrieve lookup "
+INVENTED_VERBS = ("find get fetch query open search read load show pull check track view retrieve lookup "
           "list request trace inspect send").split()
-_INVENTED_NOUNS = {
+INVENTED_NOUNS = {
     "order_id": ("order", "shipment", "purchase", "parcel", "order_status", "delivery", "package",
                  "order_details", "tracking"),
     "customer_id": ("customer", "account", "client", "profile", "member", "user_record",
@@ -38,7 +38,7 @@ _INVENTED_NOUNS = {
     "email": ("reset_link", "password_mail", "login_reset", "credential_reset", "password_link",
               "recovery_email"),
 }
-_INVENTED_PARAMETERS = {
+INVENTED_PARAMETERS = {
     "order_id": ("id", "order", "order_number", "orderId", "number", "reference", "order_no",
                  "order_ref", "tracking_id", "code", "purchase_id"),
     "customer_id": ("id", "customer", "client_id", "account_number", "customerId", "user",
@@ -108,11 +108,11 @@ def _shuffled(offered, random):
 def _invent(offered, needed, random):
     """Other names for the needed tool and its parameter: (signatures, name, parameter)."""
     slot = SLOT_OF[needed]
-    name = f"{random.choice(_VERBS)}_{random.choice(_INVENTED_NOUNS[slot])}"
+    name = f"{random.choice(INVENTED_VERBS)}_{random.choice(INVENTED_NOUNS[slot])}"
     if random.random() < 0.2:
         head, *rest = name.split("_")
         name = head + "".join(part.capitalize() for part in rest)
-    parameter = random.choice((*_INVENTED_PARAMETERS[slot], slot))
+    parameter = random.choice((*INVENTED_PARAMETERS[slot], slot))
     renamed = {name if old == needed else old: (parameter,) if old == needed else parameters
                for old, parameters in offered.items()}
     return renamed, name, parameter
@@ -248,7 +248,7 @@ def other_tool(language, random):
     for noun in nouns:
         tail = random.choice(("", "_status", "_details", "_info"))
         parameters[noun] = random.choice((f"{noun}_id", "id", "number", f"{noun}_number", "code"))
-        offered[f"{random.choice(_VERBS)}_{noun}{tail}"] = (parameters[noun],)
+        offered[f"{random.choice(INVENTED_VERBS)}_{noun}{tail}"] = (parameters[noun],)
     tools = dict(zip(nouns, offered))
     if random.random() < 0.5:
         offered.update({name: TOOLS[name] for name in random.sample(list(TOOLS), 2)})
