@@ -15,6 +15,7 @@ _MONTHS = {
     "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
 }
 _RESPELT_SHARE = 0.3
+_ALIKE_SHARE = 0.4
 _STANDARD_TOOLS_SHARE = 0.25
 _REASONING_SHARE = 0.3
 
@@ -128,14 +129,23 @@ def filled(line, random):
     return text, arguments
 
 
+def _others(tool, tools, count, random):
+    """Tools offered beside the right one: sometimes those that take the same or are called alike."""
+    names = [name for name in tools if name != tool]
+    random.shuffle(names)
+    if random.random() < _ALIKE_SHARE:
+        words = {*tool.split("_"), *tools[tool]}
+        names.sort(key=lambda name: words.isdisjoint({*name.split("_"), *tools[name]}))
+    return names[:count]
+
+
 def sample(line, tools, stage, random):
     """`tools`: the catalogue of the line's language."""
     text, arguments = filled(line, random)
     spell_tool, spell_parameter = _spelling(random)
-    others = [name for name in tools if name != line["tool"]]
     count = random.choice((0, 1)) if random.random() < stage.few_tools_share else random.choice(
         (2, 3, 4, 5))
-    names = [line["tool"], *random.sample(others, min(count, len(others)))]
+    names = [line["tool"], *_others(line["tool"], tools, count, random)]
     offered = {spell_tool(name): [spell_parameter(p) for p in tools[name]] for name in names}
     if random.random() < _STANDARD_TOOLS_SHARE:
         offered |= {name: tool_samples.TOOLS[name]
