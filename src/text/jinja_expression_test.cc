@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Expressions and interpolations of workflow documents: types, errors with hints, bounds, names.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "text/jinja.h"
@@ -113,6 +114,8 @@ TEST(Expression, Filters) {
   EXPECT_EQ(value_of("2.675 | round(2)"), "2.67");
   EXPECT_EQ(value_of("2.5 | round"), "2.0");
   EXPECT_EQ(value_of("2.1 | round(0, 'ceil')"), "3.0");
+  EXPECT_EQ(value_of("[15, 25, -25, -26, 24] | map('round', -1) | list"), "[20,20,-20,-30,20]");
+  EXPECT_THAT(value_of("(-9223372036854775807 - 1) | round(-1)"), testing::HasSubstr("E0131"));
   EXPECT_EQ(value_of("{'b': 1, 'a': [true, none]} | tojson"),
             R"("{\"b\": 1, \"a\": [true, null]}")");
   EXPECT_EQ(value_of("'Ärger' | upper ~ 'ß' | upper"), R"("ÄRGERSS")");

@@ -224,10 +224,10 @@ Result<Value> round(const Call& call) {
     int64_t scale = 1;
     for (int64_t i = 0; i < -digits; ++i) scale *= 10;
     const int64_t rest = ((whole % scale) + scale) % scale;
-    const bool up =
-        rest > scale - rest || (rest == scale - rest && ((whole - rest) / scale) % 2 != 0);
-    return arithmetic(call.session, Op::kAdd, Value::integer(whole - rest),
-                      Value::integer(up ? scale : 0));
+    const int64_t below = whole / scale - (whole % scale < 0 ? 1 : 0);  // scales that fit
+    const bool up = rest > scale - rest || (rest == scale - rest && below % 2 != 0);
+    return arithmetic(call.session, Op::kMultiply, Value::integer(below + (up ? 1 : 0)),
+                      Value::integer(scale));
   }
   const double number = call.self.is(Kind::kFloat)
                             ? call.self.number()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/csv.h"
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,11 +109,10 @@ Result<json::Array> parse_csv(std::string_view text, const CsvOptions& options) 
   std::vector<std::string> names;
   if (options.header && !reader.at_end()) {
     names = TRY(reader.record());
-    for (size_t i = 0; i < names.size(); ++i) {
-      for (size_t j = 0; j < i && names.size() <= 1000; ++j) {
-        if (names[i] == names[j]) {
-          return bad_csv(1, fmt::format("column {} stands twice", quoted(names[i])));
-        }
+    std::set<std::string_view> seen;
+    for (const std::string& name : names) {
+      if (!seen.insert(name).second) {
+        return bad_csv(1, fmt::format("column {} stands twice", quoted(name)));
       }
     }
   }

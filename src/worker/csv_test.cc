@@ -37,5 +37,11 @@ TEST(Csv, LimitsHold) {
             "CSV line 1: more than 2 fields");
 }
 
+TEST(Csv, ColumnsStandOnceInWideTablesToo) {
+  std::string header;
+  for (int i = 0; i < 2000; ++i) header += "c" + std::to_string(i) + ",";
+  EXPECT_EQ(parsed(header + "c7\n"), "CSV line 1: column 'c7' stands twice");
+}
+
 }  // namespace
 }  // namespace weft::worker

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first byte chooses header and separator, the rest is CSV: it parses or says where it does
-// not; what parsed, written again with every field quoted, parses to the same. covers:
-// src/worker/csv.cc
+// not; what parsed, written again with every field quoted, parses to the same.
+// sources: src/worker/csv.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>
