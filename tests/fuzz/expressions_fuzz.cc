@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A string of a workflow document: parses or not, and then evaluates or not, always within its
 // bounds and always to the same result. What belongs to templates alone is left to their target.
-// covers: src/text/jinja.cc src/text/jinja_[aceln]*.cc src/text/jinja_print.cc src/text/jinja_value_filters.cc
+// covers: src/text/jinja_access.cc src/text/jinja_compare.cc src/text/jinja_e*.cc
+// covers: src/text/jinja_lexer.cc src/text/jinja_*filters.cc src/text/jinja_methods.cc
+// covers: src/text/jinja_names.cc src/text/jinja_print.cc src/text/jinja_tests.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

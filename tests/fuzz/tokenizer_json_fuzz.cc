@@ -4,6 +4,7 @@
 // the first line, "@":0 stands for the 256 bytes that every vocabulary needs, as tokens 0 to 255,
 // so that inputs stay short.
 // covers: src/text/tokenizer*.cc src/text/bpe.cc src/text/regex.cc src/text/unicode.cc
+// covers: src/text/pretokenizer.cc src/text/added_tokens.cc
 #include <fmt/format.h>
 
 #include <algorithm>

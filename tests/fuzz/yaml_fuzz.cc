@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a workflow document: a workflow or problems, never both, each with a place; what
 // loads has a canonical text that loads to the same, a graph, a picture, and a run that starts.
-// covers: src/workflow/*.cc
+// The machine that a run goes through (planner, events, state) has its simulation; here its start.
+// covers: src/workflow/yaml*.cc src/workflow/c*.cc src/workflow/fields.cc src/workflow/graph.cc
+// covers: src/workflow/loader.cc src/workflow/names.cc src/workflow/picture.cc
+// covers: src/workflow/problem.cc src/workflow/reading.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -58,7 +61,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(problem.place.line >= 1 && problem.place.column >= 1);
     CHECK(!workflow::text(problem, "f").empty());
   }
-  if (loaded.workflow == nullptr) return 0;
+  if (loaded.workflow == nullptr) {
+    CHECK(!workflow::to_error(loaded.errors, "f").message.empty());
+    return 0;
+  }
   const auto again = workflow::load(loaded.workflow->canonical);
   CHECK(again.workflow != nullptr, "{}", again.errors[0].message);
   CHECK(again.workflow->hash == loaded.workflow->hash);
