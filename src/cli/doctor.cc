@@ -4,14 +4,17 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "model/config.h"
 
 namespace weft::cli {
 namespace {
@@ -50,12 +53,19 @@ Check check_store() {
           good ? "" : fmt::format("{} is not writable; set WEFT_HOME", shown)};
 }
 
+// Not a question to the machine, but the first one of whoever brings a model.
+Check list_models() {
+  std::vector<std::string_view> models;
+  for (const model::Architecture& a : model::architectures()) models.push_back(a.models);
+  return {"models", true, fmt::format("{}; safetensors", fmt::join(models, ", ")), ""};
+}
+
 }  // namespace
 
 int run_doctor(const DoctorOptions& options) {
   bool all_good = true;
   json::Array list;
-  for (const Check& check : {check_processor(), check_memory(), check_store()}) {
+  for (const Check& check : {check_processor(), check_memory(), check_store(), list_models()}) {
     all_good = all_good && check.good;
     list.push_back(json::Object{{"name", check.name},
                                 {"ok", check.good},

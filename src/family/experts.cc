@@ -42,7 +42,7 @@ Result<Experts> Experts::bind(const model::Config& config, model::WeightBinder& 
   Experts out;
   // As stored: the router decides which experts run, and is tiny.
   out.router_ = TRY(weights.table(names.router, count, h));
-  const bool stacked = weights.has(names.gate_up);
+  const bool stacked = weights.has(names.gate_up) || weights.has(names.down);
   for (int64_t e = 0; e < count; ++e) {
     GatedMlp mlp;
     const std::string one = names.one + std::to_string(e) + ".";

@@ -88,7 +88,7 @@ Result<Granite::Layer> Granite::bind_layer(model::WeightBinder& weights, int ind
         config_, weights, {attn + "q_proj", attn + "k_proj", attn + "v_proj", attn + "o_proj"}));
   }
   out.mlp_norm = TRY(weights.vector(prefix + "post_attention_layernorm.weight", h));
-  if (weights.has(shared + "input_linear.weight")) {
+  if (weights.has(shared + "input_linear.weight") || weights.has(shared + "output_linear.weight")) {
     out.mlp.wgu = TRY(weights.matrix(shared + "input_linear.weight", 2 * inner, h));
     out.mlp.wd = TRY(weights.matrix(shared + "output_linear.weight", h, inner));
   } else {

@@ -22,6 +22,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!config.ok()) return 0;
   CHECK(config->heads % config->kv_heads == 0);
   CHECK(config->window.size() == static_cast<size_t>(config->layers));
+  CHECK(config->rotated.size() == config->window.size());
+  const auto& experts = config->experts;
+  CHECK(experts.per_token <= experts.count && (experts.count == 0 || experts.width > 0));
+  CHECK(experts.sparse.size() == (experts.count > 0 ? config->window.size() : 0));
+  const auto& mamba = config->mamba;
+  CHECK(mamba.layers.size() == (mamba.heads > 0 ? config->window.size() : 0));
+  if (mamba.heads > 0) {
+    CHECK(mamba.heads % mamba.groups == 0 && mamba.head_dim > 0 && mamba.state > 0);
+    CHECK(mamba.step_min >= 0 && mamba.step_min <= mamba.step_max);
+  }
+  CHECK(config->multipliers.logits > 0);
   const auto rope = weft::model::rope_frequencies(config->rope, config->head_dim);
   for (const double f : rope.inv_freq) CHECK(std::isfinite(f) && f >= 0);
   CHECK(std::isfinite(rope.attention_factor));
