@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json and generation_config.json, divided by a zero byte: what is accepted is bounded and
 // has rotary tables without NaN.
-// sources: src/model/config.cc src/model/rope.cc src/model/files.cc
+// sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
+// sources: src/model/config_rope.cc src/model/rope.cc src/model/files.cc
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
