@@ -40,6 +40,7 @@ struct ChatRequest {
   std::optional<double> frequency_penalty;        // -2 … 2
   uint64_t seed = 0;                              // same request, same seed: same tokens
   std::vector<std::string> stop;                  // texts that end the answer, not part of it
+  bool logprobs = false;                          // fill ChatResult::generated
 };
 
 struct TokenCounts {
@@ -59,6 +60,12 @@ struct Evidence {
   std::vector<int32_t> output_ids;
 };
 
+// One generated token, reasoning and control tokens included.
+struct GeneratedToken {
+  std::string bytes;  // may be a part of a character
+  float logprob = 0;  // ln of its probability among the allowed, at temperature 1; 0 if forced
+};
+
 struct ChatResult {
   std::string content;
   std::string reasoning;
@@ -67,6 +74,7 @@ struct ChatResult {
   TokenCounts tokens;
   double prefill_seconds = 0;
   double decode_seconds = 0;
+  std::vector<GeneratedToken> generated;  // all in order, if asked for and the backend knows them
   Evidence evidence;
 };
 

@@ -96,6 +96,7 @@ struct Generation {
   ChatCallbacks callbacks;
   Evidence evidence;
   int64_t prompt_tokens = 0;
+  std::optional<text::Tokenizer> spelling;  // of `generated`; absent: nobody asked for it
 
   TokenCounts counts() const {
     return {prompt_tokens, turn->result().reasoning_tokens, turn->result().answer_tokens};
@@ -126,6 +127,10 @@ struct Generation {
     result.tokens = counts();
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
+    for (size_t i = 0; spelling && i < completion.tokens.size(); ++i) {
+      result.generated.push_back({std::string(spelling->token_bytes(completion.tokens[i])),
+                                  completion.logprobs.at(i)});
+    }
     evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
     result.evidence = std::move(evidence);
     callbacks.on_done(std::move(result));
@@ -176,11 +181,13 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   work.prompt = model->instance->tokenizer->encode(prompt_text);
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
   work.max_tokens = static_cast<int>(request.max_tokens);
+  work.logprobs = request.logprobs;
 
   auto generation = std::make_shared<Generation>();
   generation->turn =
       std::make_shared<chat::Turn>(*model->instance->tokenizer, *model->dialect, work.prompt,
                                    turn_options(*model, request));
+  if (request.logprobs) generation->spelling = *model->instance->tokenizer;
   generation->prompt_tokens = static_cast<int64_t>(work.prompt.size());
   generation->evidence = {.model = model->instance->name,
                           .model_hash = model->instance->weights_hash,

@@ -41,6 +41,30 @@ TEST(LocalBackend, AnswersAndStreamsTheSameText) {
   EXPECT_EQ(result->evidence.model_hash.size(), 64U);
 }
 
+TEST(LocalBackend, TellsTheProbabilityOfEveryTokenIfAsked) {
+  LocalBackend backend;
+  ChatRequest request = request_for("I was charged twice");
+  request.temperature = 0;
+  const auto silent = ask(backend, request);
+  ASSERT_TRUE(silent.ok()) << silent.error().text();
+  EXPECT_TRUE(silent->generated.empty());
+  request.logprobs = true;
+  const auto told = ask(backend, request);
+  ASSERT_TRUE(told.ok()) << told.error().text();
+  EXPECT_EQ(told->evidence.output_ids, silent->evidence.output_ids);
+  ASSERT_EQ(told->generated.size(), told->evidence.output_ids.size());
+  std::string spelled;
+  double sum = 0;
+  for (const GeneratedToken& token : told->generated) {
+    EXPECT_LE(token.logprob, 0.001F);
+    EXPECT_GT(token.logprob, -20);
+    spelled += token.bytes;
+    sum += token.logprob;
+  }
+  EXPECT_LT(sum, 0);  // not one token for certain
+  EXPECT_NE(spelled.find(told->content), std::string::npos) << spelled;
+}
+
 TEST(LocalBackend, TheSameRequestGivesTheSameTokensAloneAndInCompany) {
   LocalBackend backend;
   ChatRequest request = request_for("My order never arrived");

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/definitions.h"
 #include "cli/doctor.h"
+#include "cli/eval.h"
 #include "cli/exit.h"
 #include "cli/generate.h"
 #include "cli/logits.h"
@@ -155,6 +156,50 @@ void add_run(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_workflow(*options); }; });
 }
 
+void add_eval_flags(CLI::App& command, EvalOptions& options) {
+  command.add_option("CASES", options.files, "JSON lines of cases, see docs/eval.md")->required();
+  command.add_option("--workflow", options.workflow, "run this workflow for each case");
+  command.add_option("--model", options.model, "ask this model (or: use it in the workflow)");
+  command.add_option("--system", options.system, "a system message in front of every case");
+  command.add_option("--prompt", options.prompt, "around a case's input, {} is where it goes");
+  command.add_flag("--think", options.think, "reason before the answer");
+  command.add_flag("--no-think", options.no_think, "answer at once");
+  command.add_option("--max-tokens", options.max_tokens, "reasoning and answer together")
+      ->capture_default_str();
+  command.add_option("--temperature", options.temperature, "0 = the likeliest token each time")
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "of everything random");
+  command.add_option("-p,--parallel", options.parallel, "cases at once; changes no result")
+      ->check(CLI::Range(int64_t{1}, int64_t{1024}))
+      ->capture_default_str();
+  command.add_option("--suite", options.suites, "only this suite; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option("--limit", options.limit, "the first N cases of each suite and language")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000}));
+  command.add_option("--allow-host", options.allowed_hosts,
+                     "a host that http steps may reach although its address is private")
+      ->allow_extra_args(false);
+  command.add_option("--baseline", options.baseline, "an earlier --json report to compare with");
+  command.add_option("--require", options.require, "floors; exit code 1 if one is missed");
+  command.add_option("--markdown", options.markdown, "write the whole report there");
+  command.add_option("--html", options.html, "the same as one page for a browser");
+  command.add_flag("--json", options.json, "the report with every case as JSON on stdout");
+}
+
+void add_eval(CLI::App& app, Action& action) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand(
+      "eval", "How often a model or a workflow is right: accuracy, seconds, tokens");
+  add_eval_flags(*command, *options);
+  command->footer(
+      "Examples:\n"
+      "  weft eval examples/customer-service.cases.jsonl \\\n"
+      "      --workflow examples/customer-service.yaml\n"
+      "  weft eval cases.jsonl --model ./Qwen3-0.6B --no-think --json > before.json\n"
+      "  weft eval cases.jsonl --model ./tuned --no-think --baseline before.json --html a.html\n");
+  command->callback([&action, options] { action = [options] { return run_eval(*options); }; });
+}
+
 void add_runs_list(CLI::App& runs, Action& action) {
   auto options = std::make_shared<RunsListOptions>();
   CLI::App* command = runs.add_subcommand("list", "The newest runs");
@@ -247,6 +292,7 @@ int run_command_line(int argc, char** argv) {
   add_chat(app, action);
   add_run(app, action);
   add_runs(app, action);
+  add_eval(app, action);
   add_doctor(app, action);
   add_logits(app, action);
   add_tokenize(app, action);

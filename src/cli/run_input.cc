@@ -88,7 +88,10 @@ Result<json::Value> input_of(const workflow::Workflow& workflow,
       TRY(add_pair(input, argument, workflow.input_schema));
     }
   }
-  json::Value value(std::move(input));
+  return completed_input(workflow, std::move(input));
+}
+
+Result<json::Value> completed_input(const workflow::Workflow& workflow, json::Value value) {
   if (workflow.input_schema.is_null()) return value;
   const schema::Schema schema = TRY(schema::Schema::parse(workflow.input_schema));
   TRY(schema::apply_defaults(schema, value));

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "backend/backend.h"
+#include "base/code_fence.h"
 #include "base/digest.h"
 #include "base/strings.h"
 #include "schema/validator.h"
@@ -185,19 +186,10 @@ AiCallRow evidence_of(const ChatResult& result) {
   return row;
 }
 
-// Models like to wrap JSON in a code block; what stands inside counts.
-std::string_view json_part(std::string_view text) {
-  text = trim(text);
-  if (!text.starts_with("```") || !text.ends_with("```") || text.size() < 6) return text;
-  text.remove_suffix(3);
-  const size_t line = text.find('\n');
-  return line == std::string_view::npos ? text : trim(text.substr(line + 1));
-}
-
 Result<json::Value> answer_of(const ChatResult& result, const json::Value* output) {
   if (output == nullptr) return json::Value(result.content);
   const schema::Schema schema = TRY(schema::Schema::parse(*output));
-  auto value = json::parse(json_part(result.content));
+  auto value = json::parse(without_code_fence(result.content));
   if (!value.ok()) {
     return make_error("E0609",
                       fmt::format("expected JSON from the model, found {}: {}",

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "backend/local.h"
+#include "base/env.h"
+#include "base/strings.h"
+#include "cli/eval_subject.h"
+#include "cli/interrupt.h"
+
+namespace weft::cli {
+namespace {
+
+using backend::ChatRequest;
+using backend::ChatResult;
+
+std::string prompt_of(const std::string& form, std::string_view input) {
+  const size_t at = form.find("{}");
+  return at == std::string::npos ? form
+                                 : form.substr(0, at) + std::string(input) + form.substr(at + 2);
+}
+
+Result<ChatRequest> request_of(const EvalOptions& options, const eval::Case& item) {
+  ChatRequest request;
+  request.model = options.model.empty() ? "default" : options.model;
+  request.thinking = options.think      ? backend::Thinking::kOn
+                     : options.no_think ? backend::Thinking::kOff
+                                        : backend::Thinking::kAuto;
+  request.max_tokens = options.max_tokens;
+  request.temperature = options.temperature;
+  request.seed = options.seed;
+  request.tools = item.tools;
+  request.logprobs = true;
+  if (!options.system.empty()) {
+    request.messages.push_back(json::Object{{"role", "system"}, {"content", options.system}});
+  }
+  for (const json::Value& message : item.messages) request.messages.push_back(message);
+  if (!item.input.is_null()) {
+    if (!item.input.is_string()) {
+      return make_error("E0923",
+                        fmt::format("{}: a model takes text or messages, found an object as input",
+                                    item.place),
+                        "give it to a workflow: --workflow FILE");
+    }
+    request.messages.push_back(json::Object{
+        {"role", "user"},
+        {"content", prompt_of(options.prompt, std::string_view(item.input.as_string()))}});
+  }
+  return request;
+}
+
+eval::Answer answer_of(Result<ChatResult> result, double seconds) {
+  eval::Answer answer;
+  if (result.ok()) {
+    answer = eval::answer_of_text(result->content);
+    answer.tool_calls = std::move(result->tool_calls);
+    answer.tokens_prompt = result->tokens.prompt;
+    answer.tokens_reasoning = result->tokens.reasoning;
+    answer.tokens_answer = result->tokens.answer;
+    eval::Answer::Spelling spelling{result->content, {}};
+    for (backend::GeneratedToken& token : result->generated) {
+      spelling.tokens.push_back({std::move(token.bytes), token.logprob});
+    }
+    answer.spellings.push_back(std::move(spelling));
+  } else {
+    answer.error = std::move(result).error();
+  }
+  answer.seconds = seconds;
+  return answer;
+}
+
+// Answers arrive on the backend's threads and are scored by the one that waits.
+class Inbox {
+ public:
+  struct Arrival {
+    size_t index;
+    eval::Answer answer;
+  };
+  void put(size_t index, eval::Answer answer) {
+    const std::lock_guard lock(mutex_);
+    arrived_.push_back({index, std::move(answer)});
+    changed_.notify_one();
+  }
+  // Waits a moment; nothing if none came.
+  std::optional<Arrival> take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::milliseconds(50), [this] { return !arrived_.empty(); });
+    if (arrived_.empty()) return std::nullopt;
+    Arrival first = std::move(arrived_.front());
+    arrived_.pop_front();
+    return first;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Arrival> arrived_;
+};
+
+}  // namespace
+
+Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
+                                 const OnCase& on_case) {
+  std::vector<ChatRequest> requests;
+  for (const eval::Case& item : cases) requests.push_back(TRY(request_of(options, item)));
+  const auto inbox = std::make_shared<Inbox>();
+  backend::LocalBackend backend;
+  const auto model = TRY(backend.models().get(requests.at(0).model));
+  Evaluated out;
+  out.subject.kind = "model";
+  out.subject.name = requests.at(0).model;
+  out.subject.model = model->instance->name;
+  out.subject.fingerprint = model->instance->fingerprint();
+  out.subject.thinking = options.think ? "on" : options.no_think ? "off" : "auto";
+  out.results.resize(cases.size());
+
+  const Interrupt interrupt;
+  size_t next = 0, done = 0;
+  const auto parallel = static_cast<size_t>(options.parallel);
+  while (done < cases.size()) {
+    if (interrupt.seen()) {
+      out.interrupted = true;  // calls in progress end with the backend
+      return out;
+    }
+    for (; next < cases.size() && next - done < parallel; ++next) {
+      const int64_t begin = real_env().mono_ns();
+      backend.chat(std::move(requests[next]),
+                   {{}, [inbox, begin, index = next](Result<ChatResult> result) {
+                      const int64_t ns = real_env().mono_ns() - begin;
+                      inbox->put(index,
+                                 answer_of(std::move(result), static_cast<double>(ns) * 1e-9));
+                    }});
+    }
+    auto arrival = inbox->take();
+    if (!arrival) continue;
+    if (arrival->answer.error && out.first_error.empty()) {
+      out.first_error = arrival->answer.error->text();
+    }
+    out.results[arrival->index] = eval::score(cases[arrival->index], arrival->answer);
+    on_case(out.results[arrival->index]);
+    ++done;
+  }
+  return out;
+}
+
+}  // namespace weft::cli

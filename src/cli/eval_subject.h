@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two things that cases can be put through: a model, asked directly, and a workflow, executed
+// by the ordinary executor in a store of its own that is gone afterwards. Up to `parallel` cases
+// run at once; results stand in the order of the cases and do not depend on how many that are.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/eval.h"
+#include "eval/case.h"
+#include "eval/report.h"
+
+namespace weft::cli {
+
+struct Evaluated {
+  eval::Subject subject;
+  std::vector<eval::CaseResult> results;  // one for each case, unless interrupted
+  std::string first_error;                // of a case without an answer, for people
+  bool interrupted = false;
+};
+
+// Called after every case, on one thread.
+using OnCase = std::function<void(const eval::CaseResult&)>;
+
+// E0923: a case that this subject cannot take. Errors of loading the model.
+Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
+                                 const OnCase& on_case);
+
+// E0923 likewise; the problems of the document were shown when this returns E0924.
+Result<Evaluated> evaluate_workflow(const EvalOptions& options,
+                                    const std::vector<eval::Case>& cases, const OnCase& on_case);
+
+}  // namespace weft::cli

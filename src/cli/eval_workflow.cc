@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "backend/local.h"
+#include "base/digest.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "cli/eval_subject.h"
+#include "cli/run_input.h"
+#include "cli/terminal.h"
+#include "worker/process.h"
+#include "worker/run_context.h"
+#include "worker/run_reader.h"
+#include "worker/run_report.h"
+#include "worker/schema.h"
+#include "workflow/loader.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+
+// A directory for the store of this evaluation, gone with it.
+class TemporaryDirectory {
+ public:
+  static Result<std::unique_ptr<TemporaryDirectory>> create() {
+    std::error_code failed;
+    std::string path = (std::filesystem::temp_directory_path(failed) / "weft-eval-XXXXXX").string();
+    if (failed || ::mkdtemp(path.data()) == nullptr) {
+      return make_error("E0022", fmt::format("cannot create a temporary directory {}", path),
+                        "set TMPDIR to a directory that you may write");
+    }
+    return std::unique_ptr<TemporaryDirectory>(new TemporaryDirectory(path));
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+std::string key_of(std::string_view prompt_ids, std::string_view output_ids) {
+  return sha256_hex(fmt::format("{}:", prompt_ids.size()) + std::string(prompt_ids) +
+                    std::string(output_ids));
+}
+
+std::string bytes_of(const std::vector<int32_t>& ids) {
+  std::string bytes;
+  for (const int32_t id : ids) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes += static_cast<char>(static_cast<uint32_t>(id) >> shift & 0xff);
+    }
+  }
+  return bytes;
+}
+
+// Asks every model for the probabilities of its tokens and keeps them until the run that they
+// belong to has ended. A run's evidence has the tokens, which are the key: the same tokens after
+// the same prompt have the same probabilities, whoever generated them.
+class RecordingBackend final : public backend::Backend {
+ public:
+  explicit RecordingBackend(backend::Backend& inner) : inner_(inner) {}
+
+  std::shared_ptr<backend::ChatCall> chat(backend::ChatRequest request,
+                                          backend::ChatCallbacks callbacks) override {
+    request.logprobs = true;
+    auto done = std::move(callbacks.on_done);
+    callbacks.on_done = [this, done = std::move(done)](Result<backend::ChatResult> result) {
+      if (result.ok()) record(*result);
+      done(std::move(result));
+    };
+    return inner_.chat(std::move(request), std::move(callbacks));
+  }
+  // Once for each time that it was recorded.
+  std::optional<eval::Answer::Spelling> take(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto at = known_.find(key);
+    if (at == known_.end()) return std::nullopt;
+    CHECK(at->second.times > 0);
+    if (--at->second.times > 0) return at->second.spelling;
+    eval::Answer::Spelling last = std::move(at->second.spelling);
+    known_.erase(at);
+    return last;
+  }
+
+ private:
+  void record(const backend::ChatResult& result) {
+    eval::Answer::Spelling spelling{result.content, {}};
+    for (const backend::GeneratedToken& token : result.generated) {
+      spelling.tokens.push_back({token.bytes, token.logprob});
+    }
+    const std::string key =
+        key_of(bytes_of(result.evidence.prompt_ids), bytes_of(result.evidence.output_ids));
+    const std::lock_guard lock(mutex_);
+    Known& known = known_[key];
+    known.spelling = std::move(spelling);
+    ++known.times;
+  }
+
+  struct Known {
+    eval::Answer::Spelling spelling;
+    int64_t times = 0;  // several runs may have asked the same
+  };
+  backend::Backend& inner_;
+  std::mutex mutex_;
+  std::map<std::string, Known> known_;
+};
+
+Result<std::shared_ptr<const workflow::Workflow>> load_document(const std::string& file) {
+  const std::string text = TRY(read_file(file, kDocumentBytesMax));
+  const workflow::Loaded loaded = workflow::load(text);
+  for (const auto& problem : loaded.errors) say(workflow::text(problem, file));
+  if (loaded.workflow == nullptr) {
+    return make_error("E0924", fmt::format("{} is no valid workflow", file),
+                      fmt::format("its problems stand above; weft validate {}", file));
+  }
+  return loaded.workflow;
+}
+
+// The one member that text can only be meant for: the required one, or the only one.
+std::optional<std::string> text_member(const json::Value& schema) {
+  const json::Object* object = schema.if_object();
+  const json::Value* required = object ? object->if_contains("required") : nullptr;
+  if (required && required->is_array() && required->as_array().size() == 1 &&
+      required->as_array()[0].is_string()) {
+    return std::string(required->as_array()[0].as_string());
+  }
+  const json::Value* properties = object ? object->if_contains("properties") : nullptr;
+  if (properties && properties->is_object() && properties->as_object().size() == 1) {
+    return std::string(properties->as_object().begin()->key());
+  }
+  return std::nullopt;
+}
+
+Result<json::Value> input_for(const workflow::Workflow& definition, const eval::Case& item) {
+  const auto refused = [&](std::string message, std::string hint) {
+    return make_error("E0923", fmt::format("{}: {}", item.place, message), std::move(hint));
+  };
+  if (item.input.is_null()) {
+    return refused("a workflow takes 'input', found 'messages'", "ask the model: --model NAME");
+  }
+  if (!item.tools.empty() || std::ranges::any_of(item.expect, [](const eval::Expectation& e) {
+        return e.kind == eval::Expectation::Kind::kCall;
+      })) {
+    return refused("tools and $call belong to a model's answer, not to a workflow's",
+                   "ask the model: --model NAME");
+  }
+  json::Value input = item.input;
+  if (input.is_string()) {
+    const auto member = text_member(definition.input_schema);
+    if (!member) {
+      return refused("the input is text, and the workflow has several members it could mean",
+                     "\"input\": {\"inquiry\": \"…\"}");
+    }
+    input = json::Object{{*member, item.input}};
+  }
+  auto completed = completed_input(definition, std::move(input));
+  if (!completed.ok()) return refused(completed.error().message, completed.error().hint);
+  return completed;
+}
+
+// The cases of one evaluation on their way through the executor. All on the loop's thread.
+class Evaluation {
+ public:
+  Evaluation(const EvalOptions& options, const std::vector<eval::Case>& cases,
+             std::shared_ptr<const workflow::Workflow> definition, const OnCase& on_case)
+      : options_(options), cases_(cases), definition_(std::move(definition)), on_case_(on_case),
+        local_(std::make_unique<backend::LocalBackend>()), recorder_(*local_) {
+    out_.results.resize(cases.size());
+    out_.subject.kind = "workflow";
+    out_.subject.name = options.workflow;
+  }
+  // Models stop before the loop that their answers are posted to.
+  ~Evaluation() {
+    if (process_) process_->executor().shutdown();
+    local_.reset();
+    process_.reset();
+  }
+
+  Status start() {
+    for (const eval::Case& item : cases_) inputs_.push_back(TRY(input_for(*definition_, item)));
+    directory_ = TRY(TemporaryDirectory::create());
+    worker::ProcessOptions process;
+    process.store_path = directory_->path() + "/store.db";
+    process.backend = &recorder_;
+    process.allowed_hosts = options_.allowed_hosts;
+    reader_ = TRY(worker::open_journal_store(process.store_path));
+    process_ = TRY(worker::Process::start(std::move(process),
+                                          [this](const worker::Notice& n) { on_notice(n); }));
+    return ok_status();
+  }
+
+  Result<Evaluated> run() {
+    process_->loop().on_interrupt([this] {
+      out_.interrupted = true;
+      process_->loop().default_interrupts();
+      process_->stop();
+    });
+    process_->loop().post([this] { submit_more(); });
+    if (Status ran = process_->run(); !ran.ok()) return std::move(ran).error();
+    if (failed_) return std::move(*failed_);
+    std::vector<std::string> models(models_.begin(), models_.end());
+    out_.subject.model = join(models, ", ");
+    return std::move(out_);
+  }
+
+ private:
+  struct Running {
+    size_t index;
+    int64_t begin_ns;
+  };
+
+  void submit_more() {
+    const auto parallel = static_cast<size_t>(options_.parallel);
+    while (!out_.interrupted && next_ < cases_.size() && running_.size() < parallel) {
+      worker::NewRun request;
+      request.workflow = definition_;
+      request.input = std::move(inputs_[next_]);
+      request.context = worker::to_json(worker::RunContext{
+          .roots = {std::filesystem::current_path().string()}, .model = options_.model});
+      request.seed = options_.seed;
+      const int64_t begin = real_env().mono_ns();
+      auto run = process_->executor().submit(std::move(request));
+      if (!run.ok()) return fail(std::move(run).error());
+      running_[*run] = {next_++, begin};
+    }
+    if (running_.empty()) process_->stop();
+  }
+
+  void fail(Error error) {
+    failed_ = std::move(error);
+    process_->stop();
+  }
+
+  void on_notice(const worker::Notice& notice) {
+    if (notice.kind != worker::Notice::Kind::kRun || !notice.terminal) return;
+    const auto at = running_.find(notice.run);
+    if (at == running_.end()) return;
+    const Running running = at->second;
+    running_.erase(at);
+    const int64_t ns = real_env().mono_ns() - running.begin_ns;
+    auto answer = answer_of(notice.run);
+    if (!answer.ok()) return fail(std::move(answer).error());
+    answer->seconds = static_cast<double>(ns) * 1e-9;
+    if (answer->error && out_.first_error.empty()) out_.first_error = answer->error->text();
+    out_.results[running.index] = eval::score(cases_[running.index], *answer);
+    on_case_(out_.results[running.index]);
+    // Later: the executor is still in the middle of telling us.
+    process_->loop().post([this] { submit_more(); });
+  }
+
+  Result<eval::Answer> answer_of(const std::string& run) {
+    const json::Object document = TRY(worker::read_run_document(*reader_, run));
+    eval::Answer answer;
+    if (const json::Value* status = document.if_contains("status");
+        status != nullptr && status->is_string() && status->as_string() == "succeeded") {
+      answer.value = document.at("output");
+      answer.has_value = true;
+      if (answer.value.is_string()) answer.text = std::string(answer.value.as_string());
+    } else {
+      answer.error = error_of(document);
+    }
+    for (const worker::AiCallRow& call : TRY(worker::ai_calls(*reader_, run))) {
+      answer.tokens_prompt += call.tokens_prompt;
+      answer.tokens_reasoning += call.tokens_reasoning;
+      answer.tokens_answer += call.tokens_answer;
+      models_.insert(call.model);
+      out_.subject.fingerprint = call.fingerprint;
+      auto spelling = recorder_.take(key_of(call.prompt_ids, call.output_ids));
+      if (spelling) answer.spellings.push_back(std::move(*spelling));
+    }
+    return answer;
+  }
+
+  static Error error_of(const json::Object& document) {
+    const auto text = [&](std::string_view member) -> std::string {
+      const json::Value* error = document.if_contains("error");
+      const json::Object* object = error ? error->if_object() : nullptr;
+      const json::Value* value = object ? object->if_contains(member) : nullptr;
+      return value && value->is_string() ? std::string(value->as_string()) : std::string();
+    };
+    return make_error(text("code"), text("message"), text("hint"));
+  }
+
+  const EvalOptions& options_;
+  const std::vector<eval::Case>& cases_;
+  std::shared_ptr<const workflow::Workflow> definition_;
+  const OnCase& on_case_;
+  std::vector<json::Value> inputs_;
+  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<store::Db> reader_;
+  std::unique_ptr<worker::Process> process_;
+  std::unique_ptr<backend::LocalBackend> local_;
+  RecordingBackend recorder_;
+  std::map<std::string, Running> running_;
+  size_t next_ = 0;
+  std::set<std::string> models_;
+  std::optional<Error> failed_;
+  Evaluated out_;
+};
+
+}  // namespace
+
+Result<Evaluated> evaluate_workflow(const EvalOptions& options,
+                                    const std::vector<eval::Case>& cases, const OnCase& on_case) {
+  auto definition = TRY(load_document(options.workflow));
+  Evaluation evaluation(options, cases, std::move(definition), on_case);
+  TRY(evaluation.start());
+  return evaluation.run();
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the hand-written cases in the form of `weft eval` (docs/eval.md).
+
+  python3 -m weft_mini.eval_cases DIRECTORY        (from training/)
+
+  triage.jsonl    the 186 older hand-written cases and those in other voices: 27 intents
+  oos.jsonl       messages that are nobody's business: reported, without a floor
+  tools.jsonl     requests for one of the four tools, messages with tools
+  invented.jsonl  the same with tools whose names no training sample has
+
+triage and oos are texts, for a workflow as for a model; tools and invented are for a model only.
+"""
+
+import json
+import pathlib
+import sys
+
+from weft_mini import cases, corpora, labels
+
+
+def voices():
+    with open(corpora.HERE / "data" / "handwritten-voices.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def triage(number, source, line):
+    answer = labels.triage(line["intent"], line["signal"])
+    return {"id": f"{line['lang']}-{source}-{number}", "language": line["lang"],
+            "input": line["text"],
+            "expect": {"category": answer["category"], "intent": answer["intent"],
+                       "urgency": {"$near": answer["urgency"], "within": 1},
+                       "required_actions": {"$set": answer["required_actions"]},
+                       "estimated_resolution_hours": answer["estimated_resolution_hours"]}}
+
+
+def definition(name, parameters):
+    return {"type": "function", "function": {
+        "name": name, "description": name.replace("_", " "), "parameters": {
+            "type": "object", "required": list(parameters),
+            "properties": {parameter: {"type": "string"} for parameter in parameters}}}}
+
+
+def tool(number, line):
+    offered = line.get("tools")
+    tools = [definition(name, parameters) for name, parameters in offered.items()] \
+        if offered else cases.tool_definitions()
+    return {"id": f"{line['lang']}-{number}", "language": line["lang"],
+            "messages": [{"role": "user", "content": line["text"]}], "tools": tools,
+            "expect": {"$call": line["call"]}}
+
+
+def suites():
+    lines = voices()
+    older = [triage(number, "first", line)
+             for number, line in enumerate(corpora.handwritten_cases(), 1)]
+    numbered = list(enumerate(lines, 1))
+    return {
+        "triage": older + [triage(number, "voices", line) for number, line in numbered
+                           if line["task"] == "triage"],
+        "oos": [triage(number, "voices", line) for number, line in numbered
+                if line["task"] == "oos"],
+        "tools": [tool(number, line) for number, line in numbered
+                  if line["task"] == "tool" and "tools" not in line],
+        "invented": [tool(number, line) for number, line in numbered
+                     if line["task"] == "tool" and "tools" in line],
+    }
+
+
+def write(directory):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, written in suites().items():
+        with open(directory / f"{name}.jsonl", "w", encoding="utf-8") as file:
+            for case in written:
+                file.write(json.dumps(case, ensure_ascii=False) + "\n")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: python3 -m weft_mini.eval_cases DIRECTORY")
+    write(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()
