@@ -11,7 +11,7 @@ import json
 import sys
 import unicodedata
 
-from weft_mini import corpora, labels, tool_samples
+from weft_mini import check_data, corpora, decisions, labels, tool_samples
 
 FILE = corpora.HERE / "data" / "handwritten-voices.jsonl"
 VOICES = ("plain", "hurried", "elder", "teen", "letter", "story", "email", "typos", "hapnida",
@@ -25,6 +25,7 @@ _FIELDS = {
 _MAY = {"tool": {"intent", "signal", "tools"}}
 LEAST = {"triage": 110, "oos": 15, "tool": 40}
 LEAST_OF_INTENT, LEAST_INVENTED = 4, 10
+OVERLAP_MAX = 0.65  # of three-letter sequences, with any line of the training data
 
 
 def folded(text):
@@ -86,6 +87,8 @@ def invented_faults(cases):
         known |= set(names)
     known |= {f"{verb}_{noun}" for verb in tool_samples.INVENTED_VERBS
               for nouns in tool_samples.INVENTED_NOUNS.values() for noun in nouns}
+    known |= {name for line in corpora.invented_lines()
+              for name in (line["tool"], *line["slots"])}
     used = {name for case in cases if invented(case)
             for tool, parameters in case["tools"].items() for name in (tool, *parameters)}
     return [f"the invented name '{name}' occurs in training" for name in sorted(used & known)]
@@ -109,12 +112,22 @@ def count_faults(cases):
     return faults
 
 
+def near_faults(cases):
+    """A text that a line of the training data says nearly letter by letter."""
+    seen, faults = check_data.Repetitions(), []
+    lines = corpora.written_lines() + corpora.additional_lines() + corpora.training_lines()
+    for line in lines + corpora.invented_lines() + corpora.decision_lines():
+        seen.add(decisions.text_of(line))
+    for number, case in enumerate(cases, 1):
+        overlap, _ = seen.nearest(case["text"])
+        if overlap > OVERLAP_MAX:
+            faults.append(f"line {number}: {overlap:.2f} of a training line: {case['text']}")
+    return faults
+
+
 def duplicate_faults(cases):
-    """Twice in the file, or also a line that training or the older cases have."""
-    places = {folded(line["text"]): "a training line"
-              for line in corpora.written_lines() + corpora.additional_lines()}
-    places.update({folded(line["text"]): "handwritten.jsonl"
-                   for line in corpora.handwritten_cases()})
+    """Twice in the file, or also one of the older cases."""
+    places = {folded(line["text"]): "handwritten.jsonl" for line in corpora.handwritten_cases()}
     faults = []
     for number, case in enumerate(cases, 1):
         key = folded(case["text"])
@@ -130,7 +143,8 @@ def main():
     faults = [f"line {number}: {fault}" for number, case in enumerate(cases, 1)
               for fault in case_faults(case)]
     if not faults:
-        faults = invented_faults(cases) + count_faults(cases) + duplicate_faults(cases)
+        faults = invented_faults(cases) + count_faults(cases)
+        faults += duplicate_faults(cases) + near_faults(cases)
     for fault in faults:
         print(f"{FILE.name}: {fault}", file=sys.stderr)
     if not faults:

@@ -133,8 +133,8 @@ def main():
     faults, counts = [], collections.Counter()
     written = [(f"weft-utterances {i}", x["text"]) for i, x in enumerate(corpora.written_lines())]
     written += [("additional.jsonl", x["text"]) for x in corpora.additional_lines()]
-    cases = [("a hand-written case", x["text"]) for x in
-             corpora.handwritten_cases() + corpora.read_lines("handwritten-voices.jsonl")]
+    cases = [("a hand-written case", x["text"])
+             for x in corpora.handwritten_cases() + corpora.handwritten_voices()]
     for line in corpora.written_lines():
         faults += [f"weft-utterances: {fault}: {line['text']!r}" for fault in _form_faults(line)]
     rows = []

@@ -107,6 +107,11 @@ def handwritten_cases():
     return read_lines("handwritten.jsonl")
 
 
+def handwritten_voices():
+    """Further cases, written before the training that they judge; never trained on either."""
+    return read_lines("handwritten-voices.jsonl")
+
+
 class PublicData:
     """The public sets below one directory; a set that is absent reads as empty."""
 

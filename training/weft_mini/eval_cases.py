@@ -18,11 +18,6 @@ import sys
 from weft_mini import cases, corpora, labels
 
 
-def voices():
-    with open(corpora.HERE / "data" / "handwritten-voices.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def triage(number, source, line):
     answer = labels.triage(line["intent"], line["signal"])
     return {"id": f"{line['lang']}-{source}-{number}", "language": line["lang"],
@@ -50,7 +45,7 @@ def tool(number, line):
 
 
 def suites():
-    lines = voices()
+    lines = corpora.handwritten_voices()
     older = [triage(number, "first", line)
              for number, line in enumerate(corpora.handwritten_cases(), 1)]
     numbered = list(enumerate(lines, 1))
