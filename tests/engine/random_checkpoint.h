@@ -55,10 +55,10 @@ class RandomCheckpoint {
     return (sum - 2) * 1.7320508;
   }
   // X.weight int8, X.weight_scale float16 for every 32 columns, as training/ exports them.
-  void add_q8(const std::string& name, int64_t rows, int64_t columns, double deviation) {
+  void add_q8(const std::string& name, std::vector<int64_t> shape, double deviation) {
     std::string scales;
     const size_t begin = data_.size();
-    for (int64_t group = 0; group < rows * columns / 32; ++group) {
+    for (int64_t group = 0; group < size_of(shape) / 32; ++group) {
       double values[32];
       double most = 0;
       for (double& v : values) most = std::max(most, std::abs(v = normal() * deviation));
@@ -69,33 +69,37 @@ class RandomCheckpoint {
         data_ += static_cast<char>(static_cast<int8_t>(std::clamp(q, -127.0, 127.0)));
       }
     }
-    add_entry(name, "I8", {rows, columns}, begin);
+    add_entry(name, "I8", json::Array(shape.begin(), shape.end()), begin);
     const size_t scales_begin = data_.size();
     data_ += scales;
-    add_entry(name + "_scale", "F16", {rows, columns / 32}, scales_begin);
+    shape.back() /= 32;
+    add_entry(name + "_scale", "F16", json::Array(shape.begin(), shape.end()), scales_begin);
+  }
+  static int64_t size_of(const std::vector<int64_t>& shape) {
+    int64_t size = 1;
+    for (const int64_t dimension : shape) size *= dimension;
+    return size;
   }
   // A linear layer: (rows, columns) of deviation 1/sqrt(columns).
   void add(const std::string& name, int64_t rows, int64_t columns) {
     add(name, rows, columns, 1 / std::sqrt(static_cast<double>(columns)));
   }
   void add(const std::string& name, int64_t rows, int64_t columns, double deviation) {
-    if (q8_export_) return add_q8(name, rows, columns, deviation);
-    const size_t begin = data_.size();
-    for (int64_t i = 0; i < rows * columns; ++i) put(normal() * deviation);
-    add_entry(name, "BF16", {rows, columns}, begin);
+    if (q8_export_) return add_q8(name, {rows, columns}, deviation);
+    add_tensor(name, {rows, columns}, 0, deviation);
   }
-  void add_norm(const std::string& name, int64_t size) {
-    const size_t begin = data_.size();
-    for (int64_t i = 0; i < size; ++i) put(1 + 0.1 * normal());
-    add_entry(name, "BF16", {size}, begin);
+  // `count` linear layers in one tensor.
+  void add_stacked(const std::string& name, int64_t count, int64_t rows, int64_t columns) {
+    const double deviation = 1 / std::sqrt(static_cast<double>(columns));
+    if (q8_export_) return add_q8(name, {count, rows, columns}, deviation);
+    add_tensor(name, {count, rows, columns}, 0, deviation);
   }
+  void add_norm(const std::string& name, int64_t size) { add_tensor(name, {size}, 1, 0.1); }
   // A tensor of any shape: mean + deviation times normal numbers.
   void add_tensor(const std::string& name, const std::vector<int64_t>& shape, double mean,
                   double deviation) {
     const size_t begin = data_.size();
-    int64_t size = 1;
-    for (const int64_t dimension : shape) size *= dimension;
-    for (int64_t i = 0; i < size; ++i) put(mean + deviation * normal());
+    for (int64_t i = 0; i < size_of(shape); ++i) put(mean + deviation * normal());
     add_entry(name, "BF16", json::Array(shape.begin(), shape.end()), begin);
   }
   // After the last tensor.

@@ -16,7 +16,6 @@ namespace weft::testing_model {
 struct FamilyShape {
   std::string kind;  // one of kFamilyKinds
   int head_dim = 64;
-  bool stacked_experts = false;  // Qwen3 MoE: experts fused in one tensor
   bool q8_export = false;
   uint64_t seed = 7;
 };
@@ -111,22 +110,14 @@ class RandomFamily : public RandomCheckpoint {
   }
   void qwen3_experts(const std::string& p) {
     add(p + "gate.weight", kExperts, h_);
-    if (shape_.stacked_experts) {
-      stacked(p + "experts.gate_up_proj", 2 * kExpertWidth, h_);
-      stacked(p + "experts.down_proj", h_, kExpertWidth);
-      return;
-    }
     for (int e = 0; e < kExperts; ++e) {
       gated(p + "experts." + std::to_string(e) + ".", kExpertWidth);
     }
   }
   void granite_experts(const std::string& p) {
     add(p + "router.layer.weight", kExperts, h_);
-    stacked(p + "input_linear.weight", 2 * kExpertWidth, h_);
-    stacked(p + "output_linear.weight", h_, kExpertWidth);
-  }
-  void stacked(const std::string& name, int64_t rows, int64_t columns) {
-    add_tensor(name, {kExperts, rows, columns}, 0, 1 / std::sqrt(double(columns)));
+    add_stacked(p + "input_linear.weight", kExperts, 2 * kExpertWidth, h_);
+    add_stacked(p + "output_linear.weight", kExperts, h_, kExpertWidth);
   }
   void mamba(const std::string& p) {
     add(p + "in_proj.weight", kMambaInner + kChannels + kMambaHeads, h_);
