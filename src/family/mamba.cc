@@ -74,12 +74,8 @@ Result<Mamba> Mamba::bind(const model::Config& config, model::WeightBinder& weig
   }
   if (mamba.conv_bias) out.conv_bias_ = TRY(weights.vector(prefix + "conv1d.bias", channels));
   out.dt_bias_ = TRY(weights.vector(prefix + "dt_bias", mamba.heads));
-  if (weights.has(prefix + "A")) {
-    out.a_ = TRY(weights.vector(prefix + "A", mamba.heads));
-  } else {
-    out.a_ = TRY(weights.vector(prefix + "A_log", mamba.heads));
-    for (float& a : out.a_) a = static_cast<float>(-math::exp(a));
-  }
+  out.a_ = TRY(weights.vector(prefix + "A_log", mamba.heads));
+  for (float& a : out.a_) a = static_cast<float>(-math::exp(a));
   out.skip_ = TRY(weights.vector(prefix + "D", mamba.heads));
   out.norm_ = TRY(weights.vector(prefix + "norm.weight", inner));
   return out;

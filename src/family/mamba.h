@@ -10,8 +10,7 @@
 //   S_h = exp(A_h D_h) S_h + D_h x_h B^T,     y_h = S_h C + D_param_h x_h
 //   out = out_proj N(y * silu(gate); norm)                                the norm over all I
 //
-// What it carries from token to token: the last K - 1 rows of u, and S. Formats that store
-// -exp(A_log) present it as mamba.A.
+// What it carries from token to token: the last K - 1 rows of u, and S.
 #pragma once
 
 #include <string>
