@@ -116,7 +116,13 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   out.subject.name = requests.at(0).model;
   out.subject.model = model->instance->name;
   out.subject.fingerprint = model->instance->fingerprint();
-  out.subject.thinking = options.think ? "on" : options.no_think ? "off" : "auto";
+  out.subject.settings = {
+      {"thinking", options.think ? "on" : options.no_think ? "off" : "auto"},
+      {"system", options.system},
+      {"prompt", options.prompt},
+      {"temperature", json::number_text(options.temperature)},
+      {"max_tokens", fmt::format("{}", options.max_tokens)},
+      {"seed", fmt::format("{}", options.seed)}};
   out.results.resize(cases.size());
 
   const Interrupt interrupt;

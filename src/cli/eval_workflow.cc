@@ -180,6 +180,9 @@ class Evaluation {
     out_.results.resize(cases.size());
     out_.subject.kind = "workflow";
     out_.subject.name = options.workflow;
+    out_.subject.settings = {{"workflow hash", definition_->hash},
+                             {"model in every step", options.model},
+                             {"seed", fmt::format("{}", options.seed)}};
   }
   // Models stop before the loop that their answers are posted to.
   ~Evaluation() {

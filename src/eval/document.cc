@@ -39,9 +39,9 @@ Section head(const Report& report) {
     if (!value.empty()) out.table.rows.push_back({{std::move(name)}, {std::move(value)}});
   };
   row(s.kind, s.name);
-  row("model", s.model);
+  row("answered by", s.model);
   row("fingerprint", s.fingerprint);
-  row("thinking", s.thinking);
+  for (const auto& [name, value] : s.settings) row(name, value);
   row("started", s.started);
   row("weft", s.version);
   row("cases", fmt::format("{}, {} at once", report.cases.size(), s.parallel));

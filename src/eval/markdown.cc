@@ -4,16 +4,24 @@
 namespace weft::eval {
 namespace {
 
-// Text inside a table: what Markdown would read as structure or as HTML is escaped.
+bool is_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// Text inside a table: what Markdown would read as structure or as HTML is escaped. Not more, since
+// people read it on a terminal too: an underscore inside a word is one in CommonMark.
 std::string cell_text(std::string_view text) {
-  constexpr std::string_view kMarks = "\\`*_[]<>|#~&";
+  constexpr std::string_view kMarks = "\\`*[<|~&";
   std::string out;
-  for (const char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == '\n' || c == '\r' || c == '\t') {
       out += ' ';
       continue;
     }
-    if (kMarks.find(c) != std::string_view::npos) out += '\\';
+    const bool inside =
+        i > 0 && i + 1 < text.size() && is_word(text[i - 1]) && is_word(text[i + 1]);
+    if (kMarks.find(c) != std::string_view::npos || (c == '_' && !inside)) out += '\\';
     out += c;
   }
   return out;

@@ -86,10 +86,16 @@ void count_times(Report& report) {
 
 json::Object subject_json(const Report& report) {
   const Subject& s = report.subject;
-  return {{"kind", s.kind},         {"name", s.name},
-          {"model", s.model},       {"fingerprint", s.fingerprint},
-          {"thinking", s.thinking}, {"parallel", s.parallel},
-          {"started", s.started},   {"version", s.version}};
+  json::Object settings;
+  for (const auto& [name, value] : s.settings) settings[name] = value;
+  return {{"kind", s.kind},
+          {"name", s.name},
+          {"model", s.model},
+          {"fingerprint", s.fingerprint},
+          {"settings", std::move(settings)},
+          {"parallel", s.parallel},
+          {"started", s.started},
+          {"version", s.version}};
 }
 
 json::Object share_json(const ShareKey& key, const Share& share) {

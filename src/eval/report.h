@@ -25,7 +25,8 @@ struct Subject {
   std::string name;         // the model's, or the workflow's file
   std::string model;        // names of the models that answered, joined by ", "
   std::string fingerprint;  // of the model; empty: unknown
-  std::string thinking;     // "on", "off", "auto"; of a workflow empty
+  // What else the answers depend on, by name: system text, temperature, hash of the workflow, …
+  std::vector<std::pair<std::string, std::string>> settings;
   int64_t parallel = 1;     // cases at once
   std::string started;      // ISO 8601
   std::string version;      // of weft

@@ -180,6 +180,7 @@ TEST(Document, EscapesWhatOthersWrote) {
   Report report = small_report();
   report.cases[1].input = "<script>alert(1)</script> | **x**\n# y";
   report.fields[0].confusions[{"<b>|", "`q`"}] = 3;
+  report.fields[0].confusions[{"_a_", "card_lost"}] = 3;
   const auto floors = checked(R"({"measure": "category", "at_least": 0.9})");
   const Comparison comparison =
       compare(report, read_baseline(json::dump(to_json(report)), "r").value());
@@ -196,7 +197,8 @@ TEST(Document, EscapesWhatOthersWrote) {
     EXPECT_THAT(page, Not(HasSubstr(outside)));
   }
   const std::string text = markdown(document);
-  EXPECT_THAT(text, HasSubstr(R"(\<script\>alert(1)\</script\> \| \*\*x\*\* \# y)"));
+  EXPECT_THAT(text, HasSubstr(R"(\<script>alert(1)\</script> \| \*\*x\*\* # y)"));
+  EXPECT_THAT(text, HasSubstr(R"(| \_a\_ | card_lost | 3 |)"));
   EXPECT_THAT(text, HasSubstr("| category | 60.0 % (3 of 5; 23–88) |"));
 }
 
