@@ -204,7 +204,7 @@ class HttpStep final : public StepType {
   std::string_view name() const override { return "http"; }
   EffectClass effect(const json::Object& parameters, const workflow::Step& step) const override {
     if (is_reading(method_of(parameters))) return EffectClass::kPure;
-    return step.idempotency_key.empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
+    return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
   }
   Started start(StepContext context, StepDone done) const override {
     auto request = request_of(context, context.effect == EffectClass::kKeyed);

@@ -98,7 +98,7 @@ json::Object explain_step(const FoldedRun& run, const workflow::Step& step,
   }
   out["dependencies"] = std::move(dependencies);
   out["join"] = workflow::name(step.join);
-  if (!step.when.empty()) out["when"] = step.when;
+  if (!step.when().empty()) out["when"] = step.when();
   json::Array history;
   for (const Happening& happening : run.happenings) {
     const std::string_view path = happening.change.path;

@@ -55,7 +55,7 @@ Status check_step_types(const workflow::Workflow& workflow) {
     if (find_step_type(step.type) == nullptr) {
       return in_context(unknown_step_type(step.type), fmt::format("step '{}'", step.id));
     }
-    for (const workflow::Step& fallback : step.fallback) {
+    for (const workflow::Step& fallback : step.fallback()) {
       if (find_step_type(fallback.type) != nullptr) continue;
       return in_context(unknown_step_type(fallback.type),
                         fmt::format("fallback '{}'", fallback.id));

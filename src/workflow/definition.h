@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,17 +40,14 @@ struct Retry {
   int64_t attempt_timeout_us = 0;        // of one attempt; 0: only the step's timeout bounds it
 };
 
+struct StepExtras;
+
 struct Step {
   std::string id;                        // [a-z][a-z0-9_]{0,63}, unique, fallbacks included
   std::string type;                      // canonical name: "http", never "api_client"
   std::vector<uint32_t> dependencies;    // indices into Workflow::steps, as written, no duplicates
   json::Value parameters;                // an object; strings in it may hold {{ }}
-  std::string when;                      // exactly one {{ }}, or empty: always
-  json::Value for_each;                  // null: no loop; a list, or text that is one {{ }}
-  json::Value output_as;                 // null: as it is; else a template over the name `output`
-  std::string idempotency_key;           // a template, or empty: run/path
-  std::vector<Step> fallback;            // tried in order; without dependencies, loops or fallbacks
-  Retry retry;
+  std::shared_ptr<const StepExtras> extras;  // null: none of them; read through what follows
   int64_t timeout_us = kStepTimeoutUs;   // all attempts and pauses; 0: none
   uint32_t concurrency = 0;              // items of for_each at a time; 0: all
   int32_t priority = 0;                  // added to the run's for the step's claims
@@ -57,6 +55,25 @@ struct Step {
   OnError on_error = OnError::kFail;
   OnUnknown on_unknown = OnUnknown::kAsk;
   Place place;                           // of the step in its document
+
+  const std::string& when() const;
+  const json::Value& for_each() const;
+  const json::Value& output_as() const;
+  const std::string& idempotency_key() const;
+  const std::vector<Step>& fallback() const;
+  const Retry& retry() const;
+  StepExtras& edit();                    // while the step is built: its own extras
+};
+
+// What few steps have, apart from the rest: in a workflow of 100,000 steps these fields would take
+// 16 of 31 MB and be empty.
+struct StepExtras {
+  std::string when;                      // exactly one {{ }}, or empty: always
+  json::Value for_each;                  // null: no loop; a list, or text that is one {{ }}
+  json::Value output_as;                 // null: as it is; else a template over the name `output`
+  std::string idempotency_key;           // a template, or empty: run/path
+  std::vector<Step> fallback;            // tried in order; without dependencies, loops or fallbacks
+  Retry retry;                           // shared by all steps that have the document's default
 };
 
 struct WorkflowConfig {

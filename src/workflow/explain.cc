@@ -132,11 +132,11 @@ class Explanation {
   }
 
   void condition() {
-    if (step_.when.empty() || e_.phase == Phase::kIdle) return;
+    if (step_.when().empty() || e_.phase == Phase::kIdle) return;
     if (e_.phase == Phase::kDeciding) return say("Its condition is being evaluated.");
-    if (e_.end == StepStatus::kSkipped) return say("Its condition is false: {}", step_.when);
+    if (e_.end == StepStatus::kSkipped) return say("Its condition is false: {}", step_.when());
     if (e_.attempt > 0 || !own_.item_executions.empty()) {
-      say("Its condition is true: {}", step_.when);
+      say("Its condition is true: {}", step_.when());
     }
   }
 
@@ -155,7 +155,7 @@ class Explanation {
   void attempts() {
     if (e_.attempt == 0) return;
     const Step& runs = planner_.step(planner_.path(id_), e_.alternative);
-    say("Attempt {}; {} of at most {} failed{}.", e_.attempt, e_.failures, runs.retry.attempts,
+    say("Attempt {}; {} of at most {} failed{}.", e_.attempt, e_.failures, runs.retry().attempts,
         e_.alternative == 0 ? "" : fmt::format(" of fallback '{}'", runs.id));
   }
 

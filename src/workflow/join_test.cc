@@ -83,7 +83,7 @@ std::vector<Step> steps_for(std::string_view ends, Join join) {
   last.join = join;
   for (uint32_t i = 0; i < ends.size(); ++i) {
     steps.push_back(make_step("p" + std::to_string(i)));
-    if (ends[i] == 'S') steps.back().when = "{{ input.x }}";
+    if (ends[i] == 'S') steps.back().edit().when = "{{ input.x }}";
     last.dependencies.push_back(i);
   }
   steps.push_back(last);

@@ -30,7 +30,8 @@ class Loader {
   void read_workflow(Node root);
   void read_input(Fields& fields);
   void index_ids();
-  bool resolve_dependencies(uint32_t step);
+  bool resolve_dependencies(uint32_t step, Node node);
+  template <class Do> void each_step(Do&& do_with) const;
   bool check_cycles();
   void check_expressions(Node root, bool graph_is_sound);
 
@@ -38,9 +39,9 @@ class Loader {
   Problems warnings_;
   Reading reading_{problems_, warnings_};
   std::shared_ptr<Workflow> workflow_ = std::make_shared<Workflow>();
-  std::vector<Node> nodes_;  // of the steps, as Workflow::steps
-  Names::Ids ids_;           // views of Step::id
-  Names::Ids fallback_ids_;
+  Node steps_;  // the list in the document: its mappings are Workflow::steps
+  std::optional<StepIds> ids_;
+  Names::Fallbacks fallback_ids_;
 };
 
 bool Loader::is_native(Node root) {
@@ -97,15 +98,14 @@ void Loader::read_workflow(Node root) {
     return fields.wrong(steps, "steps", "a list of at least one step",
                         steps.is_mapping() ? "each step begins with a dash:   - id: classify" : "");
   }
+  steps_ = steps;
   w.steps.reserve(steps.size());
-  nodes_.reserve(steps.size());
   for (const Node node : steps) {
     if (!node.is_mapping()) {
       fields.wrong(node, "steps", "a mapping for each step");
       continue;
     }
     w.steps.push_back(reading_.read_step(node, defaults, false));
-    nodes_.push_back(node);
   }
 }
 
@@ -125,28 +125,37 @@ void Loader::read_input(Fields& fields) {
 
 // Every id once, those of fallbacks included.
 void Loader::index_ids() {
-  const auto take = [&](const Step& step, auto& into, uint32_t index) {
-    if (step.id.empty()) return;
-    const bool taken = ids_.contains(step.id) || fallback_ids_.contains(step.id);
-    if (!taken) {
-      into.emplace(step.id, index);
-      return;
-    }
+  const auto twice = [&](const Step& step) {
+    if (step.id.empty()) return;  // that is a problem of its own
     problems_.add("E0413", step.place, fmt::format("two steps are called {}", quoted(step.id)),
                   "ids are unique in a workflow, those of fallbacks included");
   };
   const auto& steps = workflow_->steps;
-  ids_.reserve(steps.size());
-  for (uint32_t i = 0; i < steps.size(); ++i) take(steps[i], ids_, i);
+  ids_.emplace(steps);
+  for (const uint32_t i : ids_->repeated()) twice(steps[i]);
   for (uint32_t i = 0; i < steps.size(); ++i) {
-    for (const Step& f : steps[i].fallback) take(f, fallback_ids_, i);
+    for (const Step& f : steps[i].fallback()) {
+      const bool fresh =
+          !f.id.empty() && !ids_->find(f.id) && fallback_ids_.emplace(f.id, i).second;
+      if (!fresh) twice(f);
+    }
   }
 }
 
+// do_with(index, node) for every step.
+template <class Do> void Loader::each_step(Do&& do_with) const {
+  if (!steps_.ok()) return;
+  uint32_t i = 0;
+  for (const Node node : steps_) {
+    if (node.is_mapping()) do_with(i++, node);
+  }
+  CHECK(i == workflow_->steps.size(), "{} of {} steps", i, workflow_->steps.size());
+}
+
 // Dependencies as indices. False if a name was wrong.
-bool Loader::resolve_dependencies(uint32_t step) {
+bool Loader::resolve_dependencies(uint32_t step, Node node) {
   Step& s = workflow_->steps[step];
-  const Node list = nodes_[step].find("dependencies");
+  const Node list = node.find("dependencies");
   if (!list.ok() || list.kind() == Kind::kNull) return true;
   const std::string what = fmt::format("step {}: dependencies", quoted(s.id, 64));
   if (!list.is_list()) {
@@ -162,9 +171,8 @@ bool Loader::resolve_dependencies(uint32_t step) {
       good = false;
       continue;
     }
-    const auto found = ids_.find(item.text());
-    if (found != ids_.end()) {
-      s.dependencies.push_back(found->second);
+    if (const auto found = ids_->find(item.text())) {
+      s.dependencies.push_back(*found);
       continue;
     }
     good = false;
@@ -214,8 +222,8 @@ bool Loader::check_cycles() {
 void Loader::check_expressions(Node root, bool graph_is_sound) {
   std::optional<Graph> graph;
   if (graph_is_sound) graph.emplace(workflow_->steps);
-  Names names(*workflow_, graph ? &*graph : nullptr, {ids_, fallback_ids_}, problems_);
-  for (uint32_t i = 0; i < nodes_.size(); ++i) names.check_step(i, nodes_[i]);
+  Names names(*workflow_, graph ? &*graph : nullptr, {*ids_, fallback_ids_}, problems_);
+  each_step([&](uint32_t i, Node node) { names.check_step(i, node); });
   if (const Node output = root.find("output"); output.ok()) names.check_output(output);
 }
 
@@ -227,10 +235,9 @@ Loaded Loader::load(std::string_view text) {
     Workflow& w = *workflow_;
     bool sound = true;
     index_ids();
-    for (uint32_t i = 0; i < w.steps.size(); ++i) sound = resolve_dependencies(i) && sound;
+    each_step([&](uint32_t i, Node node) { sound = resolve_dependencies(i, node) && sound; });
     sound = check_cycles() && sound;
     check_expressions(tree.root(), sound);
-    ids_ = {};
     w.canonical = tree.canonical();
     w.hash = sha256_hex(w.canonical);
   }

@@ -93,19 +93,19 @@ output: { a: "{{ steps.a }}" }
   EXPECT_EQ(a.type, "http");
   EXPECT_THAT(a.dependencies, ElementsAre(1U));
   EXPECT_EQ(a.concurrency, 4U);
-  EXPECT_EQ(a.retry.attempts, 5U);
-  EXPECT_EQ(a.retry.initial_us, 2 * kSecondUs) << "from defaults";
-  EXPECT_EQ(a.retry.max_us, 60 * kSecondUs);
-  EXPECT_EQ(a.retry.backoff, Backoff::kLinear);
-  EXPECT_FALSE(a.retry.jitter);
-  EXPECT_EQ(a.retry.attempt_timeout_us, 250'000);
+  EXPECT_EQ(a.retry().attempts, 5U);
+  EXPECT_EQ(a.retry().initial_us, 2 * kSecondUs) << "from defaults";
+  EXPECT_EQ(a.retry().max_us, 60 * kSecondUs);
+  EXPECT_EQ(a.retry().backoff, Backoff::kLinear);
+  EXPECT_FALSE(a.retry().jitter);
+  EXPECT_EQ(a.retry().attempt_timeout_us, 250'000);
   EXPECT_EQ(a.timeout_us, 5400 * kSecondUs);
   EXPECT_EQ(a.on_error, OnError::kContinue);
   EXPECT_EQ(a.join, Join::kAnyOk);
   EXPECT_EQ(a.on_unknown, OnUnknown::kFail);
   EXPECT_EQ(a.priority, -2);
-  EXPECT_EQ(a.fallback[0].retry.attempts, 3U);
-  EXPECT_EQ(a.fallback[0].timeout_us, 60 * kSecondUs);
+  EXPECT_EQ(a.fallback()[0].retry().attempts, 3U);
+  EXPECT_EQ(a.fallback()[0].timeout_us, 60 * kSecondUs);
   EXPECT_EQ(a.place.line, 14);
   EXPECT_EQ(w.steps[1].timeout_us, 0) << "waiting has no limit unless given";
   EXPECT_EQ(w.hash.size(), 64U);
@@ -350,7 +350,7 @@ TEST(Loader, HundredThousandSteps) {
   fmt::print("100,000 steps: {} MB of text, peak {} MB above the start\n", text.size() / 1'000'000,
              (peak - before) / 1'000);
 #if !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(peak - before, 100'000U);
+  EXPECT_LT(peak - before, 80'000U);  // the limit of the product is 100 MB
 #endif
 }
 

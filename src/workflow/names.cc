@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "workflow/catalog.h"
@@ -23,7 +24,7 @@ std::string dotted(const std::vector<std::string>& path, size_t count) {
 
 // The schema of what a step yields, if the document says it; else null.
 const json::Value* output_schema(const Step& step) {
-  if (!step.for_each.is_null() || !step.output_as.is_null() || !step.fallback.empty()) {
+  if (!step.for_each().is_null() || !step.output_as().is_null() || !step.fallback().empty()) {
     return nullptr;
   }
   if (step.type != "llm" && step.type != "agent") return nullptr;
@@ -32,6 +33,32 @@ const json::Value* output_schema(const Step& step) {
 }
 
 }  // namespace
+
+StepIds::StepIds(const std::vector<Step>& steps) : steps_(steps), sorted_(steps.size()) {
+  std::iota(sorted_.begin(), sorted_.end(), 0);
+  std::sort(sorted_.begin(), sorted_.end(), [&](uint32_t a, uint32_t b) {
+    const int order = steps[a].id.compare(steps[b].id);
+    return order != 0 ? order < 0 : a < b;
+  });
+}
+
+std::optional<uint32_t> StepIds::find(std::string_view id) const {
+  const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), id,
+                                   [&](uint32_t i, std::string_view x) {
+                                     return steps_[i].id < x;
+                                   });
+  if (at == sorted_.end() || steps_[*at].id != id) return std::nullopt;
+  return *at;
+}
+
+std::vector<uint32_t> StepIds::repeated() const {
+  std::vector<uint32_t> out;
+  for (size_t i = 1; i < sorted_.size(); ++i) {
+    if (steps_[sorted_[i]].id == steps_[sorted_[i - 1]].id) out.push_back(sorted_[i]);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
 
 void Names::check_step(uint32_t step, Node node) {
   const Step& definition = workflow_.steps[step];
@@ -46,15 +73,15 @@ void Names::check_step(uint32_t step, Node node) {
   if (!list.ok() || !list.is_list()) return;
   size_t i = 0;
   for (const Node item : list) {
-    if (!item.is_mapping() || i >= definition.fallback.size()) continue;
-    const Step& fallback = definition.fallback[i++];
+    if (!item.is_mapping() || i >= definition.fallback().size()) continue;
+    const Step& fallback = definition.fallback()[i++];
     check_alternative(step, item, fallback, fmt::format("fallback {}", quoted(fallback.id, 64)));
   }
 }
 
 void Names::check_alternative(uint32_t step, Node node, const Step& definition, std::string what) {
   const Step& owner = workflow_.steps[step];
-  const bool loop = !owner.for_each.is_null();
+  const bool loop = !owner.for_each().is_null();
   const StepType* type = find_step_type(definition.type);
   Scene scene{.where = "", .step = step, .attempt = type == nullptr || type->effects};
   if (const Node when = node.find("when"); when.ok() && when.is_text()) {
@@ -146,7 +173,7 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
   if (scene.item) roots.insert(roots.end(), {"item", "index"});
   if (scene.output) roots.emplace_back("output");
   std::string hint = name_hint(root, roots);
-  if (index_.steps.contains(root)) hint = fmt::format("the output of a step is steps.{}", root);
+  if (index_.steps.find(root)) hint = fmt::format("the output of a step is steps.{}", root);
   if (root == "item" || root == "index") hint = "item and index exist only in steps with for_each";
   if (workflow_.input_schema.is_object()) {
     const json::Value* properties = workflow_.input_schema.get_object().if_contains("properties");
@@ -177,7 +204,7 @@ void Names::check_step_name(Place place, const Scene& scene, const text::FreeNam
   if (name.path.size() < 2) return;  // steps[…] with a computed name: judged when it runs
   const std::string& id = name.path[1];
   const auto found = index_.steps.find(id);
-  if (found == index_.steps.end()) {
+  if (!found) {
     const auto fallback = index_.fallbacks.find(id);
     if (fallback != index_.fallbacks.end()) {
       const std::string& owner = workflow_.steps[fallback->second].id;
@@ -187,7 +214,7 @@ void Names::check_step_name(Place place, const Scene& scene, const text::FreeNam
     return unknown(place, scene, fmt::format("there is no step '{}'", id),
                    name_hint(id, near_steps(scene)));
   }
-  const uint32_t other = found->second;
+  const uint32_t other = *found;
   if (scene.step == other) {
     return unknown(place, scene, "a step cannot see its own output",
                    scene.output ? "here it is called output" : "");

@@ -9,6 +9,7 @@
 // against the `output` schema of its parameters.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,13 +23,26 @@
 
 namespace weft::workflow {
 
+// Steps by id: their indices in the order of their ids. 4 bytes a step, where a hash table of
+// 100,000 would take 5 MB.
+class StepIds {
+ public:
+  explicit StepIds(const std::vector<Step>& steps);
+  std::optional<uint32_t> find(std::string_view id) const;  // the first step that is called so
+  // Steps that are called as one before them, in document order.
+  std::vector<uint32_t> repeated() const;
+
+ private:
+  const std::vector<Step>& steps_;
+  std::vector<uint32_t> sorted_;
+};
+
 class Names {
  public:
-  // Id of a step -> its index; id of a fallback -> the step it belongs to.
-  using Ids = std::unordered_map<std::string_view, uint32_t>;
+  using Fallbacks = std::unordered_map<std::string_view, uint32_t>;  // id -> the step it is of
   struct Index {
-    const Ids& steps;
-    const Ids& fallbacks;
+    const StepIds& steps;
+    const Fallbacks& fallbacks;
   };
   // `graph` may be null (the dependencies are broken): then nothing is said about upstream.
   Names(const Workflow& workflow, const Graph* graph, const Index& index, Problems& problems)

@@ -14,8 +14,8 @@ namespace {
 // What a box says besides its id: "llm", "http · each", "set · if".
 std::string label(const Step& step) {
   std::string out = step.type;
-  if (!step.for_each.is_null()) out += " · each";
-  if (!step.when.empty()) out += " · if";
+  if (!step.for_each().is_null()) out += " · each";
+  if (!step.when().empty()) out += " · if";
   if (step.join != Join::kAllOk) out += fmt::format(" · {}", name(step.join));
   return out;
 }
@@ -44,7 +44,7 @@ std::string mermaid(const Workflow& workflow) {
   out = fmt::format("---\ntitle: \"{}\"\n---\n", escaped(title, "#quot;")) + out;
   for (const Step& step : workflow.steps) {
     out += fmt::format("  s_{0}[\"{0}<br/><small>{1}</small>\"]\n", step.id, label(step));
-    for (const Step& f : step.fallback) {
+    for (const Step& f : step.fallback()) {
       out += fmt::format("  s_{0}(\"{0}<br/><small>{1}</small>\")\n", f.id, label(f));
       out += fmt::format("  s_{} -. fallback .-> s_{}\n", step.id, f.id);
     }
@@ -65,7 +65,7 @@ std::string dot(const Workflow& workflow) {
   }
   for (const Step& step : workflow.steps) {
     out += fmt::format("  \"{0}\" [label=\"{0}\\n{1}\"];\n", step.id, label(step));
-    for (const Step& f : step.fallback) {
+    for (const Step& f : step.fallback()) {
       out += fmt::format("  \"{0}\" [label=\"{0}\\n{1}\", style=rounded];\n", f.id, label(f));
       out += fmt::format("  \"{}\" -> \"{}\" [style=dashed, label=\"fallback\"];\n", step.id, f.id);
     }
@@ -84,11 +84,11 @@ json::Value picture_json(const Workflow& workflow) {
   for (uint32_t i = 0; i < workflow.steps.size(); ++i) {
     const Step& step = workflow.steps[i];
     json::Object node{{"id", step.id}, {"type", step.type}, {"depth", graph.depth(i)}};
-    if (!step.when.empty()) node.emplace("when", step.when);
+    if (!step.when().empty()) node.emplace("when", step.when());
     if (step.join != Join::kAllOk) node.emplace("join", name(step.join));
-    if (!step.for_each.is_null()) node.emplace("for_each", step.for_each);
+    if (!step.for_each().is_null()) node.emplace("for_each", step.for_each());
     json::Array fallback;
-    for (const Step& f : step.fallback) {
+    for (const Step& f : step.fallback()) {
       fallback.push_back(json::Object{{"id", f.id}, {"type", f.type}});
     }
     if (!fallback.empty()) node.emplace("fallback", std::move(fallback));

@@ -69,7 +69,7 @@ TEST(Planner, TerminalStatesNeverChange) {
 
 TEST(Planner, RetriesWithBackoffThenFails) {
   Step a = make_step("a");
-  a.retry = {.attempts = 3, .backoff = Backoff::kExponential, .jitter = false};
+  a.edit().retry = {.attempts = 3, .backoff = Backoff::kExponential, .jitter = false};
   Bench run({a});
   run.started("a");
   run.fail("a");
@@ -91,11 +91,11 @@ TEST(Planner, RetriesWithBackoffThenFails) {
 
 TEST(Planner, NotRetryableAndTooLateFailAtOnce) {
   Step a = make_step("a");
-  a.retry.attempts = 9;
+  a.edit().retry.attempts = 9;
   Bench refused({a});
   refused.fail("a", 1, false);
   EXPECT_EQ(refused.status("a"), StepStatus::kFailed);
-  a.retry.initial_us = a.retry.max_us = 2 * kStepTimeoutUs;
+  a.edit().retry.initial_us = a.edit().retry.max_us = 2 * kStepTimeoutUs;
   Bench late({a});
   late.fail("a");
   EXPECT_EQ(late.status("a"), StepStatus::kFailed);
@@ -104,7 +104,7 @@ TEST(Planner, NotRetryableAndTooLateFailAtOnce) {
 TEST(Planner, StepTimeoutBoundsAllAttemptsAndAttemptTimeoutOne) {
   Step a = make_step("a");
   a.timeout_us = 10 * kSecondUs;
-  a.retry = {.attempts = 9, .backoff = Backoff::kFixed, .jitter = false,
+  a.edit().retry = {.attempts = 9, .backoff = Backoff::kFixed, .jitter = false,
              .attempt_timeout_us = 4 * kSecondUs};
   Bench run({a});
   run.started("a");
@@ -124,8 +124,8 @@ TEST(Planner, StepTimeoutBoundsAllAttemptsAndAttemptTimeoutOne) {
 
 TEST(Planner, FallbacksAreTriedInOrderAndGiveTheStepItsResult) {
   Step a = make_step("a");
-  a.fallback = {make_step("a2"), make_step("a3")};
-  a.fallback[0].when = "{{ input.x }}";
+  a.edit().fallback = {make_step("a2"), make_step("a3")};
+  a.edit().fallback[0].edit().when = "{{ input.x }}";
   Bench run({a, make_step("b", {0})});
   run.fail("a");
   EXPECT_EQ(run.said(), Strings{"decide a#1/1"});
@@ -140,8 +140,8 @@ TEST(Planner, FallbacksAreTriedInOrderAndGiveTheStepItsResult) {
 TEST(Planner, TimeoutLeadsToTheFallbackWithAClockOfItsOwn) {
   Step a = make_step("a");
   a.timeout_us = kSecondUs;
-  a.fallback = {make_step("a2")};
-  a.fallback[0].timeout_us = 5 * kSecondUs;
+  a.edit().fallback = {make_step("a2")};
+  a.edit().fallback[0].timeout_us = 5 * kSecondUs;
   Bench run({a});
   run.started("a");
   run.now_us += kSecondUs;
@@ -153,7 +153,7 @@ TEST(Planner, TimeoutLeadsToTheFallbackWithAClockOfItsOwn) {
 
 TEST(Planner, ConditionSkipsAndSkippedCountsAsOk) {
   Step a = make_step("a");
-  a.when = "{{ input.x }}";
+  a.edit().when = "{{ input.x }}";
   Bench run({a, make_step("b", {0})});
   EXPECT_EQ(run.said(), Strings{"decide a#0"});
   run.decide("a", false);
@@ -163,8 +163,8 @@ TEST(Planner, ConditionSkipsAndSkippedCountsAsOk) {
 
 TEST(Planner, ConditionThatCannotBeEvaluatedFailsTheStep) {
   Step a = make_step("a");
-  a.when = "{{ input.x }}";
-  a.fallback = {make_step("a2")};
+  a.edit().when = "{{ input.x }}";
+  a.edit().fallback = {make_step("a2")};
   Bench run({a});
   run.apply(DecisionFailed{"a", {"E0420", "no x", "", ""}});
   EXPECT_EQ(run.said(), Strings{"finish failed"});
@@ -172,7 +172,7 @@ TEST(Planner, ConditionThatCannotBeEvaluatedFailsTheStep) {
 
 TEST(Planner, LoopKeepsItemOrderAndConcurrency) {
   Step a = make_step("a");
-  a.for_each = "{{ input.list }}";
+  a.edit().for_each = "{{ input.list }}";
   a.concurrency = 2;
   Bench run({a, make_step("b", {0})});
   run.decide("a", true, json::Array{10, 20, 30});
@@ -189,7 +189,7 @@ TEST(Planner, LoopKeepsItemOrderAndConcurrency) {
 
 TEST(Planner, LoopItemFailureFailsTheStepOrLeavesNull) {
   Step a = make_step("a");
-  a.for_each = "{{ input.list }}";
+  a.edit().for_each = "{{ input.list }}";
   Bench strict({a});
   strict.decide("a", true, json::Array{1, 2});
   strict.fail("a[0]");
@@ -207,7 +207,7 @@ TEST(Planner, LoopItemFailureFailsTheStepOrLeavesNull) {
 
 TEST(Planner, EmptyLoopAndLoopTimeout) {
   Step a = make_step("a");
-  a.for_each = "{{ input.list }}";
+  a.edit().for_each = "{{ input.list }}";
   Bench empty({a});
   empty.decide("a", true, json::Array{});
   EXPECT_EQ(empty.said(), Strings{"finish succeeded"});
@@ -355,7 +355,7 @@ TEST(Planner, UnknownEffectAsksRetriesOrFails) {
 
 TEST(Planner, OutstandingAfterACrash) {
   Step retried = make_step("retried");
-  retried.retry = {.attempts = 2, .jitter = false};
+  retried.edit().retry = {.attempts = 2, .jitter = false};
   Bench run({retried, make_step("running"), make_step("ready")}, 60 * kSecondUs);
   run.fail("retried");
   run.started("running");

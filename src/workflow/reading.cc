@@ -165,7 +165,11 @@ StepDefaults Reading::read_defaults(Node node) {
   StepDefaults defaults;
   Fields fields(node, "defaults", problems_);
   if (!fields.ok()) return defaults;
-  defaults.retry = read_retry(fields.any("retry"), "defaults", defaults.retry);
+  if (const Node retry = fields.any("retry"); retry.ok()) {
+    StepExtras extras;
+    extras.retry = read_retry(retry, "defaults", {});
+    defaults.extras = std::make_shared<StepExtras>(std::move(extras));
+  }
   if (const auto us = fields.duration_us("timeout")) defaults.timeout_us = *us;
   fields.finish();
   return defaults;
@@ -208,7 +212,7 @@ Step Reading::read_step(Node node, const StepDefaults& defaults, bool is_fallbac
     check_id(id, fields.what(), false);
     if (id.is_text()) step.id = id.text();
   }
-  step.retry = defaults.retry;
+  step.extras = defaults.extras;
   read_type(fields, step);
   step.timeout_us = timeout_limits_waiting(step) ? 0 : defaults.timeout_us;
   read_parameters(fields, step);
@@ -225,8 +229,9 @@ Step Reading::read_step(Node node, const StepDefaults& defaults, bool is_fallbac
 void Reading::read_type(Fields& fields, Step& step) {
   const Node node = fields.required("type", "one of the step types");
   if (!node.ok()) return;
-  const std::vector<std::string> names = step_type_names();
-  if (!node.is_text()) return fields.wrong(node, "type", "one of " + join(names, ", "));
+  if (!node.is_text()) {
+    return fields.wrong(node, "type", "one of " + join(step_type_names(), ", "));
+  }
   const StepType* type = find_step_type(node.text());
   if (type != nullptr) {
     step.type = type->name;
@@ -234,7 +239,7 @@ void Reading::read_type(Fields& fields, Step& step) {
   }
   problems_.add("E0416", node.place(),
                 fmt::format("{}: unknown step type {}", fields.what(), quoted(node.text())),
-                name_hint(node.text(), names));
+                name_hint(node.text(), step_type_names()));
 }
 
 void Reading::read_parameters(Fields& fields, Step& step) {
@@ -294,16 +299,16 @@ void Reading::read_options(Fields& fields, Step& step) {
   if (const auto us = fields.duration_us("timeout")) step.timeout_us = *us;
   if (const Node when = fields.any("when"); when.ok()) {
     if (when.is_text()) {
-      step.when = when.text();
+      step.edit().when = when.text();
     } else {
       fields.wrong(when, "when", "a condition", "a condition is text: \"{{ input.x == 1 }}\"");
     }
   }
   if (const Node retry = fields.any("retry"); retry.ok()) {
-    step.retry = read_retry(retry, fields.what(), step.retry);
+    step.edit().retry = read_retry(retry, fields.what(), step.retry());
   }
-  if (const Node as = fields.any("output_as"); as.ok()) step.output_as = as.to_json();
-  if (auto key = fields.text("idempotency_key")) step.idempotency_key = std::move(*key);
+  if (const Node as = fields.any("output_as"); as.ok()) step.edit().output_as = as.to_json();
+  if (auto key = fields.text("idempotency_key")) step.edit().idempotency_key = std::move(*key);
   if (const auto w = fields.word("on_unknown", {"ask", "retry", "fail"})) {
     step.on_unknown = static_cast<OnUnknown>(*w);
   }
@@ -312,14 +317,14 @@ void Reading::read_options(Fields& fields, Step& step) {
 void Reading::read_loop(Fields& fields, Step& step) {
   if (const Node each = fields.any("for_each"); each.ok()) {
     if (each.is_list() || each.is_text()) {
-      step.for_each = each.to_json();
+      step.edit().for_each = each.to_json();
     } else {
       fields.wrong(each, "for_each", "a list, or one {{ }} that yields a list");
     }
   }
   if (const auto n = fields.integer("concurrency", 1, 100'000)) {
     step.concurrency = static_cast<uint32_t>(*n);
-    if (step.for_each.is_null()) {
+    if (step.for_each().is_null()) {
       problems_.add("E0412", fields.place(),
                     fmt::format("{}: concurrency without for_each", fields.what()),
                     "it limits how many items of a loop run at a time");
@@ -347,7 +352,7 @@ void Reading::read_fallbacks(Fields& fields, Step& step, const StepDefaults& def
       fields.wrong(item, "fallback", "a mapping for each step");
       continue;
     }
-    step.fallback.push_back(read_step(item, defaults, true));
+    step.edit().fallback.push_back(read_step(item, defaults, true));
   }
 }
 

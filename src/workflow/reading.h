@@ -16,7 +16,7 @@ namespace weft::workflow {
 
 // What `defaults` of the workflow sets for every step.
 struct StepDefaults {
-  Retry retry;
+  std::shared_ptr<const StepExtras> extras;  // null, or the retry that steps begin with
   int64_t timeout_us = kStepTimeoutUs;
 };
 

@@ -210,7 +210,7 @@ Result<bool> render_condition(const std::string& when, const text::Scope& scope,
 
 Result<json::Value> render_items(const Step& step, const text::Scope& scope,
                                  const Where& where) {
-  json::Value items = TRY(render_value(step.for_each, scope, where));
+  json::Value items = TRY(render_value(step.for_each(), scope, where));
   if (!items.is_array()) {
     return make_error("E0450", fmt::format("{}: expected a list, found {}", where.text(),
                                            json::kind_name(items)),
@@ -232,8 +232,8 @@ Result<StepDecided> decided(const RenderContext& context, std::string_view path,
   const RunScope scope(context, {.id = id, .step = &step});
   StepDecided out;
   out.path = path;
-  out.run = TRY(render_condition(step.when, scope, Where{.step = path, .what = "when"}));
-  if (out.run && alternative == 0 && !step.for_each.is_null()) {
+  out.run = TRY(render_condition(step.when(), scope, Where{.step = path, .what = "when"}));
+  if (out.run && alternative == 0 && !step.for_each().is_null()) {
     out.items = TRY(render_items(step, scope, Where{.step = path, .what = "for_each"}));
   }
   return out;
@@ -290,9 +290,9 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   out.parameters = std::move(parameters);
   out.idempotency_key = fmt::format("{}/{}", context.state.run, start.path);
   if (start.alternative > 0) out.idempotency_key += "/" + step.id;
-  if (!step.idempotency_key.empty()) {
+  if (!step.idempotency_key().empty()) {
     const Where where{.step = start.path, .what = "idempotency_key"};
-    const json::Value key = TRY(render_text(step.idempotency_key, scope, where));
+    const json::Value key = TRY(render_text(step.idempotency_key(), scope, where));
     out.idempotency_key = key.is_string() ? std::string(key.get_string()) : json::dump(key);
   }
   out.secrets_used = scope.secrets_used();
@@ -304,9 +304,9 @@ Result<json::Value> render_step_output(const RenderContext& context, std::string
   const auto id = context.planner.find(path);
   CHECK(id.has_value(), "'{}' is no path of this workflow", path);
   const Step& step = context.planner.step(path, alternative);
-  if (step.output_as.is_null()) return output;
+  if (step.output_as().is_null()) return output;
   const RunScope scope(context, {.id = id, .step = &step, .output = &output});
-  return render_value(step.output_as, scope, Where{.step = path, .what = "output_as"});
+  return render_value(step.output_as(), scope, Where{.step = path, .what = "output_as"});
 }
 
 Result<json::Value> render_run_output(const RenderContext& context) {

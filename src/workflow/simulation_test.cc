@@ -39,20 +39,20 @@ Step random_step(Random& random, uint32_t index) {
   step.join = static_cast<Join>(random.below(4));
   step.on_error = random.chance(20) ? OnError::kContinue : OnError::kFail;
   step.on_unknown = static_cast<OnUnknown>(random.below(3));
-  if (random.chance(25)) step.when = "{{ input.x }}";
+  if (random.chance(25)) step.edit().when = "{{ input.x }}";
   if (random.chance(20)) {
-    step.for_each = "{{ input.list }}";
+    step.edit().for_each = "{{ input.list }}";
     step.concurrency = random.below(4);
   }
-  step.retry.attempts = 1 + random.below(3);
-  step.retry.initial_us = 1 + random.below(3'000'000);
-  step.retry.attempt_timeout_us = random.chance(30) ? 1 + random.below(4'000'000) : 0;
+  step.edit().retry.attempts = 1 + random.below(3);
+  step.edit().retry.initial_us = 1 + random.below(3'000'000);
+  step.edit().retry.attempt_timeout_us = random.chance(30) ? 1 + random.below(4'000'000) : 0;
   step.timeout_us = random.chance(20) ? 0 : 1 + random.below(20'000'000);
   if (random.chance(10)) step.type = random.chance(50) ? "wait" : "approval";
   for (uint32_t f = 0; random.chance(25) && f < 2; ++f) {
-    step.fallback.push_back(make_step(step.id + "_f" + std::to_string(f)));
-    if (random.chance(50)) step.fallback.back().when = "{{ input.x }}";
-    step.fallback.back().timeout_us = 1 + random.below(20'000'000);
+    step.edit().fallback.push_back(make_step(step.id + "_f" + std::to_string(f)));
+    if (random.chance(50)) step.edit().fallback.back().edit().when = "{{ input.x }}";
+    step.edit().fallback.back().timeout_us = 1 + random.below(20'000'000);
   }
   return step;
 }
@@ -149,7 +149,7 @@ class Simulation {
     const bool yes = random_.chance(70);
     const Step& step = run_.planner.step(c.path, c.alternative);
     json::Value items;
-    if (yes && c.alternative == 0 && !step.for_each.is_null()) {
+    if (yes && c.alternative == 0 && !step.for_each().is_null()) {
       items = json::Array(random_.below(5), json::Value(1));
     }
     apply(StepDecided{c.path, yes, items});

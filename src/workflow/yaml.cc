@@ -170,6 +170,7 @@ class YamlBuilder final : public YAML::EventHandler {
   struct Open {
     uint32_t cell;
     uint32_t last = YamlTree::kNone;  // last child
+    uint32_t pairs = 0;               // of a mapping, so far
     bool key_next = false;            // a mapping: the next child is a key
     YAML::anchor_t anchor = 0;
     uint64_t values = 1;              // nodes in it so far, itself included, aliases expanded
@@ -205,7 +206,7 @@ class YamlBuilder final : public YAML::EventHandler {
   void check_depth(const YAML::Mark& mark, int height);
   void check_key(const YAML::Mark& mark, const YamlTree::Cell& cell);
   std::string_view view(const YamlTree::Cell& cell) const {
-    return std::string_view(tree_.text_).substr(cell.first, cell.count);
+    return tree_.stored(cell.first);
   }
 
   YamlTree& tree_;
@@ -267,7 +268,7 @@ void YamlBuilder::check_key(const YAML::Mark& mark, const YamlTree::Cell& cell) 
   const auto name = view(cell);
   bool twice = false;
   const YamlTree::Cell& mapping = tree_.cells_[parent.cell];
-  if (mapping.count < 8) {
+  if (parent.pairs < 8) {
     for (uint32_t at = mapping.first; at != YamlTree::kNone;) {
       twice = twice || view(tree_.cells_[at]) == name;
       at = tree_.cells_[tree_.cells_[at].next].next;
@@ -324,7 +325,7 @@ uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t 
     tree_.cells_[parent.last].next = index;
   }
   parent.last = index;
-  if (is_key || into.kind == Kind::kList) ++into.count;
+  if (is_key) ++parent.pairs;
   if (into.kind == Kind::kMapping) parent.key_next = !parent.key_next;
   if (!is_key) parent.values += values;
   parent.height = std::max(parent.height, height + 1);
@@ -335,16 +336,13 @@ void YamlBuilder::scalar(const YAML::Mark& mark, Kind kind, const std::string& v
                          YAML::anchor_t anchor) {
   YamlTree::Cell cell;
   cell.kind = kind;
-  cell.count = static_cast<uint32_t>(value.size());
   const bool is_key = !stack_.empty() && stack_.back().key_next;
   if (is_key) {  // the same few keys stand in every step
-    const auto [entry, fresh] =
-        interned_.try_emplace(value, static_cast<uint32_t>(tree_.text_.size()));
-    if (fresh) tree_.text_ += value;
+    const auto [entry, fresh] = interned_.try_emplace(value, 0);
+    if (fresh) entry->second = tree_.store(value);
     cell.first = entry->second;
   } else {
-    cell.first = static_cast<uint32_t>(tree_.text_.size());
-    tree_.text_ += value;
+    cell.first = tree_.store(value);
   }
   const uint32_t index = add(mark, cell, 1, 0);
   if (anchor != 0) anchors_[anchor] = {index, 1, 0};

@@ -21,7 +21,28 @@ Kind Node::kind() const {
 std::string_view Node::text() const {
   const Cell& cell = tree_->cells_[at_];
   CHECK(cell.kind != Kind::kList && cell.kind != Kind::kMapping);
-  return std::string_view(tree_->text_).substr(cell.first, cell.count);
+  return tree_->stored(cell.first);
+}
+
+// The length before the text instead of in the cell saves 3 bytes of 4 for most.
+uint32_t YamlTree::store(std::string_view text) {
+  const size_t at = text_.size();
+  CHECK(at + text.size() < kNone, "documents are bounded");
+  size_t rest = text.size();
+  for (; rest >= 0x80; rest >>= 7) text_ += static_cast<char>(rest | 0x80);
+  text_ += static_cast<char>(rest);
+  text_ += text;
+  return static_cast<uint32_t>(at);
+}
+
+std::string_view YamlTree::stored(uint32_t at) const {
+  size_t size = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<uint8_t>(text_[at++]);
+    size |= size_t{byte & 0x7fU} << shift;
+    if (byte < 0x80) break;
+  }
+  return std::string_view(text_).substr(at, size);
 }
 
 Place Node::place() const {
@@ -30,8 +51,9 @@ Place Node::place() const {
 }
 
 uint32_t Node::size() const {
-  CHECK(is_list() || is_mapping());
-  return tree_->cells_[at_].count;
+  uint32_t count = 0;
+  for (auto at = begin(); at != end(); ++at) ++count;
+  return count;
 }
 
 std::string Node::found() const {
