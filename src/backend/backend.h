@@ -27,6 +27,7 @@ enum class Thinking { kAuto, kOff, kOn };
 struct ChatRequest {
   std::string model = "default";  // a name, a directory in Hugging Face layout
   json::Array messages;           // {role, content, …} in OpenAI's form
+  json::Value output_schema;      // null: any text; else the model is told to answer in this form
   json::Array tools;              // OpenAI function definitions; empty = none
   Thinking thinking = Thinking::kAuto;
   std::optional<int64_t> thinking_budget_tokens;  // at most so many reasoning tokens

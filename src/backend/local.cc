@@ -50,6 +50,12 @@ bool may_think(const ChatRequest& request) {
 Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request) {
   chat::PromptRequest prompt;
   prompt.messages = TRY(chat::parse_messages(request.messages));
+  const bool said_in_words =
+      model.one_task && std::any_of(prompt.messages.begin(), prompt.messages.end(),
+                                    [](const chat::Message& m) { return m.role == "system"; });
+  if (!request.output_schema.is_null() && !said_in_words) {
+    chat::add_schema(prompt.messages, request.output_schema);
+  }
   prompt.tools = request.tools;
   if (!may_think(request)) {
     prompt.enable_thinking = false;

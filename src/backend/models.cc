@@ -10,6 +10,7 @@ namespace {
 
 Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const ModelsOptions& options) {
   auto out = std::make_shared<LoadedModel>();
+  out->one_task = source.empty();  // weft-mini
   model::ModelFiles files = source.empty() ? TRY(runtime::embedded_model_files())
                                            : model::ModelFiles(source);
   out->instance = TRY(runtime::ModelInstance::load(std::move(files), options.load));

@@ -36,6 +36,9 @@ struct LoadedModel {
   std::optional<chat::ChatTemplate> chat_template;  // absent: the checkpoint has none
   std::optional<chat::Dialect> dialect;             // absent with it
   std::string template_hash;                        // sha256 of its text, or empty
+  // It was trained on system texts that say the form in words: a schema behind them would lead it
+  // away from what it knows. Without a system text it gets the schema as any model does.
+  bool one_task = false;
 };
 
 class Models {

@@ -121,6 +121,20 @@ Result<std::vector<Message>> parse_messages(const json::Array& messages) {
   return out;
 }
 
+void add_schema(std::vector<Message>& messages, const json::Value& schema) {
+  const std::string line =
+      "Answer with JSON that matches this schema:\n" + json::dump(schema, {.spaces = true});
+  const auto system = std::find_if(messages.begin(), messages.end(),
+                                   [](const Message& m) { return m.role == "system"; });
+  if (system == messages.end()) {
+    Message message{.role = "system", .content = line};
+    messages.insert(messages.begin(), std::move(message));
+    return;
+  }
+  std::string content(trim(system->content.value_or("")));
+  system->content = content.empty() ? line : content + "\n\n" + line;
+}
+
 json::Value openai_form(const ToolCall& call) {
   json::Object function{{"name", call.name}, {"arguments", call.arguments}};
   json::Object out;

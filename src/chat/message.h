@@ -33,6 +33,10 @@ struct Message {
 // E0740 names the message ("messages[2].content") and what was expected.
 Result<std::vector<Message>> parse_messages(const json::Array& messages);
 
+// Tells the model which JSON it should write: at the end of the first system message, or in one of
+// its own. On one line, in the spelling of Python's json.dumps, which models know best.
+void add_schema(std::vector<Message>& messages, const json::Value& schema);
+
 // As templates read them; tool calls both wrapped in `function` and with `type`.
 json::Value template_form(const Message& message);
 // In OpenAI's form: {id, type, function: {name, arguments}}, arguments as a value.

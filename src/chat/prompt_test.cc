@@ -39,6 +39,24 @@ PromptRequest request_of(std::string_view messages) {
   return request;
 }
 
+TEST(Messages, TellTheSchemaAtTheEndOfTheSystemText) {
+  const json::Value schema = json::Object{{"type", "object"}, {"required", {"b", "a"}}};
+  const std::string line =
+      "Answer with JSON that matches this schema:\n{\"type\": \"object\", \"required\": "
+      "[\"b\", \"a\"]}";
+  PromptRequest alone = request_of(R"([{"role": "user", "content": "Hi"}])");
+  add_schema(alone.messages, schema);
+  ASSERT_EQ(alone.messages.size(), 2U);
+  EXPECT_EQ(alone.messages[0].role, "system");
+  EXPECT_EQ(alone.messages[0].content, line);
+  PromptRequest told = request_of(
+      R"([{"role": "system", "content": "Triage.\n"}, {"role": "user", "content": "Hi"}])");
+  add_schema(told.messages, schema);
+  ASSERT_EQ(told.messages.size(), 2U);
+  EXPECT_EQ(told.messages[0].content, "Triage.\n\n" + line);
+  EXPECT_EQ(told.messages[1].content, "Hi");
+}
+
 TEST(Prompt, SwitchesThinkingThroughTheTemplate) {
   const ChatTemplate chat = own_template();
   EXPECT_TRUE(chat.has_thinking_switch());

@@ -23,8 +23,6 @@ namespace {
 using backend::ChatRequest;
 using backend::ChatResult;
 
-constexpr std::string_view kSchemaLead = "\n\nAnswer with JSON that matches this schema:\n";
-
 uint64_t seed_of(const StepContext& context) {
   const Sha256 digest =
       sha256(fmt::format("{}\n{}\n{}\n{}", context.seed, context.path, context.alternative,
@@ -87,7 +85,7 @@ Result<std::optional<int64_t>> thinking_budget(const json::Object& parameters) {
   return fixed;
 }
 
-Result<json::Array> messages_of(const json::Object& parameters, const json::Value* output) {
+Result<json::Array> messages_of(const json::Object& parameters) {
   json::Array messages;
   if (const json::Value* given = parameters.if_contains("messages")) {
     if (!given->is_array()) {
@@ -95,15 +93,9 @@ Result<json::Array> messages_of(const json::Object& parameters, const json::Valu
     }
     messages = given->as_array();
   }
-  std::string system = TRY(text_parameter_or(parameters, "system", ""));
-  while (system.ends_with('\n')) system.pop_back();
-  // Whoever writes a system text says there what to answer; small models are best left with it.
-  if (output != nullptr && system.empty()) {
-    system = std::string(kSchemaLead) + json::dump(*output, {.spaces = true});
-  }
-  if (!system.empty()) {
-    messages.insert(messages.begin(),
-                    json::Object{{"role", "system"}, {"content", std::string(trim(system))}});
+  const std::string system = TRY(text_parameter_or(parameters, "system", ""));
+  if (const std::string_view text = trim(system); !text.empty()) {
+    messages.insert(messages.begin(), json::Object{{"role", "system"}, {"content", text}});
   }
   if (parameters.contains("prompt")) {
     messages.push_back(
@@ -150,7 +142,8 @@ Result<ChatRequest> request_of(const StepContext& context) {
   request.seed = seed_of(context);
   request.thinking = TRY(thinking_of(context));
   request.thinking_budget_tokens = TRY(thinking_budget(parameters));
-  request.messages = TRY(messages_of(parameters, parameters.if_contains("output")));
+  request.messages = TRY(messages_of(parameters));
+  if (const json::Value* output = parameters.if_contains("output")) request.output_schema = *output;
   TRY(add_sampling(parameters, request));
   return request;
 }
