@@ -91,6 +91,8 @@ MemoryPlan plan_memory(const ModelInstance& model, const EngineOptions& options)
   }
   const size_t wanted = left / KvCache::block_bytes(model.family->kv_shape());
   const int64_t useful = int64_t{out.sequences} * Scheduler::blocks_for(model.config.context);
+  CHECK(useful > 0, "a context of {} positions", model.config.context);
+  CHECK(useful <= INT32_MAX, "{} blocks", useful);
   out.blocks = static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, useful));
   CHECK(out.sequences > 0 && out.blocks > 0, "{} {}", out.sequences, out.blocks);
   return out;
@@ -202,6 +204,9 @@ void Engine::Impl::accept() {
 void Engine::Impl::start(Incoming in) {
   const SequenceId id = ++newest;
   CHECK(!in.request.prompt.empty() && in.tokens_max > 0);
+  CHECK(std::ssize(in.request.prompt) < in.tokens_max, "no room for an answer");
+  CHECK(in.tokens_max <= context(), "tokens_max={}", in.tokens_max);
+  CHECK(in.cancelled != nullptr);
   Sequence added;
   added.tokens = in.request.prompt;
   added.out.usage.prompt_tokens = static_cast<int>(in.request.prompt.size());
@@ -226,13 +231,16 @@ void Engine::Impl::run_model(const std::vector<Slice>& plan) {
   for (const Slice& slice : plan) {
     Sequence& sequence = sequences.at(slice.id);
     if (slice.begin == 0) sequence.started_ns = env.mono_ns();
+    CHECK(slice.count > 0 && slice.begin + slice.count <= context(), "sequence {}", slice.id);
     if (sequence.state < 0) sequence.state = states.take();  // as many as can be admitted
     batch.add(slice, sequence.tokens, scheduler.blocks(slice.id),
               states.run(sequence.state, slice.begin, slice.count));
     const int prompt = sequence.out.usage.prompt_tokens;
     stats.prompt_tokens += std::clamp(prompt - slice.begin, 0, slice.count);
   }
+  CHECK(batch.tokens.size() == batch.positions.size(), "a token without its position");
   const int width = model->family->hidden_size();
+  CHECK(width > 0);
   hidden.resize(batch.tokens.size() * static_cast<size_t>(width));
   model->family->forward(*ops, batch.view(), cache.view(),
                          {hidden.data(), static_cast<int64_t>(batch.tokens.size()), width});
@@ -241,6 +249,7 @@ void Engine::Impl::run_model(const std::vector<Slice>& plan) {
 // Only the last row of a sequence decides a token; the others are not worth a vocabulary.
 void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
   CHECK(plan.size() == batch.sequences.size());
+  CHECK(hidden.size() == batch.tokens.size() * static_cast<size_t>(model->family->hidden_size()));
   const auto width = static_cast<size_t>(model->family->hidden_size());
   wanted.clear();
   int64_t rows = 0;
@@ -261,6 +270,8 @@ void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
 void Engine::Impl::choose(SequenceId id, std::span<float> row) {
   Sequence& sequence = sequences.at(id);
   const Request& request = sequence.in.request;
+  CHECK(row.size() == static_cast<size_t>(model->config.vocab_size), "{} logits", row.size());
+  CHECK(std::ssize(sequence.tokens) < sequence.in.tokens_max, "sequence {} is full", id);
   bool masked = false;
   if (request.guide) {
     mask.allow_all();
@@ -291,6 +302,8 @@ bool Engine::Impl::take(SequenceId id, TokenId token, float logprob) {
   if (request.logprobs) sequence.out.logprobs.push_back(logprob);
   if (request.sampling.has_penalties()) sequence.history.add_generated(token);
   ++stats.generated_tokens;
+  CHECK(sequence.tokens.size() == sequence.in.request.prompt.size() + sequence.out.tokens.size());
+  CHECK(static_cast<int>(sequence.tokens.size()) <= sequence.in.tokens_max, "sequence {}", id);
   bool stop = std::ranges::find(request.stop_tokens, token) != request.stop_tokens.end();
   if (request.guide && request.guide->on_token(token) == grammar::Verdict::kStop) stop = true;
   if (request.on_token) request.on_token(token);  // after the guide, which may have split it
@@ -320,6 +333,8 @@ void Engine::Impl::finish(SequenceId id, Finish reason, std::optional<Error> err
   Sequence sequence = std::move(at->second);
   if (sequence.state >= 0) states.release(sequence.state);
   sequences.erase(at);
+  CHECK((reason == Finish::kError) == error.has_value(), "an error and its text");
+  CHECK(std::ssize(sequence.out.tokens) <= sequence.generated_max(), "sequence {}", id);
   const int64_t now = env.mono_ns();
   const int64_t started = sequence.started_ns != 0 ? sequence.started_ns : now;
   const int64_t first = sequence.first_token_ns != 0 ? sequence.first_token_ns : now;
@@ -338,6 +353,8 @@ void Engine::Impl::publish() {
   stats.waiting = scheduler.waiting();
   stats.blocks = pool.size();
   stats.blocks_used = pool.size() - pool.free();
+  CHECK(stats.running + stats.waiting == std::ssize(sequences), "a sequence is lost");
+  CHECK(!sequences.empty() || stats.blocks_used == 0, "{} blocks leak", stats.blocks_used);
   const std::scoped_lock lock(mutex);
   published = stats;
 }
@@ -352,6 +369,7 @@ Engine::~Engine() {
     impl_->stopping = true;
   }
   impl_->wake.notify_one();
+  CHECK(impl_->thread.get_id() != std::this_thread::get_id(), "an engine cannot end itself");
   impl_->thread.join();
 }
 

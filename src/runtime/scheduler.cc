@@ -39,6 +39,7 @@ void Scheduler::add(SequenceId id, int prompt, int tokens_max) {
 
 void Scheduler::append(SequenceId id) {
   Sequence& s = sequence(id);
+  CHECK(s.planned == 0, "sequence {} grows in the middle of a tick", id);
   CHECK(s.length < s.tokens_max, "sequence {} grows beyond its {} tokens", id, s.tokens_max);
   ++s.length;
 }
@@ -46,6 +47,7 @@ void Scheduler::append(SequenceId id) {
 void Scheduler::remove(SequenceId id) {
   Sequence& s = sequence(id);
   CHECK(s.planned == 0, "sequence {} is removed in the middle of a tick", id);
+  CHECK(s.admitted || (s.blocks.empty() && s.promised == 0), "sequence {} waits with blocks", id);
   for (const BlockId block : s.blocks) pool_.release(block);
   pool_.unreserve(s.promised);
   if (s.admitted) {
@@ -75,18 +77,23 @@ int Scheduler::grant(SequenceId id, int rows) {
   Sequence& s = sequence(id);
   CHECK(s.admitted, "sequence {} waits", id);
   const int granted = std::min(rows, s.pending());
+  CHECK(granted >= 0, "sequence {} computes more than it knows", id);
   s.planned += granted;
   while (static_cast<int>(s.blocks.size()) < blocks_for(s.computed + s.planned)) {
     CHECK(s.promised > 0, "sequence {}: blocks={}", id, s.blocks.size());
     s.blocks.push_back(pool_.take());
     --s.promised;
   }
+  CHECK(std::ssize(s.blocks) + s.promised == blocks_for(s.tokens_max), "sequence {}: blocks={}", id,
+        s.blocks.size());
   return granted;
 }
 
 std::vector<Slice> Scheduler::plan() {
   for (const auto& [id, s] : sequences_) CHECK(s.planned == 0, "sequence {}: no done()", id);
   admit();
+  CHECK(sequences_.size() == order_.size() + queue_.size(), "a sequence is in no queue, or in two");
+  CHECK(admitted() <= limits_.sequences_max, "admitted={}", admitted());
   // Every decoding sequence gets its row even beyond the budget: none may starve.
   int budget = limits_.tokens_per_tick;
   for (const SequenceId id : order_) {

@@ -15,6 +15,8 @@ using workflow::Command;
 
 void Executor::start_attempt(ActiveRun& run, const Command& command) {
   CHECK(!run.running.contains(command.path), "{} of run {} runs already", command.path, run.id);
+  CHECK(command.attempt > 0, "an attempt of {} without its number", command.path);
+  CHECK(run.claimed && run.driving, "attempts of {} begin in its turn", run.id);
   const workflow::Step& step = run.planner.step(command.path, command.alternative);
   const json::Object no_secrets;
   auto rendered =
@@ -47,6 +49,7 @@ void Executor::begin(ActiveRun& run, Running& running) {
   const std::string path = running.path;
   const uint32_t attempt = running.attempt;
   const bool announced = running.effect != EffectClass::kPure;
+  CHECK(running.type != nullptr && running.activity == nullptr, "{} begins twice", path);
   const StepType& type = *running.type;
   Started started = type.start(context_of(run, running), done_of(run, running));
   if (started.activity && !announced) {
@@ -72,6 +75,8 @@ void Executor::take(ActiveRun& run, const std::string& path, Started started) {
 void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outcome) {
   const std::string& path = running.path;
   const uint32_t attempt = running.attempt;
+  CHECK(!path.empty() && attempt > 0, "an attempt of nothing");
+  CHECK(!run.running.contains(path), "{} of {} is still under way", path, run.id);
   if (const auto* wait = std::get_if<StepWait>(&outcome)) {
     return apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us});
   }
@@ -103,6 +108,7 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
 }
 
 void Executor::add_ai_calls(ActiveRun& run, const Running& running, std::vector<AiCallRow> calls) {
+  CHECK(calls.empty() || running.attempt > 0, "evidence for no attempt of {}", running.path);
   for (uint32_t n = 0; n < calls.size(); ++n) {
     calls[n].path = running.path;
     calls[n].attempt = running.attempt;
@@ -116,6 +122,7 @@ void Executor::note_effect(ActiveRun& run, const Running& running, std::string s
                            std::string response) {
   if (running.effect == EffectClass::kPure) return;
   CHECK(!running.effect_key.empty(), "an effect of {} without a key", running.path);
+  CHECK(!state.empty() && running.attempt > 0, "an effect of {} in no state", running.path);
   run.change.effects.push_back({.key = effect_row_key(running),
                                 .path = running.path,
                                 .attempt = running.attempt,
@@ -125,6 +132,8 @@ void Executor::note_effect(ActiveRun& run, const Running& running, std::string s
 }
 
 void Executor::resume_attempt(ActiveRun& run, const Command& command) {
+  CHECK(!run.running.contains(command.path), "{} of {} runs already", command.path, run.id);
+  CHECK(command.attempt > 0, "an attempt of {} without its number", command.path);
   apply(run, workflow::AttemptResumed{command.path, command.attempt});
   const workflow::Step& step = run.planner.step(command.path, command.alternative);
   const json::Object no_secrets;
@@ -153,6 +162,10 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
   CHECK(id.has_value(), "{} of run {}", running.path, run.id);
   const workflow::Execution* execution = workflow::find_execution(run.state, *id);
   CHECK(execution != nullptr, "{} of run {}", running.path, run.id);
+  CHECK(execution->attempt == running.attempt, "{} of run {} is another attempt", running.path,
+        run.id);
+  CHECK(execution->alternative == running.alternative, "{} of run {} is another alternative",
+        running.path, run.id);
   StepContext context;
   context.run = run.id;
   context.path = running.path;
@@ -196,6 +209,8 @@ void Executor::on_done(const std::string& id, const std::string& path, uint32_t 
   if (run == nullptr || stopping_) return;
   const auto at = run->running.find(path);
   if (at == run->running.end() || at->second.attempt != attempt) return;  // stopped meanwhile
+  CHECK(at->second.activity != nullptr, "{} of {} answers without having begun", path, id);
+  CHECK(!run->driving, "answers come between turns");
   Running running = std::move(at->second);
   run->running.erase(at);
   finish_attempt(*run, std::move(running), std::move(outcome));

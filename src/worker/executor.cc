@@ -33,6 +33,7 @@ ActiveRun* Executor::find(const std::string& run) {
 // Runs of one definition share its planner, which nobody changes.
 std::shared_ptr<const workflow::Planner> Executor::planner_of(
     const std::shared_ptr<const workflow::Workflow>& definition) {
+  CHECK(definition != nullptr && !definition->hash.empty(), "a definition without its hash");
   std::weak_ptr<const workflow::Planner>& shared = planners_[definition->hash];
   auto planner = shared.lock();
   if (planner == nullptr) {
@@ -61,7 +62,8 @@ Result<std::string> Executor::submit(NewRun request) {
                              .priority = request.priority.value_or(definition.priority),
                              .created_us = journal_.now_us(),
                              .claimed = run.claimed};
-  runs_.emplace(run.id, std::move(owned));
+  const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
+  CHECK(fresh, "two runs are called {}", run.id);
   const std::string id = run.id;
   workflow::RunAccepted accepted;
   accepted.run = run.id;
@@ -87,6 +89,7 @@ Status Executor::cancel(const std::string& id, std::string by, std::string reaso
   if (run == nullptr) {
     return make_error("E0601", fmt::format("run {} is not active in this process", quoted(id)));
   }
+  CHECK(!run->driving, "cancel comes between turns");
   apply(*run, workflow::CancelRequested{std::move(by), std::move(reason)});
   drive(*run);
   return ok_status();
@@ -105,6 +108,7 @@ Status Executor::resolve_unknown(const std::string& id, workflow::UnknownResolve
                                            quoted(resolution.path)),
                       fmt::format("weft runs show {} lists its steps", id));
   }
+  CHECK(!run->driving, "a resolution comes between turns");
   apply(*run, std::move(resolution));
   drive(*run);
   return ok_status();
@@ -118,6 +122,8 @@ void Executor::apply(ActiveRun& run, EventBody body) {
   CHECK(decision.ok(), "{}", decision.error().text());
   Change& change = run.change;
   if (change.events.empty()) change.first_seq = run.next_seq;
+  CHECK(change.first_seq + std::ssize(change.events) == run.next_seq, "events of {} leave a gap",
+        run.id);
   std::string path(workflow::path(event));
   if (std::holds_alternative<workflow::AttemptSucceeded>(event.body) && !decision->stale) {
     run.output_seq[path] = run.next_seq;
@@ -125,6 +131,9 @@ void Executor::apply(ActiveRun& run, EventBody body) {
   change.events.push_back({std::string(workflow::kind(event)), std::move(path),
                            workflow::to_text(event), event.at_us});
   ++run.next_seq;
+  CHECK(run.state.sequence + 1 == static_cast<uint64_t>(run.next_seq),
+        "run {} has applied {} events and numbered {}", run.id, run.state.sequence,
+        run.next_seq - 1);
   note_changes(run, *decision);
   for (Command& command : decision->commands) {
     if (command.kind == Command::Kind::kTimer) {
@@ -144,6 +153,7 @@ void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) 
     notice.kind = change.path.empty() ? Notice::Kind::kRun : Notice::Kind::kStep;
     notice.status = change.path.empty() ? workflow::name(change.run) : workflow::name(change.step);
     notice.terminal = change.path.empty() ? terminal(change.run) : terminal(change.step);
+    CHECK(!notice.status.empty(), "a change of {} to nothing", run.id);
     run.notices.push_back(std::move(notice));
   }
 }
@@ -151,6 +161,7 @@ void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) 
 // Carries out commands until none is left or the run has had its turn, then hands the turn over.
 void Executor::drive(ActiveRun& run) {
   CHECK(!run.driving, "run {} is driven twice", run.id);
+  CHECK(run.claimed, "run {} belongs to somebody else", run.id);
   if (stopping_) return;
   run.driving = true;
   for (size_t i = 0; i < kTurnCommandsMax && !run.todo.empty(); ++i) {
@@ -159,6 +170,7 @@ void Executor::drive(ActiveRun& run) {
     carry_out(run, command);
   }
   run.driving = false;
+  CHECK(!terminal(run.state.status) || run.todo.empty(), "run {} has ended with work left", run.id);
   commit(run);
   if (!run.todo.empty()) {
     services_.loop.post([weak = weak_from_this(), id = run.id] {
@@ -172,6 +184,7 @@ void Executor::drive(ActiveRun& run) {
 }
 
 void Executor::carry_out(ActiveRun& run, const Command& command) {
+  CHECK(run.driving, "commands of {} outside its turn", run.id);
   switch (command.kind) {
     case Command::Kind::kDecide: {
       const json::Object no_secrets;
@@ -196,6 +209,8 @@ void Executor::finish_run(ActiveRun& run, const Command& command) {
     CHECK(terminal(run.state.status), "run {} ends {}", run.id, workflow::name(run.state.status));
     return;
   }
+  CHECK(run.state.unfinished == 0, "run {} has steps left", run.id);
+  CHECK(run.running.empty(), "run {} succeeds with attempts under way", run.id);
   const json::Object no_secrets;
   auto output = workflow::render_run_output({run.planner, run.state, no_secrets});
   workflow::RunFinished finished;
@@ -210,11 +225,13 @@ void Executor::finish_run(ActiveRun& run, const Command& command) {
 
 // Hands the turn to the journal. From here on it is decided; what it holds back waits for the disk.
 void Executor::commit(ActiveRun& run) {
+  CHECK(!run.driving, "a turn of {} is handed over before its end", run.id);
   Change change = std::exchange(run.change, Change());
   fill_rows(run, change);
   arm_timers(run, change);
   if (change.events.empty() && change.effects.empty() && change.timers.empty()) return;
-  run.last = journal_.append(std::move(change));
+  const Sequence before = std::exchange(run.last, journal_.append(std::move(change)));
+  CHECK(before < run.last, "changes of {} change places", run.id);
   for (Notice& notice : run.notices) notices_.emplace_back(std::move(notice), run.last);
   run.notices.clear();
   for (auto& [path, attempt] : run.effects_to_start) {
@@ -230,12 +247,15 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   change.state.deadline_us = state.deadline_us;
   change.state.started_us = state.started_us;
   change.state.finished_us = state.ended_us;
+  CHECK((state.ended_us != 0) == terminal(state.status), "run {} is {} since {}", run.id,
+        change.state.status, state.ended_us);
   if (state.failure) change.state.error = json::dump(workflow::to_json(*state.failure));
   for (const std::string& path : run.changed_steps) {
     const auto id = run.planner.find(path);
     CHECK(id.has_value(), "step {} of run {}", path, run.id);
     const workflow::Execution* execution = workflow::find_execution(state, *id);
     CHECK(execution != nullptr, "step {} of run {}", path, run.id);
+    CHECK((execution->ended_us != 0) == terminal(execution->end), "step {} of {}", path, run.id);
     StepRow row{.path = path, .attempt = execution->attempt};
     row.status = workflow::name(status(*execution));
     if (const auto at = run.running.find(path); at != run.running.end()) {
@@ -255,6 +275,8 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
 void Executor::forget(const std::string& id) {
   const auto found = runs_.find(id);
   CHECK(found != runs_.end() && !found->second->driving, "run {} cannot go now", id);
+  CHECK(found->second->notices.empty(), "run {} goes with things to tell", id);
+  CHECK(found->second->change.events.empty(), "run {} goes with events unwritten", id);
   for (auto& [key, timer] : found->second->timers) services_.loop.cancel(timer.id);
   const std::string definition = found->second->workflow->hash;
   runs_.erase(found);
@@ -273,6 +295,7 @@ void Executor::drop_run(const std::string& id) {
 }
 
 void Executor::handle(Written written) {
+  CHECK(written.durable.until() <= journal_.decided(), "durable before it is decided");
   if (stopping_) return;
   if (written.fenced) {
     // Runs still active, and runs that ended here but whose end was never written.
@@ -308,6 +331,7 @@ void Executor::release_held(const Durable& durable) {
   while (!effects_.empty() && durable.covers(effects_.front().until())) {
     const EffectStart start = std::move(effects_.front()).release(durable);
     effects_.pop_front();
+    CHECK(start.attempt > 0, "an effect of {} without its attempt", start.path);
     ActiveRun* run = find(start.run);
     if (run == nullptr) continue;
     const auto found = run->running.find(start.path);
@@ -318,6 +342,7 @@ void Executor::release_held(const Durable& durable) {
   while (!notices_.empty() && durable.covers(notices_.front().until())) {
     const Notice notice = std::move(notices_.front()).release(durable);
     notices_.pop_front();
+    CHECK(observer_ != nullptr && !notice.run.empty(), "news of nobody, or for nobody");
     observer_(notice);
   }
 }

@@ -29,6 +29,7 @@ const EffectRow* open_effect(const StoredRun& stored, const std::string& path, u
 Status Executor::adopt(const StoredRun& stored) {
   const std::string& id = stored.summary.id;
   CHECK(find(id) == nullptr, "run {} is active here already", id);
+  CHECK(!stopping_, "a run is taken over by a process that ends");
   FoldedRun folded = TRY(fold_run(stored));
   TRY(check_step_types(*folded.workflow));
   auto owned = std::make_unique<ActiveRun>(id, planner_of(folded.workflow));
@@ -44,6 +45,7 @@ Status Executor::adopt(const StoredRun& stored) {
   runs_.emplace(id, std::move(owned));
   if (observer_) observer_({.kind = Notice::Kind::kClaimed, .run = id});
   interrupt_running(run, stored);
+  CHECK(run.running.empty(), "what was cut off runs here");
   run.todo.clear();  // what they ordered is outstanding as well
   if (run.state.status == workflow::RunStatus::kQueued) {
     apply(run, workflow::RunStarted{});
@@ -72,6 +74,7 @@ void Executor::interrupt_running(ActiveRun& run, const StoredRun& stored) {
     }
   }
   for (auto& [path, attempt] : cut_off) {
+    CHECK(attempt > 0, "{} runs without an attempt", path);
     if (open_effect(stored, path, attempt) == nullptr) {
       apply(run, workflow::AttemptInterrupted{path, attempt});
       continue;

@@ -10,8 +10,24 @@ namespace weft::worker {
 
 using workflow::TimerKind;
 
+namespace {
+
+// An attempt that fails in the turn that starts it sets its deadline and ends in one decision.
+bool is_void(const ActiveRun& run, const workflow::Command& command) {
+  if (command.path.empty()) return terminal(run.state.status);
+  const auto id = run.planner.find(command.path);
+  CHECK(id.has_value(), "a timer of {}, which run {} has not", command.path, run.id);
+  const workflow::Execution* execution = workflow::find_execution(run.state, *id);
+  CHECK(execution != nullptr, "a timer of {}, which run {} has not", command.path, run.id);
+  return execution->phase == workflow::Phase::kEnded;
+}
+
+}  // namespace
+
 void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
   CHECK(command.at_us > 0, "a timer of {} at {}", command.path, command.at_us);
+  if (is_void(run, command)) return;
+  CHECK(command.path.empty() == (command.timer == TimerKind::kRunDeadline), "whose timer?");
   Timer& timer = run.timers[{command.path, command.timer}];
   services_.loop.cancel(timer.id);
   timer.id = 0;
@@ -42,10 +58,12 @@ void Executor::arm_timers(ActiveRun& run, Change& change) {
   }
   run.dropped_timers.clear();
   for (auto& [key, timer] : run.timers) {
+    CHECK(timer.at_us > 0, "a timer of {} at no time", key.first);
     if (timer.id != 0) continue;
     change.timers.push_back({key.first, std::string(workflow::name(key.second)), timer.at_us});
     timer.stored = true;
     const int64_t delay_us = std::max<int64_t>(0, timer.at_us - journal_.now_us());
+    CHECK(!terminal(run.state.status), "run {} has ended and waits", run.id);
     timer.id = services_.loop.after(delay_us, [weak = weak_from_this(), run = run.id, key = key] {
       if (const auto self = weak.lock()) self->on_timer(run, key);
     });
@@ -57,6 +75,7 @@ void Executor::on_timer(const std::string& id, const TimerKey& key) {
   if (run == nullptr || stopping_) return;
   const auto at = run->timers.find(key);
   CHECK(at != run->timers.end(), "a dropped timer of {} fired", id);
+  CHECK(at->second.id != 0 && !run->driving, "a timer of {} fired that was not armed", id);
   const int64_t early_us = at->second.at_us - journal_.now_us();
   if (early_us > 0) {  // the loop's clock runs a little ahead of the store's
     at->second.id = services_.loop.after(early_us, [weak = weak_from_this(), id, key] {

@@ -39,6 +39,26 @@ Use use(const Execution& e) {
   CHECK(false);
 }
 
+// What holds of an execution whenever its phase has changed. Both sides of each rule: what a phase
+// needs, and what the others must not have.
+void check_phase(const Execution& e) {
+  const bool failed = e.end == StepStatus::kFailed || e.end == StepStatus::kTimedOut;
+  CHECK((e.phase == Phase::kEnded) == terminal(e.end), "an end without its phase, or the reverse");
+  CHECK(e.ended_us == 0 || e.phase == Phase::kEnded, "ended at {}, but goes on", e.ended_us);
+  CHECK((e.phase == Phase::kSuspended) == (e.reason != WaitReason::kNone), "waits for what?");
+  CHECK(!e.woken || e.phase == Phase::kSuspended, "woken, but not asleep");
+  CHECK(e.wake_us == 0 || e.phase == Phase::kSuspended || e.phase == Phase::kRetrying,
+        "wakes at {} from nothing", e.wake_us);
+  CHECK(e.phase != Phase::kRetrying || e.wake_us > 0, "a retry without its time");
+  CHECK(!in_attempt(e) || e.attempt > 0, "an attempt without a number");
+  CHECK(e.failures <= e.attempt, "{} of {} attempts failed", e.failures, e.attempt);
+  CHECK(e.output.is_null() || e.end == StepStatus::kSucceeded, "only a success has an output");
+  CHECK(!e.tolerated || failed, "a tolerated failure without a failure");
+  CHECK(!failed || e.failure != nullptr, "a failure that says nothing");
+  CHECK(e.phase != Phase::kEnded || (e.deadline_us == 0 && e.attempt_deadline_us == 0),
+        "what has ended has no deadline");
+}
+
 }  // namespace
 
 Machine::Target Machine::target(ExecutionId id) {
@@ -47,13 +67,15 @@ Machine::Target Machine::target(ExecutionId id) {
   CHECK(id.item < static_cast<int64_t>(step.item_executions.size()));
   Target t{id, id.item < 0 ? &step.execution : &step.item_executions[id.item], nullptr, false};
   const Step& definition = workflow_.steps[id.step];
-  CHECK(t.execution->alternative <= definition.fallback.size());
+  CHECK(t.execution->alternative <= definition.fallback().size());
   t.step = t.execution->alternative == 0 ? &definition
-                                         : &definition.fallback[t.execution->alternative - 1];
+                                         : &definition.fallback()[t.execution->alternative - 1];
+  CHECK(id.item < 0 || !definition.for_each().is_null(), "'{}' has no items", definition.id);
   return t;
 }
 
 void Machine::count(const Target& t, int by) {
+  CHECK(by == 1 || by == -1);
   const Use used = use(*t.execution);
   if (used == Use::kNothing) return;
   const auto delta = static_cast<uint32_t>(by);  // wraps around for -1, as wanted
@@ -61,6 +83,8 @@ void Machine::count(const Target& t, int by) {
   if (t.id.item < 0) return;
   StepState& step = state_.steps[t.id.step];
   (used == Use::kBusy ? step.items_busy : step.items_suspended) += delta;
+  CHECK(step.items_busy <= step.item_executions.size(), "{} items busy", step.items_busy);
+  CHECK(step.items_suspended <= step.item_executions.size(), "{} wait", step.items_suspended);
 }
 
 // The caller has set the fields that belong to the new phase, except `reason` of kSuspended,
@@ -76,6 +100,7 @@ void Machine::set_phase(const Target& t, Phase phase, std::string why) {
   }
   if (phase != Phase::kSuspended && phase != Phase::kRetrying) e.wake_us = 0;
   count(t, +1);
+  check_phase(e);
   if (t.id.item >= 0) set_loop_clock(t.id.step);
   Change change;
   change.path = planner_.path(t.id);
@@ -97,6 +122,7 @@ void Machine::set_timer(TimerKind kind, std::string path, int64_t at_us) {
 
 void Machine::command(Command::Kind kind, const Target& t) {
   CHECK(kind != Command::Kind::kTimer && kind != Command::Kind::kFinish);
+  CHECK(t.execution->phase != Phase::kEnded || kind == Command::Kind::kStop, "it has ended");
   Command c;
   c.kind = kind;
   c.alternative = t.execution->alternative;
@@ -111,6 +137,7 @@ void Machine::command(Command::Kind kind, const Target& t) {
 void Machine::arrive(uint32_t step, uint32_t from) {
   StepState& s = state_.steps[step];
   const Execution& e = state_.steps[from].execution;
+  CHECK(step != from, "step {} waits for itself", step);
   CHECK(e.phase == Phase::kEnded);
   if (e.end == StepStatus::kSucceeded) {
     ++s.ok;
@@ -122,8 +149,10 @@ void Machine::arrive(uint32_t step, uint32_t from) {
     ++s.failed;
     if (s.first_failed == UINT32_MAX) s.first_failed = from;
   }
-  if (s.execution.phase != Phase::kIdle) return;  // decided before: any_ok, or the run was ended
   const auto predecessors = static_cast<uint32_t>(workflow_.steps[step].dependencies.size());
+  CHECK(s.ok + s.skipped + s.failed + s.cancelled <= predecessors, "a predecessor ended twice");
+  CHECK((s.failed > 0) == (s.first_failed != UINT32_MAX));
+  if (s.execution.phase != Phase::kIdle) return;  // decided before: any_ok, or the run was ended
   const Arrivals arrivals{s.ok, s.skipped, s.failed, s.cancelled};
   switch (judge(workflow_.steps[step].join, arrivals, predecessors)) {
     case Verdict::kWait:
@@ -144,7 +173,9 @@ void Machine::arrive(uint32_t step, uint32_t from) {
 void Machine::begin(uint32_t step) {
   const Target t = target({step});
   CHECK(t.execution->phase == Phase::kIdle);
-  if (t.step->when.empty() && t.step->for_each.is_null()) return start_attempt(t);
+  CHECK(t.execution->attempt == 0, "'{}' ran before it could", t.step->id);
+  CHECK(t.execution->alternative == 0, "a fallback before its step");
+  if (t.step->when().empty() && t.step->for_each().is_null()) return start_attempt(t);
   set_phase(t, Phase::kDeciding);
   command(Command::Kind::kDecide, t);
 }
@@ -153,6 +184,9 @@ void Machine::begin(uint32_t step) {
 
 void Machine::start_attempt(const Target& t, std::string why) {
   Execution& e = *t.execution;
+  CHECK(e.phase != Phase::kEnded && e.phase != Phase::kLooping, "no attempt can follow");
+  CHECK(e.attempt < UINT32_MAX, "attempts are counted in 32 bits");
+  CHECK(e.paused_us == 0, "an attempt starts with its clock running");
   ++e.attempt;
   e.attempt_deadline_us = 0;
   set_phase(t, Phase::kStarting, std::move(why));
@@ -163,14 +197,15 @@ void Machine::start_attempt(const Target& t, std::string why) {
 void Machine::note_start(const Target& t) {
   Execution& e = *t.execution;
   CHECK(e.phase == Phase::kStarting);
+  CHECK(e.attempt > 0 && e.attempt_deadline_us == 0, "attempt {} started before", e.attempt);
   if (e.started_us == 0) e.started_us = now_us_;
   const bool own_clock = t.id.item < 0 || e.alternative > 0;
   if (own_clock && e.deadline_us == 0 && t.step->timeout_us > 0) {
     e.deadline_us = deadline_us(now_us_, t.step->timeout_us);
     set_timer(TimerKind::kStepDeadline, planner_.path(t.id), e.deadline_us);
   }
-  if (t.step->retry.attempt_timeout_us > 0) {
-    e.attempt_deadline_us = deadline_us(now_us_, t.step->retry.attempt_timeout_us);
+  if (t.step->retry().attempt_timeout_us > 0) {
+    e.attempt_deadline_us = deadline_us(now_us_, t.step->retry().attempt_timeout_us);
     set_timer(TimerKind::kAttemptDeadline, planner_.path(t.id), e.attempt_deadline_us);
   }
 }
@@ -178,12 +213,15 @@ void Machine::note_start(const Target& t) {
 std::shared_ptr<const Failure> Machine::failure_at(const Target& t, const Failure& failure) const {
   auto copy = std::make_shared<Failure>(failure);
   if (copy->step.empty()) copy->step = planner_.path(t.id);
+  CHECK(!copy->step.empty(), "a failure of nobody");
   return copy;
 }
 
 void Machine::attempt_failed(const Target& t, const AttemptFailed& event) {
   Execution& e = *t.execution;
-  const Retry& retry = t.step->retry;
+  CHECK(in_attempt(e) || e.phase == Phase::kUnknown, "no attempt was under way");
+  CHECK(e.paused_us == 0, "an attempt ends with its clock running");
+  const Retry& retry = t.step->retry();
   ++e.failures;
   e.failure = failure_at(t, event.failure);
   if (!event.retryable || e.failures >= retry.attempts) {
@@ -210,7 +248,10 @@ void Machine::attempt_failed(const Target& t, const AttemptFailed& event) {
 void Machine::alternative_failed(const Target& t, StepStatus end_status) {
   Execution& e = *t.execution;
   const Step& definition = workflow_.steps[t.id.step];
-  if (e.alternative == definition.fallback.size()) return end(t, end_status);
+  CHECK(end_status == StepStatus::kFailed || end_status == StepStatus::kTimedOut);
+  CHECK(e.phase != Phase::kEnded && e.phase != Phase::kLooping);
+  CHECK(e.failure != nullptr, "'{}' failed without a word", definition.id);
+  if (e.alternative == definition.fallback().size()) return end(t, end_status);
   ++e.alternative;
   e.failures = 0;
   e.deadline_us = 0;
@@ -218,12 +259,14 @@ void Machine::alternative_failed(const Target& t, StepStatus end_status) {
   e.paused_us = 0;
   const Target next = target(t.id);
   std::string why = fmt::format("fallback '{}'", next.step->id);
-  if (next.step->when.empty()) return start_attempt(next, std::move(why));
+  if (next.step->when().empty()) return start_attempt(next, std::move(why));
   set_phase(next, Phase::kDeciding, std::move(why));
   command(Command::Kind::kDecide, next);
 }
 
 void Machine::succeed(const Target& t, json::Value output) {
+  CHECK(t.execution->phase != Phase::kEnded, "terminal states never change");
+  CHECK(t.execution->output.is_null(), "an output before the success");
   t.execution->output = std::move(output);
   t.execution->failure = nullptr;
   end(t, StepStatus::kSucceeded);
@@ -242,6 +285,7 @@ void Machine::end(const Target& t, StepStatus end_status, std::string why) {
   if (t.id.item >= 0) return item_ended(t);
   state_.steps[t.id.step].ended_sequence = state_.sequence + 1;
   CHECK(state_.unfinished > 0);
+  CHECK(ended_.size() < state_.steps.size(), "every step ends once");
   --state_.unfinished;
   ended_.push_back(t.id.step);
 }
@@ -251,6 +295,10 @@ void Machine::end(const Target& t, StepStatus end_status, std::string why) {
 // While an execution waits for a person, a signal or a time, its clock stands still, unless its
 // timeout is the limit of that very waiting.
 void Machine::pause(const Target& t) {
+  const Phase phase = t.execution->phase;
+  CHECK(phase == Phase::kSuspended || phase == Phase::kUnknown || phase == Phase::kLooping,
+        "the clock stands still only for who waits");
+  CHECK(now_us_ >= t.execution->paused_us);
   if (timeout_limits_waiting(*t.step) || t.execution->paused_us != 0) return;
   t.execution->paused_us = now_us_;
 }
@@ -273,6 +321,8 @@ void Machine::resume(const Target& t) {
 
 void Machine::set_loop_clock(uint32_t step) {
   const StepState& s = state_.steps[step];
+  CHECK(!s.item_executions.empty(), "step {} is no loop", step);
+  CHECK(s.items_busy + s.items_suspended <= s.item_executions.size());
   const Target loop = target({step});
   if (s.execution.phase != Phase::kLooping) return;
   if (s.items_busy == 0 && s.items_suspended > 0) {
@@ -285,6 +335,7 @@ void Machine::set_loop_clock(uint32_t step) {
 void Machine::set_run_clock() {
   if (state_.status == RunStatus::kQueued || terminal(state_.status)) return;
   const bool still = state_.busy == 0 && state_.suspended > 0;
+  CHECK((state_.paused_us != 0) == (state_.status == RunStatus::kWaiting), "a clock stands still");
   if (still == (state_.paused_us != 0)) return;
   if (still) {
     state_.paused_us = now_us_;
@@ -305,6 +356,8 @@ void Machine::set_run_clock() {
 void Machine::begin_loop(const Target& t, json::Array items) {
   StepState& s = state_.steps[t.id.step];
   CHECK(t.id.item < 0 && s.item_executions.empty());
+  CHECK(s.items_started == 0 && s.items_ended == 0, "a loop begins once");
+  CHECK(t.execution->alternative == 0, "fallbacks have no loops");
   t.execution->started_us = now_us_;
   if (items.empty()) return succeed(t, json::Array{});
   s.items = std::move(items);
@@ -320,6 +373,9 @@ void Machine::begin_loop(const Target& t, json::Array items) {
 void Machine::start_items(uint32_t step) {
   StepState& s = state_.steps[step];
   const uint32_t limit = workflow_.steps[step].concurrency;
+  CHECK(s.execution.phase == Phase::kLooping, "items of a loop that does not run");
+  CHECK(s.items_ended <= s.items_started, "{} of {} items ended", s.items_ended, s.items_started);
+  CHECK(s.items_started <= s.item_executions.size());
   while (s.items_started < s.item_executions.size() &&
          (limit == 0 || s.items_started - s.items_ended < limit)) {
     const int64_t item = s.items_started++;
@@ -332,6 +388,8 @@ void Machine::start_items(uint32_t step) {
 void Machine::item_ended(const Target& t) {
   StepState& s = state_.steps[t.id.step];
   const Execution& item = *t.execution;
+  CHECK(t.id.item >= 0 && item.phase == Phase::kEnded);
+  CHECK(s.items_ended < s.item_executions.size(), "every item ends once");
   ++s.items_ended;
   if (s.execution.phase != Phase::kLooping) return;  // the loop has ended and takes them along
   const bool failed = item.end == StepStatus::kFailed || item.end == StepStatus::kTimedOut;
@@ -352,6 +410,7 @@ void Machine::item_ended(const Target& t) {
 void Machine::end_items(uint32_t step, StepStatus end_status, const std::string& why) {
   StepState& s = state_.steps[step];
   CHECK(s.execution.phase == Phase::kEnded);
+  CHECK(terminal(end_status) && end_status != StepStatus::kSucceeded);
   for (size_t i = 0; i < s.item_executions.size(); ++i) {
     const Target t = target({step, static_cast<int64_t>(i)});
     if (t.execution->phase == Phase::kEnded) continue;

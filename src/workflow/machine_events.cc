@@ -41,6 +41,7 @@ Result<Machine::Target> Machine::target(std::string_view path, uint32_t attempt)
     return misfit(fmt::format("attempt {} of '{}' was never started", attempt, path));
   }
   t.stale = t.stale || attempt < t.execution->attempt;
+  CHECK(t.execution->attempt >= attempt && t.step != nullptr);
   return t;
 }
 
@@ -53,6 +54,8 @@ Status Machine::on(const RunAccepted& event) {
     return misfit(fmt::format("expected definition {}, found {}", workflow_.hash,
                               event.definition));
   }
+  CHECK(state_.steps.empty() && state_.sequence == 0, "a new run has a past");
+  CHECK(state_.unfinished == 0 && state_.busy == 0 && state_.suspended == 0);
   state_.run = event.run;
   state_.definition = event.definition;
   state_.input = event.input;
@@ -75,6 +78,8 @@ Status Machine::on(const RunStarted&) {
   }
   state_.started_us = now_us_;
   state_.deadline_us = deadline_us(now_us_, state_.timeout_us);
+  CHECK(state_.unfinished == workflow_.steps.size(), "steps ended before the run began");
+  CHECK(state_.busy == 0 && state_.suspended == 0, "steps began before the run");
   change_run(RunStatus::kRunning, "");
   if (state_.deadline_us != 0) set_timer(TimerKind::kRunDeadline, "", state_.deadline_us);
   for (uint32_t i = 0; i < workflow_.steps.size(); ++i) {
@@ -105,6 +110,9 @@ Status Machine::on(const RunFinished& event) {
   if (state_.run.empty() || state_.unfinished > 0) {
     return misfit(fmt::format("run_finished with {} steps left", state_.unfinished));
   }
+  CHECK(state_.busy == 0, "{} executions run on", state_.busy);
+  CHECK(state_.suspended == 0, "{} executions wait on", state_.suspended);
+  CHECK(state_.failure == nullptr, "a failed run is terminal");
   state_.ended_us = now_us_;
   if (event.ok) {
     state_.output = event.output;
@@ -124,8 +132,9 @@ Status Machine::on(const StepDecided& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.id.item < 0 || t.execution->alternative > 0, "an item decides for itself");
   const bool fallback = t.execution->alternative > 0;
-  const bool loop = !fallback && !t.step->for_each.is_null();
+  const bool loop = !fallback && !t.step->for_each().is_null();
   if (event.run && loop != event.items.is_array()) {
     return misfit(fmt::format("'{}' {} items", event.path, loop ? "needs" : "has no"));
   }
@@ -147,6 +156,7 @@ Status Machine::on(const DecisionFailed& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.id.item < 0 || t.execution->alternative > 0, "an item decides for itself");
   t.execution->failure = failure_at(t, event.failure);
   // Nobody knows whether the step should run: then its fallbacks should not, either.
   if (t.execution->alternative == 0) {
@@ -163,6 +173,7 @@ Status Machine::on(const AttemptStarted& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   note_start(t);
   set_phase(t, Phase::kRunning);
   return ok_status();
@@ -175,6 +186,7 @@ Status Machine::on(const AttemptSucceeded& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   if (t.execution->started_us == 0) t.execution->started_us = now_us_;
   succeed(t, event.output);
   return ok_status();
@@ -186,6 +198,7 @@ Status Machine::on(const AttemptFailed& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   resume(t);
   attempt_failed(t, event);
   return ok_status();
@@ -199,6 +212,7 @@ Status Machine::on(const AttemptWaiting& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(e.attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   if (e.phase == Phase::kStarting) note_start(t);
   // By way of kRunning, because the count of a suspended execution depends on its reason.
   if (e.phase == Phase::kSuspended) {
@@ -220,6 +234,7 @@ Status Machine::on(const AttemptResumed& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   resume(t);
   set_phase(t, Phase::kRunning);
   return ok_status();
@@ -231,6 +246,7 @@ Status Machine::on(const AttemptInterrupted& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   resume(t);
   start_attempt(t, "its process ended");
   return ok_status();
@@ -242,6 +258,7 @@ Status Machine::on(const AttemptUnknown& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
   t.execution->failure = failure_at(t, event.failure);
   resume(t);
   switch (t.step->on_unknown) {
@@ -265,6 +282,8 @@ Status Machine::on(const UnknownResolved& event) {
     decision_.stale = true;
     return ok_status();
   }
+  CHECK(t.execution->attempt > 0, "nothing of '{}' can be unknown", event.path);
+  CHECK(t.execution->end == StepStatus::kPending);
   resume(t);
   switch (event.resolution) {
     case UnknownResolved::Resolution::kRetry:
@@ -311,7 +330,7 @@ Status Machine::on(const TimerFired& event) {
       AttemptFailed failed;
       failed.failure.code = "timeout";
       failed.failure.message =
-          "the attempt did not end within " + duration_text(t.step->retry.attempt_timeout_us);
+          "the attempt did not end within " + duration_text(t.step->retry().attempt_timeout_us);
       attempt_failed(t, failed);
       break;
     }
@@ -335,6 +354,7 @@ Status Machine::on(const TimerFired& event) {
 void Machine::step_deadline(const Target& t) {
   Execution& e = *t.execution;
   CHECK(e.phase != Phase::kEnded);
+  CHECK(e.paused_us == 0 && e.deadline_us <= now_us_, "the deadline has not come");
   if (t.step->type == "approval" && e.phase == Phase::kSuspended) {
     e.deadline_us = 0;  // once; what follows is the business of the step type (on_timeout)
     command(Command::Kind::kResume, t);
@@ -355,6 +375,8 @@ void Machine::step_deadline(const Target& t) {
 // The terminal write comes first: the run has ended before anything that still runs is stopped,
 // and nothing that it says later counts.
 void Machine::end_everything(RunStatus run, const Failure& failure) {
+  CHECK(run == RunStatus::kCancelled || run == RunStatus::kTimedOut);
+  CHECK(!terminal(state_.status), "terminal states never change");
   const auto shared = std::make_shared<Failure>(failure);
   for (uint32_t i = 0; i < state_.steps.size(); ++i) {
     const Target t = target({i});
@@ -369,6 +391,9 @@ void Machine::end_everything(RunStatus run, const Failure& failure) {
     end_items(i, how, failure.message);
   }
   ended_.clear();  // no successor is left to hear of it
+  CHECK(state_.unfinished == 0, "{} steps survived the end", state_.unfinished);
+  CHECK(state_.busy == 0, "{} executions survived the end", state_.busy);
+  CHECK(state_.suspended == 0, "{} waits survived the end", state_.suspended);
   state_.failure = shared;
   state_.ended_us = now_us_;
   change_run(run, failure.message);
@@ -381,6 +406,7 @@ void Machine::end_everything(RunStatus run, const Failure& failure) {
 void Machine::change_run(RunStatus status, std::string why) {
   CHECK(!terminal(state_.status), "terminal states never change");
   state_.status = status;
+  CHECK(!terminal(status) || state_.unfinished == 0, "a run ends after its steps");
   if (terminal(status)) state_.paused_us = 0;
   Change change;
   change.run = status;
@@ -390,6 +416,8 @@ void Machine::change_run(RunStatus status, std::string why) {
 
 // Whether the failure of a step leaves the run's outcome alone.
 bool Machine::forgiven(uint32_t step) const {
+  CHECK(state_.steps[step].execution.phase == Phase::kEnded);
+  CHECK(state_.steps[step].execution.failure != nullptr, "only failures are forgiven");
   if (state_.steps[step].execution.tolerated) return true;
   for (const uint32_t s : planner_.graph().successors(step)) {
     if (workflow_.steps[s].join != Join::kAnyOk) continue;
@@ -400,7 +428,9 @@ bool Machine::forgiven(uint32_t step) const {
 }
 
 void Machine::conclude_run() {
-  CHECK(state_.unfinished == 0 && state_.busy == 0 && state_.suspended == 0);
+  CHECK(state_.unfinished == 0, "{} steps are left", state_.unfinished);
+  CHECK(state_.busy == 0, "{} executions run on", state_.busy);
+  CHECK(state_.suspended == 0, "{} executions wait on", state_.suspended);
   uint64_t first = UINT64_MAX;
   std::shared_ptr<const Failure> failure;
   for (uint32_t i = 0; i < state_.steps.size(); ++i) {
@@ -430,6 +460,14 @@ Decision Machine::finish() {
   }
   if (had_unfinished && state_.unfinished == 0) conclude_run();
   set_run_clock();
+  // What holds between any two events.
+  CHECK(state_.unfinished <= state_.steps.size(), "{} steps are left", state_.unfinished);
+  CHECK(state_.unfinished > 0 || state_.busy == 0, "{} executions run on", state_.busy);
+  CHECK(!terminal(state_.status) || state_.paused_us == 0, "the clock of an ended run");
+  CHECK(state_.status != RunStatus::kWaiting || state_.suspended > 0, "waits for nothing");
+  CHECK(state_.status != RunStatus::kWaiting || state_.busy == 0, "waits although it runs");
+  CHECK(state_.failure == nullptr || terminal(state_.status), "a failure of a run that goes on");
+  CHECK(state_.output.is_null() || state_.status == RunStatus::kSucceeded);
   return std::move(decision_);
 }
 

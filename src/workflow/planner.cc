@@ -13,6 +13,7 @@ namespace weft::workflow {
 Planner::Planner(std::shared_ptr<const Workflow> workflow)
     : workflow_(std::move(workflow)), graph_(workflow_->steps) {
   CHECK(!workflow_->steps.empty(), "a workflow has at least one step");
+  CHECK(graph_.size() == workflow_->steps.size());
   index_.reserve(workflow_->steps.size());
   for (uint32_t i = 0; i < workflow_->steps.size(); ++i) {
     const bool fresh = index_.emplace(workflow_->steps[i].id, i).second;
@@ -27,12 +28,15 @@ Result<Decision> Planner::apply(State& state, const Event& event) const {
                                   event.at_us, state.now_us),
                       "events of a run carry the time of the store, which does not go back");
   }
+  CHECK(state.steps.empty() || state.steps.size() == workflow_->steps.size(), "another workflow");
   Machine machine(*this, state, event.at_us);
   Status done = std::visit([&](const auto& body) { return machine.on(body); }, event.body);
   if (!done.ok()) return in_context(std::move(done).error(), kind(event));
   Decision decision = machine.finish();
   state.now_us = event.at_us;
   ++state.sequence;
+  CHECK(!state.run.empty(), "an event was applied to no run");
+  CHECK(!decision.stale || decision.commands.empty(), "what came too late changes nothing");
   return decision;
 }
 
@@ -51,11 +55,14 @@ std::optional<ExecutionId> Planner::find(std::string_view path) const {
   const auto found = index_.find(path.substr(0, bracket));
   if (found == index_.end()) return std::nullopt;
   id.step = found->second;
+  CHECK(id.step < workflow_->steps.size());
+  CHECK(id.item >= -1);
   return id;
 }
 
 std::string Planner::path(ExecutionId id) const {
   CHECK(id.step < workflow_->steps.size());
+  CHECK(id.item >= -1, "item {}", id.item);
   const std::string& step = workflow_->steps[id.step].id;
   return id.item < 0 ? step : fmt::format("{}[{}]", step, id.item);
 }
@@ -64,11 +71,12 @@ const Step& Planner::step(std::string_view path, uint16_t alternative) const {
   const auto id = find(path);
   CHECK(id.has_value(), "'{}' is no path of this workflow", path);
   const Step& step = workflow_->steps[id->step];
-  CHECK(alternative <= step.fallback.size());
-  return alternative == 0 ? step : step.fallback[alternative - 1];
+  CHECK(alternative <= step.fallback().size());
+  return alternative == 0 ? step : step.fallback()[alternative - 1];
 }
 
 const Execution* find_execution(const State& state, ExecutionId id) {
+  CHECK(id.item >= -1, "item {}", id.item);
   if (id.step >= state.steps.size()) return nullptr;
   const StepState& step = state.steps[id.step];
   if (id.item < 0) return &step.execution;
@@ -86,6 +94,8 @@ class Outstanding {
   void add(ExecutionId id, const Execution& e) {
     if (e.phase == Phase::kEnded || e.phase == Phase::kIdle) return;
     const std::string path = planner_.path(id);
+    CHECK(!terminal(e.end), "{} goes on after its end", path);
+    CHECK(e.phase != Phase::kRetrying || e.wake_us > 0, "{} retries at no time", path);
     if (e.deadline_us != 0 && e.paused_us == 0) {
       timer(TimerKind::kStepDeadline, path, e.deadline_us);
     }
@@ -111,6 +121,8 @@ class Outstanding {
   }
 
   void timer(TimerKind kind, const std::string& path, int64_t at_us) {
+    CHECK(at_us > 0, "a timer of {} at {}", path, at_us);
+    CHECK(path.empty() == (kind == TimerKind::kRunDeadline), "whose timer?");
     Command c;
     c.kind = Command::Kind::kTimer;
     c.timer = kind;

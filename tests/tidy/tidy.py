@@ -34,6 +34,16 @@ MAY_INCLUDE = {
     "server": "base obs net schema workflow security chat backend worker",
     "cli": " ".join(m for layer in LAYERS for m in layer if m != "cli"),
 }
+# CHECKs a function, on average: the core states its invariants. What is reached may not fall.
+CHECK_FLOORS = {
+    "planner": (2.0, ["src/workflow/planner.cc", "src/workflow/machine.cc",
+                      "src/workflow/machine_events.cc"]),
+    "executor": (1.6, ["src/worker/executor.cc", "src/worker/attempts.cc",
+                       "src/worker/timers.cc", "src/worker/recovery.cc"]),
+    "KV cache and scheduler": (2.0, ["src/runtime/block_pool.cc", "src/runtime/kv_cache.cc",
+                                     "src/runtime/scheduler.cc"]),
+    "engine": (0.9, ["src/runtime/engine.cc"]),
+}
 FUNCTION_LINES_MAX = 70
 NAMED_LIMITS = {"main": 80, "forward": 60, "tick": 30}
 FILE_LINES_MAX = 600
@@ -246,6 +256,16 @@ def rule_sizes(tree):
                 yield path, line, f"function {name} has {count} lines, at most {limit}"
 
 
+def rule_check_floors(tree):
+    for part, (floor, paths) in CHECK_FLOORS.items():
+        texts = [tree.text[path] for path in paths if path in tree.text]
+        functions = sum(1 for text in texts for _ in functions_of(text))
+        checks = sum(len(re.findall(r"\bCHECK\(", text)) for text in texts)
+        if functions and checks < floor * functions:
+            yield paths[0], 1, f"the {part} has {checks} CHECKs in {functions} functions, at least " \
+                               f"{floor} each: say what must hold before and after"
+
+
 def rule_heads(tree):
     for path, text in tree.sources(*CODE):
         lines = text.split("\n")
@@ -401,7 +421,7 @@ def check_objects(build):
 
 
 def density(tree):
-    """CHECKs a function and comment share by module; information only, there is no floor yet."""
+    """CHECKs a function and comment share by module; information only (floors: CHECK_FLOORS)."""
     rows = {}
     for path, text in tree.sources("src/"):
         if is_test(path):

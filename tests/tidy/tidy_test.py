@@ -46,6 +46,12 @@ class Rules(unittest.TestCase):
         text = 'int f(int a) {\n  auto g = [] { return "}"; };\n  if (a) {\n  }\n  return 1;\n}\n'
         self.assertEqual(list(tidy.functions_of(text)), [("f", 1, 6)])
 
+    def test_check_floors(self):
+        function = "int f(int a) {\n  return a;\n}\n"
+        stated = "int f(int a) {\n  CHECK(a > 0);\n  CHECK(a < 9);\n  return a;\n}\n"
+        path = "src/workflow/planner.cc"
+        self.check(tidy.rule_check_floors, {path: stated + function}, {path: stated + stated})
+
     def test_heads(self):
         self.check(tidy.rule_heads, {"src/base/a.h": "#pragma once\n"},
                    {"src/base/a.h": HEAD + "//\n// What\n// it is.\n#pragma once\n"})
