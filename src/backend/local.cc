@@ -158,6 +158,8 @@ chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& requ
   return options;
 }
 
+// What only the backend can know. Whether the prompt fits the context is the engine's to say, which
+// knows its cache; what a sampler accepts is the sampler's.
 Status check_request(const LoadedModel& model, const ChatRequest& request) {
   if (!model.chat_template || !model.dialect || !model.instance->tokenizer) {
     return make_error("E0711",
@@ -244,6 +246,9 @@ std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks 
   return call;
 }
 
+// Loading a model takes seconds and rendering a long prompt milliseconds: neither may stand on the
+// caller's thread, which is the loop of all runs. One thread, in order of arrival, so that two
+// first users of a model wait for one load.
 void LocalBackend::prepare_calls() {
   for (;;) {
     std::function<void(bool)> job;

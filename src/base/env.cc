@@ -18,6 +18,7 @@ class RealEnv final : public Env {
  public:
   int64_t wall_us() override { return read(CLOCK_REALTIME) / 1000; }
   int64_t mono_ns() override { return read(CLOCK_MONOTONIC); }
+  // A signal shortens nanosleep: what is left is slept as well.
   void sleep_us(int64_t us) override {
     timespec left{us / 1'000'000, (us % 1'000'000) * 1000};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
@@ -63,6 +64,9 @@ void SimEnv::advance_us(int64_t us) {
   mono_ns_ += us * 1000;
 }
 
+// 48 bits of milliseconds, then 80 random ones, as in a ULID: ids sort by time, so that rows that
+// are written together lie together in an index. Crockford's alphabet without i, l, o and u, for
+// people who read ids aloud.
 std::string new_id(Env& env, std::string_view prefix) {
   constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
   std::array<uint8_t, 16> bytes{};

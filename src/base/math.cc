@@ -11,6 +11,7 @@
 namespace weft::math {
 namespace {
 
+// ln 2 in two parts (Cody and Waite): k ln 2 loses no bit of x although k is up to 1074.
 constexpr double kLn2High = 0x1.62e42fefa0000p-1;  // 38 bits: exact times any exponent
 constexpr double kLn2Low = 0x1.cf79abc9e3b3ap-40;
 
@@ -33,10 +34,13 @@ constexpr double kHalfPi[] = {0x1.921fb50000000p+0, 0x1.110b460000000p-26, 0x1.1
 
 }  // namespace
 
+// Series instead of the tables of a fast libm: these run for tables of angles and for tests, a few
+// thousand times a model, and what counts is that every machine gets the same bits. No fused
+// multiply-add either (-ffp-contract=off), which would round once where others round twice.
 double exp(double x) {
   if (std::isnan(x)) return x;
   if (x > 709.782712893384) return std::numeric_limits<double>::infinity();
-  if (x < -745.2) return 0.0;
+  if (x < -745.2) return 0.0;  // below half of the smallest denormal
   // x = k ln 2 + r, |r| <= 0.35; e^r by its series up to r^14 / 14! (below 1e-17 relative).
   const double k = nearest_integer(x * 1.4426950408889634);
   const double r = (x - k * kLn2High) - k * kLn2Low;
@@ -48,6 +52,8 @@ double exp(double x) {
   return sum * power_of_two(half) * power_of_two(exponent - half);
 }
 
+// The artanh series needs half the terms of ln(1 + t), since s is smaller than t and only odd
+// powers stand in it.
 double log(double x) {
   CHECK(x > 0 && x <= std::numeric_limits<double>::max(), "log({})", x);
   int shift = 0;
@@ -71,6 +77,8 @@ double log(double x) {
   return e * kLn2High + (2.0 * s + (2.0 * s * sum + e * kLn2Low));
 }
 
+// x = k pi/2 + r, |r| <= pi/4; the quarter k mod 4 says which series, and with which sign. The
+// bound on x is what the parts of pi/2 can carry; positions times frequencies stay far below it.
 SinCos sin_cos(double x) {
   CHECK(std::abs(x) <= 0x1p28, "sin_cos({})", x);
   const double k = nearest_integer(x * 0.6366197723675814);

@@ -73,6 +73,8 @@ FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
 }
 FlushDenormals::~FlushDenormals() { _mm_setcsr(saved_); }
 
+// "QUOTA PERIOD" in microseconds; "max" is no limit. Rounded down: with two and a half cores a
+// third thread would only stand in the way of the barrier that all threads of a pass wait at.
 int cores_of_quota(std::string_view text) {
   int64_t quota = 0;
   int64_t period = 0;
@@ -84,6 +86,8 @@ int cores_of_quota(std::string_view text) {
   return static_cast<int>(std::clamp<int64_t>(quota / period, 1, 4096));
 }
 
+// Not std::thread::hardware_concurrency(): it knows the affinity of the process, but in a container
+// it sees the machine, and 64 threads on two granted cores spin away each other's time.
 int usable_cores() {
   cpu_set_t set;
   int cores = 1;
@@ -100,6 +104,7 @@ ThreadPool::ThreadPool(int threads) : threads_(threads) {
   }
 }
 
+// The workers wait for a change of round_: an empty round with stop_ set is how they learn the end.
 ThreadPool::~ThreadPool() {
   stop_.store(true, std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);

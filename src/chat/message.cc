@@ -11,12 +11,15 @@
 namespace weft::chat {
 namespace {
 
+// Places are paths into the request ("messages[2].tool_calls[0].function"): a client sees many
+// messages and one error.
 Error wrong(const std::string& where, std::string_view expected, const json::Value& found) {
   return make_error(
       "E0740", fmt::format("{} should be {}, found {}", where, expected, json::kind_name(found)));
 }
 
-// A text, a list of text parts, or null.
+// A text, a list of text parts, or null. Parts become lines: templates print the content as one
+// text, and two parts that ran together would read as one sentence.
 Result<std::optional<std::string>> content_of(const json::Value& value, const std::string& where) {
   if (value.is_null()) return std::optional<std::string>();
   if (value.is_string()) return std::optional<std::string>(std::string(value.get_string()));
@@ -49,6 +52,8 @@ Result<std::string> text_field(const json::Object& object, std::string_view fiel
   return std::string(value->get_string());
 }
 
+// Both forms that clients send: {id, type, function: {name, arguments}} and the bare {name,
+// arguments}. The id stays what it was, for the answer names it.
 Result<ToolCall> tool_call_of(const json::Value& value, const std::string& where) {
   if (!value.is_object()) return wrong(where, "an object", value);
   const json::Object* call = &value.get_object();
@@ -66,7 +71,8 @@ Result<ToolCall> tool_call_of(const json::Value& value, const std::string& where
   if (arguments == nullptr) {
     out.arguments = json::Object();
   } else if (arguments->is_string()) {
-    // OpenAI's form has JSON inside a string; templates want the value.
+    // OpenAI's form has JSON inside a string; templates want the value. Text that is no JSON is
+    // what a model once wrote: it goes back to the model as it was, not as an error.
     auto parsed = json::parse(arguments->get_string());
     out.arguments = parsed.ok() ? std::move(parsed).value() : *arguments;
   } else {

@@ -27,7 +27,8 @@ size_t trailing_newlines(std::string_view text) {
   return last == std::string_view::npos ? text.size() : text.size() - last - 1;
 }
 
-// The longest end of `text` that could still become one of `stops`.
+// The longest end of `text` that could still become one of `stops`: so much is held back from
+// whoever reads along. Quadratic in the length of a stop text, of which there are few and short.
 size_t possible_stop(std::string_view text, const std::vector<std::string>& stops) {
   size_t longest = 0;
   for (const std::string& stop : stops) {
@@ -38,7 +39,8 @@ size_t possible_stop(std::string_view text, const std::vector<std::string>& stop
   return longest;
 }
 
-// Whether JSON text ends inside a string: then a marker that follows is part of the string.
+// Whether JSON text ends inside a string: then a marker that follows is part of the string. Quotes
+// and backslashes decide that alone, so no parser has to survive half a document.
 bool inside_json_string(std::string_view text) {
   bool inside = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -50,7 +52,9 @@ bool inside_json_string(std::string_view text) {
   return inside;
 }
 
-// Whether bytes end in the middle of a UTF-8 character.
+// Whether bytes end in the middle of a UTF-8 character: its first byte says how many follow
+// (110xxxxx one, 1110xxxx two, 11110xxx three), and fewer are there. A closing text forced between
+// them would tear the character apart.
 bool inside_character(std::string_view bytes) {
   for (size_t back = 1; back <= 3 && back <= bytes.size(); ++back) {
     const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
@@ -93,7 +97,9 @@ Turn::Turn(text::Tokenizer tokenizer, Dialect dialect, std::span<const TokenId> 
   start_from(prompt);
 }
 
-// The last marker of the prompt's last turn says where the model stands.
+// The last marker of the prompt's last turn says where the model stands: templates open the
+// reasoning block themselves, or open and close it, or leave it to the model. Reading the rendered
+// tokens covers all three; asking the template's options would need to know every template.
 void Turn::start_from(std::span<const TokenId> prompt) {
   if (!dialect_.think_open) return;
   for (auto id = prompt.rbegin(); id != prompt.rend(); ++id) {

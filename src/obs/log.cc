@@ -23,6 +23,8 @@ spdlog::level::level_enum level_of(Level level) {
   return spdlog::level::off;
 }
 
+// Warnings and worse until somebody configures more: a library that is silent about trouble hides
+// it, one that chats spoils the output of commands.
 struct Log {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;

@@ -20,6 +20,8 @@ Status in_range(std::string_view name, double value, double low, double high) {
                                          value));
 }
 
+// -inf, not a very small number: exp(-inf) is exactly 0, so that no temperature and no penalty can
+// bring a forbidden token back.
 void apply_mask(const SampleInput& input) {
   if (input.mask == nullptr) return;
   CHECK(input.mask->size() == input.logits.size(), "mask of {} for {} logits",
@@ -29,6 +31,9 @@ void apply_mask(const SampleInput& input) {
   }
 }
 
+// Over the tokens seen so far, each with its count c among the generated ones:
+//   repetition (Keskar et al., "CTRL", 2019):  z <- z / r where z > 0, else z r; of the prompt too
+//   presence, frequency (OpenAI's API):        z <- z - (presence + frequency c) where c > 0
 void apply_penalties(const Sampling& sampling, const SampleInput& input) {
   if (!sampling.has_penalties()) return;
   CHECK(input.history != nullptr, "penalties without history");
@@ -41,7 +46,9 @@ void apply_penalties(const Sampling& sampling, const SampleInput& input) {
   }
 }
 
-// Keeps the fewest leading candidates (sorted) whose sum reaches p of all of them.
+// Keeps the fewest leading candidates (sorted) whose sum reaches p of all of them: nucleus sampling
+// (Holtzman et al., 2019). Of what top_k left, as the families' own generation code does; in
+// double, because thousands of small floats would add up to less than they are.
 void cut_top_p(std::vector<TokenId>& candidates, std::span<const float> probability, double p) {
   double total = 0;
   for (const TokenId id : candidates) total += probability[static_cast<size_t>(id)];
@@ -57,6 +64,10 @@ void cut_top_p(std::vector<TokenId>& candidates, std::span<const float> probabil
 
 }  // namespace
 
+// Ten rounds of two 32 x 32 -> 64 bit products whose halves change places; the key grows by the
+// golden ratio and sqrt(3) - 1, in 32 bits. Counter-based, because a draw has to follow from (seed,
+// choice, position) alone: with a generator that has a state, the text would depend on how often
+// it had been asked before, and with that on batches, retries and crashes.
 PhiloxCounter philox(PhiloxCounter counter, uint64_t key) {
   auto k0 = static_cast<uint32_t>(key);
   auto k1 = static_cast<uint32_t>(key >> 32);
@@ -75,6 +86,7 @@ double uniform_at(uint64_t seed, uint32_t choice, int64_t position) {
   const auto at = static_cast<uint64_t>(position);
   const PhiloxCounter out = philox(
       {{static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), choice, 0}}, seed);
+  // The upper 53 bits are the mantissa: every value k / 2^53 is equally likely, 1 never comes.
   const uint64_t bits = uint64_t{out.words[0]} << 32 | out.words[1];
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }

@@ -27,7 +27,9 @@ int64_t strip_bytes_of(WeightType type, int64_t columns) {
   return (bytes + 63) / 64 * 64;  // every strip begins on a cache line
 }
 
-// Where column `k` of row `row` lies inside its strip of values.
+// Where column `k` of row `row` lies inside its strip of values: by group, in it by fours of
+// columns, in those by row. Four neighbouring columns of a row are what one lane of a dot-product
+// instruction takes (VPDPBUSD: four bytes into one 32-bit sum), 16 rows fill 512 bits.
 int64_t q8_at(int64_t row, int64_t k) {
   return k / kGroup * (kGroup * kStripRows) + k % kGroup / 4 * 64 + row % kStripRows * 4 + k % 4;
 }
@@ -84,6 +86,7 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   matrix_.columns_ = columns;
   matrix_.strip_bytes_ = strip_bytes_of(type, columns);
   matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
+  // Zeros are not written where rows will be: the pages of a large matrix would be touched twice.
   // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
   // a q8 zero is 128. Whole rows are written by set_row.
   uint8_t* data = matrix_.buffer_.data();
@@ -103,6 +106,8 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   }
 }
 
+// Biased by 128 because the instruction multiplies unsigned by signed bytes: the weights take the
+// unsigned side, and the kernels subtract 128 times the sum of the activations again, exactly.
 void Packer::put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n, uint16_t scale) {
   uint8_t* strip = matrix_.buffer_.data() + row / kStripRows * matrix_.strip_bytes_;
   uint8_t* to = strip + q8_at(row, group * kGroup);

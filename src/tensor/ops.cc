@@ -11,7 +11,8 @@
 namespace weft::tensor {
 namespace {
 
-// Packed activations of one pass over the weights: half of a common second-level cache.
+// Packed activations of one pass over the weights: half of a common second-level cache, so that
+// the other half is left to the strip that streams by. More tokens than fit make another pass.
 constexpr int64_t kPanelBytesMax = 512 * 1024;
 constexpr int32_t kHeadDimMax = 256;
 
@@ -45,6 +46,7 @@ void store_head(const KvView& view, float* block, int64_t slot, int64_t head,
 
 }  // namespace
 
+// Views, never copies: gate and up, or q, k and v, are slices of one product.
 Rows Rows::slice(int64_t first, int64_t count) const {
   CHECK(first >= 0 && count >= 0 && first + count <= columns);
   Rows out(data + first, rows, count);
@@ -81,6 +83,8 @@ void Ops::embed(Rows y, const Matrix& w, std::span<const int32_t> tokens) {
   });
 }
 
+// y = weight x / sqrt(mean(x^2) + eps) (Zhang and Sennrich, 2019). A row is never split over
+// threads: its sum of squares has one order of additions, in 16 lanes, on every instruction set.
 void Ops::rms_norm(Rows y, ConstRows x, std::span<const float> weight, float eps) {
   check_same_shape(y, x);
   CHECK(std::ssize(weight) == x.columns && x.columns > 0);
@@ -103,6 +107,10 @@ void Ops::rms_norm_heads(Rows x, std::span<const float> weight, float eps) {
   });
 }
 
+// The weights stream once for all tokens of a pass: at one token a memory-bound product, at many a
+// compute-bound one, by the same code. Activations are packed first, into the form the kernel
+// reads; then strips of 16 output rows are shared out. K is never split, so the result does not
+// depend on the number of threads.
 void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bias) {
   CHECK(x.rows == y.rows && x.columns == w.columns() && y.columns == w.rows(),
         "({}, {}) = ({}, {}) times ({}, {})^T", y.rows, y.columns, x.rows, x.columns, w.rows(),
