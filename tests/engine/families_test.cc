@@ -283,6 +283,21 @@ TEST_P(Families, EngineServesThemAllAlike) {
   }
 }
 
+// States come out of the cache's memory; however little there is, one sequence can run.
+TEST(RecurrentEngine, LeavesRoomForOneSequence) {
+  const RandomFamily random({.kind = "granite_h"});
+  const auto roomy = Engine::create(load(random, model::Precision::kQ8), {.threads = 1}).value();
+  const auto tight = Engine::create(load(random, model::Precision::kQ8),
+                                    {.threads = 1, .kv_bytes_max = 1}).value();
+  EXPECT_EQ(tight->context(), 32);  // one block
+  for (const int index : {4, 5, 6}) {
+    const Completion got = serve(*tight, index, 5);
+    const Completion expected = serve(*roomy, index, 5);
+    EXPECT_EQ(got.tokens, expected.tokens);
+    EXPECT_EQ(got.logprobs, expected.logprobs);
+  }
+}
+
 // Every tensor of every family is needed, and has one shape.
 TEST_P(Families, NamesTheTensorThatIsMissingOrMisshapen) {
   const RandomFamily random({.kind = GetParam()});
