@@ -35,6 +35,48 @@ std::vector<double> log_probabilities(std::span<const float> logits) {
   return out;
 }
 
+// How far a decision of f32 lies from one of q8, at one position.
+struct Decision {
+  double gap = 0;       // of f32's first over its second choice, in logits
+  double noise = 0;     // root mean square of what quantising does to a logit, its mean apart
+  bool agrees = false;  // q8 chooses the same
+  // The gap in units of what the difference of two such errors amounts to.
+  double sigmas() const { return gap / (noise * std::sqrt(2.0)); }
+  // If all that quantising does is to add independent normal errors to the two best logits.
+  double flip_expected() const { return 0.5 * std::erfc(sigmas() / std::sqrt(2.0)); }
+};
+
+Decision decision_of(const std::vector<double>& p, const std::vector<double>& q) {
+  const auto best = std::max_element(p.begin(), p.end()) - p.begin();
+  double second = -1e300;
+  double sum = 0;
+  double squares = 0;
+  for (size_t id = 0; id < p.size(); ++id) {
+    if (static_cast<std::ptrdiff_t>(id) != best) second = std::max(second, p[id]);
+    sum += q[id] - p[id];
+    squares += (q[id] - p[id]) * (q[id] - p[id]);
+  }
+  const auto n = static_cast<double>(p.size());
+  return {p[static_cast<size_t>(best)] - second, std::sqrt(squares / n - sum / n * (sum / n)),
+          std::max_element(q.begin(), q.end()) - q.begin() == best};
+}
+
+// Agreement on random weights measures ties, not accuracy: the logits of 8,192 words are normal
+// numbers whose two largest lie within 0.5 % of a deviation of each other at 2 % of the positions.
+// Which product costs what, over four seeds of this network (noise of a logit in % of the logits'
+// deviation; agreement of the first choice):
+//
+//   8-bit weights, exact activations  0.87 %  98.4 %  (98.1 to 98.7): the best that q8 can reach
+//   8-bit activations, exact weights  1.04 %  97.4 %  down 0.64, gate, up 0.54, head 0.54, q 0.26
+//   both: what the kernels do         1.36 %  97.2 %  (96.4 to 97.9)
+//   … activations of the head 16 bit  1.25 %  97.3 %; of the down projection too: 1.07 %, 97.9 %
+//   … in groups of 16, of 8           1.24 %, 1.13 %  97.4 %, 97.7 %
+//   … scale by least squares          1.29 %  97.0 %
+//   … all activations 16 bit          0.87 %  98.4 %  twice the dot products
+//
+// So 98 % on every seed would double the arithmetic of every product to settle coin tosses. What is
+// held instead: where f32 has decided, q8 decides alike; and flips are no more frequent than the
+// gaps and the noise predict.
 TEST(Quantised, EightBitsStayCloseToFloat) {
   const RandomModel random({.hidden = 1024, .inner = 3072, .layers = 2, .heads = 16,
                             .kv_heads = 8, .head_dim = 128, .vocab = 8192, .context = 2048,
@@ -48,6 +90,9 @@ TEST(Quantised, EightBitsStayCloseToFloat) {
   double divergence = 0;
   int agree = 0;
   double regret = 0;  // how much likelier f32's choice was, where the two differ; nats
+  int decided = 0;    // positions where the gap exceeds four sigmas
+  int decided_alike = 0;
+  double flips_expected = 0;
   for (int s = 0; s < kSequences; ++s) {
     std::vector<TokenId> tokens;
     for (int i = 0; i < kPositions / kSequences; ++i) {
@@ -61,20 +106,29 @@ TEST(Quantised, EightBitsStayCloseToFloat) {
       const auto p = log_probabilities(a.logits(i));
       const auto q = log_probabilities(b.logits(i));
       for (size_t id = 0; id < p.size(); ++id) divergence += std::exp(p[id]) * (p[id] - q[id]);
-      const auto best = [](const auto& x) {
-        return std::max_element(x.begin(), x.end()) - x.begin();
-      };
-      agree += best(p) == best(q) ? 1 : 0;
-      regret = std::max(regret, p[static_cast<size_t>(best(p))] - p[static_cast<size_t>(best(q))]);
+      const Decision decision = decision_of(p, q);
+      agree += decision.agrees ? 1 : 0;
+      flips_expected += decision.flip_expected();
+      if (decision.sigmas() > 4) {
+        ++decided;
+        decided_alike += decision.agrees ? 1 : 0;
+      }
+      const auto chosen = static_cast<size_t>(std::max_element(q.begin(), q.end()) - q.begin());
+      regret = std::max(regret, *std::max_element(p.begin(), p.end()) - p[chosen]);
     }
   }
   RecordProperty("mean_kl", fmt::format("{:.5f}", divergence / kPositions));
   RecordProperty("top1_percent", fmt::format("{:.2f}", 100.0 * agree / kPositions));
   RecordProperty("regret_nats", fmt::format("{:.3f}", regret));
+  fmt::print("q8 against f32: mean KL {:.5f}, first choice alike at {:.2f} % ({:.2f} % expected "
+             "from gaps and noise), at {} of {} positions decided by f32; regret {:.3f} nats\n",
+             divergence / kPositions, 100.0 * agree / kPositions,
+             100 - 100 * flips_expected / kPositions, decided_alike, decided, regret);
   EXPECT_LE(divergence / kPositions, 0.005);  // measured: 0.0012
-  // Rounding both sides to 8 bits moves a logit by 1.2 % of the logits' deviation, and the two
-  // largest of 8,192 normal numbers often lie nearer: measured 96.8 to 98.0 % over four seeds.
-  // Trained models have clear winners. So ties may flip here, and nothing else.
+  EXPECT_EQ(decided_alike, decided);
+  EXPECT_GE(decided, kPositions * 2 / 3);  // or the line above says little
+  // 1.5 % is three deviations of the count of flips among 1,024 positions.
+  EXPECT_LE(kPositions - agree, flips_expected + 0.015 * kPositions);
   EXPECT_GE(agree, kPositions * 96 / 100);
   EXPECT_LE(regret, 0.35);
 }
