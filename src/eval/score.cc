@@ -180,7 +180,7 @@ std::string answer_text(const Answer& answer) {
 
 }  // namespace
 
-const Mark* CaseResult::mark(std::string_view measure) const {
+const Mark* CaseResult::mark(std::string_view measure) const& {
   for (const Mark& m : marks) {
     if (m.measure == measure) return &m;
   }

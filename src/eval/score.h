@@ -67,7 +67,8 @@ struct CaseResult {
   int64_t tokens_reasoning = 0;
   int64_t tokens_answer = 0;
 
-  const Mark* mark(std::string_view measure) const;
+  const Mark* mark(std::string_view measure) const&;  // null: the case has no such measure
+  const Mark* mark(std::string_view measure) const&& = delete;
 };
 
 // Equal as data: 4 is 4.0, members of objects in any order.

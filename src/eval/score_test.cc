@@ -19,7 +19,8 @@ Case expecting(const std::string& expect) {
 }
 
 bool right(const Case& item, const std::string& answer, std::string_view measure) {
-  const Mark* mark = score(item, answer_of_text(answer)).mark(measure);
+  const CaseResult result = score(item, answer_of_text(answer));
+  const Mark* mark = result.mark(measure);
   EXPECT_NE(mark, nullptr) << measure;
   return mark != nullptr && mark->right;
 }
@@ -91,7 +92,8 @@ TEST(Score, ToolCallsAreExactOrWrong) {
   EXPECT_EQ(marks(calling("[]")), "falsefalsefalse");
   const Case none = expecting(R"({"$call": null, "$text": "hello"})");
   EXPECT_TRUE(right(none, " hello\n", "$all"));
-  EXPECT_FALSE(score(none, calling(R"([{"function": {"name": "f"}}])")).mark("$call")->right);
+  const CaseResult called = score(none, calling(R"([{"function": {"name": "f"}}])"));
+  EXPECT_FALSE(called.mark("$call")->right);
 }
 
 TEST(Score, AnErrorIsWrongEverywhere) {
