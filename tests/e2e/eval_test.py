@@ -128,6 +128,15 @@ def test_floors_decide_the_exit_code():
         assert "missed: all suites, en: category 0.0 % (0 of 1), at least 100.0 %" in done.stderr
 
 
+def test_the_committed_floors_can_be_read():
+    with harness.Place() as place:
+        place.write("never.jsonl", json.dumps({"input": "x", "expect": {"category": "never"}}))
+        files = sorted((ROOT / "tests" / "eval").glob("*.json"))
+        assert len(files) == 4, files
+        for file in files:  # missed, since no case speaks to them; 2 would be unreadable
+            run(place, "never.jsonl", "--no-think", "--require", str(file), code=1)
+
+
 def test_bad_input_is_refused_before_anything_runs():
     with harness.Place() as place:
         good = {"input": "x", "expect": {"category": "billing"}}
