@@ -61,6 +61,7 @@ struct BatchRows {
            const std::vector<BlockId>& blocks, float* state) {
     CHECK(static_cast<size_t>(slice.begin + slice.count) <= known.size());
     CHECK(blocks.size() * kBlockPositions >= static_cast<size_t>(slice.begin + slice.count));
+    CHECK(slice.begin >= 0 && slice.count > 0, "rows {}+{}", slice.begin, slice.count);
     sequences.push_back({blocks, static_cast<int64_t>(tokens.size()), slice.count, slice.begin});
     states.push_back(state);
     for (int i = slice.begin; i < slice.begin + slice.count; ++i) {
@@ -221,6 +222,7 @@ void Engine::Impl::start(Incoming in) {
 void Engine::Impl::drop_cancelled() {
   std::vector<SequenceId> gone;
   for (const auto& [id, sequence] : sequences) {
+    CHECK(sequence.in.cancelled != nullptr, "sequence {}", id);
     if (sequence.in.cancelled->load(std::memory_order_relaxed)) gone.push_back(id);
   }
   for (const SequenceId id : gone) finish(id, Finish::kCancelled);
@@ -262,6 +264,9 @@ void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
   }
   if (rows == 0) return;
   const int vocab = model->config.vocab_size;
+  CHECK(wanted.size() == static_cast<size_t>(rows) * width, "{} floats for {} rows", wanted.size(),
+        rows);
+  CHECK(vocab > 0);
   logits.resize(static_cast<size_t>(rows) * static_cast<size_t>(vocab));
   model->family->head(*ops, {wanted.data(), rows, static_cast<int64_t>(width)},
                       {logits.data(), rows, vocab});
@@ -375,7 +380,9 @@ Engine::~Engine() {
 
 Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<ModelInstance> model,
                                                const EngineOptions& options, Env& env) {
-  CHECK(model != nullptr && model->family != nullptr);
+  CHECK(model != nullptr, "an engine without a model");
+  CHECK(model->family != nullptr, "{} has weights and no family", model->name);
+  CHECK(options.sequences_max > 0 && options.tokens_per_tick > 0);
   auto ops = TRY(tensor::Ops::create({.threads = options.threads, .table = options.table}));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<Impl>(std::move(model), options, std::move(ops), env)));
@@ -401,6 +408,8 @@ Result<Handle> Engine::submit(Request request) {
   }
   Incoming in;
   in.tokens_max = static_cast<int>(std::min<int64_t>(prompt + request.max_tokens, limit));
+  CHECK(in.tokens_max > prompt, "a prompt of {} leaves no room", prompt);
+  CHECK(in.tokens_max <= impl_->context());
   in.request = std::move(request);
   in.cancelled = std::make_shared<std::atomic<bool>>(false);
   in.submitted_ns = impl_->env.mono_ns();

@@ -37,6 +37,7 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   running.effect_key = std::move(rendered->idempotency_key);
   running.effect = type->effect(running.parameters, step);
   Running& placed = run.running.emplace(command.path, std::move(running)).first->second;
+  CHECK(!placed.effect_key.empty(), "{} of {} has no name for its effect", placed.path, run.id);
   if (placed.effect == EffectClass::kPure) return begin(run, placed);
   placed.in_hash = sha256_hex(json::canonical(json::Value(placed.parameters)));
   apply(run, workflow::AttemptStarted{command.path, command.attempt});
@@ -150,6 +151,7 @@ void Executor::resume_attempt(ActiveRun& run, const Command& command) {
 }
 
 void Executor::stop_attempt(ActiveRun& run, const Command& command) {
+  CHECK(command.attempt > 0, "which attempt of {} stops?", command.path);
   const auto at = run.running.find(command.path);
   if (at == run.running.end() || at->second.attempt != command.attempt) return;
   if (at->second.activity) at->second.activity->cancel();
@@ -220,6 +222,7 @@ void Executor::on_done(const std::string& id, const std::string& path, uint32_t 
 void Executor::on_progress(const std::string& id, const std::string& path, StepProgress progress) {
   const ActiveRun* run = find(id);
   if (run == nullptr || !observer_ || stopping_) return;
+  CHECK(!path.empty(), "a run makes progress by its steps");
   Notice notice{.kind = Notice::Kind::kProgress, .run = id, .path = path};
   notice.progress = std::move(progress);
   notices_.emplace_back(std::move(notice), run->last);

@@ -64,6 +64,7 @@ Result<std::string> Executor::submit(NewRun request) {
                              .claimed = run.claimed};
   const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
   CHECK(fresh, "two runs are called {}", run.id);
+  CHECK(run.next_seq == 1 && run.state.sequence == 0, "a new run has a past");
   const std::string id = run.id;
   workflow::RunAccepted accepted;
   accepted.run = run.id;
@@ -229,6 +230,7 @@ void Executor::commit(ActiveRun& run) {
   Change change = std::exchange(run.change, Change());
   fill_rows(run, change);
   arm_timers(run, change);
+  CHECK(run.notices.empty() || !change.events.empty(), "news of {} without an event", run.id);
   if (change.events.empty() && change.effects.empty() && change.timers.empty()) return;
   const Sequence before = std::exchange(run.last, journal_.append(std::move(change)));
   CHECK(before < run.last, "changes of {} change places", run.id);
@@ -242,6 +244,8 @@ void Executor::commit(ActiveRun& run) {
 
 void Executor::fill_rows(ActiveRun& run, Change& change) {
   const workflow::State& state = run.state;
+  CHECK(change.run.empty() && change.steps.empty(), "rows of {} are filled in twice", run.id);
+  CHECK(change.events.empty() == (change.first_seq == 0), "events of {} without a place", run.id);
   change.run = run.id;
   change.state.status = workflow::name(state.status);
   change.state.deadline_us = state.deadline_us;
@@ -288,6 +292,7 @@ void Executor::forget(const std::string& id) {
 void Executor::drop_run(const std::string& id) {
   ActiveRun* run = find(id);
   if (run == nullptr) return;
+  CHECK(!run->driving, "run {} is lost in the middle of its turn", id);
   for (auto& [path, running] : run->running) {
     if (running.activity) running.activity->cancel();
   }
@@ -350,6 +355,7 @@ void Executor::release_held(const Durable& durable) {
 void Executor::shutdown() {
   stopping_ = true;
   for (auto& [id, run] : runs_) {
+    CHECK(!run->driving, "the end comes in the middle of a turn of {}", id);
     for (auto& [path, running] : run->running) {
       if (running.activity) running.activity->cancel();
     }

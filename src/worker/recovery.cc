@@ -38,6 +38,7 @@ Status Executor::adopt(const StoredRun& stored) {
   run.context = std::move(folded.context);
   run.output_seq = std::move(folded.output_seq);
   run.next_seq = static_cast<int64_t>(stored.events.size()) + 1;
+  CHECK(run.state.sequence == stored.events.size(), "events of {} were left out", id);
   if (terminal(run.state.status)) {
     return make_error("E0604", fmt::format("run {} has ended in its events, but not in its row",
                                            quoted(id)));
@@ -63,6 +64,7 @@ void Executor::interrupt_running(ActiveRun& run, const StoredRun& stored) {
   std::vector<std::pair<std::string, uint32_t>> cut_off;
   for (uint32_t step = 0; step < run.state.steps.size(); ++step) {
     const workflow::StepState& state = run.state.steps[step];
+    CHECK(!in_attempt(state.execution) || state.execution.attempt > 0, "step {}", step);
     if (state.execution.phase == Phase::kRunning) {
       cut_off.emplace_back(run.planner.path({step}), state.execution.attempt);
     }
