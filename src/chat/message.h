@@ -23,11 +23,11 @@ struct ToolCall {
 
 struct Message {
   std::string role;  // system, user, assistant, tool
-  std::optional<std::string> content;
-  std::optional<std::string> reasoning;
-  std::vector<ToolCall> tool_calls;
-  std::string tool_call_id;  // of a tool's answer
-  std::string name;
+  std::optional<std::string> content = {};
+  std::optional<std::string> reasoning = {};
+  std::vector<ToolCall> tool_calls = {};
+  std::string tool_call_id = {};  // of a tool's answer
+  std::string name = {};
 };
 
 // E0740 names the message ("messages[2].content") and what was expected.
