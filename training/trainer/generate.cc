@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 #include <thread>
 
@@ -25,13 +26,14 @@ class Decoder {
   explicit Decoder(const Checkpoint& weights)
       : shape_(weights.shape), table_(weights.shape), parameters_(weights.parameters.data()),
         angles_(rotary_angles(weights.shape)) {}
-  // Feeds what is new of every unfinished sequence and returns the next token of each.
-  std::vector<int> advance(const std::vector<Sequence*>& sequences);
+  // Feeds what is new of every unfinished sequence; returns the logits behind each.
+  std::vector<float> advance(const std::vector<Sequence*>& sequences);
+  std::vector<int> pick(const std::vector<float>& logits) const;
 
  private:
   void layer(int index, const std::vector<Sequence*>& sequences);
   void attend(int index, const std::vector<Sequence*>& sequences);
-  std::vector<int> pick(const std::vector<Sequence*>& sequences);
+  std::vector<float> last_logits(const std::vector<Sequence*>& sequences);
 
   ModelShape shape_;
   ParameterTable table_;
@@ -42,7 +44,7 @@ class Decoder {
   std::vector<float> stream_, normed_, raw_, rotated_, attended_, gate_up_, active_, rms_, scores_;
 };
 
-std::vector<int> Decoder::advance(const std::vector<Sequence*>& sequences) {
+std::vector<float> Decoder::advance(const std::vector<Sequence*>& sequences) {
   const size_t hidden = shape_.hidden;
   positions_.clear();
   stream_.clear();
@@ -67,7 +69,7 @@ std::vector<int> Decoder::advance(const std::vector<Sequence*>& sequences) {
   rms_.resize(rows * (shape_.query_heads + shape_.key_heads));
   for (int i = 0; i < shape_.layers; ++i) layer(i, sequences);
   for (Sequence* s : sequences) s->done = s->tokens.size();
-  return pick(sequences);
+  return last_logits(sequences);
 }
 
 void Decoder::layer(int index, const std::vector<Sequence*>& sequences) {
@@ -132,7 +134,7 @@ void Decoder::attend(int index, const std::vector<Sequence*>& sequences) {
   }
 }
 
-std::vector<int> Decoder::pick(const std::vector<Sequence*>& sequences) {
+std::vector<float> Decoder::last_logits(const std::vector<Sequence*>& sequences) {
   const int hidden = shape_.hidden, count = static_cast<int>(sequences.size());
   std::vector<float> last, normed(static_cast<size_t>(count) * hidden), rms(count),
       logits(static_cast<size_t>(count) * shape_.vocabulary);
@@ -145,7 +147,12 @@ std::vector<int> Decoder::pick(const std::vector<Sequence*>& sequences) {
                    {count, hidden, shape_.epsilon});
   linear_forward(normed.data(), parameters_ + table_.embedding(), logits.data(),
                  {count, hidden, shape_.vocabulary});
+  return logits;
+}
+
+std::vector<int> Decoder::pick(const std::vector<float>& logits) const {
   std::vector<int> picked;
+  const int count = static_cast<int>(logits.size()) / shape_.vocabulary;
   for (int i = 0; i < count; ++i) {
     const auto row = logits.begin() + static_cast<int64_t>(i) * shape_.vocabulary;
     picked.push_back(static_cast<int>(std::max_element(row, row + shape_.vocabulary) - row));
@@ -161,7 +168,7 @@ void generate_group(const Checkpoint& weights, std::vector<Sequence>& group,
     for (Sequence& s : group)
       if (!s.finished) active.push_back(&s);
     if (active.empty()) return;
-    const std::vector<int> next = decoder.advance(active);
+    const std::vector<int> next = decoder.pick(decoder.advance(active));
     for (size_t i = 0; i < active.size(); ++i) {
       Sequence& s = *active[i];
       s.finished = std::ranges::find(options.stop_ids, next[i]) != options.stop_ids.end() ||
@@ -173,32 +180,63 @@ void generate_group(const Checkpoint& weights, std::vector<Sequence>& group,
   }
 }
 
+
+// Calls work(first, last) for every group of prompts, on several threads.
+void for_each_group(size_t count, const GenerateOptions& options,
+                    const std::function<void(size_t, size_t)>& work) {
+  std::atomic<size_t> next_group{0};
+  const auto loop = [&] {
+    use_one_thread_per_caller();
+    for (size_t first = options.group * next_group++; first < count;
+         first = options.group * next_group++)
+      work(first, std::min<size_t>(first + options.group, count));
+  };
+  std::vector<std::jthread> helpers;
+  for (int i = 1; i < options.threads; ++i) helpers.emplace_back(loop);
+  loop();
+}
+
+std::vector<Sequence> sequences_of(const Checkpoint& weights,
+                                   const std::vector<std::vector<int>>& prompts, size_t first,
+                                   size_t last) {
+  std::vector<Sequence> group(last - first);
+  for (size_t i = first; i < last; ++i) {
+    group[i - first].tokens = prompts[i];
+    group[i - first].cache.resize(weights.shape.layers);
+  }
+  return group;
+}
+
 }  // namespace
 
 std::vector<std::vector<int>> generate(const Checkpoint& weights,
                                        const std::vector<std::vector<int>>& prompts,
                                        const GenerateOptions& options) {
   std::vector<std::vector<int>> answers(prompts.size());
-  std::atomic<size_t> next_group{0};
-  const auto work = [&] {
-    use_one_thread_per_caller();
-    for (size_t first = options.group * next_group++; first < prompts.size();
-         first = options.group * next_group++) {
-      const size_t last = std::min(first + options.group, prompts.size());
-      std::vector<Sequence> group(last - first);
-      for (size_t i = first; i < last; ++i) {
-        group[i - first].tokens = prompts[i];
-        group[i - first].cache.resize(weights.shape.layers);
-      }
-      generate_group(weights, group, options);
-      for (size_t i = first; i < last; ++i) answers[i] = std::move(group[i - first].answer);
-    }
-  };
-  std::vector<std::jthread> helpers;
-  for (int i = 1; i < options.threads; ++i) helpers.emplace_back(work);
-  work();
-  helpers.clear();
+  for_each_group(prompts.size(), options, [&](size_t first, size_t last) {
+    std::vector<Sequence> group = sequences_of(weights, prompts, first, last);
+    generate_group(weights, group, options);
+    for (size_t i = first; i < last; ++i) answers[i] = std::move(group[i - first].answer);
+  });
   return answers;
+}
+
+std::vector<std::vector<float>> choose(const Checkpoint& weights,
+                                       const std::vector<std::vector<int>>& prompts,
+                                       const std::vector<int>& choices,
+                                       const GenerateOptions& options) {
+  std::vector<std::vector<float>> found(prompts.size());
+  for_each_group(prompts.size(), options, [&](size_t first, size_t last) {
+    std::vector<Sequence> group = sequences_of(weights, prompts, first, last);
+    std::vector<Sequence*> pointers;
+    for (Sequence& s : group) pointers.push_back(&s);
+    Decoder decoder(weights);
+    const std::vector<float> logits = decoder.advance(pointers);
+    for (size_t i = first; i < last; ++i)
+      for (const int id : choices)
+        found[i].push_back(logits[(i - first) * weights.shape.vocabulary + id]);
+  });
+  return found;
 }
 
 }  // namespace weft_training

@@ -24,4 +24,10 @@ std::vector<std::vector<int>> generate(const Checkpoint& weights,
                                        const std::vector<std::vector<int>>& prompts,
                                        const GenerateOptions& options);
 
+// The logits of the ids `choices` behind every prompt: for the calibration of a choice among a few.
+std::vector<std::vector<float>> choose(const Checkpoint& weights,
+                                       const std::vector<std::vector<int>>& prompts,
+                                       const std::vector<int>& choices,
+                                       const GenerateOptions& options);
+
 }  // namespace weft_training

@@ -30,6 +30,7 @@ train:    --start FILE (begin from its weights)   --embeddings FILE   --seed N
           --hidden N --layers N --query-heads N --key-heads N --head-dim N --feed-forward N
           --vocabulary N   (shape of a new model)
 generate: --tokens-max N   --threads N
+          --choices A,B,C   (instead of an answer: the logits of these ids behind each prompt)
           a prompt is a line of token ids; so is an answer
 )";
 
@@ -115,18 +116,26 @@ std::vector<int> ids_in(const std::string& line, char separator) {
 void run_generate(int count, char** arguments) {
   GenerateOptions o;
   std::string checkpoint;
+  std::vector<int> choices;
   parse(count, arguments,
         {{"--checkpoint", text(checkpoint)},
          {"--stop-ids", [&o](const std::string& value) { o.stop_ids = ids_in(value, ','); }},
+         {"--choices", [&choices](const std::string& value) { choices = ids_in(value, ','); }},
          {"--tokens-max", number(o.tokens_max)},
          {"--threads", number(o.threads)}});
   const Checkpoint weights = read_checkpoint(checkpoint);
   std::vector<std::vector<int>> prompts;
   for (std::string line; std::getline(std::cin, line);) prompts.push_back(ids_in(line, ' '));
-  for (const auto& answer : generate(weights, prompts, o)) {
-    for (size_t i = 0; i < answer.size(); ++i) std::cout << (i ? " " : "") << answer[i];
-    std::cout << '\n';
-  }
+  const auto print = [](const auto& rows) {
+    for (const auto& row : rows) {
+      for (size_t i = 0; i < row.size(); ++i) std::cout << (i ? " " : "") << row[i];
+      std::cout << '\n';
+    }
+  };
+  if (choices.empty())
+    print(generate(weights, prompts, o));
+  else
+    print(choose(weights, prompts, choices, o));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 import random as random_module
 
-from weft_mini import corpora, ids, labels, tool_samples, wordings
+from weft_mini import corpora, labels, tool_samples, wordings
 
 _DESCRIPTIONS = {
     "lookup_order": "Status of an order", "get_customer_profile": "Profile of a customer",
@@ -11,13 +11,13 @@ _DESCRIPTIONS = {
 }
 
 
-def tool_definitions():
-    """The four tools as a client of the chat API sends them."""
+def tool_definitions(tools):
+    """Tools as a client of the chat API sends them."""
     return [{"type": "function", "function": {
-        "name": name, "description": _DESCRIPTIONS[name], "parameters": {
+        "name": name, "description": _DESCRIPTIONS.get(name, name), "parameters": {
             "type": "object", "required": list(parameters),
             "properties": {parameter: {"type": "string"} for parameter in parameters}}}}
-        for name, parameters in tool_samples.TOOLS.items()]
+        for name, parameters in tools.items()]
 
 
 def triage_case(suite, line, thinking):
@@ -29,37 +29,48 @@ def triage_case(suite, line, thinking):
 
 
 def triage(thinking):
-    """Hand-written cases, then the held-out tenth of the written lines."""
+    """Hand-written cases of two authors, then the held-out tenth of the written lines."""
     _, development = corpora.split_written_lines()
     cases = [triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
+    cases += [triage_case("voices", line, thinking) for line in corpora.voices_cases()
+              if line["task"] == "triage"]
     return cases + [triage_case("development", line, thinking) for line in development
                     if line["task"] == "triage"]
 
 
 def out_of_scope(thinking):
     _, development = corpora.split_written_lines()
-    return [triage_case("oos", line, thinking) for line in development if line["task"] == "oos"]
+    cases = [triage_case("voices oos", line, thinking) for line in corpora.voices_cases()
+             if line["task"] == "oos"]
+    return cases + [triage_case("oos", line, thinking) for line in development
+                    if line["task"] == "oos"]
+
+
+def _tool_case(suite, line, text, call, tools, thinking):
+    return {"suite": suite, "kind": "tool", "lang": line["lang"], "text": text,
+            "thinking": thinking, "messages": [{"role": "user", "content": text}],
+            "tools": tool_definitions(tools), "expected": call}
 
 
 def tools(thinking):
-    """Held-out wordings of tool requests with fresh ids."""
+    """Hand-written requests, some with tools nobody trained; held-out wordings with fresh ids."""
+    cases = [_tool_case("voices tools", line, line["text"], line["call"],
+                        line.get("tools", tool_samples.TOOLS), thinking)
+             for line in corpora.voices_cases() if line["task"] == "tool"]
     random = random_module.Random(11)
     _, development = corpora.split_written_lines()
-    cases = []
     for line in development:
         if line["task"] != "tool":
             continue
         text, name = line["text"], line["tool"]
         if name in tool_samples.SLOT_OF:
             slot = tool_samples.SLOT_OF[name]
-            value = ids.slot_value(slot, random)
-            text, arguments = text.replace("{" + slot + "}", value), {slot: value}
+            text, values = tool_samples.fill(text, random)
+            arguments = {slot: values[slot]}
         else:
             arguments = labels.ticket(line["intent"], line["signal"])
-        cases.append({"suite": "tools", "kind": "tool", "lang": line["lang"], "text": text,
-                      "thinking": thinking, "messages": [{"role": "user", "content": text}],
-                      "tools": tool_definitions(),
-                      "expected": {"name": name, "arguments": arguments}})
+        cases.append(_tool_case("tools", line, text, {"name": name, "arguments": arguments},
+                                tool_samples.TOOLS, thinking))
     return cases
 
 
