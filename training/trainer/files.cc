@@ -9,6 +9,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "start.h"
+
 namespace weft_training {
 namespace {
 
@@ -75,7 +77,8 @@ Batch SampleFile::take(int64_t& sample, int rows_max) const {
 
 void read_embeddings(const std::string& path, Checkpoint& checkpoint) {
   const ModelShape& shape = checkpoint.shape;
-  std::vector<float> matrix(static_cast<size_t>(shape.vocabulary) * shape.hidden);
+  const int width = meaning_floats(shape);
+  std::vector<float> matrix(static_cast<size_t>(shape.vocabulary) * width);
   const auto expected = matrix.size() * sizeof(float);
   const auto found = std::filesystem::file_size(path);
   if (found != expected)
@@ -83,7 +86,9 @@ void read_embeddings(const std::string& path, Checkpoint& checkpoint) {
                              " bytes, found " + std::to_string(found));
   std::ifstream in(path, std::ios::binary);
   read_array(in, matrix, path);
-  std::ranges::copy(matrix, checkpoint.parameters.begin() + ParameterTable(shape).embedding());
+  float* embedding = checkpoint.parameters.data() + ParameterTable(shape).embedding();
+  for (int64_t token = 0; token < shape.vocabulary; ++token)
+    std::copy_n(matrix.data() + token * width, width, embedding + token * shape.hidden);
 }
 
 Checkpoint read_checkpoint(const std::string& path) {

@@ -41,7 +41,7 @@ struct Checkpoint {
   int64_t sample = 0;
   std::vector<float> parameters, first_moment, second_moment;
 };
-// Replaces the embedding of a new model by a bare float32 matrix of the same shape.
+// Replaces the meaning in the embedding of a new model (start.h) by a bare float32 matrix.
 void read_embeddings(const std::string& path, Checkpoint& checkpoint);
 Checkpoint read_checkpoint(const std::string& path);
 // Replaces the file at once: a reader sees the old one or the new one.

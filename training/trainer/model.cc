@@ -10,28 +10,6 @@ namespace weft_training {
 namespace {
 
 constexpr int kHeadRows = 256;  // scored rows whose logits are alive at a time
-constexpr float kEvenGain = 0.25f;  // small queries: attention starts nearly even over the tokens
-constexpr float kMeanShare = 1.5f;  // of the mean of the tokens in the stream
-
-// The first attention layer begins as the mean of what it sees: even attention, values and output
-// that pass the normed stream through. With embeddings trained as a bag of tokens the network is a
-// classifier from the first step on. Needs values as wide as the stream.
-void start_first_layer_as_mean(const ModelShape& shape, const ParameterTable& table,
-                               std::vector<float>& values) {
-  if (shape.key_heads * shape.head_dim != shape.hidden) return;
-  const LayerOffsets& o = table.layer(0);
-  std::fill_n(values.data() + o.query_norm, shape.head_dim, kEvenGain);
-  const int64_t hidden = shape.hidden, queries = shape.query_heads * shape.head_dim;
-  const int sharing = shape.query_heads / shape.key_heads;
-  float* value = values.data() + o.query_key_value + (queries + hidden) * hidden;
-  float* output = values.data() + o.attention_output;
-  for (int64_t i = 0; i < hidden; ++i)
-    for (int64_t j = 0; j < hidden; ++j) value[i * hidden + j] = i == j ? 1.0f : 0.0f;
-  for (int64_t i = 0; i < queries; ++i) {
-    const int64_t head = i / shape.head_dim, inside = i % shape.head_dim;
-    output[(head / sharing * shape.head_dim + inside) * queries + i] += kMeanShare / sharing;
-  }
-}
 
 }  // namespace
 
@@ -73,23 +51,6 @@ float Random::normal() {
   const double turn = static_cast<double>(next() >> 11) * 0x1p-53;
   return static_cast<float>(std::sqrt(-2.0 * std::log(radius)) *
                             std::cos(2.0 * std::numbers::pi * turn));
-}
-
-std::vector<float> initial_parameters(const ModelShape& shape, uint64_t seed) {
-  const ParameterTable table(shape);
-  std::vector<float> values(table.count(), 1.0f);
-  Random random(seed);
-  for (const ParameterSpan& span : table.spans()) {
-    if (!span.is_matrix()) continue;
-    float deviation = 0.8f / std::sqrt(static_cast<float>(span.columns));
-    if (span.name == "embed_tokens") deviation = 0.02f;
-    if (span.name.ends_with("attention_output") || span.name.ends_with("down"))
-      deviation = 1.0f / std::sqrt(static_cast<float>(span.columns) * 2 * shape.layers);
-    for (int64_t i = 0; i < span.count(); ++i)
-      values[span.offset + i] = deviation * random.normal();
-  }
-  start_first_layer_as_mean(shape, table, values);
-  return values;
 }
 
 std::vector<float> rotary_angles(const ModelShape& shape) {

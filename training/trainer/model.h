@@ -82,9 +82,6 @@ class Random {
   uint64_t state_;
 };
 
-// Normal 0.8 / sqrt(inputs); output projections divided by sqrt(2 * layers); embedding 0.02.
-std::vector<float> initial_parameters(const ModelShape& shape, uint64_t seed);
-
 // Samples one after another. `starts` has one entry more than there are samples.
 struct Batch {
   std::vector<int> tokens;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "files.h"
+#include "start.h"
 
 namespace weft_training {
 namespace {

@@ -4,6 +4,11 @@
 from weft_mini import wordings
 
 _EDIT_CHANCE = 0.12
+_FACES = "😀😡👍🙏🔥🎉😭🤔✨📦💳"
+_NOTHING = (" . ? ... ?? !!! - ㅋㅋㅋ ㅎㅎ ㅇㅇ ok test hi hola 안녕 네 sí gracias thanks 감사합니다 "
+            "asdf").split(" ")
+_LETTERS = ("abcdefghijklmnopqrstuvwxyz", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅋㅎㅏㅓㅗㅜ", "0123456789",
+            "あいうえおかきくけこ")
 
 
 def typing_noise(text, random):
@@ -44,11 +49,10 @@ def gibberish(random):
     """A message that says nothing: out of scope in every language."""
     kind = random.randrange(6)
     if kind == 0:
-        return "".join(random.choice("😀😡👍🙏🔥❤️🎉😭🤔✨📦💳") for _ in range(random.randrange(1, 9)))
+        return "".join(random.choice(_FACES) for _ in range(random.randrange(1, 9)))
     if kind == 1:
-        return random.choice(("", ".", "?", "...", "??", "!!!", "-", "ㅋㅋㅋ", "ㅎㅎ", "ㅇㅇ", "ok", "test",
-                              "hi", "hola", "안녕", "네", "sí", "gracias", "thanks", "감사합니다", "asdf"))
-    letters = ("abcdefghijklmnopqrstuvwxyz", "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅋㅎㅏㅓㅗㅜ", "0123456789", "あいうえおかきくけこ")[kind - 2]
+        return random.choice(_NOTHING)
+    letters = _LETTERS[kind - 2]
     return "".join(random.choice(letters) + (" " if random.random() < 0.15 else "")
                    for _ in range(random.randrange(3, 30))).strip()
 

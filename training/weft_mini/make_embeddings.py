@@ -19,7 +19,7 @@ _VARIANTS = 3          # noisy variants of every written line
 _BATCH = 512
 _TOKEN_DROPOUT = 0.3
 _RATE = 0.01
-_SCALE = 0.1           # root mean square of every token's vector
+_SCALE = 0.2           # root mean square of every token's vector
 
 
 def labelled_messages(public, random):

@@ -115,7 +115,7 @@ class Mix:
                 return triage_samples.triage(lines, stage._replace(compact_share=1.0), random)
         count = 1
         if random.random() < stage.conversation_share:
-            count = random.choice((2, 3, 4, 6, 10))
+            count = random.choice((2, 3, 4, 5))
         mixed = count > 1 and random.random() < 0.3
         lines = [self._triage_line(random.choice(corpora.LANGUAGES) if mixed else language)
                  for _ in range(count)]
@@ -152,7 +152,7 @@ class Mix:
         return agent_samples.agent(next(self._id_lines), random)
 
     def _several_sample(self, _, random):
-        lines = [self._tool_line() for _ in range(random.choice((2, 3, 4, 6)))]
+        lines = [self._tool_line() for _ in range(random.choice((2, 2, 3, 4)))]
         return tool_samples.several_requests(lines, random)
 
     def _long_sample(self, stage):
@@ -177,7 +177,7 @@ class Mix:
         draws = self._draws[source]
         if source == "bitext":
             return triage_samples.triage([next(draws)], stage, random)
-        count = random.choice((1, 1, 2, 6, 10))
+        count = random.choice((1, 1, 2, 4, 6))
         system = wordings.BANKING_SYSTEM if source == "banking" else wordings.ASSISTANT_SYSTEM
         return triage_samples.public_intents([next(draws) for _ in range(count)], system, random)
 
