@@ -11,8 +11,8 @@ _DESCRIPTIONS = {
 }
 
 
-def tool_definitions(tools):
-    """Tools as a client of the chat API sends them."""
+def tool_definitions(tools=tool_samples.TOOLS):
+    """Tools as a client of the chat API sends them; the four of ours when none are named."""
     return [{"type": "function", "function": {
         "name": name, "description": _DESCRIPTIONS.get(name, name), "parameters": {
             "type": "object", "required": list(parameters),
@@ -32,7 +32,7 @@ def triage(thinking):
     """Hand-written cases of two authors, then the held-out tenth of the written lines."""
     _, development = corpora.split_written_lines()
     cases = [triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
-    cases += [triage_case("voices", line, thinking) for line in corpora.voices_cases()
+    cases += [triage_case("voices", line, thinking) for line in corpora.handwritten_voices()
               if line["task"] == "triage"]
     return cases + [triage_case("development", line, thinking) for line in development
                     if line["task"] == "triage"]
@@ -40,7 +40,7 @@ def triage(thinking):
 
 def out_of_scope(thinking):
     _, development = corpora.split_written_lines()
-    cases = [triage_case("voices oos", line, thinking) for line in corpora.voices_cases()
+    cases = [triage_case("voices oos", line, thinking) for line in corpora.handwritten_voices()
              if line["task"] == "oos"]
     return cases + [triage_case("oos", line, thinking) for line in development
                     if line["task"] == "oos"]
@@ -56,7 +56,7 @@ def tools(thinking):
     """Hand-written requests, some with tools nobody trained; held-out wordings with fresh ids."""
     cases = [_tool_case("voices tools", line, line["text"], line["call"],
                         line.get("tools", tool_samples.TOOLS), thinking)
-             for line in corpora.voices_cases() if line["task"] == "tool"]
+             for line in corpora.handwritten_voices() if line["task"] == "tool"]
     random = random_module.Random(11)
     _, development = corpora.split_written_lines()
     for line in development:
