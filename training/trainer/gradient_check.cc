@@ -5,7 +5,7 @@
 // One compares the hand-written backward pass with central differences of the loss, on a tiny model
 // with two samples (one longer than the attention's row block). For every parameter span the
 // directional derivative along the gradient and along random directions is checked; float32
-// leaves about 0.1 % at this step size. One compares the gradients through int8 products with these.
+// leaves about 0.1 % at this step size. One compares the gradients through int8 with these.
 // One looks whether new weights copy (start.h).
 #include <cmath>
 #include <cstdio>
