@@ -16,8 +16,6 @@ if(WEFT_SANITIZE)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
 endif()
 if(WEFT_FUZZ)
-  # clang 14 has no std::source_location
-  add_compile_options(-include ${CMAKE_SOURCE_DIR}/tests/fuzz/source_location.h)
   add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
                       -fprofile-instr-generate -fcoverage-mapping -Wno-unused-private-field)
   add_link_options(-fsanitize=address,undefined -fprofile-instr-generate)
