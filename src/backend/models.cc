@@ -12,7 +12,7 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
   auto out = std::make_shared<LoadedModel>();
   out->one_task = source.empty();  // weft-mini
   model::ModelFiles files = source.empty() ? TRY(runtime::embedded_model_files())
-                                           : model::ModelFiles(source);
+                                           : TRY(runtime::model_files_named(source));
   out->instance = TRY(runtime::ModelInstance::load(std::move(files), options.load));
   if (!out->instance->chat_template.empty() && out->instance->tokenizer.has_value()) {
     out->chat_template = TRY(chat::ChatTemplate::from_config(out->instance->tokenizer_config,

@@ -354,6 +354,12 @@ Status check_config(const Config& config, std::string_view where) {
     return refused(fmt::format("field 'head_dim' should be even and from 2 to {}, found {}",
                                kHeadDimMax, config.head_dim));
   }
+  if (config.rope.kind == RopeSpec::Kind::kFactors &&
+      config.rope.factors.size() != static_cast<size_t>(config.head_dim) / 2) {
+    return refused(fmt::format("there are {} rope factors, head_dim {} needs {}",
+                               config.rope.factors.size(), config.head_dim,
+                               config.head_dim / 2));
+  }
   const ExpertsConfig& experts = config.experts;
   CHECK(experts.sparse.size() == (experts.count > 0 ? layers : 0));
   if (experts.per_token > experts.count) {

@@ -8,10 +8,28 @@
 namespace weft::model {
 namespace {
 
+// One divisor for each pair: how a GGUF file says llama3. How many there must be is checked when
+// the head size is known.
+Status read_rope_factors(const Fields& scaling, RopeSpec& rope) {
+  rope.kind = RopeSpec::Kind::kFactors;
+  const json::Value* list = scaling.find("factors");
+  if (list == nullptr) return scaling.missing("factors");
+  if (!list->is_array()) return scaling.wrong("factors", "a list of numbers", *list);
+  for (const json::Value& factor : list->get_array()) {
+    const double value = factor.is_number() ? factor.to_number<double>() : 0;
+    if (!(value >= 1e-3 && value <= 1e6)) {
+      return scaling.wrong("factors", "of numbers from 0.001 to 1000000", factor);
+    }
+    rope.factors.push_back(value);
+  }
+  return ok_status();
+}
+
 Status read_rope_scaling(const Fields& scaling, int context, RopeSpec& rope) {
   const std::string older = TRY(scaling.string("type", "default"));
   const std::string kind = TRY(scaling.string("rope_type", older));
   if (kind == "default") return ok_status();
+  if (kind == "factors") return read_rope_factors(scaling, rope);
   rope.factor = TRY(scaling.number("factor", 1e-3, 1e6));
   if (kind == "linear") {
     rope.kind = RopeSpec::Kind::kLinear;

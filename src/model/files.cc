@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/strings.h"
+#include "model/gguf_model.h"
 
 namespace weft::model {
 
@@ -12,8 +15,21 @@ ModelFiles::ModelFiles(std::vector<EmbeddedFile> files, std::string where)
   for (EmbeddedFile& file : files) embedded_files_.emplace(std::move(file.name), file.bytes);
 }
 
+Result<ModelFiles> ModelFiles::open(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    if (std::filesystem::is_directory(path, ignored)) return ModelFiles(path);
+    return make_error("E0213", fmt::format("there is no model at {}", quoted(path, 200)),
+                      "give a directory in Hugging Face layout or a .gguf file");
+  }
+  ModelFiles out(path);
+  out.gguf_ = std::make_shared<const GgufModel>(TRY(GgufModel::open(path)));
+  return out;
+}
+
 bool ModelFiles::has(std::string_view name) const {
   if (embedded_) return embedded_files_.find(name) != embedded_files_.end();
+  if (gguf_ != nullptr) return gguf_->has(name);
   return file_exists(path_of(name));
 }
 
@@ -24,6 +40,13 @@ Result<std::string_view> ModelFiles::read(std::string_view name) {
                       "safetensors weights");
   }
   if (embedded_) return embedded_files_.find(name)->second;
+  if (gguf_ != nullptr) {
+    auto made = texts_.find(name);
+    if (made == texts_.end()) {
+      made = texts_.emplace(std::string(name), TRY(gguf_->text(name))).first;
+    }
+    return std::string_view(made->second);
+  }
   const auto at = mapped_.find(name);
   if (at != mapped_.end()) return at->second.bytes();
   MappedFile file = TRY(MappedFile::open(path_of(name)));

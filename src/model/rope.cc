@@ -69,6 +69,9 @@ RopeFrequencies rope_frequencies(const RopeSpec& spec, int head_dim) {
       case RopeSpec::Kind::kDefault: out.inv_freq.push_back(f); break;
       case RopeSpec::Kind::kLinear: out.inv_freq.push_back(f / spec.factor); break;
       case RopeSpec::Kind::kLlama3: out.inv_freq.push_back(scaled_llama3(f, spec)); break;
+      case RopeSpec::Kind::kFactors:
+        out.inv_freq.push_back(f / spec.factors.at(static_cast<size_t>(i)));
+        break;
       case RopeSpec::Kind::kYarn: {
         const double m = ramp.at(i);
         out.inv_freq.push_back(f / spec.factor * m + f * (1 - m));

@@ -7,6 +7,7 @@
 //   default  f_i = theta^(-2i/d)         linear  f_i / factor
 //   llama3   long waves f_i / factor, short ones unchanged, a linear blend between
 //   yarn     a ramp over the pair index between f_i / factor and f_i
+//   factors  f_i / factors[i]: what GGUF files make of llama3
 //
 // Everything is formed in double and rounded once, at load: at position 100,000 a float angle is
 // off by 0.01 rad. The functions are base/math's, because the table reaches every token and
@@ -20,7 +21,7 @@
 namespace weft::model {
 
 struct RopeSpec {
-  enum class Kind { kDefault, kLinear, kLlama3, kYarn } kind = Kind::kDefault;
+  enum class Kind { kDefault, kLinear, kLlama3, kYarn, kFactors } kind = Kind::kDefault;
   double theta = 10000;
   double factor = 1;
   double low_freq_factor = 1;    // llama3
@@ -30,13 +31,14 @@ struct RopeSpec {
   double beta_slow = 1;
   bool truncate = true;
   std::optional<double> attention_factor;
+  std::vector<double> factors;  // kFactors: one a pair, > 0
 };
 
 struct RopeFrequencies {
   std::vector<double> inv_freq;  // (head_dim / 2), radians a position
   double attention_factor = 1;
 };
-// head_dim even and >= 2.
+// head_dim even and >= 2; factors, where they are meant, head_dim / 2.
 RopeFrequencies rope_frequencies(const RopeSpec& spec, int head_dim);
 
 // Rows of cosines and sines for positions from 0, made when first needed. One thread at a time

@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "model/gguf_model.h"
 
 namespace weft::model {
 namespace {
@@ -163,10 +164,6 @@ Result<std::map<std::string, std::set<std::string>>> shards_of(std::string_view 
 
 }  // namespace
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("({})", fmt::join(shape, ", "));
-}
-
 Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file,
                                                     std::string_view where) {
   uint64_t header_bytes = 0;
@@ -196,6 +193,15 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file,
 }
 
 Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
+  Checkpoint out;
+  if (files.gguf() != nullptr) {
+    GgufTensors found = TRY(files.gguf()->tensors());
+    out.files_.push_back(files.gguf()->bytes());
+    out.tensors_ = std::move(found.tensors);
+    out.owned_ = std::move(found.owned);
+    TRY(out.index(files.where()));
+    return out;
+  }
   constexpr std::string_view kSingle = "model.safetensors";
   constexpr std::string_view kIndex = "model.safetensors.index.json";
   std::map<std::string, std::set<std::string>> shards;
@@ -206,7 +212,6 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
     const std::string_view index = TRY(files.read(kIndex));
     shards = TRY(shards_of(index, files.path_of(kIndex)));
   }
-  Checkpoint out;
   for (const auto& [file, names] : shards) {
     const std::string path = files.path_of(file);
     out.files_.push_back(TRY(files.read(file)));
@@ -221,16 +226,26 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
     }
     for (StoredTensor& tensor : tensors) out.tensors_.push_back(std::move(tensor));
   }
-  std::sort(out.tensors_.begin(), out.tensors_.end(),
+  TRY(out.index(files.where()));
+  return out;
+}
+
+Checkpoint Checkpoint::of(std::vector<StoredTensor> tensors) {
+  Checkpoint out;
+  out.tensors_ = std::move(tensors);
+  const Status indexed = out.index("memory");
+  CHECK(indexed.ok(), "a name stands there twice");
+  return out;
+}
+
+Status Checkpoint::index(std::string_view where) {
+  std::sort(tensors_.begin(), tensors_.end(),
             [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
   const auto twice = std::adjacent_find(
-      out.tensors_.begin(), out.tensors_.end(),
+      tensors_.begin(), tensors_.end(),
       [](const StoredTensor& a, const StoredTensor& b) { return a.name == b.name; });
-  if (twice != out.tensors_.end()) {
-    return broken(files.where(),
-                  fmt::format("tensor {} stands in two shards", quoted(twice->name)));
-  }
-  return out;
+  if (twice == tensors_.end()) return ok_status();
+  return broken(where, fmt::format("tensor {} stands there twice", quoted(twice->name)));
 }
 
 const StoredTensor* Checkpoint::find(std::string_view name) const {

@@ -15,39 +15,31 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "model/files.h"
+#include "model/stored_tensor.h"
 
 namespace weft::model {
-
-enum class DType { kF32, kF16, kBF16, kI8, kOther };
-
-// A tensor in a mapped file. Valid as long as the Checkpoint it came from.
-struct StoredTensor {
-  std::string name;
-  DType dtype = DType::kOther;
-  std::string dtype_name;      // as written, e.g. "F8_E4M3"; for messages
-  std::vector<int64_t> shape;  // row-major; empty = one number
-  std::string_view bytes;      // elements x size of dtype
-};
-
-// "(256, 64)".
-std::string shape_text(const std::vector<int64_t>& shape);
 
 // The tensors of one file, in ascending order of their data. `where` names the file in messages.
 // Views point into `file`. E0210: anything the format forbids.
 Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file, std::string_view where);
 
-// All weights of a model: model.safetensors, or the shards that model.safetensors.index.json lists.
+// All weights of a model: model.safetensors, the shards that model.safetensors.index.json lists, or
+// a GGUF file with its tensors under their Hugging Face names.
 // Views point into the ModelFiles, which must outlive it. Immutable; safe from every thread.
 class Checkpoint {
  public:
-  // E0210 malformed files, E0213 no weights, E0020 unreadable.
+  // E0210, E0220 malformed files, E0213 no weights, E0020 unreadable.
   static Result<Checkpoint> open(ModelFiles& files);
+
+  // Of tensors whose bytes outlive it, e.g. views into memory; names are distinct.
+  static Checkpoint of(std::vector<StoredTensor> tensors);
 
   // nullptr if there is no such tensor.
   const StoredTensor* find(std::string_view name) const;
@@ -59,7 +51,9 @@ class Checkpoint {
 
  private:
   std::vector<std::string_view> files_;
+  Status index(std::string_view where);  // sorts by name
   std::vector<StoredTensor> tensors_;
+  std::vector<std::shared_ptr<const std::string>> owned_;  // bytes that lie in no file
 };
 
 }  // namespace weft::model

@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "base/strings.h"
+#include "model/blocks.h"
 #include "tensor/half.h"
 
 namespace weft::model {
@@ -21,39 +24,82 @@ Error unfit(std::string message, std::string hint) {
   return make_error("E0212", "weights: " + std::move(message), std::move(hint));
 }
 
-// One row of int8 values and their scales as floats, w = q * scale.
-void dequantise(const char* values, const char* scales, std::span<float> out) {
+Error not_finite(const StoredTensor& tensor, int64_t row) {
+  return unfit(fmt::format("tensor '{}' holds NaN or infinity in row {}, expected finite numbers",
+                           tensor.name, row),
+               "the file is damaged, or the model was saved from a training that had failed");
+}
+
+// Where a packed row comes from: `scales` are those of int8 values, else null.
+struct RowSource {
+  const StoredTensor& values;
+  const StoredTensor* scales;
+};
+
+bool all_finite(std::span<const float> values) {
+  // An exponent of ones is the only mark of both NaN and infinity; a sum of such marks vectorises.
+  uint32_t marks = 0;
+  for (const float value : values) {
+    marks |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & 0x7f800000) == 0x7f800000);
+  }
+  return marks == 0;
+}
+
+void read_row(const RowSource& source, int64_t row, std::span<float> out) {
+  const char* from = source.values.row(row);
+  if (source.scales == nullptr) return read_elements(source.values.dtype, from, out);
+  const char* scales = source.scales->row(row);
   for (size_t k = 0; k < out.size(); ++k) {
     int8_t q = 0;
     uint16_t scale = 0;
-    std::memcpy(&q, values + k, 1);
+    std::memcpy(&q, from + k, 1);
     std::memcpy(&scale, scales + k / kGroup * 2, 2);
     out[k] = static_cast<float>(q) * tensor::float_of_f16(scale);
   }
 }
 
-// Row `row` of the tensors goes to row `target` of the packer.
-void pack_row(tensor::Packer& packer, WeightType type, const StoredTensor& values,
-              const StoredTensor* scales, int64_t row, int64_t target, int64_t columns) {
-  const auto at = [&](const StoredTensor& tensor, int64_t width, int64_t bytes) {
-    return tensor.bytes.data() + row * width * bytes;
-  };
-  switch (values.dtype) {
-    case DType::kF32: packer.set_row_f32(target, at(values, columns, 4)); return;
-    case DType::kBF16: packer.set_row_bf16(target, at(values, columns, 2)); return;
-    case DType::kF16: packer.set_row_f16(target, at(values, columns, 2)); return;
-    case DType::kI8: break;
-    case DType::kOther: CHECK(false, "dtype {} got through", values.dtype_name);
+// The types whose codes are 8 bits at most and whose scale is one half-precision number for 32
+// columns: they become q8 without any loss.
+bool is_exact_q8(DType type) {
+  return type == DType::kQ8_0 || type == DType::kQ4_0 || type == DType::kQ5_0 ||
+         type == DType::kIQ4NL;
+}
+
+// The codes of a row of such blocks, apart from their scales.
+void split_codes(DType type, const char* from, std::span<int8_t> codes,
+                 std::span<uint16_t> scales) {
+  const BlockFormat& format = block_format(type);
+  BlockCodes block;
+  for (size_t g = 0; g < scales.size(); ++g) {
+    decode_block(type, from + static_cast<int64_t>(g) * format.bytes, block);
+    std::memcpy(codes.data() + g * kGroup, block.code, kGroup);
+    scales[g] = tensor::f16_of_float(block.scale[0]);
   }
-  const char* q = at(values, columns, 1);
-  const char* s = at(*scales, columns / kGroup, 2);
-  if (type == WeightType::kQ8) {
-    packer.set_row_q8(target, q, s);
-    return;
+}
+
+// Row `row` of the source goes to row `target` of the packer. False: it holds NaN or infinity.
+bool pack_row(tensor::Packer& packer, WeightType type, const RowSource& source, int64_t row,
+              int64_t target, int64_t columns) {
+  if (type == WeightType::kQ8 && (source.scales != nullptr || is_exact_q8(source.values.dtype))) {
+    const auto groups = static_cast<size_t>(columns / kGroup);
+    std::vector<uint16_t> scales(groups);
+    std::vector<int8_t> codes;
+    const void* values = source.values.row(row);
+    if (source.scales != nullptr) {
+      std::memcpy(scales.data(), source.scales->row(row), groups * 2);
+    } else {
+      codes.resize(static_cast<size_t>(columns));
+      split_codes(source.values.dtype, source.values.row(row), codes, scales);
+      values = codes.data();
+    }
+    packer.set_row_q8(target, values, scales.data());
+    return std::none_of(scales.begin(), scales.end(),
+                        [](uint16_t raw) { return (raw & 0x7c00) == 0x7c00; });
   }
   std::vector<float> floats(static_cast<size_t>(columns));
-  dequantise(q, s, floats);
+  read_row(source, row, floats);
   packer.set_row(target, floats);
+  return all_finite(floats);
 }
 
 }  // namespace
@@ -135,8 +181,8 @@ WeightType WeightBinder::packed_type(const Source& source, Precision precision) 
   switch (source.values->dtype) {
     case DType::kBF16: return WeightType::kBF16;
     case DType::kF16: return WeightType::kF16;
-    case DType::kI8: return WeightType::kQ8;
-    default: return WeightType::kF32;
+    case DType::kF32: return WeightType::kF32;
+    default: return WeightType::kQ8;  // int8, and all blocks
   }
 }
 
@@ -159,14 +205,18 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
   tensor::Packer packer(type, rows, columns);
   int64_t first = 0;
   for (const Source& source : sources) {
+    std::atomic<int64_t> bad_row = -1;
+    const RowSource rows_of{*source.values, source.scales};
     // Strips of the target are disjoint for different rows, so rows may be packed in parallel.
     pool_.parallel_for((source.rows + kStripRows - 1) / kStripRows, [&](int64_t chunk, int) {
       const int64_t end = std::min(source.rows, (chunk + 1) * kStripRows);
       for (int64_t row = chunk * kStripRows; row < end; ++row) {
-        pack_row(packer, type, *source.values, source.scales, source.first + row, first + row,
-                 columns);
+        if (!pack_row(packer, type, rows_of, source.first + row, first + row, columns)) {
+          bad_row = source.first + row;
+        }
       }
     });
+    if (bad_row >= 0) return not_finite(*source.values, bad_row);
     first += source.rows;
   }
   return std::move(packer).finish();
@@ -195,23 +245,18 @@ Result<std::vector<float>> WeightBinder::vector(const std::string& name, int64_t
 Result<std::vector<float>> WeightBinder::tensor(const std::string& name,
                                                 const std::vector<int64_t>& shape) {
   const StoredTensor* tensor = TRY(find(name, shape));
-  int64_t size = 1;
-  for (const int64_t dimension : shape) size *= dimension;
-  std::vector<float> out(static_cast<size_t>(size));
-  for (size_t i = 0; i < out.size(); ++i) {
-    uint16_t half = 0;
-    switch (tensor->dtype) {
-      case DType::kF32: std::memcpy(&out[i], tensor->bytes.data() + i * 4, 4); continue;
-      case DType::kF16:
-      case DType::kBF16: std::memcpy(&half, tensor->bytes.data() + i * 2, 2); break;
-      default:
-        return unfit(fmt::format("tensor '{}' is of type {}, expected F32, F16 or BF16", name,
-                                 tensor->dtype_name),
-                     "use the weights that belong to this config.json");
-    }
-    out[i] = tensor->dtype == DType::kF16 ? tensor::float_of_f16(half)
-                                          : tensor::float_of_bf16(half);
+  if (tensor->dtype > DType::kBF16) {
+    return unfit(fmt::format("tensor '{}' is of type {}, expected F32, F16 or BF16", name,
+                             tensor->dtype_name),
+                 "use the weights that belong to this config.json");
   }
+  const auto columns = static_cast<size_t>(tensor->columns());
+  std::vector<float> out(static_cast<size_t>(tensor->rows()) * columns);
+  for (size_t row = 0; row < out.size() / columns; ++row) {
+    read_elements(tensor->dtype, tensor->row(static_cast<int64_t>(row)),
+                  std::span(out).subspan(row * columns, columns));
+  }
+  if (!all_finite(out)) return not_finite(*tensor, 0);
   return out;
 }
 

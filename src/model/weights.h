@@ -5,12 +5,13 @@
 // precision. A family asks for its tensors one by one and then says finish(): what it has not
 // asked for is an error, since a bias or norm left out silently gives plausible noise.
 //
-//   precision   stored F32 F16 BF16              stored int8 + scales (weft_q8_g32)
-//   f32         widened, float32 arithmetic      dequantised, float32 arithmetic
-//   native      kept, float32 arithmetic         kept bit for bit, int8 activations
-//   q8          quantised by groups of 32        as native
+//   precision   stored F32 F16 BF16        stored int8 + scales (weft_q8_g32), blocks of GGUF
+//   f32         widened, float32           dequantised, float32 arithmetic
+//   native      kept, float32              int8 activations; kept bit for bit: int8, Q8_0, Q5_0,
+//                                          Q4_0, IQ4_NL; the other blocks are quantised again
+//   q8          quantised by groups of 32  as native
 //
-// Norms, biases and vectors are always float32. It knows no family and no tensor name.
+// NaN and infinity are refused, wherever they are. Norms, biases and vectors are always float32. It knows no family and no tensor name.
 #pragma once
 
 #include <cstdint>

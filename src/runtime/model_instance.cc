@@ -87,12 +87,14 @@ bool means_embedded_model(std::string_view name) {
 
 Result<model::ModelFiles> model_files_named(const std::string& name) {
   if (means_embedded_model(name)) return embedded_model_files();
-  if (std::filesystem::is_directory(name)) return model::ModelFiles(name);
+  std::error_code ignored;
+  if (std::filesystem::exists(name, ignored)) return model::ModelFiles::open(name);
   const std::vector<std::string> known = {"default", "fast", "deep", "embedded"};
   return make_error("E0710", fmt::format("there is no model {}", weft::quoted(name)),
                     name.find('/') != std::string::npos
-                        ? std::string("the directory does not exist")
-                        : name_hint(name, known) + ", or a directory with config.json");
+                        ? std::string("nothing is there")
+                        : name_hint(name, known) +
+                              ", or a directory with config.json, or a .gguf file");
 }
 
 }  // namespace weft::runtime

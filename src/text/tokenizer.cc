@@ -89,16 +89,23 @@ Result<VocabIndex> index_vocab(const TokenizerSpec& spec) {
   return index;
 }
 
+// Bytes that no well-formed UTF-8 has: small vocabularies leave them out.
+bool never_in_utf8(uint8_t byte) { return byte == 0xC0 || byte == 0xC1 || byte >= 0xF5; }
+
 Result<std::vector<TokenId>> find_byte_tokens(const VocabIndex& index) {
   std::vector<TokenId> tokens(256);
   for (size_t b = 0; b < 256; ++b) {
     std::string spelling;
     append_utf8(spelling, ByteAlphabet::get().of_byte[b]);
     const auto found = index.find(spelling);
+    if (found == index.end() && never_in_utf8(static_cast<uint8_t>(b))) {
+      tokens[b] = -1;  // nothing that is encoded holds it
+      continue;
+    }
     if (found == index.end()) {
       return malformed(fmt::format("model.vocab: no token for byte 0x{:02X}, spelled {}", b,
                                    quoted(spelling)),
-                       "a byte-level vocabulary has a token for each of the 256 bytes");
+                       "a byte-level vocabulary has a token for each byte of UTF-8");
     }
     tokens[b] = found->second;
   }

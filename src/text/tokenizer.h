@@ -29,7 +29,8 @@ namespace weft::text {
 
 // What a tokenizer consists of, whatever file it came from. The views must outlive build() only.
 struct TokenizerSpec {
-  // Spelled in the byte-level alphabet of GPT-2 (a space is "Ġ"). All 256 bytes must be there.
+  // Spelled in the byte-level alphabet of GPT-2 (a space is "Ġ"). All bytes that occur in
+  // UTF-8 must be there.
   std::vector<std::pair<std::string_view, TokenId>> vocab;
   std::vector<std::pair<std::string_view, std::string_view>> merges;  // in order of rank
   std::vector<AddedToken> added;
