@@ -23,13 +23,14 @@ Status read_quantization(const Fields& fields, Config& config) {
   if (!value->is_object()) return fields.wrong("quantization_config", "an object", *value);
   const Fields inner(value->get_object(), fields.where() + ": quantization_config");
   const std::string method = TRY(inner.string("quant_method", ""));
-  if (method != "weft_q8_g32") {
+  if (method != "weft_q8_g32" && method != "weft_q4_g32") {
     return config_error(fmt::format("{}: field 'quant_method': {} is not supported", inner.where(),
-                               quoted(method)),
-                   "supported: weft_q8_g32, or weights in F32, F16 or BF16");
+                                    quoted(method)),
+                        "supported: weft_q8_g32, weft_q4_g32, or weights in F32, F16 or BF16");
   }
   (void)TRY(inner.integer("group_size", 32, 32));
-  config.quantization = Quantization::kQ8Group32;
+  config.quantization =
+      method == "weft_q8_g32" ? Quantization::kQ8Group32 : Quantization::kQ4Group32;
   return ok_status();
 }
 

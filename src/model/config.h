@@ -34,8 +34,11 @@ struct GenerationDefaults {
 };
 
 // How the matrices of the files are quantised. kQ8Group32: X.weight is int8 (out, in),
-// X.weight_scale float16 (out, in / 32), w = q * scale; quant_method "weft_q8_g32".
-enum class Quantization { kNone, kQ8Group32 };
+// X.weight_scale float16 (out, in / 32), w = q * scale; quant_method "weft_q8_g32". kQ4Group32:
+// X.weight is uint8 (out, in / 2), column 2 j in the low half of byte j, X.weight_scale and
+// X.weight_offset float16 (out, in / 32), w = q * scale + offset; "weft_q4_g32". Matrices without
+// X.weight_scale are stored plainly.
+enum class Quantization { kNone, kQ8Group32, kQ4Group32 };
 
 // Routed experts of the sparse layers; count 0 = none.
 struct ExpertsConfig {

@@ -33,7 +33,7 @@ constexpr DTypeRow kDTypes[] = {
     {"F32", 4, DType::kF32},     {"F16", 2, DType::kF16},     {"BF16", 2, DType::kBF16},
     {"I8", 1, DType::kI8},       {"F64", 8, DType::kOther},   {"I64", 8, DType::kOther},
     {"I32", 4, DType::kOther},   {"I16", 2, DType::kOther},   {"U64", 8, DType::kOther},
-    {"U32", 4, DType::kOther},   {"U16", 2, DType::kOther},   {"U8", 1, DType::kOther},
+    {"U32", 4, DType::kOther},   {"U16", 2, DType::kOther},   {"U8", 1, DType::kU8},
     {"BOOL", 1, DType::kOther},  {"F8_E4M3", 1, DType::kOther}, {"F8_E5M2", 1, DType::kOther}};
 
 Error broken(std::string_view where, std::string what) {

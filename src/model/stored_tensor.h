@@ -16,12 +16,11 @@
 
 namespace weft::model {
 
-// How the elements are stored. kI8 and kU4 carry scales in tensors of their own
-// (X_scale, X_offset); those from kQ8_0 on are GGUF's blocks, which hold their scales
-// (model/blocks.h).
+// How the elements are stored. kI8 and kU8 carry scales in tensors of their own (X_scale,
+// X_offset); those from kQ8_0 on are GGUF's blocks, which hold their scales (model/blocks.h).
 enum class DType : uint8_t {
   kF32, kF16, kBF16, kI8,
-  kU4,  // two columns a byte, the even one in the low half; the shape counts columns
+  kU8,  // of weft_q4_g32: two columns a byte, the even one in the low half
   kOther,
   kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K, kIQ4NL, kIQ4XS,
 };

@@ -30,10 +30,18 @@ Error not_finite(const StoredTensor& tensor, int64_t row) {
                "the file is damaged, or the model was saved from a training that had failed");
 }
 
-// Where a packed row comes from: `scales` are those of int8 values, else null.
+// Where a packed row comes from: `scales` of int8 values and 4-bit codes, `offsets` of the latter.
 struct RowSource {
   const StoredTensor& values;
   const StoredTensor* scales;
+  const StoredTensor* offsets;
+};
+
+// A row taken apart: codes, and scale and offset of every 32, in half precision.
+struct RowCodes {
+  std::vector<int8_t> codes;
+  std::vector<uint16_t> scales;
+  std::vector<uint16_t> offsets;
 };
 
 bool all_finite(std::span<const float> values) {
@@ -45,56 +53,107 @@ bool all_finite(std::span<const float> values) {
   return marks == 0;
 }
 
-void read_row(const RowSource& source, int64_t row, std::span<float> out) {
+// The codes of weft_q8_g32 and weft_q4_g32 as they are stored.
+RowCodes stored_codes(const RowSource& source, int64_t row, int64_t columns) {
+  RowCodes out;
+  out.codes.resize(static_cast<size_t>(columns));
   const char* from = source.values.row(row);
-  if (source.scales == nullptr) return read_elements(source.values.dtype, from, out);
-  const char* scales = source.scales->row(row);
-  for (size_t k = 0; k < out.size(); ++k) {
-    int8_t q = 0;
-    uint16_t scale = 0;
-    std::memcpy(&q, from + k, 1);
-    std::memcpy(&scale, scales + k / kGroup * 2, 2);
-    out[k] = static_cast<float>(q) * tensor::float_of_f16(scale);
+  for (size_t k = 0; k < out.codes.size(); ++k) {
+    if (source.offsets == nullptr) {
+      out.codes[k] = static_cast<int8_t>(from[k]);
+    } else {
+      const auto pair = static_cast<uint8_t>(from[k / 2]);
+      out.codes[k] = static_cast<int8_t>(k % 2 == 0 ? pair & 15 : pair >> 4);
+    }
   }
+  const auto groups = static_cast<size_t>(columns / kGroup);
+  out.scales.resize(groups);
+  out.offsets.resize(groups);
+  std::memcpy(out.scales.data(), source.scales->row(row), groups * 2);
+  if (source.offsets != nullptr) {
+    std::memcpy(out.offsets.data(), source.offsets->row(row), groups * 2);
+  }
+  return out;
 }
 
-// The types whose codes are 8 bits at most and whose scale is one half-precision number for 32
-// columns: they become q8 without any loss.
-bool is_exact_q8(DType type) {
-  return type == DType::kQ8_0 || type == DType::kQ4_0 || type == DType::kQ5_0 ||
-         type == DType::kIQ4NL;
-}
-
-// The codes of a row of such blocks, apart from their scales.
-void split_codes(DType type, const char* from, std::span<int8_t> codes,
-                 std::span<uint16_t> scales) {
+// The codes of blocks with one scale for 32 columns. Scale and offset are half precision in the
+// file, but for Q4_K, whose products of two factors are rounded.
+RowCodes block_codes(DType type, const char* from, int64_t columns) {
+  RowCodes out;
   const BlockFormat& format = block_format(type);
+  const int64_t groups = format.elements / kGroup;
+  CHECK(format.group == kGroup);
   BlockCodes block;
-  for (size_t g = 0; g < scales.size(); ++g) {
-    decode_block(type, from + static_cast<int64_t>(g) * format.bytes, block);
-    std::memcpy(codes.data() + g * kGroup, block.code, kGroup);
-    scales[g] = tensor::f16_of_float(block.scale[0]);
+  for (int64_t at = 0; at < columns; at += format.elements, from += format.bytes) {
+    decode_block(type, from, block);
+    out.codes.insert(out.codes.end(), block.code, block.code + format.elements);
+    for (int64_t g = 0; g < groups; ++g) {
+      out.scales.push_back(tensor::f16_of_float(block.scale[g]));
+      out.offsets.push_back(tensor::f16_of_float(block.offset[g]));
+    }
   }
+  return out;
+}
+
+void read_row(const RowSource& source, int64_t row, std::span<float> out) {
+  if (source.scales == nullptr) {
+    return read_elements(source.values.dtype, source.values.row(row), out);
+  }
+  const RowCodes codes = stored_codes(source, row, static_cast<int64_t>(out.size()));
+  for (size_t k = 0; k < out.size(); ++k) {
+    const float scale = tensor::float_of_f16(codes.scales[k / kGroup]);
+    out[k] = static_cast<float>(codes.codes[k]) * scale +
+             tensor::float_of_f16(codes.offsets[k / kGroup]);
+  }
+}
+
+// Codes of -128 .. 127 with one half-precision scale for 32 columns: q8 as they are.
+bool is_exact_q8(DType type) {
+  return type == DType::kI8 || type == DType::kQ8_0 || type == DType::kQ4_0 ||
+         type == DType::kQ5_0 || type == DType::kIQ4NL;
+}
+
+bool is_q4(DType type) {
+  return type == DType::kU8 || type == DType::kQ4_1 || type == DType::kQ4K ||
+         type == DType::kQ4_0;
+}
+
+bool all_finite(std::span<const uint16_t> halves) {
+  return std::none_of(halves.begin(), halves.end(),
+                      [](uint16_t raw) { return (raw & 0x7c00) == 0x7c00; });
+}
+
+// Codes without offset biased by 8 become the same numbers as codes with an offset.
+void pack_codes(tensor::Packer& packer, WeightType type, RowCodes& row, bool biased,
+                int64_t target) {
+  if (type == WeightType::kQ8) {
+    packer.set_row_q8(target, row.codes.data(), row.scales.data());
+    return;
+  }
+  std::vector<uint8_t> codes(row.codes.size());
+  for (size_t k = 0; k < codes.size(); ++k) {
+    codes[k] = static_cast<uint8_t>(row.codes[k] + (biased ? 8 : 0));
+  }
+  if (biased && type == WeightType::kQ4) {
+    for (size_t g = 0; g < row.scales.size(); ++g) {
+      row.offsets[g] = tensor::f16_of_float(-8 * tensor::float_of_f16(row.scales[g]));
+    }
+  }
+  packer.set_row_q4(target, codes.data(), row.scales.data(),
+                    type == WeightType::kQ4 ? row.offsets.data() : nullptr);
 }
 
 // Row `row` of the source goes to row `target` of the packer. False: it holds NaN or infinity.
 bool pack_row(tensor::Packer& packer, WeightType type, const RowSource& source, int64_t row,
               int64_t target, int64_t columns) {
-  if (type == WeightType::kQ8 && (source.scales != nullptr || is_exact_q8(source.values.dtype))) {
-    const auto groups = static_cast<size_t>(columns / kGroup);
-    std::vector<uint16_t> scales(groups);
-    std::vector<int8_t> codes;
-    const void* values = source.values.row(row);
-    if (source.scales != nullptr) {
-      std::memcpy(scales.data(), source.scales->row(row), groups * 2);
-    } else {
-      codes.resize(static_cast<size_t>(columns));
-      split_codes(source.values.dtype, source.values.row(row), codes, scales);
-      values = codes.data();
-    }
-    packer.set_row_q8(target, values, scales.data());
-    return std::none_of(scales.begin(), scales.end(),
-                        [](uint16_t raw) { return (raw & 0x7c00) == 0x7c00; });
+  const DType dtype = source.values.dtype;
+  const bool four_bits = type == WeightType::kQ4 || type == WeightType::kQ4Centred;
+  if ((type == WeightType::kQ8 && is_exact_q8(dtype)) || (four_bits && is_q4(dtype))) {
+    RowCodes codes = source.scales != nullptr
+                         ? stored_codes(source, row, columns)
+                         : block_codes(dtype, source.values.row(row), columns);
+    pack_codes(packer, type, codes, dtype == DType::kQ4_0, target);
+    return all_finite(codes.scales) && all_finite(codes.offsets);
   }
   std::vector<float> floats(static_cast<size_t>(columns));
   read_row(source, row, floats);
@@ -105,8 +164,9 @@ bool pack_row(tensor::Packer& packer, WeightType type, const RowSource& source, 
 }  // namespace
 
 Result<Precision> precision_of(std::string_view name) {
-  const std::vector<std::string> names = {"f32", "native", "q8"};
-  for (const Precision p : {Precision::kF32, Precision::kNative, Precision::kQ8}) {
+  const std::vector<std::string> names = {"f32", "native", "q8", "q4"};
+  for (const Precision p :
+       {Precision::kF32, Precision::kNative, Precision::kQ8, Precision::kQ4}) {
     if (name == name_of(p)) return p;
   }
   return make_error("E0214", fmt::format("dtype {} is not known", quoted(name)),
@@ -118,6 +178,7 @@ std::string_view name_of(Precision precision) {
     case Precision::kF32: return "f32";
     case Precision::kNative: return "native";
     case Precision::kQ8: return "q8";
+    case Precision::kQ4: return "q4";
   }
   return "";
 }
@@ -151,39 +212,63 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
     return part.count > 0 ? std::vector{part.count, part.rows, width}
                           : std::vector{part.rows, width};
   };
-  out.values = TRY(find(part.name, shape(columns)));
-  const bool int8 = out.values->dtype == DType::kI8;
-  if (out.values->dtype == DType::kOther || int8 != (config_.quantization ==
-                                                     Quantization::kQ8Group32)) {
+  const StoredTensor* found = checkpoint_.find(part.name);
+  const bool pairs = found != nullptr && found->dtype == DType::kU8;
+  out.values = TRY(find(part.name, shape(pairs ? columns / 2 : columns)));
+  const DType dtype = out.values->dtype;
+  const Quantization expected = dtype == DType::kI8   ? Quantization::kQ8Group32
+                                : dtype == DType::kU8 ? Quantization::kQ4Group32
+                                                      : config_.quantization;
+  if (dtype == DType::kOther || expected != config_.quantization) {
     return unfit(fmt::format("tensor '{}' is of type {}, expected {}", part.name,
                              out.values->dtype_name,
                              config_.quantization == Quantization::kQ8Group32
-                                 ? "I8 (quant_method weft_q8_g32)" : "F32, F16 or BF16"),
+                                 ? "I8 (quant_method weft_q8_g32)"
+                             : config_.quantization == Quantization::kQ4Group32
+                                 ? "U8 (quant_method weft_q4_g32)"
+                                 : "F32, F16 or BF16"),
                  "use the weights that belong to this config.json");
   }
-  if (!int8) return out;
+  if (dtype != DType::kI8 && dtype != DType::kU8) return out;
   if (columns % kGroup != 0) {
     return unfit(fmt::format("tensor '{}' has {} columns, groups of {} do not fit", part.name,
                              columns, kGroup), "export the model with padded sizes");
   }
-  const std::string scale_name = part.name + "_scale";
-  out.scales = TRY(find(scale_name, shape(columns / kGroup)));
-  if (out.scales->dtype != DType::kF16) {
-    return unfit(fmt::format("tensor '{}' is of type {}, expected F16", scale_name,
-                             out.scales->dtype_name), "export the model again");
-  }
+  const auto halves = [&](const std::string& name) -> Result<const StoredTensor*> {
+    const StoredTensor* tensor = TRY(find(name, shape(columns / kGroup)));
+    if (tensor->dtype == DType::kF16) return tensor;
+    return unfit(fmt::format("tensor '{}' is of type {}, expected F16", name,
+                             tensor->dtype_name), "export the model again");
+  };
+  out.scales = TRY(halves(part.name + "_scale"));
+  if (pairs) out.offsets = TRY(halves(part.name + "_offset"));
   return out;
 }
 
 WeightType WeightBinder::packed_type(const Source& source, Precision precision) const {
   if (precision == Precision::kF32) return WeightType::kF32;
   if (precision == Precision::kQ8) return WeightType::kQ8;
+  if (precision == Precision::kQ4) return WeightType::kQ4;
   switch (source.values->dtype) {
     case DType::kBF16: return WeightType::kBF16;
     case DType::kF16: return WeightType::kF16;
     case DType::kF32: return WeightType::kF32;
-    default: return WeightType::kQ8;  // int8, and all blocks
+    case DType::kQ4_0: return WeightType::kQ4Centred;
+    default: return is_q4(source.values->dtype) ? WeightType::kQ4 : WeightType::kQ8;
   }
+}
+
+// The type in which all parts of a matrix can stand together.
+WeightType WeightBinder::common_type(std::span<const Source> sources, Precision precision) const {
+  const WeightType first = packed_type(sources[0], precision);
+  WeightType out = first;
+  for (const Source& source : sources) {
+    const WeightType type = packed_type(source, precision);
+    if (type == first) continue;
+    const bool quantised = is_quantised(type) || is_quantised(out);
+    out = quantised ? WeightType::kQ8 : WeightType::kF32;
+  }
+  return out;
 }
 
 Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int64_t columns,
@@ -195,18 +280,12 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
     sources.push_back(TRY(source(part, columns)));
     rows += part.rows;
   }
-  const WeightType type = packed_type(sources[0], precision);
-  for (const Source& source : sources) {
-    if (packed_type(source, precision) == type) continue;
-    return unfit(fmt::format("tensors '{}' and '{}' are of different types",
-                             sources[0].values->name, source.values->name),
-                 "load with dtype f32 or q8");
-  }
+  const WeightType type = common_type(sources, precision);
   tensor::Packer packer(type, rows, columns);
   int64_t first = 0;
   for (const Source& source : sources) {
     std::atomic<int64_t> bad_row = -1;
-    const RowSource rows_of{*source.values, source.scales};
+    const RowSource rows_of{*source.values, source.scales, source.offsets};
     // Strips of the target are disjoint for different rows, so rows may be packed in parallel.
     pool_.parallel_for((source.rows + kStripRows - 1) / kStripRows, [&](int64_t chunk, int) {
       const int64_t end = std::min(source.rows, (chunk + 1) * kStripRows);

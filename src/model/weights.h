@@ -5,12 +5,16 @@
 // precision. A family asks for its tensors one by one and then says finish(): what it has not
 // asked for is an error, since a bias or norm left out silently gives plausible noise.
 //
-//   precision   stored F32 F16 BF16        stored int8 + scales (weft_q8_g32), blocks of GGUF
+//   precision   stored F32 F16 BF16        stored quantised: weft_q8_g32, weft_q4_g32, GGUF
 //   f32         widened, float32           dequantised, float32 arithmetic
-//   native      kept, float32              int8 activations; kept bit for bit: int8, Q8_0, Q5_0,
-//                                          Q4_0, IQ4_NL; the other blocks are quantised again
-//   q8          quantised by groups of 32  as native
+//   native      kept, float32              int8 activations, and the codes kept:
+//                                            q8   weft_q8_g32 Q8_0 Q5_0 IQ4_NL
+//                                            q4   weft_q4_g32 Q4_1 Q4_0 (q4c), Q4_K with its
+//                                                 scales rounded to half precision
+//                                          all others quantised again to q8
+//   q8, q4      quantised by groups of 32  kept where that is exact, else quantised again
 //
+// Tensors of different types that are to be one matrix meet in q8, or in f32 if all are floats.
 // NaN and infinity are refused, wherever they are. Norms, biases and vectors are always float32. It knows no family and no tensor name.
 #pragma once
 
@@ -30,8 +34,8 @@
 
 namespace weft::model {
 
-enum class Precision { kF32, kNative, kQ8 };
-// "f32", "native", "q8"; E0214 for anything else.
+enum class Precision { kF32, kNative, kQ8, kQ4 };
+// "f32", "native", "q8", "q4"; E0214 for anything else.
 Result<Precision> precision_of(std::string_view name);
 std::string_view name_of(Precision precision);
 
@@ -71,13 +75,15 @@ class WeightBinder {
  private:
   struct Source {
     const StoredTensor* values = nullptr;
-    const StoredTensor* scales = nullptr;  // of int8 values
+    const StoredTensor* scales = nullptr;   // of int8 values and 4-bit codes
+    const StoredTensor* offsets = nullptr;  // of 4-bit codes
     int64_t rows = 0;
     int64_t first = 0;  // row of the tensor where it begins
   };
   Result<const StoredTensor*> find(const std::string& name, const std::vector<int64_t>& shape);
   Result<Source> source(const MatrixPart& part, int64_t columns);
   tensor::WeightType packed_type(const Source& source, Precision precision) const;
+  tensor::WeightType common_type(std::span<const Source> sources, Precision precision) const;
   Result<tensor::Matrix> pack(std::span<const MatrixPart> parts, int64_t columns,
                               Precision precision);
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "tensor/half.h"
 #include "tensor/kernels/table.h"
+#include "tensor/quantise.h"
 
 namespace weft::tensor {
 namespace {
@@ -21,10 +22,23 @@ int64_t element_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : 2
 int64_t groups_of(int64_t columns) { return (columns + kGroup - 1) / kGroup; }
 
 int64_t strip_bytes_of(WeightType type, int64_t columns) {
-  const int64_t bytes = type == WeightType::kQ8
-                            ? groups_of(columns) * kStripRows * (kGroup + 2)
-                            : columns * kStripRows * element_bytes(type);
+  int64_t bytes = columns * kStripRows * element_bytes(type);
+  if (type == WeightType::kQ8) bytes = groups_of(columns) * kStripRows * (kGroup + 2);
+  if (type == WeightType::kQ4) bytes = groups_of(columns) * kStripRows * (kGroup / 2 + 4);
+  if (type == WeightType::kQ4Centred) bytes = groups_of(columns) * kStripRows * (kGroup / 2 + 2);
   return (bytes + 63) / 64 * 64;  // every strip begins on a cache line
+}
+
+// The byte of a q4 strip that holds column `k` of row `row`, and whether in its high half.
+struct Nibble {
+  int64_t byte;
+  bool high;
+};
+Nibble q4_at(int64_t row, int64_t k) {
+  const int64_t in_group = k % kGroup;
+  return {k / kGroup * (kGroup / 2 * kStripRows) + in_group / 8 * 64 + row % kStripRows * 4 +
+              in_group % 4,
+          in_group % 8 >= 4};
 }
 
 // Where column `k` of row `row` lies inside its strip of values: by group, in it by fours of
@@ -42,7 +56,7 @@ int8_t rounded(float v) {
 }  // namespace
 
 std::string_view name_of(WeightType type) {
-  constexpr std::string_view kNames[] = {"f32", "bf16", "f16", "q8"};
+  constexpr std::string_view kNames[] = {"f32", "bf16", "f16", "q8", "q4", "q4c"};
   return kNames[static_cast<int>(type)];
 }
 
@@ -65,10 +79,22 @@ void Matrix::read_row(int64_t row, std::span<float> out) const {
     for (int64_t k = 0; k < columns_; ++k) {
       std::memcpy(&out[k], strip + (k * kStripRows + lane) * 4, 4);
     }
-  } else if (type_ != WeightType::kQ8) {
+  } else if (!is_quantised(type_)) {
     for (int64_t k = 0; k < columns_; ++k) {
       const uint16_t raw = u16_at(strip, k * kStripRows + lane);
       out[k] = type_ == WeightType::kBF16 ? float_of_bf16(raw) : float_of_f16(raw);
+    }
+  } else if (type_ != WeightType::kQ8) {
+    const uint8_t* scales = strip + groups_of(columns_) * (kGroup / 2 * kStripRows);
+    const uint8_t* offsets = scales + groups_of(columns_) * kStripRows * 2;
+    for (int64_t k = 0; k < columns_; ++k) {
+      const Nibble at = q4_at(row, k);
+      const int code = at.high ? strip[at.byte] >> 4 : strip[at.byte] & 15;
+      const int64_t group = k / kGroup * kStripRows + lane;
+      const float scale = float_of_f16(u16_at(scales, group));
+      out[k] = type_ == WeightType::kQ4
+                   ? static_cast<float>(code) * scale + float_of_f16(u16_at(offsets, group))
+                   : static_cast<float>(code - 8) * scale;
     }
   } else {
     const uint8_t* scales = strip + groups_of(columns_) * (kGroup * kStripRows);
@@ -88,7 +114,7 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
   // Zeros are not written where rows will be: the pages of a large matrix would be touched twice.
   // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
-  // a q8 zero is 128. Whole rows are written by set_row.
+  // a q8 zero is 128; q4 columns of padding meet activations of zero. Whole rows are written by set_row.
   uint8_t* data = matrix_.buffer_.data();
   const int64_t strips = matrix_.strips();
   if (type == WeightType::kQ8 && columns % kGroup != 0) {
@@ -96,6 +122,10 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
       std::memset(data + s * matrix_.strip_bytes_ + columns / kGroup * (kGroup * kStripRows), 128,
                   kGroup * kStripRows);
     }
+  }
+  const bool q4 = type == WeightType::kQ4 || type == WeightType::kQ4Centred;
+  if (q4 && columns % kGroup != 0) {  // halves of bytes are written one by one
+    std::memset(data, 0, matrix_.buffer_.bytes());
   }
   if (rows % kStripRows != 0) {
     uint8_t* last = data + (strips - 1) * matrix_.strip_bytes_;
@@ -124,6 +154,8 @@ void Packer::set_row(int64_t row, std::span<const float> values) {
   const int64_t columns = matrix_.columns_;
   CHECK(row >= 0 && row < matrix_.rows_, "row {} of {}", row, matrix_.rows_);
   CHECK(std::ssize(values) == columns, "{} values for {} columns", values.size(), columns);
+  CHECK(matrix_.type_ != WeightType::kQ4Centred, "q4c takes codes only");
+  if (matrix_.type_ == WeightType::kQ4) return set_row_as_q4(row, values);
   if (matrix_.type_ == WeightType::kQ8) {
     for (int64_t at = 0; at < columns; at += kGroup) {
       const int64_t n = std::min<int64_t>(kGroup, columns - at);
@@ -190,11 +222,49 @@ void Packer::set_row_q8(int64_t row, const void* values, const void* scales) {
   }
 }
 
+void Packer::set_row_as_q4(int64_t row, std::span<const float> values) {
+  const auto groups = static_cast<size_t>(groups_of(matrix_.columns_));
+  std::vector<uint8_t> codes(values.size());
+  std::vector<uint16_t> scales(groups);
+  std::vector<uint16_t> offsets(groups);
+  for (size_t g = 0; g < groups; ++g) {
+    const size_t at = g * kGroup;
+    const std::span<const float> group = values.subspan(at, std::min<size_t>(kGroup,
+                                                                             values.size() - at));
+    const Q4Group made = quantise_q4(group, codes.data() + at);
+    scales[g] = made.scale;
+    offsets[g] = made.offset;
+  }
+  set_row_q4(row, codes.data(), scales.data(), offsets.data());
+}
+
+void Packer::set_row_q4(int64_t row, const uint8_t* codes, const uint16_t* scales,
+                        const uint16_t* offsets) {
+  CHECK(matrix_.type_ == (offsets != nullptr ? WeightType::kQ4 : WeightType::kQ4Centred));
+  CHECK(row >= 0 && row < matrix_.rows_, "row {} of {}", row, matrix_.rows_);
+  uint8_t* strip = matrix_.buffer_.data() + row / kStripRows * matrix_.strip_bytes_;
+  const int64_t columns = matrix_.columns_;
+  for (int64_t k = 0; k < columns; k += 8) {
+    for (int64_t i = k; i < std::min(columns, k + 4); ++i) {
+      const int high = i + 4 < columns ? codes[i + 4] << 4 : 0;
+      strip[q4_at(row, i).byte] = static_cast<uint8_t>(codes[i] | high);
+    }
+  }
+  const int64_t groups = groups_of(columns);
+  uint8_t* to = strip + groups * (kGroup / 2 * kStripRows) + row % kStripRows * 2;
+  for (const uint16_t* from : {scales, offsets}) {
+    for (int64_t g = 0; from != nullptr && g < groups; ++g) {
+      std::memcpy(to + g * kStripRows * 2, from + g, 2);
+    }
+    to += groups * kStripRows * 2;
+  }
+}
+
 Matrix Packer::finish() && { return std::move(matrix_); }
 
 Matrix pack(WeightType type, WeightType source, const void* values, int64_t rows,
             int64_t columns) {
-  CHECK(source != WeightType::kQ8, "q8 rows carry scales: pack_q8");
+  CHECK(!is_quantised(source), "quantised rows carry scales: pack_q8");
   Packer packer(type, rows, columns);
   const auto* bytes = static_cast<const uint8_t*>(values);
   for (int64_t row = 0; row < rows; ++row) {

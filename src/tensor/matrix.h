@@ -6,6 +6,11 @@
 //   f32 bf16 f16   strip = [columns][16 rows]
 //   q8             strip = [groups][8][16 rows][4 columns] int8 biased by 128,
 //                          [groups][16 rows] f16 scales;     group = 32 columns
+//   q4             strip = [groups][4][16 rows][4 bytes] two codes 0..15 a byte, column i of eight
+//                          in the low half of byte i, i + 4 in its high half,
+//                          [groups][16 rows] f16 scales, [groups][16 rows] f16 offsets;
+//                          w = scale code + offset
+//   q4c            as q4 without offsets; w = scale (code - 8), what Q4_0 of GGUF is
 //
 // Missing rows of the last strip and missing columns of the last group are zero. The source
 // (often a mapped file) is read once by a Packer and may go afterwards.
@@ -20,9 +25,12 @@
 
 namespace weft::tensor {
 
-enum class WeightType : uint8_t { kF32, kBF16, kF16, kQ8 };
+enum class WeightType : uint8_t { kF32, kBF16, kF16, kQ8, kQ4, kQ4Centred };
 
-std::string_view name_of(WeightType type);  // "f32", "bf16", "f16", "q8"
+// Codes with scales, which meet activations quantised to int8 in groups of 32.
+inline bool is_quantised(WeightType type) { return type >= WeightType::kQ8; }
+
+std::string_view name_of(WeightType type);  // "f32", "bf16", "f16", "q8", "q4", "q4c"
 
 class Matrix {
  public:
@@ -54,7 +62,8 @@ class Matrix {
 
 // Fills a matrix row by row. Every row must be set once, in any order; different rows may be set by
 // different threads at once. Floats become q8 by scale = max |x| / 127 of each group, rounded to
-// f16, and values rounded to nearest even, |q| <= 127; f32 to bf16 and f16 round likewise.
+// f16, and values rounded to nearest even, |q| <= 127; f32 to bf16 and f16 round likewise. Floats
+// become q4 by quantise_q4 (tensor/quantise.h) and never q4c.
 class Packer {
  public:
   Packer(WeightType type, int64_t rows, int64_t columns);
@@ -68,9 +77,15 @@ class Packer {
   // allowed. Only into a q8 matrix: kept bit for bit.
   void set_row_q8(int64_t row, const void* values, const void* scales);
 
+  // (columns) codes 0..15, an f16 scale and, into a q4 matrix, an f16 offset for every 32 columns;
+  // null for q4c. Kept bit for bit.
+  void set_row_q4(int64_t row, const uint8_t* codes, const uint16_t* scales,
+                  const uint16_t* offsets);
+
   Matrix finish() &&;
 
  private:
+  void set_row_as_q4(int64_t row, std::span<const float> values);
   void put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n, uint16_t scale);
   Matrix matrix_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tensor/half.h"
+#include "tensor/quantise.h"
 #include "tensor/test_numbers.h"
 
 namespace weft::tensor {
@@ -117,6 +118,80 @@ TEST(Matrix, QuantisesWithinHalfAStep) {
       }
     }
   }
+}
+
+TEST(Matrix, KeepsQ4Rows) {
+  const int64_t rows = 19, columns = 75, groups = 3;
+  TestNumbers numbers(6);
+  for (const bool offset : {true, false}) {
+    Packer packer(offset ? WeightType::kQ4 : WeightType::kQ4Centred, rows, columns);
+    std::vector<uint8_t> codes(rows * columns);
+    for (uint8_t& code : codes) code = static_cast<uint8_t>(numbers.below(16));
+    std::vector<uint16_t> scales(rows * groups), offsets(rows * groups);
+    for (uint16_t& s : scales) s = f16_of_float(numbers.normal() * 0.01f);
+    for (uint16_t& s : offsets) s = f16_of_float(numbers.normal() * 0.1f);
+    for (int64_t r = 0; r < rows; ++r) {
+      packer.set_row_q4(r, codes.data() + r * columns, scales.data() + r * groups,
+                        offset ? offsets.data() + r * groups : nullptr);
+    }
+    const Matrix m = std::move(packer).finish();
+    std::vector<float> row(columns);
+    for (int64_t r = 0; r < rows; ++r) {
+      m.read_row(r, row);
+      for (int64_t k = 0; k < columns; ++k) {
+        const float scale = float_of_f16(scales[r * groups + k / 32]);
+        const int code = codes[r * columns + k];
+        ASSERT_EQ(row[k], offset ? static_cast<float>(code) * scale +
+                                       float_of_f16(offsets[r * groups + k / 32])
+                                 : static_cast<float>(code - 8) * scale);
+      }
+    }
+  }
+}
+
+// Against the range from the least to the largest value, rounded: what a plain quantiser does.
+TEST(Matrix, FourBitsFittedBeatThePlainRange) {
+  TestNumbers numbers(7);
+  double plain = 0;
+  double fitted = 0;
+  double size = 0;
+  for (int group = 0; group < 2000; ++group) {
+    const auto x = numbers.normals(32);
+    uint8_t codes[32];
+    const Q4Group made = quantise_q4(x, codes);
+    const auto [low, high] = std::minmax_element(x.begin(), x.end());
+    const float step = float_of_f16(f16_of_float((*high - *low) / 15));
+    const float from = float_of_f16(f16_of_float(*low));
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double a = std::round((x[i] - from) / step) * step + from - x[i];
+      const double b = codes[i] * double{float_of_f16(made.scale)} +
+                       float_of_f16(made.offset) - x[i];
+      plain += a * a;
+      fitted += b * b;
+      size += double{x[i]} * x[i];
+    }
+  }
+  RecordProperty("relative_error_plain", std::to_string(std::sqrt(plain / size)));
+  RecordProperty("relative_error_fitted", std::to_string(std::sqrt(fitted / size)));
+  EXPECT_LT(fitted, 0.88 * plain);
+}
+
+TEST(Matrix, FourBitsOfDifficultGroups) {
+  uint8_t codes[32];
+  const auto value = [&](const Q4Group& g, int i) {
+    return codes[i] * float_of_f16(g.scale) + float_of_f16(g.offset);
+  };
+  const std::vector<float> same(32, 0.25f);
+  EXPECT_EQ(value(quantise_q4(same, codes), 7), 0.25f);
+  const std::vector<float> zero(5, 0.0f);
+  EXPECT_EQ(value(quantise_q4(zero, codes), 4), 0.0f);
+  const std::vector<float> huge = {-3e38f, 3e38f};
+  const Q4Group cut = quantise_q4(huge, codes);
+  EXPECT_TRUE(std::isfinite(value(cut, 0)) && std::isfinite(value(cut, 1)));
+  std::vector<float> levels;
+  for (int i = 0; i < 16; ++i) levels.push_back(static_cast<float>(i) * 0.5f - 2);
+  const Q4Group exact = quantise_q4(levels, codes);
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(value(exact, i), levels[static_cast<size_t>(i)]);
 }
 
 TEST(Matrix, RowsMaySetInAnyOrderAndMisuseDies) {

@@ -118,7 +118,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
   CHECK(bias.empty() || std::ssize(bias) == w.rows());
   if (y.rows == 0) return;
   const FlushDenormals flush;
-  const bool q8 = w.type() == WeightType::kQ8;
+  const bool q8 = is_quantised(w.type());
   const int64_t panel = q8 ? table_.panel_q8 : table_.panel_f32;
   const int64_t token_bytes = q8 ? ceil_div(x.columns, kGroup) * (kGroup + 8) : x.columns * 4;
   const int64_t panels_at_once = std::max<int64_t>(1, kPanelBytesMax / (panel * token_bytes));
@@ -126,7 +126,8 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
   panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes));
   const auto pack = q8 ? table_.pack_q8 : table_.pack_f32;
   void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
-                                               table_.matmul_f16, table_.matmul_q8};
+                                               table_.matmul_f16, table_.matmul_q8,
+                                               table_.matmul_q4,  table_.matmul_q4c};
   const auto kernel = kernels[static_cast<int>(w.type())];
 
   for (int64_t token = 0; token < x.rows; token += tokens_at_once) {

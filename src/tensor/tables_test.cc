@@ -117,7 +117,7 @@ TEST_P(Tables, ExpAndLogAsScalarOverAllMagnitudes) {
 std::vector<float> multiply(const KernelTable& table, const Matrix& w, const float* x,
                             int64_t x_stride, int64_t m, const float* bias,
                             int64_t strips_at_once) {
-  const bool q8 = w.type() == WeightType::kQ8;
+  const bool q8 = is_quantised(w.type());
   const int64_t panel = q8 ? table.panel_q8 : table.panel_f32;
   const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * 40 : w.columns() * 4;
   std::vector<uint64_t> panels((m * token_bytes + 7) / 8);
@@ -129,7 +129,8 @@ std::vector<float> multiply(const KernelTable& table, const Matrix& w, const flo
   const int64_t y_stride = w.rows() + 3;
   std::vector<float> y(m * y_stride, -7.0f);
   void (*const kernels[])(const MatmulJob*) = {table.matmul_f32, table.matmul_bf16,
-                                               table.matmul_f16, table.matmul_q8};
+                                               table.matmul_f16, table.matmul_q8,
+                                               table.matmul_q4,  table.matmul_q4c};
   for (int64_t s = 0; s < w.strips(); s += strips_at_once) {
     const MatmulJob job{w.data(), w.strip_bytes(), s, std::min(w.strips(), s + strips_at_once),
                         w.rows(), w.columns(), bytes, panel * token_bytes, m, y.data(), y_stride,
@@ -139,14 +140,31 @@ std::vector<float> multiply(const KernelTable& table, const Matrix& w, const flo
   return y;
 }
 
+// A q4c matrix takes codes only.
+Matrix random_centred(int64_t rows, int64_t columns) {
+  TestNumbers numbers(8);
+  Packer packer(WeightType::kQ4Centred, rows, columns);
+  for (int64_t row = 0; row < rows; ++row) {
+    std::vector<uint8_t> codes(static_cast<size_t>(columns));
+    for (uint8_t& code : codes) code = static_cast<uint8_t>(numbers.below(16));
+    std::vector<uint16_t> scales(static_cast<size_t>((columns + 31) / 32));
+    for (uint16_t& scale : scales) scale = f16_of_float(numbers.normal());
+    packer.set_row_q4(row, codes.data(), scales.data(), nullptr);
+  }
+  return std::move(packer).finish();
+}
+
 TEST_P(Tables, MatmulAsScalar) {
   for (const WeightType type :
-       {WeightType::kF32, WeightType::kBF16, WeightType::kF16, WeightType::kQ8}) {
+       {WeightType::kF32, WeightType::kBF16, WeightType::kF16, WeightType::kQ8, WeightType::kQ4,
+        WeightType::kQ4Centred}) {
     for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {16, 32}, {15, 31}, {33, 65},
                                   {80, 128}, {130, 1000}}) {
       const auto w = wild(out * in, 1);
       const auto bias = wild(out, 2);
-      const Matrix matrix = pack(type, WeightType::kF32, w.data(), out, in);
+      const Matrix matrix = type == WeightType::kQ4Centred
+                                ? random_centred(out, in)
+                                : pack(type, WeightType::kF32, w.data(), out, in);
       for (const int64_t m : {1, 2, 3, 4, 7, 8, 12, 13, 16, 17, 64}) {
         const int64_t stride = in + 5;
         const auto x = wild(m * stride + 1, 3);  // + 1: a misaligned start
@@ -184,6 +202,32 @@ TEST_P(Tables, Q8ExactAtTheExtremes) {
       EXPECT_EQ(y[o], sign * static_cast<float>(exact));
     }
     EXPECT_TRUE(same_bits(y, multiply(scalar(), w, x.data(), in, 1, nullptr, 9)));
+  }
+}
+
+// What a q4 product must be, worked out in double from the codes, scales and offsets themselves.
+TEST_P(Tables, Q4IsTheProductOfWhatReadRowGives) {
+  const int64_t out = 33, in = 100;
+  const Matrix matrices[] = {
+      pack(WeightType::kQ4, WeightType::kF32, TestNumbers(5).normals(out * in).data(), out, in),
+      random_centred(out, in)};
+  std::vector<float> x(static_cast<size_t>(in));
+  TestNumbers numbers(6);
+  for (float& value : x) value = static_cast<float>(numbers.below(255) - 127);
+  for (size_t g = 0; g < x.size(); g += 32) x[g] = 127;  // scale 1: activations are exact
+  for (const Matrix& w : matrices) {
+    const auto y = multiply(*table_, w, x.data(), in, 1, nullptr, 2);
+    std::vector<float> row(static_cast<size_t>(in));
+    for (int64_t o = 0; o < out; ++o) {
+      w.read_row(o, row);
+      double exact = 0;
+      double size = 1;
+      for (size_t k = 0; k < row.size(); ++k) {
+        exact += double{row[k]} * x[k];
+        size += std::fabs(double{row[k]} * x[k]);
+      }
+      EXPECT_NEAR(y[static_cast<size_t>(o)], exact, size * 1e-6) << name_of(w.type());
+    }
   }
 }
 

@@ -29,6 +29,9 @@ struct Ints {
 struct Bytes {
   __m256i size_a, size_b, signed_a, signed_b;
 };
+struct Codes {
+  __m256i a, b;
+};
 
 inline __m256i first_mask(int n, int from) {
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -159,6 +162,28 @@ inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
   __builtin_memcpy(&raw, four, 4);
   const __m256i a = _mm256_set1_epi32(raw);
   return {dot4_half(acc.a, w.size_a, w.signed_a, a), dot4_half(acc.b, w.size_b, w.signed_b, a)};
+}
+
+inline Codes load_low_codes(const uint8_t* p) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  const auto* from = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_and_si256(_mm256_loadu_si256(from), mask),
+          _mm256_and_si256(_mm256_loadu_si256(from + 1), mask)};
+}
+inline Codes load_high_codes(const uint8_t* p) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  const auto* from = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_and_si256(_mm256_srli_epi16(_mm256_loadu_si256(from), 4), mask),
+          _mm256_and_si256(_mm256_srli_epi16(_mm256_loadu_si256(from + 1), 4), mask)};
+}
+// Pairs of products are at most 2 * 15 * 127 = 3,810.
+inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
+  int32_t raw;
+  __builtin_memcpy(&raw, four, 4);
+  const __m256i x = _mm256_set1_epi32(raw);
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, x), ones)),
+          _mm256_add_epi32(acc.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, x), ones))};
 }
 
 }  // namespace

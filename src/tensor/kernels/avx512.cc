@@ -28,6 +28,9 @@ struct Ints {
 struct Bytes {
   __m512i a;
 };
+struct Codes {
+  __m512i a;
+};
 
 inline __mmask16 first_mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 inline Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
@@ -103,6 +106,18 @@ inline Floats from_f16(const uint16_t* p) {
 inline Ints dot_start(int32_t offset) { return splat_int(offset); }
 inline Bytes load_bytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
+  int32_t raw;
+  __builtin_memcpy(&raw, four, 4);
+  return {_mm512_dpbusd_epi32(acc.a, w.a, _mm512_set1_epi32(raw))};
+}
+
+inline Codes load_low_codes(const uint8_t* p) {
+  return {_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(15))};
+}
+inline Codes load_high_codes(const uint8_t* p) {
+  return {_mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(p), 4), _mm512_set1_epi8(15))};
+}
+inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
   int32_t raw;
   __builtin_memcpy(&raw, four, 4);
   return {_mm512_dpbusd_epi32(acc.a, w.a, _mm512_set1_epi32(raw))};

@@ -8,7 +8,8 @@
 // how many tokens fit its registers (kPanelF32, kPanelQ8).
 //
 // A strip of f32, bf16, f16: [k][16 rows]. A strip of q8: [groups][8][16 rows][4 k] values biased
-// by 128, then [groups][16 rows] scales in f16. A zero value pads rows and columns.
+// by 128, then [groups][16 rows] scales in f16. A zero value pads rows and columns. A strip of q4:
+// [groups][4][16 rows][4] bytes of two codes, then scales and offsets likewise (tensor/matrix.h).
 #pragma once
 
 namespace weft::tensor {
@@ -175,6 +176,72 @@ struct TileQ8 {
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       acc[m] = fma(to_float(dot[m]), mul(w_scale, splat(x_scale[m])), acc[m]);
+    }
+  }
+};
+
+// w = scale code + offset: sum w x = scale_w scale_x (codes . q) + offset (scale_x sum q); the panel
+// holds -128 sum q. Centred: w = scale (code - 8), and the 8 goes into the integer sum.
+template <bool kOffset>
+struct TileQ4 {
+  static constexpr int kPanel = kPanelQ8;
+  static constexpr int64_t kDepth = 48;  // groups: 15 KiB of weights
+  static constexpr int64_t kGroupBytes = kGroup / 2 * kStripRows;
+  static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
+
+  template <int S, int M>
+  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+                  const uint8_t* panel) {
+    const int64_t groups = (job->k + kGroup - 1) / kGroup;
+    const uint8_t* w = job->weights + strip * job->strip_bytes;
+    const uint8_t* scales = w + groups * kGroupBytes;
+    const int64_t to_offsets = groups * (kStripRows * 2);
+    Floats acc[S][M];
+    load_tile<S, M>(job, strip, token, depth, acc);
+    panel += depth.begin * M * (kGroup + 8);
+    for (int64_t g = depth.begin; g < depth.end; ++g) {
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        const int64_t at = s * job->strip_bytes;
+        const uint8_t* scale = scales + at + g * (kStripRows * 2);
+        group_dots<M>(w + at + g * kGroupBytes, scale, scale + to_offsets, panel, acc[s]);
+      }
+      panel += M * (kGroup + 8);
+    }
+    store_tile<S, M>(job, strip, token, depth, acc);
+  }
+
+  template <int M>
+  static void group_dots(const uint8_t* w, const uint8_t* scales, const uint8_t* offsets,
+                         const uint8_t* panel, Floats (&acc)[M]) {
+    const int8_t* q = reinterpret_cast<const int8_t*>(panel);
+    const float* x_scale = reinterpret_cast<const float*>(panel + M * kGroup);
+    const int32_t* minus_sum = reinterpret_cast<const int32_t*>(panel + M * (kGroup + 4));
+    Ints dot[M];
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) dot[m] = splat_int(kOffset ? 0 : minus_sum[m] / 16);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const Codes low = load_low_codes(w + j * 64);
+      const Codes high = load_high_codes(w + j * 64);
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        dot[m] = dot4_codes(dot[m], low, q + m * kGroup + j * 8);
+        dot[m] = dot4_codes(dot[m], high, q + m * kGroup + j * 8 + 4);
+      }
+    }
+    const Floats w_scale = from_f16(reinterpret_cast<const uint16_t*>(scales));
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      acc[m] = fma(to_float(dot[m]), mul(w_scale, splat(x_scale[m])), acc[m]);
+    }
+    if constexpr (kOffset) {
+      const Floats w_offset = from_f16(reinterpret_cast<const uint16_t*>(offsets));
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const float x_sum = static_cast<float>(minus_sum[m]) * -0x1p-7f * x_scale[m];
+        acc[m] = fma(w_offset, splat(x_sum), acc[m]);
+      }
     }
   }
 };

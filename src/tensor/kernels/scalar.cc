@@ -27,6 +27,9 @@ struct Ints {
 struct Bytes {
   const uint8_t* p;  // 16 rows of 4 values, biased by 128
 };
+struct Codes {
+  uint8_t v[64];  // 16 rows of 4 values from 0 to 15
+};
 
 template <class Function>
 inline Floats each(Function lane) {
@@ -184,6 +187,25 @@ inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
   return each_int([&](int i) {
     int32_t sum = acc.v[i];
     for (int b = 0; b < 4; ++b) sum += (int32_t{w.p[i * 4 + b]} - 128) * four[b];
+    return sum;
+  });
+}
+
+// Four-bit codes: 64 bytes hold two such vectors, in the low and the high halves.
+inline Codes load_low_codes(const uint8_t* p) {
+  Codes out;
+  for (int i = 0; i < 64; ++i) out.v[i] = p[i] & 15;
+  return out;
+}
+inline Codes load_high_codes(const uint8_t* p) {
+  Codes out;
+  for (int i = 0; i < 64; ++i) out.v[i] = p[i] >> 4;
+  return out;
+}
+inline Ints dot4_codes(Ints acc, const Codes& w, const int8_t* four) {
+  return each_int([&](int i) {
+    int32_t sum = acc.v[i];
+    for (int b = 0; b < 4; ++b) sum += int32_t{w.v[i * 4 + b]} * four[b];
     return sum;
   });
 }

@@ -98,6 +98,8 @@ struct KernelTable {
   void (*matmul_bf16)(const MatmulJob* job);
   void (*matmul_f16)(const MatmulJob* job);
   void (*matmul_q8)(const MatmulJob* job);
+  void (*matmul_q4)(const MatmulJob* job);   // the panels of q8
+  void (*matmul_q4c)(const MatmulJob* job);
   void (*attention)(const AttentionJob* job);
 
   // y = weight * (x / sqrt(mean(x^2) + eps)); in place allowed.
