@@ -17,6 +17,8 @@
 #include "cli/exit.h"
 #include "cli/generate.h"
 #include "cli/logits.h"
+#include "cli/models.h"
+#include "cli/pull.h"
 #include "cli/run.h"
 #include "cli/runs.h"
 #include "cli/template.h"
@@ -81,7 +83,7 @@ void add_tokenize(CLI::App& app, Action& action) {
 }
 
 void add_chat_flags(CLI::App& command, ChatOptions& chat) {
-  command.add_option("--model", chat.model, "a name, or a directory in Hugging Face layout");
+  command.add_option("--model", chat.model, "a name, a Hugging Face directory, a .gguf file");
   command.add_option("--system", chat.system, "a system message in front");
   command.add_flag("--think", chat.think, "reason before the answer");
   command.add_flag("--no-think", chat.no_think, "answer at once");
@@ -97,7 +99,7 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--frequency-penalty", chat.frequency_penalty, "0 = none");
   command.add_option("--seed", chat.seed, "same request and seed: same tokens");
   command.add_option("--stop", chat.stop, "a text that ends the answer; may be repeated");
-  command.add_option("--dtype", chat.precision, "f32, native or q8: arithmetic of the weights")
+  command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
   command.add_option("--threads", chat.threads, "0 = all usable cores");
 }
@@ -131,10 +133,63 @@ void add_logits(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "logits", "JSON lines {tokens, top?, positions?, greedy?, chunks?} on stdin: bare logits");
   command->add_option("--model", options->model, "a directory in Hugging Face layout");
-  command->add_option("--dtype", options->dtype, "f32 (default), native or q8");
+  command->add_option("--dtype", options->dtype, "f32 (default), native, q8 or q4");
   command->add_option("--threads", options->threads, "0 = all usable cores")
       ->check(CLI::Range(0, 1024));
   command->callback([&action, options] { action = [options] { return run_logits(*options); }; });
+}
+
+void add_models_quantize(CLI::App& models, Action& action) {
+  auto options = std::make_shared<ModelsQuantizeOptions>();
+  CLI::App* command =
+      models.add_subcommand("quantize", "The same model with 8 or 4 bits a weight, and its error");
+  command->add_option("IN", options->model, "a name, a directory, a .gguf file")->required();
+  command->add_option("OUT", options->directory, "a new directory")->required();
+  command->add_option("--type", options->type, "q8 or q4")->capture_default_str();
+  command->add_option("--text", options->text, "a file to compare the logits on");
+  command->add_option("--positions", options->positions, "compared; 0 = none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  command->add_option("--threads", options->threads, "0 = all usable cores")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback(
+      [&action, options] { action = [options] { return quantize_model(*options); }; });
+}
+
+void add_models_pull(CLI::App& models, Action& action) {
+  auto options = std::make_shared<PullOptions>();
+  CLI::App* command = models.add_subcommand("pull", "A model from a Hugging Face server");
+  command->add_option("REPOSITORY", options->repository, "OWNER/NAME")->required();
+  command->add_option("--revision", options->revision, "branch, tag or commit")
+      ->capture_default_str();
+  command->add_option("--file", options->files, "only this file; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--to", options->directory, "a directory (default: the user's own)");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->footer("HF_TOKEN: a token for gated models. HF_ENDPOINT: another server.\n");
+  command->callback([&action, options] { action = [options] { return pull_model(*options); }; });
+}
+
+void add_models(CLI::App& app, Action& action) {
+  CLI::App* models = app.add_subcommand("models", "Models: what there is, what fits, fewer bits");
+  models->require_subcommand(1);
+  auto list_options = std::make_shared<ModelsListOptions>();
+  CLI::App* list = models->add_subcommand("list", "The embedded model and those fetched");
+  list->add_flag("--json", list_options->json, "a JSON list on stdout");
+  list->callback([&action, list_options] {
+    action = [list_options] { return list_models(*list_options); };
+  });
+  auto show_options = std::make_shared<ModelsShowOptions>();
+  CLI::App* show =
+      models->add_subcommand("show", "Shape, parameters, memory, and what fits this machine");
+  show->add_option("MODEL", show_options->model, "a name, a directory, a .gguf file")->required();
+  show->add_flag("--json", show_options->json, "one JSON document on stdout");
+  show->callback([&action, show_options] {
+    action = [show_options] { return show_model(*show_options); };
+  });
+  add_models_quantize(*models, action);
+  add_models_pull(*models, action);
 }
 
 void add_run(CLI::App& app, Action& action) {
@@ -297,6 +352,7 @@ int run_command_line(int argc, char** argv) {
   add_logits(app, action);
   add_tokenize(app, action);
   add_template(app, action);
+  add_models(app, action);
   add_validate(app, action);
   add_graph(app, action);
   if (const auto wrong = unknown_command(app, argc, argv)) {

@@ -145,10 +145,11 @@ TEST(Gguf, RefusesWhatTheFormatForbids) {
 
 TEST(Gguf, RefusesTensorsThatDoNotFit) {
   const auto one = [](std::vector<uint64_t> sizes, uint32_t type, uint64_t offset) {
-    return refusal(Writer().header(1, 0).tensor("t", std::move(sizes), type, offset).data(128).bytes);
+    Writer w;
+    return refusal(w.header(1, 0).tensor("t", std::move(sizes), type, offset).data(128).bytes);
   };
   EXPECT_THAT(one({32}, 0, 8), HasSubstr("no multiple of 32"));
-  EXPECT_THAT(one({33}, 0, 0), HasSubstr("of 132 bytes begins at byte 0 of the data, the file has"));
+  EXPECT_THAT(one({33}, 0, 0), HasSubstr("of 132 bytes begins at byte 0 of the data, the file"));
   EXPECT_THAT(one({32}, 0, uint64_t{1} << 63), HasSubstr("begins at byte 9223372036854775808"));
   EXPECT_THAT(one({40}, 2, 0), HasSubstr("rows of 40 elements, blocks of Q4_0 have 32"));
   EXPECT_THAT(one({256}, 16, 0), HasSubstr("is of type IQ2_XXS"));

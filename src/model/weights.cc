@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 
 #include "base/strings.h"
 #include "model/blocks.h"
-#include "tensor/half.h"
+#include "model/rows.h"
 
 namespace weft::model {
 namespace {
@@ -30,129 +29,18 @@ Error not_finite(const StoredTensor& tensor, int64_t row) {
                "the file is damaged, or the model was saved from a training that had failed");
 }
 
-// Where a packed row comes from: `scales` of int8 values and 4-bit codes, `offsets` of the latter.
-struct RowSource {
-  const StoredTensor& values;
-  const StoredTensor* scales;
-  const StoredTensor* offsets;
-};
-
-// A row taken apart: codes, and scale and offset of every 32, in half precision.
-struct RowCodes {
-  std::vector<int8_t> codes;
-  std::vector<uint16_t> scales;
-  std::vector<uint16_t> offsets;
-};
-
-bool all_finite(std::span<const float> values) {
-  // An exponent of ones is the only mark of both NaN and infinity; a sum of such marks vectorises.
-  uint32_t marks = 0;
-  for (const float value : values) {
-    marks |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & 0x7f800000) == 0x7f800000);
-  }
-  return marks == 0;
-}
-
-// The codes of weft_q8_g32 and weft_q4_g32 as they are stored.
-RowCodes stored_codes(const RowSource& source, int64_t row, int64_t columns) {
-  RowCodes out;
-  out.codes.resize(static_cast<size_t>(columns));
-  const char* from = source.values.row(row);
-  for (size_t k = 0; k < out.codes.size(); ++k) {
-    if (source.offsets == nullptr) {
-      out.codes[k] = static_cast<int8_t>(from[k]);
-    } else {
-      const auto pair = static_cast<uint8_t>(from[k / 2]);
-      out.codes[k] = static_cast<int8_t>(k % 2 == 0 ? pair & 15 : pair >> 4);
-    }
-  }
-  const auto groups = static_cast<size_t>(columns / kGroup);
-  out.scales.resize(groups);
-  out.offsets.resize(groups);
-  std::memcpy(out.scales.data(), source.scales->row(row), groups * 2);
-  if (source.offsets != nullptr) {
-    std::memcpy(out.offsets.data(), source.offsets->row(row), groups * 2);
-  }
-  return out;
-}
-
-// The codes of blocks with one scale for 32 columns. Scale and offset are half precision in the
-// file, but for Q4_K, whose products of two factors are rounded.
-RowCodes block_codes(DType type, const char* from, int64_t columns) {
-  RowCodes out;
-  const BlockFormat& format = block_format(type);
-  const int64_t groups = format.elements / kGroup;
-  CHECK(format.group == kGroup);
-  BlockCodes block;
-  for (int64_t at = 0; at < columns; at += format.elements, from += format.bytes) {
-    decode_block(type, from, block);
-    out.codes.insert(out.codes.end(), block.code, block.code + format.elements);
-    for (int64_t g = 0; g < groups; ++g) {
-      out.scales.push_back(tensor::f16_of_float(block.scale[g]));
-      out.offsets.push_back(tensor::f16_of_float(block.offset[g]));
-    }
-  }
-  return out;
-}
-
-void read_row(const RowSource& source, int64_t row, std::span<float> out) {
-  if (source.scales == nullptr) {
-    return read_elements(source.values.dtype, source.values.row(row), out);
-  }
-  const RowCodes codes = stored_codes(source, row, static_cast<int64_t>(out.size()));
-  for (size_t k = 0; k < out.size(); ++k) {
-    const float scale = tensor::float_of_f16(codes.scales[k / kGroup]);
-    out[k] = static_cast<float>(codes.codes[k]) * scale +
-             tensor::float_of_f16(codes.offsets[k / kGroup]);
-  }
-}
-
-// Codes of -128 .. 127 with one half-precision scale for 32 columns: q8 as they are.
-bool is_exact_q8(DType type) {
-  return type == DType::kI8 || type == DType::kQ8_0 || type == DType::kQ4_0 ||
-         type == DType::kQ5_0 || type == DType::kIQ4NL;
-}
-
-bool is_q4(DType type) {
-  return type == DType::kU8 || type == DType::kQ4_1 || type == DType::kQ4K ||
-         type == DType::kQ4_0;
-}
-
-bool all_finite(std::span<const uint16_t> halves) {
-  return std::none_of(halves.begin(), halves.end(),
-                      [](uint16_t raw) { return (raw & 0x7c00) == 0x7c00; });
-}
-
-// Codes without offset biased by 8 become the same numbers as codes with an offset.
-void pack_codes(tensor::Packer& packer, WeightType type, RowCodes& row, bool biased,
-                int64_t target) {
-  if (type == WeightType::kQ8) {
-    packer.set_row_q8(target, row.codes.data(), row.scales.data());
-    return;
-  }
-  std::vector<uint8_t> codes(row.codes.size());
-  for (size_t k = 0; k < codes.size(); ++k) {
-    codes[k] = static_cast<uint8_t>(row.codes[k] + (biased ? 8 : 0));
-  }
-  if (biased && type == WeightType::kQ4) {
-    for (size_t g = 0; g < row.scales.size(); ++g) {
-      row.offsets[g] = tensor::f16_of_float(-8 * tensor::float_of_f16(row.scales[g]));
-    }
-  }
-  packer.set_row_q4(target, codes.data(), row.scales.data(),
-                    type == WeightType::kQ4 ? row.offsets.data() : nullptr);
-}
-
 // Row `row` of the source goes to row `target` of the packer. False: it holds NaN or infinity.
 bool pack_row(tensor::Packer& packer, WeightType type, const RowSource& source, int64_t row,
               int64_t target, int64_t columns) {
-  const DType dtype = source.values.dtype;
-  const bool four_bits = type == WeightType::kQ4 || type == WeightType::kQ4Centred;
-  if ((type == WeightType::kQ8 && is_exact_q8(dtype)) || (four_bits && is_q4(dtype))) {
-    RowCodes codes = source.scales != nullptr
-                         ? stored_codes(source, row, columns)
-                         : block_codes(dtype, source.values.row(row), columns);
-    pack_codes(packer, type, codes, dtype == DType::kQ4_0, target);
+  if (keeps_codes(source.values->dtype, type)) {
+    const RowCodes codes = codes_of(source, row, columns, type != WeightType::kQ8);
+    if (type == WeightType::kQ8) {
+      packer.set_row_q8(target, codes.codes.data(), codes.scales.data());
+    } else {
+      packer.set_row_q4(target, reinterpret_cast<const uint8_t*>(codes.codes.data()),
+                        codes.scales.data(),
+                        type == WeightType::kQ4 ? codes.offsets.data() : nullptr);
+    }
     return all_finite(codes.scales) && all_finite(codes.offsets);
   }
   std::vector<float> floats(static_cast<size_t>(columns));
@@ -245,25 +133,25 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
   return out;
 }
 
-WeightType WeightBinder::packed_type(const Source& source, Precision precision) const {
+WeightType packed_type(DType dtype, Precision precision) {
   if (precision == Precision::kF32) return WeightType::kF32;
   if (precision == Precision::kQ8) return WeightType::kQ8;
   if (precision == Precision::kQ4) return WeightType::kQ4;
-  switch (source.values->dtype) {
+  switch (dtype) {
     case DType::kBF16: return WeightType::kBF16;
     case DType::kF16: return WeightType::kF16;
     case DType::kF32: return WeightType::kF32;
     case DType::kQ4_0: return WeightType::kQ4Centred;
-    default: return is_q4(source.values->dtype) ? WeightType::kQ4 : WeightType::kQ8;
+    default: return keeps_codes(dtype, WeightType::kQ4) ? WeightType::kQ4 : WeightType::kQ8;
   }
 }
 
 // The type in which all parts of a matrix can stand together.
 WeightType WeightBinder::common_type(std::span<const Source> sources, Precision precision) const {
-  const WeightType first = packed_type(sources[0], precision);
+  const WeightType first = packed_type(sources[0].values->dtype, precision);
   WeightType out = first;
   for (const Source& source : sources) {
-    const WeightType type = packed_type(source, precision);
+    const WeightType type = packed_type(source.values->dtype, precision);
     if (type == first) continue;
     const bool quantised = is_quantised(type) || is_quantised(out);
     out = quantised ? WeightType::kQ8 : WeightType::kF32;
@@ -285,7 +173,7 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
   int64_t first = 0;
   for (const Source& source : sources) {
     std::atomic<int64_t> bad_row = -1;
-    const RowSource rows_of{*source.values, source.scales, source.offsets};
+    const RowSource rows_of{source.values, source.scales, source.offsets};
     // Strips of the target are disjoint for different rows, so rows may be packed in parallel.
     pool_.parallel_for((source.rows + kStripRows - 1) / kStripRows, [&](int64_t chunk, int) {
       const int64_t end = std::min(source.rows, (chunk + 1) * kStripRows);
@@ -314,7 +202,14 @@ Result<tensor::Matrix> WeightBinder::matrix(const std::string& name, int64_t row
 Result<tensor::Matrix> WeightBinder::table(const std::string& name, int64_t rows,
                                            int64_t columns) {
   const MatrixPart part{name, rows};
-  return pack({&part, 1}, columns, Precision::kNative);
+  const StoredTensor* found = checkpoint_.find(name);
+  const WeightType native =
+      found != nullptr ? packed_type(found->dtype, Precision::kNative) : WeightType::kF32;
+  // Blocks that are rounded when they are packed are not what float32 means.
+  const bool rounds = found != nullptr && is_block(found->dtype) &&
+                      (!keeps_codes(found->dtype, native) || found->dtype == DType::kQ4K);
+  const bool exactly = precision_ == Precision::kF32 && rounds;
+  return pack({&part, 1}, columns, exactly ? Precision::kF32 : Precision::kNative);
 }
 
 Result<std::vector<float>> WeightBinder::vector(const std::string& name, int64_t size) {

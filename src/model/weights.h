@@ -15,7 +15,8 @@
 //   q8, q4      quantised by groups of 32  kept where that is exact, else quantised again
 //
 // Tensors of different types that are to be one matrix meet in q8, or in f32 if all are floats.
-// NaN and infinity are refused, wherever they are. Norms, biases and vectors are always float32. It knows no family and no tensor name.
+// NaN and infinity are refused, wherever they are. Norms, biases and vectors are always float32.
+// It knows no family and no tensor name.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,8 @@ enum class Precision { kF32, kNative, kQ8, kQ4 };
 // "f32", "native", "q8", "q4"; E0214 for anything else.
 Result<Precision> precision_of(std::string_view name);
 std::string_view name_of(Precision precision);
+// The matrix that a tensor of this type becomes.
+tensor::WeightType packed_type(DType dtype, Precision precision);
 
 // A part of a packed matrix: tensor `name` of shape (rows, columns of the whole); or, for experts
 // stacked in one tensor, entry `index` of a tensor of shape (count, rows, columns).
@@ -59,7 +62,8 @@ class WeightBinder {
   // instead of three). E0212: missing, another shape, a type that is not supported.
   Result<tensor::Matrix> matrix(std::span<const MatrixPart> parts, int64_t columns);
   Result<tensor::Matrix> matrix(const std::string& name, int64_t rows, int64_t columns);
-  // Kept as stored whatever the precision: for tables that are only looked up.
+  // Kept as stored whatever the precision: for tables that are only looked up. Blocks of GGUF that
+  // could not be kept exactly become f32 under f32.
   Result<tensor::Matrix> table(const std::string& name, int64_t rows, int64_t columns);
   // A vector, or a small tensor in C order, as floats. E0212 as above.
   Result<std::vector<float>> vector(const std::string& name, int64_t size);
@@ -82,7 +86,6 @@ class WeightBinder {
   };
   Result<const StoredTensor*> find(const std::string& name, const std::vector<int64_t>& shape);
   Result<Source> source(const MatrixPart& part, int64_t columns);
-  tensor::WeightType packed_type(const Source& source, Precision precision) const;
   tensor::WeightType common_type(std::span<const Source> sources, Precision precision) const;
   Result<tensor::Matrix> pack(std::span<const MatrixPart> parts, int64_t columns,
                               Precision precision);

@@ -10,7 +10,8 @@
 //
 // An answer with status 404 or 500 is a Response; an Error means that there is no answer. Redirects
 // are followed by hand: at most `redirects_max`, http(s) only, never from https to http, and
-// headers of the caller other than Accept, Content-Type and User-Agent stay with the first origin.
+// headers of the caller other than Accept, Content-Type, Range and User-Agent stay with the first
+// origin.
 //
 // Not thread-safe: create, use and destroy it on the thread that runs the io_context (one thread).
 #pragma once

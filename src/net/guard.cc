@@ -163,7 +163,7 @@ void redirect(Request& request, int status, bool same_origin) {
     const auto is = [&](std::string_view name) { return same_header_name(header.name, name); };
     if (becomes_get && is("Content-Type")) return true;
     return !same_origin && !is("Accept") && !is("Accept-Language") && !is("Content-Type") &&
-           !is("User-Agent");
+           !is("Range") && !is("User-Agent");
   });
 }
 

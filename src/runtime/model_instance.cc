@@ -7,9 +7,11 @@
 #include <future>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/strings.h"
 #include "base/threads.h"
 #include "model/embedded.h"
+#include "model/footprint.h"
 #include "model/safetensors.h"
 
 namespace weft::runtime {
@@ -62,7 +64,16 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   out->precision = options.precision;
   out->config = TRY(model::load_config(files));
   TRY(load_text(files, *out));
+  // Fewer tokens than rows are common (padding); an id without a row would be read past the table.
+  if (out->tokenizer && out->tokenizer->size() > static_cast<size_t>(out->config.vocab_size)) {
+    return make_error("E0212", fmt::format("{}: the tokenizer has {} tokens, the embedding {} rows",
+                                           files.where(), out->tokenizer->size(),
+                                           out->config.vocab_size),
+                      "use the tokenizer and the weights of one and the same checkpoint");
+  }
   const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
+  TRY(model::check_fits(out->config, checkpoint, options.precision, available_memory(),
+                        files.where()));
   // Hashing reads every byte, as packing does: one of them finds the pages warm.
   auto hash = std::async(std::launch::async, [&] { return checkpoint.sha256(); });
   ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());

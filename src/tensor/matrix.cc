@@ -114,7 +114,8 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
   // Zeros are not written where rows will be: the pages of a large matrix would be touched twice.
   // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
-  // a q8 zero is 128; q4 columns of padding meet activations of zero. Whole rows are written by set_row.
+  // a q8 zero is 128; q4 columns of padding meet activations of zero. Whole rows are written by
+  // set_row.
   uint8_t* data = matrix_.buffer_.data();
   const int64_t strips = matrix_.strips();
   if (type == WeightType::kQ8 && columns % kGroup != 0) {

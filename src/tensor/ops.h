@@ -5,8 +5,8 @@
 // result has the same bits whatever batch it is in, whatever the number of threads, the chunking,
 // the block table and the kernel table; nothing here calls libm, and denormals are zero.
 //
-// Weights of every type meet f32 activations; q8 and q4 weights meet activations quantised to int8 in
-// groups of 32 inside matmul. Not here: allocation of the KV cache, sampling, model formulas.
+// Weights of every type meet f32 activations; q8 and q4 weights meet activations quantised to int8
+// in groups of 32 inside matmul. Not here: allocation of the KV cache, sampling, model formulas.
 //
 // Shapes are (rows, columns), C order; a view may have a longer stride (a slice of columns). All
 // shape mistakes are our bugs: CHECK. One caller at a time; the spans must outlive the call only.

@@ -180,8 +180,8 @@ struct TileQ8 {
   }
 };
 
-// w = scale code + offset: sum w x = scale_w scale_x (codes . q) + offset (scale_x sum q); the panel
-// holds -128 sum q. Centred: w = scale (code - 8), and the 8 goes into the integer sum.
+// w = scale code + offset: sum w x = scale_w scale_x (codes . q) + offset (scale_x sum q); the
+// panel holds -128 sum q. Centred: w = scale (code - 8), and the 8 goes into the integer sum.
 template <bool kOffset>
 struct TileQ4 {
   static constexpr int kPanel = kPanelQ8;

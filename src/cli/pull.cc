@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/pull.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/digest.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/file_writer.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "cli/config.h"
+#include "cli/exit.h"
+#include "cli/terminal.h"
+#include "net/blocking_client.h"
+#include "net/url.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr int kAttemptsMax = 5;
+constexpr int64_t kFileTimeoutMs = int64_t{24} * 3600 * 1000;
+constexpr size_t kListBytesMax = size_t{64} << 20;
+
+struct RemoteFile {
+  std::string name;
+  std::optional<uint64_t> size;
+  std::string sha256;  // hex; empty for files that are not in LFS
+};
+
+Error server_said(int status, const std::string& what) {
+  const bool token = status == 401 || status == 403;
+  return make_error(token ? "E0931" : status == 404 ? "E0932" : "E0930",
+                    fmt::format("{}: the server answered {}", what, status),
+                    token           ? "set HF_TOKEN to a token that may read it; gated models need "
+                                      "their conditions accepted first"
+                    : status == 404 ? "check owner, name, revision and file"
+                                    : "try again later");
+}
+
+// One HTTP conversation after another; the loop runs only while a request is under way.
+class Fetcher {
+ public:
+  Fetcher(std::string endpoint, const net::Url& url, std::string token)
+      : endpoint_(std::move(endpoint)), token_(std::move(token)) {
+    net::ClientOptions options;
+    // A mirror that the user names may stand in the private network; its redirects may not.
+    options.policy.allowed_hosts = {fmt::format("{}:{}", url.host, url.port)};
+    client_.emplace(std::move(options));
+  }
+
+  Result<net::Response> get(const std::string& path, uint64_t from,
+                            std::function<void(std::string_view)> on_body) {
+    net::Request request;
+    request.url = endpoint_ + path;
+    if (!token_.empty()) request.headers.push_back({"Authorization", "Bearer " + token_});
+    if (from > 0) request.headers.push_back({"Range", fmt::format("bytes={}-", from)});
+    request.total_timeout_ms = kFileTimeoutMs;
+    request.response_bytes_max = on_body ? SIZE_MAX / 2 : kListBytesMax;
+    request.on_body = std::move(on_body);
+    return client_->send(std::move(request));
+  }
+
+ private:
+  std::string endpoint_;
+  std::string token_;
+  std::optional<net::BlockingClient> client_;
+};
+
+// A name that stays inside the directory it is written to.
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name[0] != '.' && name.find('/') == name.npos &&
+         name.find('\\') == name.npos && name.find('\0') == name.npos;
+}
+
+Result<RemoteFile> file_of(const json::Value& entry) {
+  const auto bad = [] { return make_error("E0930", "the server's list of files has no names"); };
+  if (!entry.is_object()) return bad();
+  const json::Object& object = entry.get_object();
+  const json::Value* name = object.if_contains("rfilename");
+  if (name == nullptr || !name->is_string()) return bad();
+  RemoteFile out;
+  out.name = std::string(name->get_string());
+  const json::Value* size = object.if_contains("size");
+  if (size != nullptr && size->is_int64() && size->get_int64() >= 0) {
+    out.size = static_cast<uint64_t>(size->get_int64());
+  }
+  const json::Value* lfs = object.if_contains("lfs");
+  if (lfs != nullptr && lfs->is_object()) {
+    const json::Value* hash = lfs->get_object().if_contains("sha256");
+    if (hash != nullptr && hash->is_string()) out.sha256 = std::string(hash->get_string());
+  }
+  return out;
+}
+
+struct Listing {
+  std::string commit;
+  std::vector<RemoteFile> files;
+};
+
+Result<Listing> list_files(Fetcher& fetcher, const PullOptions& options) {
+  const net::Response response = TRY(fetcher.get(
+      fmt::format("/api/models/{}/revision/{}?blobs=true", options.repository, options.revision), 0,
+      {}));
+  if (response.status != 200) {
+    return server_said(response.status,
+                       fmt::format("{} at {}", options.repository, options.revision));
+  }
+  auto parsed = json::parse(response.body, {.depth_max = 64});
+  if (!parsed.ok()) return in_context(std::move(parsed).error(), "the server's list of files");
+  const json::Object* root = parsed->if_object();
+  const json::Value* siblings = root != nullptr ? root->if_contains("siblings") : nullptr;
+  if (siblings == nullptr || !siblings->is_array()) {
+    return make_error("E0930", "the server's answer has no list 'siblings'",
+                      "does HF_ENDPOINT name a Hugging Face server?");
+  }
+  Listing out;
+  const json::Value* commit = root->if_contains("sha");
+  out.commit = commit != nullptr && commit->is_string() && is_plain_name(commit->get_string())
+                   ? std::string(commit->get_string()) : options.revision;
+  for (const json::Value& entry : siblings->get_array()) {
+    out.files.push_back(TRY(file_of(entry)));
+  }
+  return out;
+}
+
+bool a_model_needs(const std::string& name, bool has_safetensors) {
+  static constexpr std::string_view kNames[] = {
+      "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+      "chat_template.jinja", "special_tokens_map.json", "model.safetensors.index.json"};
+  if (std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames)) return true;
+  return name.ends_with(has_safetensors ? ".safetensors" : ".gguf");
+}
+
+// The files asked for, or those of a checkpoint; of several GGUF files one must be named.
+Result<std::vector<RemoteFile>> choose(const Listing& listing, const PullOptions& options) {
+  std::vector<RemoteFile> out;
+  std::vector<std::string> names;
+  for (const RemoteFile& file : listing.files) names.push_back(file.name);
+  for (const std::string& wanted : options.files) {
+    const auto at = std::find(names.begin(), names.end(), wanted);
+    if (at == names.end() || !is_plain_name(wanted)) {
+      return make_error("E0932", fmt::format("{} has no file {}", options.repository,
+                                             quoted(wanted)), name_hint(wanted, names));
+    }
+    out.push_back(listing.files[static_cast<size_t>(at - names.begin())]);
+  }
+  if (!options.files.empty()) return out;
+  const bool safetensors = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return is_plain_name(name) && name.ends_with(".safetensors");
+  });
+  std::vector<std::string> gguf;
+  for (const RemoteFile& file : listing.files) {
+    if (!is_plain_name(file.name) || !a_model_needs(file.name, safetensors)) continue;
+    if (file.name.ends_with(".gguf")) gguf.push_back(file.name);
+    out.push_back(file);
+  }
+  if (gguf.size() > 1) {
+    return make_error("E0904", fmt::format("{} has {} GGUF files", options.repository, gguf.size()),
+                      "name one: --file " + join(gguf, ", --file "));
+  }
+  if (gguf.empty() && !safetensors) {
+    return make_error("E0932", fmt::format("{} has no safetensors and no GGUF file",
+                                           options.repository),
+                      "weft reads these two kinds of weights only");
+  }
+  return out;
+}
+
+// Draws one line again and again while somebody watches.
+class Progress {
+ public:
+  explicit Progress(const RemoteFile& file) : file_(file), started_ns_(real_env().mono_ns()) {}
+  void show(uint64_t done) {
+    const int64_t now = real_env().mono_ns();
+    if (!people_watch() || now - shown_ns_ < 200'000'000) return;
+    shown_ns_ = now;
+    if (first_ == 0) first_ = done;
+    const double seconds = static_cast<double>(now - started_ns_) / 1e9;
+    const auto rate = static_cast<uint64_t>(static_cast<double>(done - first_) /
+                                            std::max(seconds, 0.1));
+    say_raw(fmt::format("\r{}  {} of {}  {}/s\x1b[K", file_.name, bytes_text(done),
+                        file_.size ? bytes_text(*file_.size) : "?", bytes_text(rate)));
+  }
+  void end() const {
+    if (people_watch()) say_raw("\r\x1b[K");
+  }
+
+ private:
+  const RemoteFile& file_;
+  int64_t started_ns_;
+  int64_t shown_ns_ = 0;
+  uint64_t first_ = 0;
+};
+
+// What the part on disk holds already goes into the hash first.
+Status hash_part(const FileWriter& writer, Sha256Stream& stream) {
+  if (writer.size() == 0) return ok_status();
+  const MappedFile part = TRY(MappedFile::open(writer.part_path()));
+  stream.add(part.bytes());
+  return ok_status();
+}
+
+// One request from where the part ends. True: the file is whole as far as the server says; false:
+// the connection broke, or the part has to be begun again, and another attempt may help.
+Result<bool> transfer(Fetcher& fetcher, const std::string& path, const RemoteFile& file,
+                      FileWriter& writer, Progress& progress) {
+  const uint64_t from = writer.size();
+  if (file.size && from == *file.size) return true;
+  std::optional<Error> write_error;
+  const auto on_body = [&](std::string_view bytes) {
+    if (write_error) return;
+    const Status written = writer.write(bytes);
+    if (!written.ok()) write_error = written.error();
+    progress.show(writer.size());
+  };
+  const auto response = fetcher.get(path, from, on_body);
+  if (write_error) return *write_error;
+  if (!response.ok()) {
+    static constexpr std::string_view kPassing[] = {"E0803", "E0805", "E0808"};
+    const bool passing = std::find(std::begin(kPassing), std::end(kPassing),
+                                   response.error().code) != std::end(kPassing);
+    if (!passing) return response.error();
+    return false;
+  }
+  if (from > 0 && response->status != 206) {
+    // 200: the whole file stands behind the part; 416: the part is longer than the file.
+    if (response->status != 200 && response->status != 416) {
+      return server_said(response->status, file.name);
+    }
+    TRY(writer.restart());
+    return false;
+  }
+  if (response->status >= 500) return false;
+  if (response->status != 200 && response->status != 206) {
+    return server_said(response->status, file.name);
+  }
+  return true;
+}
+
+Status check_content(const RemoteFile& file, FileWriter& writer) {
+  if (file.size && writer.size() != *file.size) {
+    TRY(writer.restart());
+    return make_error("E0933", fmt::format("{}: the server sent another size than the {} bytes it "
+                                           "had promised", file.name, *file.size),
+                      "try again; if it stays, the server is at fault");
+  }
+  if (file.sha256.empty()) return ok_status();
+  Sha256Stream stream;
+  TRY(hash_part(writer, stream));
+  const std::string found = hex(stream.finish());
+  if (found == file.sha256) return ok_status();
+  TRY(writer.restart());  // a later call must not continue from wrong bytes
+  return make_error("E0933", fmt::format("{}: the SHA-256 of what came is {}, the server's list "
+                                         "says {}", file.name, found, file.sha256),
+                    "the transfer was damaged or the file exchanged; try again");
+}
+
+Status fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
+                  const std::string& directory) {
+  FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, true));
+  writer.keep();
+  Progress progress(file);
+  bool whole = false;
+  for (int attempt = 1; !whole && attempt <= kAttemptsMax; ++attempt) {
+    if (attempt > 1) real_env().sleep_us((int64_t{1} << (attempt - 2)) * 500'000);
+    whole = TRY(transfer(fetcher, base + file.name, file, writer, progress));
+    if (whole && file.size && writer.size() < *file.size) whole = false;  // cut off politely
+  }
+  progress.end();
+  if (!whole) {
+    return make_error("E0930", fmt::format("{}: the connection broke {} times; {} of {} are there",
+                                           file.name, kAttemptsMax, bytes_text(writer.size()),
+                                           file.size ? bytes_text(*file.size) : "an unknown size"),
+                      "run the same command again: it continues where it ended");
+  }
+  TRY(check_content(file, writer));
+  return writer.commit();
+}
+
+// A file of the right size that is there already; its hash was checked when it came.
+bool is_there(const RemoteFile& file, const std::string& path) {
+  const auto mapped = MappedFile::open(path);
+  return mapped.ok() && file.size && mapped->bytes().size() == *file.size;
+}
+
+Result<json::Object> pull(const PullOptions& options) {
+  const size_t slash = options.repository.find('/');
+  if (slash == std::string::npos || !is_plain_name(options.repository.substr(0, slash)) ||
+      !is_plain_name(options.repository.substr(slash + 1)) || !is_plain_name(options.revision)) {
+    return make_error("E0904", fmt::format("{} at {} is no repository", quoted(options.repository),
+                                           quoted(options.revision)),
+                      "e.g. weft models pull Qwen/Qwen3-0.6B");
+  }
+  std::string endpoint = environment("HF_ENDPOINT").value_or("https://huggingface.co");
+  while (endpoint.ends_with('/')) endpoint.pop_back();
+  auto url = net::parse_url(endpoint);
+  if (!url.ok()) return in_context(std::move(url).error(), "HF_ENDPOINT");
+  Fetcher fetcher(endpoint, *url, environment("HF_TOKEN").value_or(""));
+  const Listing listing = TRY(list_files(fetcher, options));
+  const std::vector<RemoteFile> files = TRY(choose(listing, options));
+  std::string directory = options.directory;
+  if (directory.empty()) {
+    directory = data_directory() + "/models/" + options.repository;
+    std::replace(directory.end() - static_cast<ptrdiff_t>(options.repository.size()),
+                 directory.end(), '/', '_');
+  }
+  TRY(make_directories(directory));
+  json::Array fetched;
+  for (const RemoteFile& file : files) {
+    const bool there = is_there(file, directory + "/" + file.name);
+    if (!there) {
+      TRY(fetch_file(fetcher,
+                     fmt::format("/{}/resolve/{}/", options.repository, listing.commit), file,
+                     directory));
+    }
+    say(fmt::format("{} {}", there ? "there already" : "fetched", file.name));
+    fetched.push_back(json::Object{{"name", file.name}, {"fetched", !there}});
+  }
+  return json::Object{{"model", directory}, {"commit", listing.commit},
+                      {"files", std::move(fetched)}};
+}
+
+}  // namespace
+
+int pull_model(const PullOptions& options) {
+  const auto done = pull(options);
+  if (!done.ok()) {
+    say_error(done.error());
+    const std::string& code = done.error().code;
+    return code == "E0904"   ? kExitUsage
+           : code == "E0931" ? kExitRefused
+           : code == "E0932" ? kExitNotFound
+                             : kExitFailed;
+  }
+  print_data(options.json ? json::dump(*done)
+                          : std::string(done->at("model").as_string()));
+  return kExitOk;
+}
+
+}  // namespace weft::cli

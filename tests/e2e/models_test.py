@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weft models`: show and quantize on small models, pull from a server of the test that speaks the
+Hugging Face HTTP API and misbehaves on demand."""
+import contextlib
+import hashlib
+import http.server
+import json
+import pathlib
+import random
+import subprocess
+import threading
+
+from harness import WEFT, Place, main
+
+GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+GGUF = GOLDEN / "gguf" / "models"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(http.server.ThreadingHTTPServer):
+    """Repository acme/tiny. `faults` is what goes wrong; `requests` what was asked, in order."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.daemon_threads = True
+        self.files = {"config.json": b'{"architectures": ["Qwen3ForCausalLM"]}',
+                      "README.md": b"no", "model.safetensors": random.Random(1).randbytes(300_000)}
+        self.faults = {}
+        self.requests = []
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *unused):
+        pass
+
+    def answer(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        hub = self.server
+        hub.requests.append((self.path, self.headers.get("Range"),
+                             self.headers.get("Authorization")))
+        if hub.faults.get("token") and self.headers.get("Authorization") != "Bearer secret" and \
+                not self.path.startswith("/cdn/"):
+            return self.answer(401)
+        if self.path == "/api/models/acme/tiny/revision/main?blobs=true":
+            return self.answer(200, json.dumps(self.listing()).encode())
+        prefix = f"/acme/tiny/resolve/{COMMIT}/"
+        if self.path.startswith(prefix):
+            name = self.path[len(prefix):]
+            if hub.faults.get("redirect"):
+                place = hub.faults["redirect"] + "/cdn/" + name
+                return self.answer(302, headers=[("Location", place)])
+            return self.content(name)
+        if self.path.startswith("/cdn/"):
+            return self.content(self.path[5:])
+        return self.answer(404)
+
+    def listing(self):
+        files = []
+        for name, data in self.server.files.items():
+            entry = {"rfilename": name, "size": len(data)}
+            if name.endswith(".safetensors") or name.endswith(".gguf"):
+                digest = hashlib.sha256(data).hexdigest()
+                if self.server.faults.get("hash"):
+                    digest = "0" * 64
+                entry["lfs"] = {"sha256": digest, "size": len(data)}
+            files.append(entry)
+        return {"sha": COMMIT, "siblings": files}
+
+    def content(self, name):
+        data = self.server.files[name]
+        begin = 0
+        if self.headers.get("Range") and not self.server.faults.get("no range"):
+            begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(data) - begin))
+        self.end_headers()
+        cuts = self.server.faults.get("cuts", 0)
+        if cuts and name == "model.safetensors":
+            self.server.faults["cuts"] = cuts - 1
+            self.wfile.write(data[begin:begin + 100_000])
+            self.close_connection = True
+            return
+        self.wfile.write(data[begin:])
+
+
+@contextlib.contextmanager
+def hub():
+    server = Hub()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def weft(place, *words, code=0, timeout=120, **env):
+    done = subprocess.run([WEFT, *words], cwd=place.path, env=dict(place.env, **env), text=True,
+                          capture_output=True, timeout=timeout)
+    assert done.returncode == code, (words, done.returncode, done.stdout[-2000:], done.stderr)
+    return done
+
+
+def pull(place, server, *words, **more):
+    return weft(place, "models", "pull", "acme/tiny", "--to", "got", "--json", *words,
+                HF_ENDPOINT=server.address, **more)
+
+
+def same(place, server, name="model.safetensors"):
+    return (place.path / "got" / name).read_bytes() == server.files[name]
+
+
+def test_pull_fetches_what_a_model_needs_once():
+    with Place() as place, hub() as server:
+        report = json.loads(pull(place, server).stdout)
+        assert report["commit"] == COMMIT
+        assert [f["name"] for f in report["files"]] == ["config.json", "model.safetensors"]
+        assert same(place, server)
+        asked = len(server.requests)
+        again = json.loads(pull(place, server).stdout)
+        assert not any(f["fetched"] for f in again["files"])
+        assert len(server.requests) == asked + 1  # the list only
+        assert not list((place.path / "got").glob("*.part"))
+
+
+def test_pull_continues_after_the_connection_broke():
+    with Place() as place, hub() as server:
+        server.faults["cuts"] = 2
+        pull(place, server)
+        assert same(place, server)
+        ranges = [r for path, r, _ in server.requests if path.endswith("model.safetensors")]
+        assert ranges == [None, "bytes=100000-", "bytes=200000-"], ranges
+
+
+def test_pull_continues_in_the_next_process():
+    with Place() as place, hub() as server:
+        (place.path / "got").mkdir()
+        part = place.path / "got" / "model.safetensors.part"
+        part.write_bytes(server.files["model.safetensors"][:123_456])
+        pull(place, server)
+        assert same(place, server)
+        assert ("bytes=123456-") in [r for _, r, _ in server.requests]
+
+
+def test_pull_from_a_server_without_ranges_begins_again():
+    with Place() as place, hub() as server:
+        server.faults["no range"] = True
+        server.faults["cuts"] = 1
+        pull(place, server)
+        assert same(place, server)
+
+
+def test_pull_refuses_wrong_content():
+    with Place() as place, hub() as server:
+        server.faults["hash"] = True
+        done = pull(place, server, code=1)
+        assert "E0933" in done.stderr and "SHA-256" in done.stderr
+        assert not (place.path / "got" / "model.safetensors").exists()
+        server.faults.clear()
+        pull(place, server)
+        assert same(place, server)
+
+
+def test_pull_drops_a_damaged_part():
+    with Place() as place, hub() as server:
+        (place.path / "got").mkdir()
+        (place.path / "got" / "model.safetensors.part").write_bytes(b"x" * 1000)
+        assert "E0933" in pull(place, server, code=1).stderr
+        pull(place, server)
+        assert same(place, server)
+
+
+def test_pull_follows_redirects_without_the_token():
+    with Place() as place, hub() as server, hub() as cdn:
+        server.faults.update(redirect=cdn.address.replace("127.0.0.1", "localhost"), token=True)
+        cdn.files = server.files
+        # Another host in the private network is refused, wherever the redirect leads.
+        done = pull(place, server, code=1, HF_TOKEN="secret")
+        assert "E0801" in done.stderr, done.stderr
+        server.faults["redirect"] = server.address
+        pull(place, server, HF_TOKEN="secret")
+        assert same(place, server)
+
+
+def test_pull_says_what_is_missing_or_not_allowed():
+    with Place() as place, hub() as server:
+        done = weft(place, "models", "pull", "acme/none", code=4, HF_ENDPOINT=server.address)
+        assert "E0932" in done.stderr and "404" in done.stderr
+        done = pull(place, server, "--file", "model.safetensor", code=4)
+        assert "did you mean 'model.safetensors'" in done.stderr, done.stderr
+        server.faults["token"] = True
+        assert "E0931" in pull(place, server, code=5).stderr
+        assert "HF_TOKEN" in pull(place, server, code=5).stderr
+        pull(place, server, HF_TOKEN="secret")
+        assert all(token == "Bearer secret" for _, _, token in server.requests[-3:])
+        for bad in ("acme", "../x", "acme/..", "a/b/c"):
+            assert "E0904" in weft(place, "models", "pull", bad, code=2).stderr
+
+
+def test_pull_asks_which_of_several_gguf_files():
+    with Place() as place, hub() as server:
+        server.files = {"a-Q4.gguf": b"GGUF one", "a-Q8.gguf": b"GGUF two"}
+        assert "--file a-Q4.gguf" in pull(place, server, code=2).stderr
+        pull(place, server, "--file", "a-Q8.gguf")
+        assert same(place, server, "a-Q8.gguf")
+
+
+def test_show_tells_shape_and_memory():
+    with Place() as place:
+        path = str(GGUF / "granitehybrid-moe" / "model.gguf")
+        card = json.loads(weft(place, "models", "show", path, "--json").stdout)
+        assert card["family"] == "granite" and card["experts"] == 6 and card["layers"] == 3
+        assert card["kv_bytes_per_token"] == 2 * (8 + 16) * 4  # one attention layer, two heads of 8
+        assert card["state_bytes"] > 0 and card["memory"]["native"]["fits"]
+        assert "granitehybrid" in weft(place, "models", "show", path).stdout
+        assert "embedded" in weft(place, "models", "list").stdout
+        weft(place, "models", "show", "no/such/model", code=4)
+
+
+def logits(place, model, *words):
+    lines = json.dumps({"tokens": [1, 2, 3, 4, 5, 6], "top": 3, "greedy": 3}) + "\n"
+    done = subprocess.run([WEFT, "logits", "--model", model, *words], input=lines, text=True,
+                          cwd=place.path, env=place.env, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_gguf_files_serve_every_command():
+    with Place() as place:
+        path = str(GGUF / "qwen3moe" / "model.gguf")
+        f32 = logits(place, path)
+        native = logits(place, path, "--dtype", "native")
+        assert f32["greedy"] == native["greedy"]
+        done = subprocess.run([WEFT, "tokenize", "--model", path], text=True, capture_output=True,
+                              input='{"text": "the inner"}\n', env=place.env, timeout=60)
+        ids = json.loads(done.stdout)["ids"]
+        assert len(ids) < 9, ids
+        done = subprocess.run([WEFT, "template", "--model", path], text=True, capture_output=True,
+                              input='{"messages": [{"role": "user", "content": "hi"}]}\n',
+                              env=place.env, timeout=60)
+        assert json.loads(done.stdout)["text"].startswith("<|im_start|>user\nhi<|im_end|>")
+
+
+def test_quantize_writes_a_model_that_loads():
+    with Place() as place:
+        source = str(GOLDEN / "gguf" / "quant" / "q4_k_m" / "model.gguf")
+        for kind, error in (("q8", 0.01), ("q4", 0.12)):
+            report = json.loads(weft(place, "models", "quantize", source, kind, "--type", kind,
+                                     "--positions", "24", "--json").stdout)
+            worst = max(t["relative_error"] for t in report["tensors"])
+            assert 0 < worst < error, (kind, worst)
+            assert report["logits"]["positions"] == 24 and "mean_kl" in report["logits"], report
+            assert logits(place, kind, "--dtype", "native")["greedy"]
+            card = json.loads(weft(place, "models", "show", kind, "--json").stdout)
+            assert ("I8" if kind == "q8" else "U8") in card["parameters_by_type"], card
+        assert "E0222" in weft(place, "models", "quantize", source, "q8", code=3).stderr
+        assert "E0214" in weft(place, "models", "quantize", source, "x", "--type", "f32",
+                               code=2).stderr
+
+
+def test_quantize_again_keeps_the_codes():
+    with Place() as place:
+        weft(place, "models", "quantize", "embedded", "same", "--positions", "0")
+        report = json.loads(weft(place, "models", "quantize", "same", "again", "--positions", "0",
+                                 "--json").stdout)
+        assert all(t["relative_error"] == 0 for t in report["tensors"]), report
+
+
+main(globals())
