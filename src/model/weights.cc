@@ -91,7 +91,8 @@ Result<const StoredTensor*> WeightBinder::find(const std::string& name,
   return tensor;
 }
 
-Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_t columns) {
+Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_t columns,
+                                                  bool as_table) {
   CHECK(part.index >= 0 && part.index < std::max<int64_t>(part.count, 1), "{}", part.name);
   Source out;
   out.rows = part.rows;
@@ -104,10 +105,14 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
   const bool pairs = found != nullptr && found->dtype == DType::kU8;
   out.values = TRY(find(part.name, shape(pairs ? columns / 2 : columns)));
   const DType dtype = out.values->dtype;
-  const Quantization expected = dtype == DType::kI8   ? Quantization::kQ8Group32
+  const Quantization found_as = dtype == DType::kI8   ? Quantization::kQ8Group32
                                 : dtype == DType::kU8 ? Quantization::kQ4Group32
-                                                      : config_.quantization;
-  if (dtype == DType::kOther || expected != config_.quantization) {
+                                                      : Quantization::kNone;
+  // Tables and what is too small for groups or strips stay plain in a quantised model.
+  const bool may_be_plain = as_table || columns % kGroup != 0 || part.rows < kStripRows;
+  const bool fits = found_as == config_.quantization ||
+                    (found_as == Quantization::kNone && may_be_plain);
+  if (dtype == DType::kOther || !fits) {
     return unfit(fmt::format("tensor '{}' is of type {}, expected {}", part.name,
                              out.values->dtype_name,
                              config_.quantization == Quantization::kQ8Group32
@@ -160,12 +165,12 @@ WeightType WeightBinder::common_type(std::span<const Source> sources, Precision 
 }
 
 Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int64_t columns,
-                                          Precision precision) {
+                                          Precision precision, bool as_table) {
   CHECK(!parts.empty() && columns > 0);
   std::vector<Source> sources;
   int64_t rows = 0;
   for (const MatrixPart& part : parts) {
-    sources.push_back(TRY(source(part, columns)));
+    sources.push_back(TRY(source(part, columns, as_table)));
     rows += part.rows;
   }
   const WeightType type = common_type(sources, precision);
@@ -209,7 +214,7 @@ Result<tensor::Matrix> WeightBinder::table(const std::string& name, int64_t rows
   const bool rounds = found != nullptr && is_block(found->dtype) &&
                       (!keeps_codes(found->dtype, native) || found->dtype == DType::kQ4K);
   const bool exactly = precision_ == Precision::kF32 && rounds;
-  return pack({&part, 1}, columns, exactly ? Precision::kF32 : Precision::kNative);
+  return pack({&part, 1}, columns, exactly ? Precision::kF32 : Precision::kNative, true);
 }
 
 Result<std::vector<float>> WeightBinder::vector(const std::string& name, int64_t size) {

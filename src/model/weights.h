@@ -85,10 +85,10 @@ class WeightBinder {
     int64_t first = 0;  // row of the tensor where it begins
   };
   Result<const StoredTensor*> find(const std::string& name, const std::vector<int64_t>& shape);
-  Result<Source> source(const MatrixPart& part, int64_t columns);
+  Result<Source> source(const MatrixPart& part, int64_t columns, bool as_table);
   tensor::WeightType common_type(std::span<const Source> sources, Precision precision) const;
   Result<tensor::Matrix> pack(std::span<const MatrixPart> parts, int64_t columns,
-                              Precision precision);
+                              Precision precision, bool as_table = false);
 
   const Checkpoint& checkpoint_;
   const Config& config_;
