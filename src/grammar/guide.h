@@ -30,6 +30,12 @@ class TokenMask {
   void intersect(const TokenMask& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
   }
+  // Allows what `other` allows too; of masks of different sizes the common part.
+  void unite(const TokenMask& other) {
+    const size_t common = words_.size() < other.words_.size() ? words_.size()
+                                                              : other.words_.size();
+    for (size_t i = 0; i < common; ++i) words_[i] |= other.words_[i];
+  }
 
  private:
   static size_t index(text::TokenId id) { return static_cast<size_t>(id) / 64; }

@@ -42,7 +42,8 @@ class Evaluation {
   Evaluation(const Schema& schema, const Limits& limits, std::vector<Violation>* violations)
       : schema_(schema), limits_(limits), violations_(violations) {}
 
-  void run(const json::Value& value);
+  void run(const json::Value& value) { run_at(schema_.root(), value); }
+  void run_at(NodeId id, const json::Value& value);
   bool valid() const { return valid_; }
 
  private:

@@ -40,12 +40,12 @@ std::string Violation::text() const {
                      schema_path);
 }
 
-void Evaluation::run(const json::Value& value) {
+void Evaluation::run_at(NodeId id, const json::Value& value) {
   const Place root;
   if (deeper_than(value, limits_.depth_max)) {
     give_up(root, fmt::format("at most {} levels of nesting", limits_.depth_max));
   } else {
-    valid_ = visit(schema_.root(), value, root, nullptr);
+    valid_ = visit(id, value, root, nullptr);
   }
   if (!aborted_) return;
   valid_ = false;
@@ -251,6 +251,13 @@ std::vector<Violation> validate(const Schema& schema, const json::Value& value,
 bool is_valid(const Schema& schema, const json::Value& value, const Limits& limits) {
   Evaluation evaluation(schema, limits, nullptr);
   evaluation.run(value);
+  return evaluation.valid();
+}
+
+bool is_valid_at(const Schema& schema, NodeId node, const json::Value& value,
+                 const Limits& limits) {
+  Evaluation evaluation(schema, limits, nullptr);
+  evaluation.run_at(node, value);
   return evaluation.valid();
 }
 

@@ -42,6 +42,10 @@ std::vector<Violation> validate(const Schema& schema, const json::Value& value,
 // The same, only the verdict; stops at the first violation. False if a limit was reached.
 bool is_valid(const Schema& schema, const json::Value& value, const Limits& limits = {});
 
+// The verdict of one node of the schema, as if it were the root.
+bool is_valid_at(const Schema& schema, NodeId node, const json::Value& value,
+                 const Limits& limits = {});
+
 // E0310: one error that lists the violations; `what` names the value ("input of workflow 'x'").
 Error violation_error(std::string_view what, std::span<const Violation> violations);
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grammar/ebnf.h"
+
+#include <gtest/gtest.h>
+
+#include "grammar/configuration.h"
+
+namespace weft::grammar {
+namespace {
+
+bool belongs(const Rules& rules, std::string_view text) {
+  Machine machine(rules);
+  ConfigurationSet set = machine.start();
+  ConfigurationSet next;
+  for (const char c : text) {
+    machine.step(set, static_cast<uint8_t>(c), next);
+    std::swap(set, next);
+  }
+  return set.bottom;
+}
+
+TEST(Ebnf, ReadsRulesOverLines) {
+  const auto rules = ebnf_rules(R"(
+# a list of numbers
+root   ::= "[" (number ("," " "? number)*)? "]"   # one or none
+number ::= "-"?
+  digits ("." digits)?
+digits ::= [0-9]{1,3} | "\x41" [^\]\n] "한"+
+)");
+  ASSERT_TRUE(rules.ok()) << rules.error().text();
+  for (const char* text : {"[]", "[1]", "[-12.5, 999]", "[Ax한한]"}) {
+    EXPECT_TRUE(belongs(*rules, text)) << text;
+  }
+  for (const char* text : {"", "[1234]", "[1,]", "[A]한]", "[-]", "[1,  2]"}) {
+    EXPECT_FALSE(belongs(*rules, text)) << text;
+  }
+}
+
+TEST(Ebnf, RecursionAndCounts) {
+  const auto rules = ebnf_rules("root ::= \"(\" root{0,2} \")\" | \"x\"").value();
+  EXPECT_TRUE(belongs(rules, "((x)(xx))"));
+  EXPECT_FALSE(belongs(rules, "(xxx)"));
+  EXPECT_FALSE(belongs(rules, "((x)"));
+}
+
+TEST(Ebnf, ErrorsNameThePlace) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"root ::= a", "line 1, column 10: rule 'a' is not defined"},
+      {"root ::= \"a\"\nroot ::= \"b\"", "line 2, column 1: rule 'root' stands twice"},
+      {"start ::= \"a\"", "there is no rule 'root'"},
+      {"root ::= (\"a\"", "line 1, column 10: '(' without its ')'"},
+      {"root ::= \"a", "a literal without its end"},
+      {"root ::= \"a\" )", "')' without its '('"},
+      {"root ::= [b-a]", "a range in the wrong order"},
+      {"root ::= \"a\"{3,1}", "the bounds are in the wrong order"},
+      {"root ::= \"a\"{99999}", "more than 5000 repetitions"},
+      {"root = \"a\"", "expected '::='"},
+      {"root ::= root \"a\" | \"b\"", "rule 'root' calls itself before it has read anything"},
+      {"root ::= a | \"x\"\na ::= (\"y\")? root", "calls itself"},
+  };
+  for (const auto& [source, message] : cases) {
+    const auto rules = ebnf_rules(source);
+    ASSERT_FALSE(rules.ok()) << source;
+    EXPECT_EQ(rules.error().code, "E0322") << source;
+    EXPECT_NE(rules.error().message.find(message), std::string::npos) << rules.error().message;
+  }
+  EXPECT_EQ(ebnf_rules("root ::= \"a\" root").error().code, "E0324");
+  std::string deep = "root ::= ";
+  deep.append(5000, '(');
+  EXPECT_EQ(ebnf_rules(deep).error().code, "E0322");
+}
+
+}  // namespace
+}  // namespace weft::grammar

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grammar/token_groups.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace weft::grammar {
+namespace {
+
+// The edge for each byte, of the states that a walk meets.
+class EdgeTables {
+ public:
+  using Row = std::array<const ByteEdge*, 256>;
+  explicit EdgeTables(const Rules& rules) : rules_(rules) {}
+
+  const Row& of(StateId state) {
+    auto [found, fresh] = rows_.try_emplace(state);
+    if (!fresh) return found->second;
+    found->second.fill(nullptr);
+    for (const ByteEdge& edge : rules_.state(state).bytes) {
+      for (int b = edge.low; b <= edge.high; ++b) found->second[static_cast<size_t>(b)] = &edge;
+    }
+    return found->second;
+  }
+
+ private:
+  const Rules& rules_;
+  std::unordered_map<StateId, Row> rows_;
+};
+
+}  // namespace
+
+void TokenSet::add(text::TokenId id, size_t vocabulary) {
+  if (many_) {
+    many_->allow(id);
+    return;
+  }
+  few_.push_back(id);
+  if (few_.size() <= kFewMax) return;
+  many_.emplace(vocabulary);
+  for (const text::TokenId one : few_) many_->allow(one);
+  few_ = {};
+}
+
+void TokenSet::allow_in(TokenMask& mask) const {
+  if (many_) mask.unite(*many_);
+  for (const text::TokenId id : few_) mask.allow(id);
+}
+
+// Finds the group of a set; most tokens lead where the token before led.
+class TokenGroups::Walk {
+ public:
+  TokenGroup& group(TokenPart& part, const ConfigurationSet& after, uint32_t counted) {
+    if (last_ < part.groups.size()) {
+      TokenGroup& same = part.groups[last_];
+      if (same.counted == counted && same.after == after) return same;
+    }
+    const auto [found, fresh] = groups_.try_emplace(
+        {after.configurations, {counted, after.bottom ? 1u : 0u}}, part.groups.size());
+    if (fresh) {
+      part.groups.emplace_back();
+      part.groups.back().after = after;
+      part.groups.back().counted = counted;
+    }
+    last_ = found->second;
+    return part.groups[last_];
+  }
+
+  std::vector<ConfigurationSet> sets;  // scratch of walk(), by depth
+
+ private:
+  using Key = std::pair<std::vector<Configuration>, std::pair<uint32_t, uint32_t>>;
+  std::map<Key, size_t> groups_;
+  size_t last_ = SIZE_MAX;
+};
+
+TokenPartPtr TokenGroups::of(StateId state, uint32_t count) {
+  const std::lock_guard lock(mutex_);
+  const Rules& rules = machine_.rules();
+  const Rule& rule = rules.rule(rules.state(state).rule);
+  // A leaf reads at most one token's characters: beyond its length, counts are all alike.
+  const auto longest = static_cast<uint32_t>(trie_.depth_max());
+  Key key{0, state, count, 0};
+  const bool leaf = rule.leaf;
+  if (leaf) {
+    key.need = rule.counts ? std::min(rules.need(state, count), longest) : 0;
+    key.room = rule.max == kNoMax || rule.max - count >= longest ? kNoMax : rule.max - count;
+  }
+  const auto known = parts_.find(key);
+  if (known != parts_.end()) return known->second;
+  TokenPart part;
+  if (leaf) {
+    part.counted = rule.counts;
+    walk_leaf(state, key, part);
+  } else {
+    Walk scratch;
+    scratch.sets.resize(trie_.depth_max() + 2);
+    // What the state calls stands in the caller's set beside it.
+    const ConfigurationSet from{{{state, count, kBottom}}, false};
+    walk(from, 0, part, scratch);
+  }
+  return keep(key, std::move(part));
+}
+
+TokenPartPtr TokenGroups::behind(const TokenPart& before, StateId state, uint32_t count) {
+  const std::lock_guard lock(mutex_);
+  const Key key{before.id, state, count, 0};
+  const auto known = parts_.find(key);
+  if (known != parts_.end()) return known->second;
+  TokenPart part;
+  Walk scratch;
+  scratch.sets.resize(trie_.depth_max() + 2);
+  ConfigurationSet from;
+  machine_.add({state, count, kBottom}, from);
+  Machine::order(from);
+  for (const uint32_t node : before.pending) {
+    walk(from, node, part, scratch);
+    // the frame may be over at once: the caller's caller goes on at the same node
+    if (from.bottom) part.pending.push_back(node);
+  }
+  std::sort(part.pending.begin(), part.pending.end());
+  part.pending.erase(std::unique(part.pending.begin(), part.pending.end()), part.pending.end());
+  return keep(key, std::move(part));
+}
+
+TokenPartPtr TokenGroups::keep(const Key& key, TokenPart part) {
+  part.id = next_id_++;
+  part.bytes = sizeof(part) + part.pending.size() * sizeof(uint32_t);
+  for (const TokenGroup& group : part.groups) {
+    part.bytes += sizeof(group) + group.tokens.bytes() +
+                  group.after.configurations.size() * sizeof(Configuration);
+  }
+  bytes_ += part.bytes;
+  if (bytes_ > kBytesMax) {  // rare: a grammar of very many states; all are made anew when needed
+    parts_.clear();
+    bytes_ = part.bytes;
+  }
+  auto shared = std::make_shared<const TokenPart>(std::move(part));
+  parts_.insert_or_assign(key, shared);
+  return shared;
+}
+
+// One state at each depth, one edge for each byte. `key` holds need and room of the count.
+void TokenGroups::walk_leaf(StateId state, const Key& key, TokenPart& part) {
+  const Rules& rules = machine_.rules();
+  const auto nodes = trie_.nodes();
+  struct At {
+    StateId state;
+    uint32_t counted;
+  };
+  std::vector<At> at(trie_.depth_max() + 2);
+  std::vector<uint32_t> ends(trie_.depth_max() + 2);  // of the subtrees on the path
+  EdgeTables table(rules);
+  std::vector<const EdgeTables::Row*> rows(trie_.depth_max() + 2);
+  std::unordered_map<uint64_t, size_t> groups;
+  uint64_t last_key = UINT64_MAX;
+  size_t last_group = 0;
+  at[0] = {state, 0};
+  rows[0] = &table.of(state);
+  ends[0] = static_cast<uint32_t>(nodes.size());
+  size_t depth = 0;
+  for (uint32_t n = 1; n < nodes.size();) {
+    while (n >= ends[depth]) --depth;
+    const TokenTrie::Node& node = nodes[n];
+    const ByteEdge* edge = (*rows[depth])[node.byte];
+    uint32_t counted = at[depth].counted;
+    const bool passes =
+        edge && (edge->guard == Guard::kNone ||
+                 (edge->guard == Guard::kBelowMax ? counted++ < key.room : counted >= key.need));
+    if (!passes) {
+      n = node.next;
+      continue;
+    }
+    const RuleState& to = rules.state(edge->to);
+    if (node.token >= 0) {
+      const uint32_t shown = key.need > 0 ? counted : 0;
+      const uint64_t group = uint64_t{edge->to} << 32 | shown;
+      if (group != last_key) {
+        const auto [found, fresh] = groups.try_emplace(group, part.groups.size());
+        if (fresh) {
+          part.groups.emplace_back();
+          part.groups.back().counted = shown;
+          ConfigurationSet& after = part.groups.back().after;
+          if (!to.bytes.empty()) after.configurations.push_back({edge->to, 0, kBottom});
+          after.bottom = to.final;
+        }
+        last_key = group;
+        last_group = found->second;
+        part.cost_max = std::max(part.cost_max, rules.cost(edge->to, kNoMax));
+      }
+      part.groups[last_group].tokens.add(node.token, trie_.vocabulary());
+    }
+    const bool has_children = node.next > n + 1;
+    if (to.final && has_children) part.pending.push_back(n);
+    if (!has_children || to.bytes.empty()) {
+      n = node.next;
+      continue;
+    }
+    ++depth;
+    at[depth] = {edge->to, counted};
+    rows[depth] = at[depth - 1].state == edge->to ? rows[depth - 1] : &table.of(edge->to);
+    ends[depth] = node.next;
+    ++n;
+  }
+}
+
+void TokenGroups::walk(const ConfigurationSet& from, uint32_t root, TokenPart& part, Walk& state) {
+  const auto nodes = trie_.nodes();
+  const Rules& rules = machine_.rules();
+  std::vector<uint32_t> ends = {root == 0 ? static_cast<uint32_t>(nodes.size())
+                                          : nodes[root].next};
+  state.sets[0] = from;
+  for (uint32_t n = root + 1; n < ends[0];) {
+    while (n >= ends.back()) ends.pop_back();
+    const size_t depth = ends.size() - 1;
+    const TokenTrie::Node& node = nodes[n];
+    ConfigurationSet& to = state.sets[depth + 1];
+    machine_.step(state.sets[depth], node.byte, to);
+    if (to.dead()) {
+      n = node.next;
+      continue;
+    }
+    if (node.token >= 0) {
+      state.group(part, to, 0).tokens.add(node.token, trie_.vocabulary());
+      uint32_t cost = to.bottom ? 0 : kNever;
+      for (const Configuration& one : to.configurations) {
+        cost = std::min(cost, rules.cost(one.state, one.count) +
+                                  machine_.stacks().node(one.stack).cost);
+      }
+      part.cost_max = std::max(part.cost_max, cost);
+    }
+    const bool has_children = node.next > n + 1;
+    if (to.bottom && has_children) part.pending.push_back(n);
+    if (!has_children) {
+      n = node.next;
+      continue;
+    }
+    ends.push_back(node.next);
+    ++n;
+  }
+}
+
+StackId TokenGroups::moved(StackId own, StackId base, Stacks& to) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Stacks::Node> frames;
+  for (; own != kBottom; own = machine_.stacks().node(own).below) {
+    frames.push_back(machine_.stacks().node(own));
+  }
+  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+    base = to.pushed(base, frame->state, frame->count);
+  }
+  return base;
+}
+
+}  // namespace weft::grammar

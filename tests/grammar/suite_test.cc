@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Grammars against the JSON-Schema-Test-Suite (draft 2020-12) and against real schemas. For every
+// schema that compiles: instances called invalid are not in the language; instances called valid
+// are, if some order of members makes them canonical; random answers are valid.
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "tests/grammar/answers.h"
+#include "schema/validator.h"
+#include "schema/value.h"
+
+namespace weft::grammar {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSuite = fs::path(WEFT_SOURCE_DIR) / "tests/data/json-schema-test-suite";
+
+json::Value load(const fs::path& path) {
+  json::ParseOptions options;
+  options.big_integers = json::ParseOptions::BigIntegers::kAsDouble;
+  return json::parse(read_file(path.string()).value(), options).value();
+}
+
+const schema::Remotes& remotes() {
+  static const schema::Remotes all = [] {
+    schema::Remotes out;
+    for (const auto& entry : fs::recursive_directory_iterator(kSuite / "remotes")) {
+      if (!entry.is_regular_file()) continue;
+      const std::string path = fs::relative(entry.path(), kSuite / "remotes").string();
+      out.emplace("http://localhost:1234/" + path, load(entry.path()));
+    }
+    return out;
+  }();
+  return all;
+}
+
+// The canonical texts of a value for all orders of its members, as far as they are few.
+std::vector<std::string> texts_of(const json::Value& value) {
+  constexpr size_t kMax = 200;
+  std::vector<std::string> out;
+  if (value.is_array()) {
+    out = {"["};
+    for (size_t i = 0; i < value.get_array().size(); ++i) {
+      std::vector<std::string> longer;
+      for (const std::string& before : out) {
+        for (const std::string& item : texts_of(value.get_array()[i])) {
+          if (longer.size() < kMax) longer.push_back(before + (i > 0 ? "," : "") + item);
+        }
+      }
+      out = std::move(longer);
+    }
+    for (std::string& text : out) text += "]";
+    return out;
+  }
+  if (!value.is_object()) return {json::dump(value)};
+  std::vector<std::string> keys;
+  for (const auto& member : value.get_object()) keys.emplace_back(member.key());
+  std::sort(keys.begin(), keys.end());
+  do {
+    std::vector<std::string> orders = {"{"};
+    for (size_t i = 0; i < keys.size(); ++i) {
+      std::vector<std::string> longer;
+      for (const std::string& before : orders) {
+        std::string key = before + (i > 0 ? "," : "");
+        json::append_quoted(key, keys[i]);
+        for (const std::string& item : texts_of(value.get_object().at(keys[i]))) {
+          if (longer.size() < kMax) longer.push_back(key + ":" + item);
+        }
+      }
+      orders = std::move(longer);
+    }
+    for (std::string& text : orders) out.push_back(text + "}");
+  } while (out.size() < kMax && std::next_permutation(keys.begin(), keys.end()));
+  return out;
+}
+
+bool is_in(const Rules& rules, const json::Value& value) {
+  const auto texts = texts_of(value);
+  return std::any_of(texts.begin(), texts.end(),
+                     [&](const std::string& text) { return belongs(rules, text); });
+}
+
+// Values whose canonical text is not the one that a grammar writes: 1.0 for an integer, 1e308.
+bool has_unusual_number(const json::Value& value) {
+  if (value.is_double()) {
+    const double number = value.get_double();
+    return schema::is_integer(value) || std::abs(number) >= 1e15;
+  }
+  if (value.is_uint64()) return true;
+  if (value.is_array()) {
+    for (const auto& item : value.get_array()) {
+      if (has_unusual_number(item)) return true;
+    }
+  }
+  if (value.is_object()) {
+    for (const auto& member : value.get_object()) {
+      if (has_unusual_number(member.value())) return true;
+    }
+  }
+  return false;
+}
+
+TEST(GrammarSuite, AcceptsWhatIsValidAndNothingElse) {
+  SchemaOptions options;
+  options.closed_objects = false;
+  options.formats = false;
+  size_t compiled = 0, refused = 0, accepted = 0, rejected = 0, unusual = 0;
+  std::map<std::string, size_t> codes;
+  std::mt19937_64 random(17);
+  for (const auto& entry : fs::directory_iterator(kSuite / "tests/draft2020-12")) {
+    if (entry.path().extension() != ".json") continue;
+    for (const json::Value& one : load(entry.path()).as_array()) {
+      schema::ParseOptions parsing;
+      parsing.remotes = &remotes();
+      const auto tree = schema::Schema::parse(one.at("schema"), parsing);
+      ASSERT_TRUE(tree.ok());
+      const auto grammar = Grammar::of_schema(mini_vocabulary(), *tree, options);
+      const std::string name = entry.path().stem().string() + ": " +
+                               one.at("description").as_string().c_str();
+      if (!grammar.ok()) {
+        ++refused;
+        ++codes[grammar.error().code];
+        if (grammar.error().code != "E0324") continue;
+        for (const json::Value& test : one.at("tests").as_array()) {  // nothing fits at all
+          EXPECT_FALSE(test.at("valid").as_bool() && !has_unusual_number(test.at("data"))) << name;
+        }
+        continue;
+      }
+      ++compiled;
+      for (const json::Value& test : one.at("tests").as_array()) {
+        const bool is = is_in((*grammar)->rules(), test.at("data"));
+        if (!test.at("valid").as_bool()) {
+          EXPECT_FALSE(is) << name << ": " << test.at("description").as_string();
+          ++rejected;
+        } else if (has_unusual_number(test.at("data"))) {
+          ++unusual;
+        } else {
+          EXPECT_TRUE(is) << name << ": " << test.at("description").as_string() << " "
+                          << json::dump(test.at("data"));
+          ++accepted;
+        }
+      }
+      for (int i = 0; i < 2; ++i) {
+        const int64_t left = (*grammar)->fewest_tokens() + (i == 0 ? 0 : 20);
+        const Answer answer = random_answer(*grammar, left, random);
+        ASSERT_TRUE(answer.complete) << name << ": " << answer.text;
+        const auto value = json::parse(answer.text);
+        ASSERT_TRUE(value.ok()) << name << ": " << answer.text;
+        EXPECT_TRUE(schema::is_valid(*tree, *value)) << name << ": " << answer.text;
+      }
+    }
+  }
+  printf("%zu schemas compile, %zu do not; %zu valid instances accepted, %zu with unusual numbers, "
+         "%zu invalid ones not\n", compiled, refused, accepted, unusual, rejected);
+  for (const auto& [code, count] : codes) printf("  %s: %zu schemas\n", code.c_str(), count);
+  EXPECT_GT(compiled, 150u);
+  EXPECT_GT(accepted, 300u);
+}
+
+// BFCL writes types of Python: its schemas become JSON Schema by names alone.
+json::Value with_json_types(const json::Value& value) {
+  static const std::map<std::string, std::string> kNames = {
+      {"dict", "object"}, {"float", "number"}, {"tuple", "array"}, {"any", ""},
+      {"list", "array"},  {"String", "string"}, {"bool", "boolean"}, {"int", "integer"}};
+  if (value.is_array()) {
+    json::Array out;
+    for (const auto& item : value.get_array()) out.push_back(with_json_types(item));
+    return out;
+  }
+  if (!value.is_object()) return value;
+  json::Object out;
+  for (const auto& member : value.get_object()) {
+    const bool type = member.key() == "type" && member.value().is_string();
+    if (!type) {
+      if (member.key() == "optional" || member.key() == "default") continue;
+      out[member.key()] = with_json_types(member.value());
+      continue;
+    }
+    const std::string name(member.value().get_string());
+    const auto known = kNames.find(name);
+    const std::string is = known == kNames.end() ? name : known->second;
+    if (!is.empty()) out["type"] = is;
+  }
+  return out;
+}
+
+TEST(GrammarSuite, RealToolSchemas) {
+  const fs::path data = fs::path(WEFT_SOURCE_DIR) / "../shared/data/bfcl";
+  if (!fs::exists(data)) GTEST_SKIP() << "SKIPPED: BFCL functions not found";
+  size_t functions = 0, refused = 0, other = 0;
+  std::mt19937_64 random(23);
+  for (const char* file : {"BFCL_v4_multiple.json.gz", "BFCL_v4_live_simple.json.gz"}) {
+    const std::string text = golden::unpacked((data / file).string());
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      const auto line = json::parse(std::string_view(text).substr(begin, end - begin));
+      begin = end + 1;
+      if (!line.ok() || functions > 400) continue;
+      for (const json::Value& function : line->at("function").as_array()) {
+        const auto tree = schema::Schema::parse(with_json_types(function.at("parameters")));
+        if (!tree.ok()) {  // other languages' types
+          ++other;
+          continue;
+        }
+        ++functions;
+        const auto grammar = Grammar::of_schema(mini_vocabulary(), *tree);
+        if (!grammar.ok()) {
+          ++refused;
+          printf("  %s\n", grammar.error().text().c_str());
+          continue;
+        }
+        const Answer answer = random_answer(*grammar, (*grammar)->fewest_tokens() + 30, random);
+        ASSERT_TRUE(answer.complete) << answer.text;
+        const auto value = json::parse(answer.text);
+        ASSERT_TRUE(value.ok()) << answer.text;
+        EXPECT_TRUE(schema::is_valid(*tree, *value)) << answer.text;
+      }
+    }
+  }
+  printf("%zu functions, %zu refused, %zu not JSON Schema\n", functions, refused, other);
+  EXPECT_GT(functions, 200u);
+  EXPECT_LT(refused * 50, functions);
+}
+
+}  // namespace
+}  // namespace weft::grammar
