@@ -86,7 +86,13 @@ class Compiler {
     json::DumpOptions style;
     style.spaces = options_.spacing == SchemaOptions::Spacing::kSpaced;
     std::vector<std::string> texts;
-    for (const json::Value* value : values) texts.push_back(json::dump(*value, style));
+    for (const json::Value* value : values) {
+      texts.push_back(json::dump(*value, style));
+      // 2.0 may be written as the integer that it is
+      if (value->is_double() && texts.back().ends_with(".0")) {
+        texts.push_back(texts.back().substr(0, texts.back().size() - 2));
+      }
+    }
     rules_.embed(rule, literals({texts.begin(), texts.end()}));
     return ok_status();
   }

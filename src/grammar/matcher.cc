@@ -79,7 +79,7 @@ void Matcher::add_parts(const Configuration& one, Known& known) {
     const uint64_t need = at.part->counted ? rules.need_cost(at.state, at.count) : 0;
     known.cost_max = std::max(known.cost_max,
                               at.part->cost_max + need + stacks.node(at.below).cost);
-    for (const TokenGroup& group : at.part->groups) group.tokens.allow_in(known.all);
+    at.part->all.allow_in(known.all);
     known.parts.push_back(at);
     if (at.part->pending.empty() || at.below == kBottom) return;
     const Stacks::Node frame = stacks.node(at.below);
@@ -117,7 +117,7 @@ uint32_t Matcher::tokens_behind(const Part& part, const TokenGroup& group) {
 void Matcher::mask_within_budget(const Known& known, TokenMask& mask) {
   for (const Part& part : known.parts) {
     for (const TokenGroup& group : part.part->groups) {
-      if (tokens_behind(part, group) < *options_.tokens_left) group.tokens.allow_in(mask);
+      if (tokens_behind(part, group) < *options_.tokens_left) group.tokens->allow_in(mask);
     }
   }
 }

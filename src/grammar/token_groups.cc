@@ -43,6 +43,17 @@ void TokenSet::add(text::TokenId id, size_t vocabulary) {
   few_ = {};
 }
 
+void TokenSet::add_all(const TokenSet& other, size_t vocabulary) {
+  if (other.many_ && many_) {
+    many_->unite(*other.many_);
+  } else if (other.many_) {
+    many_ = other.many_;
+    for (const text::TokenId id : few_) many_->allow(id);
+    few_ = {};
+  }
+  for (const text::TokenId id : other.few_) add(id, vocabulary);
+}
+
 void TokenSet::allow_in(TokenMask& mask) const {
   if (many_) mask.unite(*many_);
   for (const text::TokenId id : few_) mask.allow(id);
@@ -62,6 +73,7 @@ class TokenGroups::Walk {
       part.groups.emplace_back();
       part.groups.back().after = after;
       part.groups.back().counted = counted;
+      part.groups.back().tokens = std::make_shared<TokenSet>();
     }
     last_ = found->second;
     return part.groups[last_];
@@ -91,8 +103,19 @@ TokenPartPtr TokenGroups::of(StateId state, uint32_t count) {
   if (known != parts_.end()) return known->second;
   TokenPart part;
   if (leaf) {
-    part.counted = rule.counts;
-    walk_leaf(state, key, part);
+    const TokenPartPtr free = without_bounds(state);
+    if (!rule.counts) return free;
+    // The walk is made once for all counts; need and room choose from it.
+    part.counted = true;
+    part.cost_max = free->cost_max;
+    for (const TokenGroup& group : free->groups) {
+      const bool early = group.after.bottom && group.counted < key.need;
+      if (!early && group.counted <= key.room) part.groups.push_back(group);
+    }
+    for (size_t i = 0; i < free->pending.size(); ++i) {
+      const uint32_t counted = free->pending_counted[i];
+      if (counted >= key.need && counted <= key.room) part.pending.push_back(free->pending[i]);
+    }
   } else {
     Walk scratch;
     scratch.sets.resize(trie_.depth_max() + 2);
@@ -100,6 +123,18 @@ TokenPartPtr TokenGroups::of(StateId state, uint32_t count) {
     const ConfigurationSet from{{{state, count, kBottom}}, false};
     walk(from, 0, part, scratch);
   }
+  return keep(key, std::move(part));
+}
+
+// What a leaf's state would allow without bounds of its count. (Only the end of the frame needs a
+// count, see free_string.)
+TokenPartPtr TokenGroups::without_bounds(StateId state) {
+  const Key key{UINT64_MAX, state, 0, 0};
+  const auto known = parts_.find(key);
+  if (known != parts_.end()) return known->second;
+  const Rules& rules = machine_.rules();
+  TokenPart part;
+  walk_leaf(state, rules.rule(rules.state(state).rule).counts, part);
   return keep(key, std::move(part));
 }
 
@@ -128,9 +163,11 @@ TokenPartPtr TokenGroups::keep(const Key& key, TokenPart part) {
   part.id = next_id_++;
   part.bytes = sizeof(part) + part.pending.size() * sizeof(uint32_t);
   for (const TokenGroup& group : part.groups) {
-    part.bytes += sizeof(group) + group.tokens.bytes() +
+    part.all.add_all(*group.tokens, trie_.vocabulary());
+    part.bytes += sizeof(group) + group.tokens->bytes() +
                   group.after.configurations.size() * sizeof(Configuration);
   }
+  part.bytes += part.all.bytes();
   bytes_ += part.bytes;
   if (bytes_ > kBytesMax) {  // rare: a grammar of very many states; all are made anew when needed
     parts_.clear();
@@ -141,8 +178,8 @@ TokenPartPtr TokenGroups::keep(const Key& key, TokenPart part) {
   return shared;
 }
 
-// One state at each depth, one edge for each byte. `key` holds need and room of the count.
-void TokenGroups::walk_leaf(StateId state, const Key& key, TokenPart& part) {
+// One state at each depth, one edge for each byte.
+void TokenGroups::walk_leaf(StateId state, bool counts, TokenPart& part) {
   const Rules& rules = machine_.rules();
   const auto nodes = trie_.nodes();
   struct At {
@@ -165,22 +202,20 @@ void TokenGroups::walk_leaf(StateId state, const Key& key, TokenPart& part) {
     const TokenTrie::Node& node = nodes[n];
     const ByteEdge* edge = (*rows[depth])[node.byte];
     uint32_t counted = at[depth].counted;
-    const bool passes =
-        edge && (edge->guard == Guard::kNone ||
-                 (edge->guard == Guard::kBelowMax ? counted++ < key.room : counted >= key.need));
-    if (!passes) {
+    if (!edge) {
       n = node.next;
       continue;
     }
+    if (edge->guard == Guard::kBelowMax) ++counted;
     const RuleState& to = rules.state(edge->to);
     if (node.token >= 0) {
-      const uint32_t shown = key.need > 0 ? counted : 0;
-      const uint64_t group = uint64_t{edge->to} << 32 | shown;
+      const uint64_t group = uint64_t{edge->to} << 32 | counted;
       if (group != last_key) {
         const auto [found, fresh] = groups.try_emplace(group, part.groups.size());
         if (fresh) {
           part.groups.emplace_back();
-          part.groups.back().counted = shown;
+          part.groups.back().counted = counted;
+          part.groups.back().tokens = std::make_shared<TokenSet>();
           ConfigurationSet& after = part.groups.back().after;
           if (!to.bytes.empty()) after.configurations.push_back({edge->to, 0, kBottom});
           after.bottom = to.final;
@@ -189,10 +224,13 @@ void TokenGroups::walk_leaf(StateId state, const Key& key, TokenPart& part) {
         last_group = found->second;
         part.cost_max = std::max(part.cost_max, rules.cost(edge->to, kNoMax));
       }
-      part.groups[last_group].tokens.add(node.token, trie_.vocabulary());
+      part.groups[last_group].tokens->add(node.token, trie_.vocabulary());
     }
     const bool has_children = node.next > n + 1;
-    if (to.final && has_children) part.pending.push_back(n);
+    if (to.final && has_children) {
+      part.pending.push_back(n);
+      if (counts) part.pending_counted.push_back(counted);
+    }
     if (!has_children || to.bytes.empty()) {
       n = node.next;
       continue;
@@ -222,7 +260,7 @@ void TokenGroups::walk(const ConfigurationSet& from, uint32_t root, TokenPart& p
       continue;
     }
     if (node.token >= 0) {
-      state.group(part, to, 0).tokens.add(node.token, trie_.vocabulary());
+      state.group(part, to, 0).tokens->add(node.token, trie_.vocabulary());
       uint32_t cost = to.bottom ? 0 : kNever;
       for (const Configuration& one : to.configurations) {
         cost = std::min(cost, rules.cost(one.state, one.count) +

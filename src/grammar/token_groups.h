@@ -27,6 +27,7 @@ namespace weft::grammar {
 class TokenSet {
  public:
   void add(text::TokenId id, size_t vocabulary);
+  void add_all(const TokenSet& other, size_t vocabulary);
   void allow_in(TokenMask& mask) const;
   size_t bytes() const {
     return few_.size() * sizeof(text::TokenId) + (many_ ? many_->size() / 8 : 0);
@@ -41,13 +42,15 @@ class TokenSet {
 struct TokenGroup {
   ConfigurationSet after;  // stacks are those of TokenGroups::stacks(); bottom: the frame is over
   uint32_t counted = 0;    // counts raised on the way, if the frame's own rule counts
-  TokenSet tokens;
+  std::shared_ptr<TokenSet> tokens;  // shared by parts that differ only in bounds of counts
 };
 
 struct TokenPart {
   uint64_t id = 0;
   std::vector<TokenGroup> groups;
+  TokenSet all;                   // of all groups
   std::vector<uint32_t> pending;  // trie nodes with children, where the frame has ended
+  std::vector<uint32_t> pending_counted;  // of a leaf that counts: counts raised until there
   // Largest number of bytes that finish the frame behind any of the tokens; what counts are still
   // needed comes on top.
   uint32_t cost_max = 0;
@@ -84,7 +87,8 @@ class TokenGroups {
   };
   class Walk;
   TokenPartPtr keep(const Key& key, TokenPart part);
-  void walk_leaf(StateId state, const Key& key, TokenPart& part);
+  TokenPartPtr without_bounds(StateId state);
+  void walk_leaf(StateId state, bool counts, TokenPart& part);
   void walk(const ConfigurationSet& from, uint32_t node, TokenPart& part, Walk& state);
 
   std::mutex mutex_;
