@@ -12,21 +12,21 @@ namespace {
 class EdgeTables {
  public:
   using Row = std::array<const ByteEdge*, 256>;
-  explicit EdgeTables(const Rules& rules) : rules_(rules) {}
+  explicit EdgeTables(const Rules& rules) : rules_(rules), rows_(rules.state_count()) {}
 
   const Row& of(StateId state) {
-    auto [found, fresh] = rows_.try_emplace(state);
-    if (!fresh) return found->second;
-    found->second.fill(nullptr);
+    if (rows_[state]) return *rows_[state];
+    rows_[state] = std::make_unique<Row>();
+    rows_[state]->fill(nullptr);
     for (const ByteEdge& edge : rules_.state(state).bytes) {
-      for (int b = edge.low; b <= edge.high; ++b) found->second[static_cast<size_t>(b)] = &edge;
+      for (int b = edge.low; b <= edge.high; ++b) (*rows_[state])[static_cast<size_t>(b)] = &edge;
     }
-    return found->second;
+    return *rows_[state];
   }
 
  private:
   const Rules& rules_;
-  std::unordered_map<StateId, Row> rows_;
+  std::vector<std::unique_ptr<Row>> rows_;
 };
 
 }  // namespace
