@@ -21,14 +21,15 @@ Result<Rules> rules_of(const Dfa& dfa) {
 
 Result<VocabularyPtr> Vocabulary::of(const text::Tokenizer& tokenizer) {
   TokenTrie trie = TRY(TokenTrie::build(tokenizer));
+  StringParts strings = string_parts(trie);
   return VocabularyPtr(std::make_shared<const Vocabulary>(
-      Vocabulary{std::move(trie), tokenizer}));
+      Vocabulary{std::move(trie), std::move(strings), tokenizer}));
 }
 
 Grammar::Grammar(VocabularyPtr vocabulary, Rules rules)
     : vocabulary_(std::move(vocabulary)),
       rules_(std::move(rules)),
-      groups_(rules_, vocabulary_->trie) {
+      groups_(rules_, vocabulary_->trie, vocabulary_->strings) {
   Machine machine(rules_);
   const ConfigurationSet start = machine.start();
   fewest_tokens_ = Completions(machine, vocabulary_->trie).tokens(start);

@@ -20,6 +20,7 @@ namespace weft::grammar {
 // What all grammars of one tokenizer share. Immutable.
 struct Vocabulary {
   TokenTrie trie;
+  StringParts strings;
   std::optional<text::Tokenizer> tokenizer;  // for forced tokens; without it none is forced
 
   static Result<std::shared_ptr<const Vocabulary>> of(const text::Tokenizer& tokenizer);

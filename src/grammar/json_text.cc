@@ -299,10 +299,11 @@ Dfa quoted_text(const Dfa& text) {
 }
 
 void free_string(Rules& rules, RuleId rule, uint32_t min, uint32_t max) {
-  CHECK(min <= max);
+  CHECK(min <= max && rules.state_count() == rules.rule(rule).start + 1u);
   const StateId inside = rules.add_state(rule);
   const StateId end = rules.add_state(rule);
   Rule& self = rules.rule(rule);
+  self.free_string = true;
   self.min = min;
   self.max = max;
   self.counts = min > 0 || max != kNoMax;

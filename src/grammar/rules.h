@@ -63,6 +63,7 @@ struct Rule {
   uint32_t unit_bytes = 0;        // what one more count costs: so many bytes …
   RuleId unit_rule = kNoRule;     // … and this rule once
   bool leaf = false;              // deterministic, no calls
+  bool free_string = false;       // made by free_string(): its states follow the start
   bool free_key = false;          // an object's key that may be any of infinitely many
   std::string name;               // for errors
 };

@@ -5,8 +5,12 @@
 #include <array>
 #include <map>
 
+#include "grammar/json_text.h"
+
 namespace weft::grammar {
 namespace {
+
+constexpr StateId kInsideString = 1;  // behind the opening quotation mark, see free_string()
 
 // The edge for each byte, of the states that a walk meets.
 class EdgeTables {
@@ -133,9 +137,32 @@ TokenPartPtr TokenGroups::without_bounds(StateId state) {
   const auto known = parts_.find(key);
   if (known != parts_.end()) return known->second;
   const Rules& rules = machine_.rules();
+  const Rule& rule = rules.rule(rules.state(state).rule);
+  const TokenPartPtr& shared = rule.counts ? strings_.counted : strings_.plain;
   TokenPart part;
-  walk_leaf(state, rules.rule(rules.state(state).rule).counts, part);
+  if (rule.free_string && state == rule.start + kInsideString && shared) {
+    part = *shared;
+    for (TokenGroup& group : part.groups) {
+      for (Configuration& one : group.after.configurations) one.state += rule.start;
+    }
+    part.all = {};
+  } else {
+    walk_leaf(state, rule.counts, part);
+  }
   return keep(key, std::move(part));
+}
+
+StringParts string_parts(const TokenTrie& trie) {
+  const auto inside = [&](uint32_t min) {
+    Rules rules;
+    const RuleId rule = rules.add_rule();
+    free_string(rules, rule, min, kNoMax);
+    CHECK(rules.finish(rule).ok() && rules.rule(rule).start == 0);
+    const StringParts none;
+    TokenGroups groups(rules, trie, none);
+    return groups.without_bounds(kInsideString);
+  };
+  return {inside(0), inside(1)};
 }
 
 TokenPartPtr TokenGroups::behind(const TokenPart& before, StateId state, uint32_t count) {

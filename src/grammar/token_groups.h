@@ -59,9 +59,18 @@ struct TokenPart {
 };
 using TokenPartPtr = std::shared_ptr<const TokenPart>;
 
+// What may come inside free strings, the state where most tokens are allowed and most masks are
+// made: some milliseconds of walking, done once a vocabulary. States count from the rule's start.
+struct StringParts {
+  TokenPartPtr plain, counted;
+};
+StringParts string_parts(const TokenTrie& trie);
+
 class TokenGroups {
  public:
-  TokenGroups(const Rules& rules, const TokenTrie& trie) : machine_(rules), trie_(trie) {}
+  // All outlive this object; `strings` may be empty.
+  TokenGroups(const Rules& rules, const TokenTrie& trie, const StringParts& strings)
+      : machine_(rules), trie_(trie), strings_(strings) {}
 
   TokenPartPtr of(StateId state, uint32_t count);
   // The tokens of part.pending that go on in a frame that stands at (state, count).
@@ -87,6 +96,7 @@ class TokenGroups {
   };
   class Walk;
   TokenPartPtr keep(const Key& key, TokenPart part);
+  friend StringParts string_parts(const TokenTrie& trie);
   TokenPartPtr without_bounds(StateId state);
   void walk_leaf(StateId state, bool counts, TokenPart& part);
   void walk(const ConfigurationSet& from, uint32_t node, TokenPart& part, Walk& state);
@@ -94,6 +104,7 @@ class TokenGroups {
   std::mutex mutex_;
   Machine machine_;
   const TokenTrie& trie_;
+  const StringParts& strings_;
   std::unordered_map<Key, TokenPartPtr, Hash> parts_;
   size_t bytes_ = 0;
   uint64_t next_id_ = 1;
