@@ -13,6 +13,7 @@ constexpr size_t kRulesMax = 50'000;
 constexpr int kDisjointDepth = 4;
 constexpr size_t kBranchesMax = 256;  // of one oneOf: pairs are compared
 constexpr uint32_t kUnrolledMax = 64;
+constexpr size_t kListMax = 3000;  // values or members of one schema: they are compared in pairs
 
 class Compiler {
  public:
@@ -20,6 +21,15 @@ class Compiler {
       : schema_(schema), options_(options), facts_(schema, options) {}
 
   Result<Rules> run() {
+    for (schema::NodeId id = 0; id < schema_.nodes().size(); ++id) {
+      const schema::Node& n = schema_.node(id);
+      const size_t values = n.enumeration ? n.enumeration->size() : 0;
+      if (std::max({values, n.properties.size(), n.required.size()}) <= kListMax) continue;
+      return make_error("E0323",
+                        fmt::format("{}: more than {} values or members", schema_.pointer(id),
+                                    kListMax),
+                        "use shorter lists");
+    }
     const RuleId root = rule_of({schema_.root() << 2});
     for (size_t done = 0; done < queue_.size(); ++done) {
       if (rules_.too_large() || queue_.size() > kRulesMax) {
