@@ -12,21 +12,31 @@ namespace {
 
 // Texts near all the bounds below, written as the grammar writes numbers.
 const std::vector<std::string> kNumbers = {
-    "0",     "1",     "-1",    "2",      "9",     "10",    "11",   "-10",   "-9",   "99",
-    "100",   "101",   "-99",   "-100",   "-101",  "0.1",   "0.09", "0.11",  "-0.1", "-0.09",
-    "-0.11", "1.5",   "1.49",  "1.51",   "1.50",  "-1.5",  "12.34", "12.3", "12.35", "300",
-    "299.99", "1000", "999",   "123456", "0.25",  "0.75",  "0.3",  "0.30",  "7",    "14",
-    "-7",    "15",    "2.50",  "1.0",    "100.0", "0.001", "-0.001"};
+    "0",      "1",    "-1",   "2",      "9",     "10",    "11",    "-10",  "-9",    "99",
+    "100",    "101",  "-99",  "-100",   "-101",  "0.1",   "0.09",  "0.11", "-0.1",  "-0.09",
+    "-0.11",  "1.5",  "1.49", "1.51",   "1.50",  "-1.5",  "12.34", "12.3", "12.35", "300",
+    "299.99", "1000", "999",  "123456", "0.25",  "0.75",  "0.3",   "0.30", "7",     "14",
+    "-7",     "15",   "2.50", "1.0",    "100.0", "0.001", "-0.001"};
 
 TEST(JsonText, NumbersAgreeWithTheValidator) {
-  const std::vector<std::string> schemas = {
-      R"({"minimum":0})",          R"({"exclusiveMinimum":0})",   R"({"maximum":0})",
-      R"({"exclusiveMaximum":0})", R"({"minimum":-10})",          R"({"exclusiveMaximum":-0.1})",
-      R"({"minimum":1.5})",        R"({"maximum":1.5})",          R"({"exclusiveMinimum":1.5})",
-      R"({"minimum":-1.5,"maximum":12.34})", R"({"exclusiveMinimum":99,"maximum":1e2})",
-      R"({"minimum":0.1,"exclusiveMaximum":300})", R"({"multipleOf":0.25})",
-      R"({"multipleOf":7})", R"({"multipleOf":0.3,"minimum":-1})", R"({"multipleOf":10})",
-      R"({"minimum":1e-3})", R"({"maximum":123456})"};
+  const std::vector<std::string> schemas = {R"({"minimum":0})",
+                                            R"({"exclusiveMinimum":0})",
+                                            R"({"maximum":0})",
+                                            R"({"exclusiveMaximum":0})",
+                                            R"({"minimum":-10})",
+                                            R"({"exclusiveMaximum":-0.1})",
+                                            R"({"minimum":1.5})",
+                                            R"({"maximum":1.5})",
+                                            R"({"exclusiveMinimum":1.5})",
+                                            R"({"minimum":-1.5,"maximum":12.34})",
+                                            R"({"exclusiveMinimum":99,"maximum":1e2})",
+                                            R"({"minimum":0.1,"exclusiveMaximum":300})",
+                                            R"({"multipleOf":0.25})",
+                                            R"({"multipleOf":7})",
+                                            R"({"multipleOf":0.3,"minimum":-1})",
+                                            R"({"multipleOf":10})",
+                                            R"({"minimum":1e-3})",
+                                            R"({"maximum":123456})"};
   size_t inside = 0;
   for (const std::string& text : schemas) {
     const schema::Schema tree = schema::Schema::parse(json::parse(text).value()).value();
@@ -76,9 +86,9 @@ TEST(JsonText, FreeNumbers) {
 
 TEST(JsonText, QuotedTextIsWhatDumpWrites) {
   const Dfa dfa = quoted_text(all_text());
-  for (const std::string text : {std::string(), std::string("a\"b\\c/\n\t\r\b\f"),
-                                 std::string("\x01\x1f\x7f", 3), std::string("é한😀"),
-                                 std::string("\0", 1)}) {
+  for (const std::string& text :
+       {std::string(), std::string("a\"b\\c/\n\t\r\b\f"), std::string("\x01\x1f\x7f", 3),
+        std::string("é한😀"), std::string("\0", 1)}) {
     EXPECT_TRUE(dfa.accepts(json::dump(json::Value(text)))) << json::dump(json::Value(text));
   }
   for (const char* text : {"\"", "\"a", "a\"", "\"\\u0041\"", "\"\\/\"", "\"\n\"", "\"\xff\""}) {
@@ -102,11 +112,24 @@ bool is_string(std::string_view text, uint32_t min, uint32_t max) {
 }
 
 TEST(JsonText, FreeStringsAreWhatAReaderTakes) {
-  const std::vector<std::string> texts = {
-      "\"\"", "\"abc\"", "\"\\u00e9\\n\\/\"", "\"\\ud83d\\ude00\"", "\"\\uD83D\\uDE00x\"",
-      "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83dx\"", "\"\\ud83d\\u0041\"", "\"\\u12G4\"", "\"\\x\"",
-      "\"\x01\"", "\"한\"", "\"\xed\xa0\x80\"", "\"a\"b\"", "\"a",
-      "\"\\udBff\\udfFF\"", "\"\\u0000\""};
+  const std::vector<std::string> texts = {"\"\"",
+                                          "\"abc\"",
+                                          "\"\\u00e9\\n\\/\"",
+                                          "\"\\ud83d\\ude00\"",
+                                          "\"\\uD83D\\uDE00x\"",
+                                          "\"\\ud83d\"",
+                                          "\"\\ude00\"",
+                                          "\"\\ud83dx\"",
+                                          "\"\\ud83d\\u0041\"",
+                                          "\"\\u12G4\"",
+                                          "\"\\x\"",
+                                          "\"\x01\"",
+                                          "\"한\"",
+                                          "\"\xed\xa0\x80\"",
+                                          "\"a\"b\"",
+                                          "\"a",
+                                          "\"\\udBff\\udfFF\"",
+                                          "\"\\u0000\""};
   for (const std::string& text : texts) {
     const auto value = json::parse(text);
     EXPECT_EQ(is_string(text, 0, kNoMax), value.ok()) << text;
@@ -114,9 +137,12 @@ TEST(JsonText, FreeStringsAreWhatAReaderTakes) {
 }
 
 TEST(JsonText, LengthsAreCharacters) {
-  for (const auto& [text, length] : std::vector<std::pair<std::string, uint32_t>>{
-           {"\"\"", 0}, {"\"ab\"", 2}, {"\"한😀\"", 2}, {"\"\\ud83d\\ude00\\n\"", 2},
-           {"\"\\u0041bc\"", 3}}) {
+  for (const auto& [text, length] :
+       std::vector<std::pair<std::string, uint32_t>>{{"\"\"", 0},
+                                                     {"\"ab\"", 2},
+                                                     {"\"한😀\"", 2},
+                                                     {"\"\\ud83d\\ude00\\n\"", 2},
+                                                     {"\"\\u0041bc\"", 3}}) {
     for (uint32_t min = 0; min < 5; ++min) {
       for (uint32_t max = min; max < 5; ++max) {
         EXPECT_EQ(is_string(text, min, max), min <= length && length <= max) << text;
