@@ -16,7 +16,7 @@ if(WEFT_SANITIZE)
   add_link_options(-fsanitize=${WEFT_SANITIZE})
 endif()
 if(WEFT_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-                      -fprofile-instr-generate -fcoverage-mapping -Wno-unused-private-field)
-  add_link_options(-fsanitize=address,undefined -fprofile-instr-generate)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -Wno-unused-private-field)
+  add_link_options(-fsanitize=address,undefined)
 endif()

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json and generation_config.json, divided by a zero byte: what is accepted is bounded and
 // has rotary tables without NaN.
-// sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
-// sources: src/model/config_rope.cc src/model/rope.cc src/model/files.cc
-// sources: src/model/blocks.cc src/model/gguf.cc src/model/gguf_config.cc
-// sources: src/model/gguf_model.cc src/model/gguf_tensors.cc src/model/gguf_tokenizer.cc
-// sources: src/model/stored_tensor.cc
+// covers: src/model/config*.cc src/model/rope.cc
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

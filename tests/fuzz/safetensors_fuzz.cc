@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The safetensors header: whatever the bytes, views lie inside the file and fit their shapes. An
 // input that begins with { is an index and its shards "a", "b", … instead, divided by lines of ---.
-// sources: src/model/safetensors.cc src/model/files.cc
-// sources: src/model/blocks.cc src/model/gguf.cc src/model/gguf_config.cc
-// sources: src/model/gguf_model.cc src/model/gguf_tensors.cc src/model/gguf_tokenizer.cc
-// sources: src/model/stored_tensor.cc
+// covers: src/model/safetensors.cc src/model/stored_tensor.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>
