@@ -17,18 +17,29 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "chat/thinking.h"
 
 namespace weft::backend {
 
-// What the model may do before it answers (engine.md "Thinking": non_reasoning = kOff,
-// reasoning = kOn, not given = kAuto, the model's own default).
-enum class Thinking { kAuto, kOff, kOn };
+// What the model may do before it answers (non_reasoning = kOff, reasoning = kOn, not given =
+// kAuto, the model's own default).
+using Thinking = chat::ThinkingMode;
 
 struct ChatRequest {
   std::string model = "default";  // a name, a directory in Hugging Face layout
   json::Array messages;           // {role, content, …} in OpenAI's form
-  json::Value output_schema;      // null: any text; else the model is told to answer in this form
+  // The form of the answer: at most one of four, none = any text. A grammar holds the model to it,
+  // so that the answer is complete and valid whenever it ends by itself or by max_tokens; what no
+  // grammar can hold is refused, and so is a max_tokens below the shortest answer.
+  json::Value output_schema;         // JSON Schema; the model is told, too. null: none
+  std::optional<std::string> regex;  // the whole answer matches
+  std::vector<std::string> choice;   // the answer is one of these
+  std::optional<std::string> ebnf;   // src/grammar/ebnf.h
+  bool output_best_effort = false;   // a schema that no grammar can hold is only told
   json::Array tools;              // OpenAI function definitions; empty = none
+  json::Value tool_choice;        // OpenAI's; null = auto. Only tools on offer can be called, with
+                                  // arguments that fit their schemas
+  bool parallel_tool_calls = true;
   Thinking thinking = Thinking::kAuto;
   std::optional<int64_t> thinking_budget_tokens;  // at most so many reasoning tokens
   int64_t max_tokens = 512;                       // reasoning and answer together, >= 1
@@ -57,8 +68,16 @@ struct Evidence {
   std::string template_hash;       // sha256 of its chat template
   std::string system_fingerprint;  // numerics, weight hash, layout
   json::Object sampler;            // parameters and seed as used
+  std::string grammar;             // "json-schema:sha256…" that held the answer, or empty
   std::vector<int32_t> prompt_ids;
   std::vector<int32_t> output_ids;
+};
+
+// A value that the answer's schema lists (enum, const, boolean) and the model chose.
+struct ChosenValue {
+  std::string field;       // JSON pointer into the answer
+  json::Value value;
+  double probability = 0;  // of the tokens that spell it, among those the grammar allowed; (0, 1]
 };
 
 // One generated token, reasoning and control tokens included.
@@ -76,6 +95,9 @@ struct ChatResult {
   double prefill_seconds = 0;
   double decode_seconds = 0;
   std::vector<GeneratedToken> generated;  // all in order, if asked for and the backend knows them
+  std::vector<ChosenValue> chosen;        // of an answer that a schema held, in its order
+  // Why a best-effort schema did not hold the answer; empty: it did, or there was none.
+  std::string not_held;
   Evidence evidence;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "backend/answer_form.h"
 #include "chat/message.h"
 #include "chat/turn.h"
 
@@ -32,22 +33,21 @@ class LocalCall final : public ChatCall {
   std::optional<runtime::Handle> handle_;
 };
 
-// What a generation leaves when the context or max_tokens ends it: enough for a short answer.
-constexpr int64_t kAnswerReserve = 64;
-
-// The largest reasoning budget with which the turn's own overrun (a tenth, at least 16 tokens, and
-// the closing text) still leaves the answer its reserve.
-int64_t budget_limit(int64_t max_tokens, int64_t close_tokens) {
-  const int64_t reserve = std::min(kAnswerReserve, std::max<int64_t>(1, max_tokens / 2));
-  const int64_t room = max_tokens - reserve - close_tokens;
-  return std::max<int64_t>(0, std::min(room - 16, room * 10 / 11));
+// Reasoning needs a word of the caller, or none against it, and room beside the shortest answer:
+// without room the template's own form without reasoning is taken.
+bool may_think(const LoadedModel& model, const ChatRequest& request, const AnswerForm& form) {
+  if (request.thinking == Thinking::kOff || request.thinking_budget_tokens == 0) return false;
+  int64_t answer = 1;
+  if (form.answer) answer = form.answer->fewest_tokens();
+  if (form.calls.choice == chat::ToolChoice::Mode::kRequired) {
+    answer = form.calls.grammar->fewest_tokens() + 2;
+  }
+  const auto close = static_cast<int64_t>(model.dialect->close_text.size());
+  return chat::thinking_limit(request.max_tokens, answer, close) > 0;
 }
 
-bool may_think(const ChatRequest& request) {
-  return request.thinking != Thinking::kOff && request.thinking_budget_tokens != 0;
-}
-
-Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request) {
+Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request,
+                                bool thinks) {
   chat::PromptRequest prompt;
   prompt.messages = TRY(chat::parse_messages(request.messages));
   const bool said_in_words =
@@ -56,8 +56,9 @@ Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& req
   if (!request.output_schema.is_null() && !said_in_words) {
     chat::add_schema(prompt.messages, request.output_schema);
   }
-  prompt.tools = request.tools;
-  if (!may_think(request)) {
+  // A model that may not call is not told what it could.
+  if (request.tool_choice != "none") prompt.tools = request.tools;
+  if (!thinks) {
     prompt.enable_thinking = false;
   } else if (request.thinking == Thinking::kOn) {
     prompt.enable_thinking = true;
@@ -98,11 +99,14 @@ json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest
 // Everything about a call that the engine's callbacks need. It does not own the model: the last
 // callback runs on the engine's thread, which could then not end its own engine.
 struct Generation {
-  std::shared_ptr<chat::Turn> turn;
+  std::shared_ptr<chat::Turn> turn;  // null only until the engine has refused the prompt
   ChatCallbacks callbacks;
   Evidence evidence;
   int64_t prompt_tokens = 0;
-  std::optional<text::Tokenizer> spelling;  // of `generated`; absent: nobody asked for it
+  std::optional<text::Tokenizer> spelling;  // of tokens; absent: nobody needs it
+  std::optional<json::Value> schema;        // that holds the answer
+  std::string not_held;
+  bool told = false;                        // the caller wants the tokens
 
   TokenCounts counts() const {
     return {prompt_tokens, turn->result().reasoning_tokens, turn->result().answer_tokens};
@@ -137,24 +141,25 @@ struct Generation {
       result.generated.push_back({std::string(spelling->token_bytes(completion.tokens[i])),
                                   completion.logprobs.at(i)});
     }
+    if (schema) result.chosen = chosen_values(*schema, result.content, result.generated);
+    if (!told) result.generated.clear();
+    result.not_held = not_held;
     evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
     result.evidence = std::move(evidence);
     callbacks.on_done(std::move(result));
   }
 };
 
-chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& request) {
+chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& request,
+                               const AnswerForm& form, bool thinks) {
   chat::TurnOptions options;
   options.stop = request.stop;
   const auto& eos = model.instance->config.eos;
   options.stop_ids.assign(eos.begin(), eos.end());
-  if (!may_think(request)) {
-    options.thinking_budget = 0;  // also where the template has no switch: reopening is forbidden
-  } else {
-    const auto close = static_cast<int64_t>(model.dialect->close_text.size());
-    const int64_t limit = budget_limit(request.max_tokens, close);
-    options.thinking_budget = std::min(request.thinking_budget_tokens.value_or(limit), limit);
-  }
+  options.answer = form.answer;
+  options.calls = form.calls;
+  options.thinking_budget = request.thinking_budget_tokens;
+  if (!thinks) options.thinking_budget = 0;  // also where the template has no switch
   return options;
 }
 
@@ -184,24 +189,35 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
              LocalCall& call) {
   const std::shared_ptr<LoadedModel> model = TRY(models.get(request.model));
   TRY(check_request(*model, request));
-  const text::MarkedText prompt_text = TRY(render(*model, request));
+  AnswerForm form = TRY(answer_form(*model, request));
+  const bool thinks = may_think(*model, request, form);
+  const text::MarkedText prompt_text = TRY(render(*model, request, thinks));
   runtime::Request work;
   work.prompt = model->instance->tokenizer->encode(prompt_text);
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
   work.max_tokens = static_cast<int>(request.max_tokens);
-  work.logprobs = request.logprobs;
 
   auto generation = std::make_shared<Generation>();
-  generation->turn =
-      std::make_shared<chat::Turn>(*model->instance->tokenizer, *model->dialect, work.prompt,
-                                   turn_options(*model, request));
-  if (request.logprobs) generation->spelling = *model->instance->tokenizer;
-  generation->prompt_tokens = static_cast<int64_t>(work.prompt.size());
+  chat::TurnOptions options = turn_options(*model, request, form, thinks);
+  const auto prompt_tokens = static_cast<int64_t>(work.prompt.size());
+  const int64_t room = model->engine->context() - prompt_tokens;
+  if (room > 0) {  // else the engine says what does not fit
+    options.tokens_max = std::min(request.max_tokens, room);
+    generation->turn = TRY(chat::Turn::create(*model->instance->tokenizer, *model->dialect,
+                                              work.prompt, std::move(options)));
+  }
+  if (form.answer && !request.output_schema.is_null()) generation->schema = request.output_schema;
+  generation->not_held = form.not_held;
+  generation->told = request.logprobs;
+  work.logprobs = request.logprobs || generation->schema.has_value();
+  if (work.logprobs) generation->spelling = *model->instance->tokenizer;
+  generation->prompt_tokens = prompt_tokens;
   generation->evidence = {.model = model->instance->name,
                           .model_hash = model->instance->weights_hash,
                           .template_hash = model->template_hash,
                           .system_fingerprint = model->instance->fingerprint(),
                           .sampler = sampler_record(work.sampling, request),
+                          .grammar = form.grammar,
                           .prompt_ids = {work.prompt.begin(), work.prompt.end()},
                           .output_ids = {}};
   work.guide = generation->turn;

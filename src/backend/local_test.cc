@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <set>
+
+#include "schema/validator.h"
 
 namespace weft::backend {
 namespace {
@@ -72,7 +75,7 @@ TEST(LocalBackend, TellsTheSchemaToModelsThatDoNotKnowTheirForm) {
   const auto prompt_tokens = [&](std::string model, bool system, bool schema) {
     ChatRequest request = request_for("I was charged twice");
     request.model = std::move(model);
-    request.max_tokens = 1;
+    request.max_tokens = 4;
     if (system) {
       request.messages.insert(request.messages.begin(),
                               json::Object{{"role", "system"}, {"content", "Triage."}});
@@ -87,6 +90,208 @@ TEST(LocalBackend, TellsTheSchemaToModelsThatDoNotKnowTheirForm) {
   EXPECT_GT(prompt_tokens("default", false, true), prompt_tokens("default", false, false));
   EXPECT_GT(prompt_tokens(directory, true, true), prompt_tokens(directory, true, false));
   EXPECT_GT(prompt_tokens(directory, false, true), prompt_tokens(directory, false, false));
+}
+
+const char* const kTriage = R"({"type": "object", "additionalProperties": false,
+  "required": ["category", "urgency"], "properties": {
+    "category": {"enum": ["technical", "billing", "general"]},
+    "urgency": {"type": "integer", "minimum": 1, "maximum": 5},
+    "actions": {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 3}}})";
+
+// From the fewest tokens on, whatever the temperature: never cut off, never malformed.
+TEST(LocalBackend, AnAnswerUnderASchemaIsCompleteAndValidForEveryMaxTokens) {
+  LocalBackend backend;
+  const json::Value document = json::parse(kTriage).value();
+  const schema::Schema schema = schema::Schema::parse(document).value();
+  int64_t fewest = 0;
+  for (int64_t max_tokens = 1; max_tokens <= 64; ++max_tokens) {
+    for (const double temperature : {0.0, 2.0}) {
+      ChatRequest request = request_for("I was charged twice");
+      request.output_schema = document;
+      request.max_tokens = max_tokens;
+      request.temperature = temperature;
+      request.seed = static_cast<uint64_t>(max_tokens);
+      const auto result = ask(backend, request);
+      if (!result.ok()) {
+        EXPECT_EQ(result.error().code, "E0326") << result.error().text();
+        EXPECT_EQ(fewest, 0) << "refused at " << max_tokens << ", accepted at " << fewest;
+        continue;
+      }
+      if (fewest == 0) fewest = max_tokens;
+      const auto value = json::parse(result->content);
+      ASSERT_TRUE(value.ok()) << max_tokens << ": " << result->content;
+      EXPECT_TRUE(schema::validate(schema, *value).empty()) << result->content;
+      EXPECT_EQ(result->finish_reason, "stop");
+      EXPECT_LE(result->tokens.answer, max_tokens);
+    }
+  }
+  EXPECT_GT(fewest, 4);
+  EXPECT_LT(fewest, 30);
+}
+
+// With reasoning in front its budget is cut so that the answer fits.
+TEST(LocalBackend, ReasoningLeavesTheAnswerItsTokens) {
+  LocalBackend backend;
+  for (const int64_t max_tokens : {30, 50, 70, 90, 120, 300}) {
+    for (const Thinking thinking : {Thinking::kAuto, Thinking::kOn}) {
+      ChatRequest request = request_for("The app closes by itself");
+      request.output_schema = json::parse(kTriage).value();
+      request.max_tokens = max_tokens;
+      request.thinking = thinking;
+      request.temperature = 3.0;  // never ends its reasoning by itself
+      const auto result = ask(backend, request);
+      ASSERT_TRUE(result.ok()) << result.error().text();
+      EXPECT_TRUE(json::parse(result->content).ok()) << max_tokens << ": " << result->content;
+      EXPECT_EQ(result->finish_reason, "stop");
+      EXPECT_LE(result->tokens.reasoning + result->tokens.answer, max_tokens);
+      if (max_tokens == 300) {
+        EXPECT_GT(result->tokens.reasoning, 20);
+      }
+    }
+  }
+}
+
+TEST(LocalBackend, TheEmbeddedModelWritesTheSpacesItWasTrainedWith) {
+  LocalBackend backend;
+  ChatRequest request = request_for("I was charged twice");
+  request.output_schema = json::parse(kTriage).value();
+  request.temperature = 0;
+  const auto result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_TRUE(result->content.starts_with("{\"category\": \"")) << result->content;
+  EXPECT_TRUE(result->evidence.grammar.starts_with("json-schema:"));
+}
+
+TEST(LocalBackend, TellsHowSureItWasOfWhatItChose) {
+  LocalBackend backend;
+  ChatRequest request = request_for("I was charged twice");
+  request.temperature = 0;
+  request.output_schema = json::parse(kTriage).value();
+  const auto result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  ASSERT_EQ(result->chosen.size(), 1U);  // the integer is no list of values
+  EXPECT_EQ(result->chosen[0].field, "/category");
+  EXPECT_EQ(result->chosen[0].value, json::parse(result->content)->at("category"));
+  EXPECT_GT(result->chosen[0].probability, 1.0 / 3);  // the best of three, and one spelling of it
+  EXPECT_LE(result->chosen[0].probability, 1.0);
+  EXPECT_TRUE(result->generated.empty());  // nobody asked for them
+  // One value only: nothing was chosen, whatever the model would have liked.
+  request.output_schema = json::parse(R"({"type": "object", "required": ["a"],
+      "properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"const": "zebra"}}})").value();
+  const auto certain = ask(backend, request);
+  ASSERT_TRUE(certain.ok()) << certain.error().text();
+  ASSERT_EQ(certain->chosen.size(), 1U);
+  EXPECT_EQ(certain->content, "{\"a\": \"zebra\"}");
+}
+
+TEST(LocalBackend, OtherFormsOfAnswers) {
+  LocalBackend backend;
+  ChatRequest request = request_for("I was charged twice");
+  request.choice = {"yes", "no"};
+  auto result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_TRUE(result->content == "yes" || result->content == "no") << result->content;
+  request.choice = {};
+  request.regex = "[0-9]{3}-[a-f]+z";
+  result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_TRUE(result->content.ends_with("z")) << result->content;
+  request.regex.reset();
+  request.ebnf = "root ::= \"<\" [a-c]{2,4} \">\"";
+  result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_TRUE(result->content.starts_with("<") && result->content.ends_with(">"));
+}
+
+TEST(LocalBackend, FormsThatCannotBeHeldAreRefused) {
+  LocalBackend backend;
+  ChatRequest request = request_for("x");
+  request.output_schema = json::parse(
+      R"({"type": "array", "items": {"type": "integer"}, "uniqueItems": true})").value();
+  auto result = ask(backend, request);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, "E0320");
+  EXPECT_NE(result.error().text().find("output schema"), std::string::npos);
+  request.output_best_effort = true;
+  result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_NE(result->not_held.find("uniqueItems"), std::string::npos) << result->not_held;
+  EXPECT_TRUE(result->evidence.grammar.empty());
+  request = request_for("x");
+  request.choice = {"a"};
+  request.stop = {"a"};
+  EXPECT_EQ(ask(backend, request).error().code, "E0712");
+  request.stop = {};
+  request.regex = "b";
+  EXPECT_EQ(ask(backend, request).error().code, "E0712");
+}
+
+json::Array weather_tools() {
+  return json::parse(R"([
+    {"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object",
+      "required": ["order_id"], "properties": {"order_id": {"type": "string", "maxLength": 12}}}}},
+    {"type": "function", "function": {"name": "rate", "parameters": {"type": "object",
+      "required": ["stars", "mood"], "properties": {"stars": {"type": "integer", "minimum": 1,
+      "maximum": 5}, "mood": {"$ref": "#/$defs/m"}}, "$defs": {"m": {"enum": ["good", "bad"]}}}}},
+    {"type": "function", "function": {"name": "ping"}}])").value().as_array();
+}
+
+// At a temperature at which the model knows nothing any more.
+TEST(LocalBackend, RequiredCallsAreThoseOnOfferWithValidArguments) {
+  LocalBackend backend;
+  const auto tools = chat::parse_tools(weather_tools()).value();
+  std::set<std::string> called;
+  for (int64_t i = 0; i < 60; ++i) {
+    ChatRequest request = request_for("Where is order A-1?");
+    request.tools = weather_tools();
+    request.tool_choice = "required";
+    request.parallel_tool_calls = i % 2 == 0;
+    request.temperature = 5;
+    request.seed = static_cast<uint64_t>(i);
+    request.max_tokens = 30 + 3 * i;
+    const auto result = ask(backend, request);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    EXPECT_TRUE(result->content.empty()) << result->content;
+    EXPECT_FALSE(result->tool_calls.empty());
+    if (!request.parallel_tool_calls) {
+      EXPECT_EQ(result->tool_calls.size(), 1U);
+    }
+    for (const json::Value& call : result->tool_calls) {
+      const json::Object& function = call.as_object().at("function").as_object();
+      const std::string name(function.at("name").as_string());
+      const chat::Tool* tool = chat::find_tool(tools, name);
+      ASSERT_NE(tool, nullptr) << name;
+      called.insert(name);
+      const auto schema = schema::Schema::parse(json::Value(tool->parameters)).value();
+      EXPECT_TRUE(schema::validate(schema, function.at("arguments")).empty())
+          << json::dump(call);
+    }
+    EXPECT_EQ(result->finish_reason, "tool_calls");
+  }
+  EXPECT_EQ(called.size(), 3U);
+}
+
+TEST(LocalBackend, ToolChoiceNamesOneToolOrNone) {
+  LocalBackend backend;
+  ChatRequest request = request_for("Where is order A-1?");
+  request.tools = weather_tools();
+  request.tool_choice =
+      json::Object{{"type", "function"}, {"function", json::Object{{"name", "rate"}}}};
+  auto result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  ASSERT_FALSE(result->tool_calls.empty());
+  EXPECT_EQ(result->tool_calls[0].at("function").at("name"), "rate");
+  request.tool_choice = "none";
+  result = ask(backend, request);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_TRUE(result->tool_calls.empty());
+  request.tool_choice = json::Object{{"name", "fly"}};
+  EXPECT_EQ(ask(backend, request).error().code, "E0744");
+  request.tool_choice = "required";
+  request.max_tokens = 3;
+  EXPECT_EQ(ask(backend, request).error().code, "E0326");
+  request.tools[0].at("function").at("parameters").as_object()["minProperties"] = -1;
+  EXPECT_NE(ask(backend, request).error().text().find("lookup_order"), std::string::npos);
 }
 
 TEST(LocalBackend, TheSameRequestGivesTheSameTokensAloneAndInCompany) {

@@ -8,6 +8,23 @@
 namespace weft::backend {
 namespace {
 
+// What a turn may force has to have a row in the model.
+Status check_rows(const chat::Dialect& dialect, size_t rows, const std::string& name) {
+  std::vector<text::TokenId> all = dialect.close_text;
+  all.insert(all.end(), dialect.after_close.begin(), dialect.after_close.end());
+  for (const auto& marker : {dialect.think_open, dialect.think_close, dialect.call_open,
+                             dialect.call_close, dialect.newline}) {
+    if (marker) all.push_back(*marker);
+  }
+  for (const text::TokenId id : all) {
+    if (static_cast<size_t>(id) < rows) continue;
+    return make_error("E0742", fmt::format("model {} has {} rows, but its tokenizer's markers need "
+                                           "token {}", name, rows, id),
+                      "tokenizer.json and config.json belong to different checkpoints");
+  }
+  return ok_status();
+}
+
 Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const ModelsOptions& options) {
   auto out = std::make_shared<LoadedModel>();
   out->one_task = source.empty();  // weft-mini
@@ -17,7 +34,11 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
   if (!out->instance->chat_template.empty() && out->instance->tokenizer.has_value()) {
     out->chat_template = TRY(chat::ChatTemplate::from_config(out->instance->tokenizer_config,
                                                              out->instance->chat_template));
-    out->dialect = TRY(chat::Dialect::recognise(*out->instance->tokenizer));
+    out->dialect = TRY(chat::Dialect::recognise(*out->instance->tokenizer,
+                                                out->chat_template->source()));
+    const auto rows = static_cast<size_t>(out->instance->config.vocab_size);
+    TRY(check_rows(*out->dialect, rows, out->instance->name));
+    out->grammars = std::make_unique<grammar::Grammars>(*out->instance->tokenizer, rows);
     out->template_hash = sha256_hex(out->instance->chat_template);
   }
   out->engine = TRY(runtime::Engine::create(out->instance, options.engine));

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "chat/dialect.h"
 #include "chat/prompt.h"
+#include "grammar/grammars.h"
 #include "runtime/engine.h"
 #include "runtime/model_instance.h"
 
@@ -29,13 +30,14 @@ struct ModelsOptions {
   runtime::EngineOptions engine;
 };
 
-// A model ready to chat. Immutable but for the engine, which is safe from every thread.
+// A model ready to chat. Immutable but for engine and grammars, which are safe from every thread.
 struct LoadedModel {
   std::shared_ptr<runtime::ModelInstance> instance;
   std::unique_ptr<runtime::Engine> engine;
   std::optional<chat::ChatTemplate> chat_template;  // absent: the checkpoint has none
   std::optional<chat::Dialect> dialect;             // absent with it
   std::string template_hash;                        // sha256 of its text, or empty
+  std::unique_ptr<grammar::Grammars> grammars;      // absent with it
   // It was trained on system texts that say the form in words: a schema behind them would lead it
   // away from what it knows. Without a system text it gets the schema as any model does.
   bool one_task = false;

@@ -67,16 +67,29 @@ Result<Dialect> dialect_of(const text::Tokenizer& tokenizer, const Markers& mark
     return make_error("E0742", fmt::format("the tokenizer looks like {} but has no token {}",
                                            marks.name, marks.stops[0]));
   }
-  if (out.think_close) {
-    out.close_text = tokenizer.encode(marks.close_text);
-    out.after_close = tokenizer.encode("\n\n");
-  }
+  if (const auto line = tokenizer.encode("\n"); line.size() == 1) out.newline = line[0];
+  out.after_close = tokenizer.encode("\n\n");
+  if (out.think_close) out.close_text = tokenizer.encode(marks.close_text);
   return out;
+}
+
+// What the template says beyond the tokenizer: models of one tokenizer differ in these.
+void read_template(const text::Tokenizer& tokenizer, std::string_view source, Dialect& out) {
+  if (out.family == Dialect::Family::kExaone4) out.call_format = CallFormat::kJson;
+  if (source.find("<function=") != source.npos) out.call_format = CallFormat::kXml;
+  if (source.find("<thought>") == source.npos) return;
+  if (out.family == Dialect::Family::kExaone4) out.name = "exaone-deep";
+  out.think_open = out.think_close = std::nullopt;
+  out.call_open = out.call_close = std::nullopt;
+  out.think_text_open = "<thought>";
+  out.think_text_close = "</thought>";
+  out.close_text = tokenizer.encode("\n</thought>\n\n");
 }
 
 }  // namespace
 
-Result<Dialect> Dialect::recognise(const text::Tokenizer& tokenizer) {
+Result<Dialect> Dialect::recognise(const text::Tokenizer& tokenizer,
+                                   std::string_view chat_template) {
   const Markers* found = nullptr;
   for (const Markers& marks : markers()) {
     if (!tokenizer.added_token(marks.sign)) continue;
@@ -86,7 +99,11 @@ Result<Dialect> Dialect::recognise(const text::Tokenizer& tokenizer) {
     }
     found = &marks;
   }
-  if (found) return dialect_of(tokenizer, *found);
+  if (found) {
+    Dialect out = TRY(dialect_of(tokenizer, *found));
+    read_template(tokenizer, chat_template, out);
+    return out;
+  }
   return make_error("E0742", "the tokenizer belongs to no family that weft knows",
                     "it has none of <|im_start|>, [|endofturn|], <|start_of_role|>; supported are "
                     "Qwen3, EXAONE 4.0 and Granite 4.0");

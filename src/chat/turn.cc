@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "chat/thinking.h"
 
 namespace weft::chat {
 
@@ -12,6 +13,9 @@ using grammar::Verdict;
 using text::TokenId;
 
 namespace {
+
+// What a turn leaves for an answer without a grammar: enough for a short one.
+constexpr int64_t kAnswerReserve = 64;
 
 bool is_one_of(TokenId id, const std::vector<TokenId>& ids) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
@@ -39,68 +43,49 @@ size_t possible_stop(std::string_view text, const std::vector<std::string>& stop
   return longest;
 }
 
-// Whether JSON text ends inside a string: then a marker that follows is part of the string. Quotes
-// and backslashes decide that alone, so no parser has to survive half a document.
-bool inside_json_string(std::string_view text) {
-  bool inside = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && inside)
-      ++i;
-    else if (text[i] == '"')
-      inside = !inside;
-  }
-  return inside;
+void forbid(TokenMask& mask, std::optional<TokenId> id) {
+  if (id && static_cast<size_t>(*id) < mask.size()) mask.forbid(*id);
 }
-
-// Whether bytes end in the middle of a UTF-8 character: its first byte says how many follow
-// (110xxxxx one, 1110xxxx two, 11110xxx three), and fewer are there. A closing text forced between
-// them would tear the character apart.
-bool inside_character(std::string_view bytes) {
-  for (size_t back = 1; back <= 3 && back <= bytes.size(); ++back) {
-    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
-    if (byte < 0x80) return false;
-    if (byte < 0xC0) continue;
-    return back < (byte < 0xE0 ? 2u : (byte < 0xF0 ? 3u : 4u));
-  }
-  return false;
-}
-
-// {"name": …, "arguments": …}, with nothing but white space around.
-std::optional<ToolCall> parse_call(std::string_view text) {
-  const auto parsed = json::parse(trim(text));
-  if (!parsed.ok() || !parsed->is_object()) return std::nullopt;
-  const json::Object& object = parsed->get_object();
-  const json::Value* name = object.if_contains("name");
-  if (name == nullptr || !name->is_string() || name->get_string().empty()) return std::nullopt;
-  ToolCall call;
-  call.name = std::string(name->get_string());
-  const json::Value* arguments = object.if_contains("arguments");
-  call.arguments = arguments ? *arguments : json::Value(json::Object());
-  if (call.arguments.is_string()) {
-    // Some models write the object once more as JSON inside a string.
-    auto inner = json::parse(call.arguments.get_string());
-    if (inner.ok() && inner->is_object()) call.arguments = std::move(inner).value();
-  }
-  return call;
+void allow(TokenMask& mask, std::optional<TokenId> id) {
+  if (id && static_cast<size_t>(*id) < mask.size()) mask.allow(*id);
 }
 
 }  // namespace
 
-Turn::Turn(text::Tokenizer tokenizer, Dialect dialect, std::span<const TokenId> prompt,
-           TurnOptions options)
+Turn::Turn(text::Tokenizer tokenizer, Dialect dialect, TurnOptions options)
     : tokenizer_(std::move(tokenizer)),
       dialect_(std::move(dialect)),
       options_(std::move(options)),
       decoder_(tokenizer_) {
   CHECK(!options_.thinking_budget || *options_.thinking_budget >= 0);
+  CHECK(!options_.tokens_max || *options_.tokens_max >= 0);
   std::erase(options_.stop, std::string());
-  start_from(prompt);
+}
+
+Result<std::unique_ptr<Turn>> Turn::create(text::Tokenizer tokenizer, Dialect dialect,
+                                           std::span<const TokenId> prompt, TurnOptions options) {
+  std::unique_ptr<Turn> turn(
+      new Turn(std::move(tokenizer), std::move(dialect), std::move(options)));
+  turn->start_from(prompt);
+  TRY(turn->reserve());
+  return turn;
 }
 
 // The last marker of the prompt's last turn says where the model stands: templates open the
 // reasoning block themselves, or open and close it, or leave it to the model. Reading the rendered
 // tokens covers all three; asking the template's options would need to know every template.
 void Turn::start_from(std::span<const TokenId> prompt) {
+  if (!dialect_.think_text_open.empty()) {
+    size_t begin = prompt.size();
+    while (begin > 0 && !is_one_of(prompt[begin - 1], dialect_.turn_starts)) --begin;
+    const std::string text = tokenizer_.decode(prompt.subspan(begin));
+    const size_t open = text.rfind(dialect_.think_text_open);
+    if (open == text.npos) return;
+    if (text.find(dialect_.think_text_close, open) == text.npos) return open_reasoning();
+    state_ = State::kAnswer;
+    closed_once_ = true;
+    return;
+  }
   if (!dialect_.think_open) return;
   for (auto id = prompt.rbegin(); id != prompt.rend(); ++id) {
     if (is_one_of(*id, dialect_.turn_starts)) return;
@@ -109,24 +94,225 @@ void Turn::start_from(std::span<const TokenId> prompt) {
       closed_once_ = true;
       return;
     }
-    if (*id == *dialect_.think_open) {
-      open_reasoning();
-      return;
+    if (*id == *dialect_.think_open) return open_reasoning();
+  }
+}
+
+// Tokens without which the turn would have no answer.
+int64_t Turn::answer_min() const {
+  const int64_t call =
+      options_.calls.grammar ? int64_t{options_.calls.grammar->fewest_tokens()} + 2 : 0;
+  if (options_.calls.choice == ToolChoice::Mode::kRequired) return std::max<int64_t>(call, 2);
+  if (options_.answer) return options_.answer->fewest_tokens();
+  return std::min(kAnswerReserve, std::max<int64_t>(1, options_.tokens_max.value_or(0) / 2));
+}
+
+// Cuts the reasoning budget to what leaves the answer its tokens, and refuses what cannot fit.
+Status Turn::reserve() {
+  if (!dialect_.can_think()) options_.thinking_budget = 0;
+  const bool must_answer =
+      options_.answer || options_.calls.choice == ToolChoice::Mode::kRequired;
+  const auto close = static_cast<int64_t>(dialect_.close_text.size());
+  if (options_.tokens_max) {
+    const int64_t limit = thinking_limit(*options_.tokens_max, answer_min(), close);
+    options_.thinking_budget = std::min(options_.thinking_budget.value_or(limit), limit);
+    const int64_t needed = answer_min() + (state_ == State::kReasoning ? close : 0);
+    if (must_answer && needed > *options_.tokens_max) {
+      return make_error(
+          "E0326",
+          fmt::format("{} tokens for the whole turn, but its shortest form has {}{}",
+                      *options_.tokens_max, needed,
+                      state_ == State::kReasoning
+                          ? fmt::format(" ({} to end the reasoning that the prompt begins)", close)
+                          : ""),
+          fmt::format("raise max_tokens to at least {}, or ask for less", needed));
+    }
+  }
+  if (options_.answer) {
+    grammar::MatcherOptions matcher;
+    matcher.ends = dialect_.stops;
+    matcher.ends.insert(matcher.ends.end(), options_.stop_ids.begin(), options_.stop_ids.end());
+    matcher.tokens_left = options_.tokens_max;
+    answer_ = TRY(grammar::Matcher::create(options_.answer, std::move(matcher)));
+  }
+  if (state_ == State::kStart && !may_open_reasoning()) state_ = State::kAnswer;
+  return ok_status();
+}
+
+std::optional<int64_t> Turn::tokens_left() const {
+  if (!options_.tokens_max) return std::nullopt;
+  return *options_.tokens_max - result_.reasoning_tokens - result_.answer_tokens;
+}
+
+bool Turn::is_stop(TokenId id) const {
+  return is_one_of(id, dialect_.stops) || is_one_of(id, options_.stop_ids);
+}
+
+// -- what may come
+
+std::optional<TokenId> Turn::forced() {
+  if (finished_) return std::nullopt;
+  if (forced_.empty() && state_ == State::kReasoning &&
+      block_.must_close(options_.thinking_budget)) {
+    result_.budget_reached = true;
+    forced_.assign(dialect_.close_text.begin(), dialect_.close_text.end());
+  }
+  if (!forced_.empty()) return forced_.front();
+  if (state_ == State::kAnswer) {
+    begin_answer();
+    if (call_needed()) return dialect_.call_open;
+    if (answer_ && !may_open_call() && !only_calls()) return answer_->forced();
+  }
+  if (state_ == State::kToolCall && call_) {
+    return call_->over() ? dialect_.call_close : call_->forced();
+  }
+  return std::nullopt;
+}
+
+bool Turn::mask(TokenMask& mask) {
+  switch (state_) {
+    case State::kReasoning: return mask_reasoning(mask);
+    case State::kToolCall: return mask_call(mask);
+    case State::kStart:
+    case State::kAnswer: return mask_answer(mask);
+  }
+  return false;
+}
+
+// A turn that must answer does not end inside its reasoning.
+bool Turn::mask_reasoning(TokenMask& mask) {
+  const bool must_answer = answer_ || call_needed();
+  if (!must_answer) return false;
+  for (const TokenId id : dialect_.stops) forbid(mask, id);
+  for (const TokenId id : options_.stop_ids) forbid(mask, id);
+  if (!dialect_.think_text_close.empty()) forbid_past_marker(mask);
+  return true;
+}
+
+// Where the closing marker is text, a token may end it and go on. What goes on would be answer that
+// no grammar has seen, so only line ends may.
+void Turn::forbid_past_marker(TokenMask& mask) {
+  const std::string& marker = dialect_.think_text_close;
+  for (size_t done = 1; done <= std::min(marker_.size(), marker.size() - 1); ++done) {
+    if (!marker_.ends_with(std::string_view(marker).substr(0, done))) continue;
+    const std::string_view rest = std::string_view(marker).substr(done);
+    for (size_t id = 0; id < std::min(mask.size(), tokenizer_.size()); ++id) {
+      const std::string_view bytes = tokenizer_.token_bytes(static_cast<TokenId>(id));
+      if (!bytes.starts_with(rest)) continue;
+      if (!without_newlines(bytes.substr(rest.size())).empty()) {
+        mask.forbid(static_cast<TokenId>(id));
+      }
     }
   }
 }
 
-bool Turn::reopening_forbidden() const {
-  if (!dialect_.think_open || state_ == State::kReasoning) return false;
-  // After the block, however it was closed; and from the start when nothing may be thought.
-  return closed_once_ || (options_.thinking_budget && *options_.thinking_budget == 0);
+bool Turn::mask_answer(TokenMask& mask) {
+  if (state_ == State::kAnswer) begin_answer();
+  const bool may_think = may_open_reasoning() && (state_ == State::kStart || !answer_);
+  if (only_calls()) {
+    mask.clear();
+    if (call_needed()) {
+      allow(mask, dialect_.call_open);
+    } else {
+      mask_between_calls(mask);
+    }
+    if (may_think) allow(mask, dialect_.think_open);
+    return true;
+  }
+  const bool may_call = may_open_call();
+  if (answer_) {
+    answer_->mask(mask);
+    if (may_call) allow(mask, dialect_.call_open);
+    if (may_think) allow(mask, dialect_.think_open);
+    return true;
+  }
+  // Any text, but no markers out of their place.
+  bool masked = false;
+  if (!may_think && dialect_.think_open) {
+    forbid(mask, dialect_.think_open);
+    masked = true;
+  }
+  if (!may_call && dialect_.call_open) {
+    forbid(mask, dialect_.call_open);
+    masked = true;
+  }
+  return masked;
+}
+
+// Behind a call, where nothing but further calls may come: a line end, the next call, or the end.
+void Turn::mask_between_calls(TokenMask& mask) {
+  for (const TokenId id : dialect_.stops) allow(mask, id);
+  for (const TokenId id : options_.stop_ids) allow(mask, id);
+  if (!may_open_call()) return;
+  allow(mask, dialect_.call_open);
+  // One line end at most, and only if the call behind it would still fit.
+  if (!line_ended_ && tokens_left().value_or(INT64_MAX) > answer_min()) {
+    allow(mask, dialect_.newline);
+  }
+}
+
+bool Turn::mask_call(TokenMask& mask) {
+  if (!call_) return false;
+  if (!call_->over()) return call_->mask(mask);
+  mask.clear();
+  allow(mask, dialect_.call_close);
+  return true;
+}
+
+// -- what came
+
+Verdict Turn::on_token(TokenId id) {
+  CHECK(!finished_);
+  const bool was_forced = !forced_.empty();
+  if (was_forced) {
+    CHECK(id == forced_.front(), "token {} came where {} was forced", id, forced_.front());
+    forced_.pop_front();
+  }
+  if (is_stop(id)) {
+    (state_ == State::kReasoning ? result_.reasoning_tokens : result_.answer_tokens) += 1;
+    return stop();
+  }
+  switch (state_) {
+    case State::kReasoning:
+      reasoning_token(id);
+      return Verdict::kContinue;
+    case State::kToolCall:
+      ++result_.answer_tokens;
+      return call_token(id) ? stop() : Verdict::kContinue;
+    case State::kStart:
+    case State::kAnswer:
+      break;
+  }
+  if (id == dialect_.think_open && may_open_reasoning()) {
+    add_content(decoder_.flush());
+    release_held();
+    open_reasoning();
+    ++result_.reasoning_tokens;
+    return Verdict::kContinue;
+  }
+  state_ = State::kAnswer;
+  if (!was_forced) begin_answer();
+  ++result_.answer_tokens;
+  return answer_token(id, was_forced) ? stop() : Verdict::kContinue;
+}
+
+Verdict Turn::stop() {
+  result_.stopped = true;
+  finish();
+  return Verdict::kStop;
+}
+
+// -- reasoning
+
+// Before the answer has begun, if anything may be thought; never a second time.
+bool Turn::may_open_reasoning() const {
+  if (!dialect_.think_open || state_ == State::kReasoning || closed_once_) return false;
+  return options_.thinking_budget != 0;
 }
 
 void Turn::open_reasoning() {
   state_ = State::kReasoning;
-  block_tokens_ = 0;
-  line_ended_ = true;
-  tail_.clear();
+  block_.open();
   skip_newlines_ = true;
   if (!result_.reasoning) result_.reasoning.emplace();
 }
@@ -139,104 +325,44 @@ void Turn::close_reasoning() {
   skip_newlines_ = true;
 }
 
-std::optional<TokenId> Turn::forced() {
-  if (finished_) return std::nullopt;
-  if (forced_.empty() && must_close()) {
-    result_.budget_reached = true;
-    forced_.assign(dialect_.close_text.begin(), dialect_.close_text.end());
-  }
-  if (!forced_.empty()) return forced_.front();
-  if (state_ == State::kAnswer && options_.answer) return options_.answer->forced();
-  return std::nullopt;
-}
-
-bool Turn::must_close() const {
-  if (state_ != State::kReasoning || !options_.thinking_budget) return false;
-  const int64_t budget = *options_.thinking_budget;
-  if (block_tokens_ < budget) return false;
-  const int64_t window = std::max<int64_t>(16, budget / 10);
-  const int64_t over = block_tokens_ - budget;
-  if (over >= window) return true;
-  // A character has at most four bytes: three tokens before the end of the window it is high time.
-  return !inside_character(tail_) && (line_ended_ || over >= window - 3);
-}
-
-bool Turn::mask(TokenMask& mask) {
-  bool masked = false;
-  if (state_ == State::kAnswer && options_.answer) {
-    masked = options_.answer->mask(mask);
-  } else if (state_ == State::kStart && options_.answer) {
-    // Either the answer begins, as its grammar says, or the reasoning does.
-    masked = options_.answer->mask(mask);
-    if (masked && dialect_.think_open && !reopening_forbidden()) mask.allow(*dialect_.think_open);
-  }
-  if (reopening_forbidden() && static_cast<size_t>(*dialect_.think_open) < mask.size()) {
-    mask.forbid(*dialect_.think_open);
-    masked = true;
-  }
-  return masked;
-}
-
-bool Turn::is_stop(TokenId id) const {
-  return is_one_of(id, dialect_.stops) || is_one_of(id, options_.stop_ids);
-}
-
-Verdict Turn::on_token(TokenId id) {
-  CHECK(!finished_);
-  const bool was_forced = !forced_.empty();
-  if (was_forced) {
-    CHECK(id == forced_.front(), "token {} came where {} was forced", id, forced_.front());
-    forced_.pop_front();
-  }
-  if (is_stop(id)) {
-    (state_ == State::kReasoning ? result_.reasoning_tokens : result_.answer_tokens) += 1;
-    result_.stopped = true;
-    finish();
-    return Verdict::kStop;
-  }
-  switch (state_) {
-    case State::kReasoning:
-      reasoning_token(id);
-      return Verdict::kContinue;
-    case State::kToolCall:
-      ++result_.answer_tokens;
-      tool_call_token(id);
-      return Verdict::kContinue;
-    case State::kStart:
-    case State::kAnswer:
-      break;
-  }
-  if (id == dialect_.think_open && !reopening_forbidden()) {
-    add_content(decoder_.flush());
-    release_held();
-    open_reasoning();
-    ++result_.reasoning_tokens;
-    return Verdict::kContinue;
-  }
-  state_ = State::kAnswer;
-  ++result_.answer_tokens;
-  if (!answer_token(id, was_forced)) return Verdict::kContinue;
-  result_.stopped = true;
-  finish();
-  return Verdict::kStop;
-}
-
 void Turn::reasoning_token(TokenId id) {
-  ++block_tokens_;
   ++result_.reasoning_tokens;
-  if (id == dialect_.think_close) {
+  if (dialect_.think_close && id == *dialect_.think_close) {
+    block_.add_marker();
     close_reasoning();
     // A grammar has no room for the blank line that models write here: it is written for them.
-    if (forced_.empty() && options_.answer) {
+    if (forced_.empty() && (answer_ || call_needed())) {
       forced_.assign(dialect_.after_close.begin(), dialect_.after_close.end());
     }
     return;
   }
   const std::string text = decoder_.push(id);
-  line_ended_ = text.ends_with('\n');
-  tail_ += tokenizer_.token_bytes(id);
-  if (tail_.size() > 4) tail_.erase(0, tail_.size() - 4);
-  add_reasoning(text);
+  block_.add(tokenizer_.token_bytes(id), text);
+  if (dialect_.think_text_close.empty()) {
+    add_reasoning(text);
+  } else {
+    reasoning_text(text);
+    if (state_ == State::kAnswer && forced_.empty() && (answer_ || call_needed())) {
+      forced_.assign(dialect_.after_close.begin(), dialect_.after_close.end());
+    }
+  }
+}
+
+// Where the markers are text, they may begin and end inside tokens.
+void Turn::reasoning_text(std::string_view text) {
+  marker_ += text;
+  const size_t at = marker_.find(dialect_.think_text_close);
+  if (at != marker_.npos) {
+    const std::string rest = marker_.substr(at + dialect_.think_text_close.size());
+    add_reasoning(std::string_view(marker_).substr(0, at));
+    marker_.clear();
+    close_reasoning();
+    add_content(rest);
+    return;
+  }
+  const size_t kept = possible_stop(marker_, {dialect_.think_text_close});
+  add_reasoning(std::string_view(marker_).substr(0, marker_.size() - kept));
+  marker_.erase(0, marker_.size() - kept);
 }
 
 // Newlines around the reasoning belong to the markup.
@@ -251,20 +377,33 @@ void Turn::add_reasoning(std::string_view text) {
   held_.erase(0, shown);
 }
 
+// -- answer
+
+// The first token of the answer comes next: its grammar learns what is left for it. From here on
+// line ends belong to the answer, which has to be what the grammar says, byte for byte.
+void Turn::begin_answer() {
+  if (!answer_ || answer_begun_ || !forced_.empty()) return;
+  answer_begun_ = true;
+  skip_newlines_ = false;
+  if (!options_.tokens_max) return;
+  const Status fits = answer_->set_tokens_left(*tokens_left());
+  CHECK(fits.ok(), "the reasoning has eaten the answer: {} tokens left", *tokens_left());
+}
+
 bool Turn::answer_token(TokenId id, bool was_forced) {
-  if (options_.parse_tool_calls && id == dialect_.call_open) {
-    add_content(decoder_.flush());
-    release_held();
-    call_.clear();
-    state_ = State::kToolCall;
+  if (options_.calls.choice != ToolChoice::Mode::kNone && id == dialect_.call_open) {
+    open_call();
     return false;
   }
   // A stray marker is no text for the reader; what stands before it has been shown already.
   if (id == dialect_.think_close || id == dialect_.think_open) return false;
-  if (add_content(decoder_.push(id))) return true;
-  // What the turn itself forced, the blank line behind </think>, is not the grammar's.
-  if (was_forced || !options_.answer) return false;
-  return options_.answer->on_token(id) == Verdict::kStop;
+  const std::string text = decoder_.push(id);
+  line_ended_ = text.ends_with('\n');
+  if (add_content(text)) return true;
+  // What the turn itself forced, the blank line behind </think>, is not the grammar's; nor are
+  // line ends between calls.
+  if (was_forced || !answer_ || only_calls()) return false;
+  return answer_->on_token(id) == Verdict::kStop;
 }
 
 // Shows what can be shown: not the beginning of a stop text, nor newlines that a tool call or the
@@ -299,18 +438,63 @@ void Turn::release_held() {
   held_.clear();
 }
 
-void Turn::tool_call_token(TokenId id) {
-  if (id == dialect_.call_close && !inside_json_string(call_)) {
-    call_ += decoder_.flush();
-    end_tool_call(true);
-    return;
-  }
-  call_ += decoder_.push(id);
+// -- tool calls
+
+bool Turn::call_needed() const {
+  return options_.calls.choice == ToolChoice::Mode::kRequired && result_.tool_calls.empty() &&
+         dialect_.call_open;
 }
 
-void Turn::end_tool_call(bool closed) {
+// Nothing but calls may come: one is required, or there was one instead of the answer that has a
+// grammar of its own.
+bool Turn::only_calls() const {
+  if (options_.calls.choice == ToolChoice::Mode::kRequired) return dialect_.call_open.has_value();
+  return answer_ && !result_.tool_calls.empty();
+}
+
+bool Turn::may_open_call() const {
+  if (!dialect_.call_open || options_.calls.choice == ToolChoice::Mode::kNone) return false;
+  if (!options_.calls.parallel && !result_.tool_calls.empty()) return false;
+  if (answer_ && answer_->begun()) return false;  // an answer is an answer to its end
+  if (!options_.calls.grammar) return !answer_ || !options_.calls.tools.empty();
+  const int64_t needed = int64_t{options_.calls.grammar->fewest_tokens()} + 2;  // the markers
+  return tokens_left().value_or(INT64_MAX) >= needed;
+}
+
+void Turn::open_call() {
+  add_content(decoder_.flush());
+  release_held();
+  call_text_.clear();
+  state_ = State::kToolCall;
+  if (!options_.calls.grammar) return;
+  grammar::MatcherOptions matcher;
+  matcher.ends = {*dialect_.call_close};
+  if (const auto left = tokens_left()) matcher.tokens_left = *left - 1;  // the closing marker
+  auto made = grammar::Matcher::create(options_.calls.grammar, std::move(matcher));
+  CHECK(made.ok(), "a call was opened that cannot be finished");
+  call_ = std::move(made).value();
+}
+
+bool Turn::call_token(TokenId id) {
+  const bool closes = id == *dialect_.call_close &&
+                      (call_ || !inside_value(dialect_.call_format, call_text_));
+  if (!closes) {
+    if (call_) call_->on_token(id);
+    call_text_ += decoder_.push(id);
+    return false;
+  }
+  call_text_ += decoder_.flush();
+  end_call(true);
+  // Nothing can follow but the stop token, for which there may be no room.
+  return only_calls() && !call_needed() && !may_open_call();
+}
+
+void Turn::end_call(bool closed) {
   state_ = State::kAnswer;
-  std::optional<ToolCall> call = closed ? parse_call(call_) : std::nullopt;
+  call_.reset();
+  line_ended_ = false;
+  std::optional<ToolCall> call =
+      closed ? parse_call(dialect_.call_format, call_text_, options_.calls.tools) : std::nullopt;
   if (call) {
     delta_.tool_calls.push_back(*call);
     result_.tool_calls.push_back(*std::move(call));
@@ -318,13 +502,13 @@ void Turn::end_tool_call(bool closed) {
     separate_ = !result_.content.empty();
   } else {
     const std::string text =
-        std::string(tokenizer_.token_bytes(*dialect_.call_open)) + call_ +
+        std::string(tokenizer_.token_bytes(*dialect_.call_open)) + call_text_ +
         std::string(closed ? tokenizer_.token_bytes(*dialect_.call_close) : "");
     delta_.content += text;
     result_.content += text;
     skip_newlines_ = false;
   }
-  call_.clear();
+  call_text_.clear();
 }
 
 void Turn::finish() {
@@ -332,10 +516,11 @@ void Turn::finish() {
   finished_ = true;
   forced_.clear();
   if (state_ == State::kReasoning) {
+    add_reasoning(marker_);
     add_reasoning(decoder_.flush());
   } else if (state_ == State::kToolCall) {
-    call_ += decoder_.flush();
-    end_tool_call(false);
+    call_text_ += decoder_.flush();
+    end_call(false);
   } else {
     add_content(decoder_.flush());
     // Newlines after a tool call are markup, others were meant.

@@ -12,12 +12,15 @@
 // the end of a line; then the family's closing text is forced and reopening is forbidden. So
 // reasoning tokens <= budget + max(16, budget / 10) + the closing text, never more.
 //
-// A grammar for the answer is another Guide, asked only while the answer is written.
-// Tool calls that do not parse are shown as content, never dropped.
+// Grammars: one for the answer, one for what stands between the markers of a call. Both get what
+// is left of `tokens_max`, and the reasoning budget is cut so that enough is left: what begins is
+// finished, complete and valid. Tool calls that do not parse (only without a grammar) are shown as
+// content, never dropped.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,17 +28,29 @@
 
 #include "chat/dialect.h"
 #include "chat/message.h"
-#include "grammar/guide.h"
+#include "chat/reasoning.h"
+#include "chat/tools.h"
+#include "grammar/matcher.h"
 #include "text/tokenizer.h"
 
 namespace weft::chat {
 
+// Which calls the turn may hold.
+struct CallOptions {
+  ToolChoice::Mode choice = ToolChoice::Mode::kAuto;  // kNone: call markup is content
+  bool parallel = true;                               // more than one call
+  // Of the text between the markers, see call_grammar(). Null: any text, parsed as it comes.
+  std::shared_ptr<grammar::Grammar> grammar;
+  std::vector<Tool> tools;                            // types of XML parameters
+};
+
 struct TurnOptions {
   std::optional<int64_t> thinking_budget;  // tokens, >= 0; unset: no bound
+  std::optional<int64_t> tokens_max;       // the whole turn's, as the engine counts them
   std::vector<std::string> stop;           // texts that end the answer and are not part of it
   std::vector<text::TokenId> stop_ids;     // beside the dialect's own
-  bool parse_tool_calls = true;            // else their markup is content
-  grammar::Guide* answer = nullptr;        // steers the answer; must outlive the turn
+  CallOptions calls;
+  std::shared_ptr<grammar::Grammar> answer;  // null: any text
 };
 
 // New since the last time.
@@ -59,9 +74,11 @@ struct TurnResult {
 // For one sequence and one thread at a time.
 class Turn final : public grammar::Guide {
  public:
-  // `prompt`: all tokens before the turn's first.
-  Turn(text::Tokenizer tokenizer, Dialect dialect, std::span<const text::TokenId> prompt,
-       TurnOptions options);
+  // `prompt`: all tokens before the turn's first. E0326: tokens_max is too small for any answer
+  // (or required call) of the grammar behind what reasoning the prompt has begun.
+  static Result<std::unique_ptr<Turn>> create(text::Tokenizer tokenizer, Dialect dialect,
+                                              std::span<const text::TokenId> prompt,
+                                              TurnOptions options);
 
   std::optional<text::TokenId> forced() override;
   bool mask(grammar::TokenMask& mask) override;
@@ -72,23 +89,43 @@ class Turn final : public grammar::Guide {
   void finish();
   const TurnResult& result() const { return result_; }
   bool reasoning_now() const { return state_ == State::kReasoning; }
+  // After create(): as asked for, or cut to what tokens_max leaves.
+  std::optional<int64_t> thinking_budget() const { return options_.thinking_budget; }
 
  private:
   enum class State { kStart, kReasoning, kAnswer, kToolCall };
 
+  Turn(text::Tokenizer tokenizer, Dialect dialect, TurnOptions options);
   void start_from(std::span<const text::TokenId> prompt);
-  bool reopening_forbidden() const;
+  Status reserve();
+  int64_t answer_min() const;
+  std::optional<int64_t> tokens_left() const;
+  bool is_stop(text::TokenId id) const;
+  grammar::Verdict stop();
+
+  bool may_open_reasoning() const;
   void open_reasoning();
   void close_reasoning();
   void reasoning_token(text::TokenId id);
-  bool must_close() const;
-  bool answer_token(text::TokenId id, bool was_forced);  // true: the turn ends here
-  bool add_content(std::string_view text);
-  void tool_call_token(text::TokenId id);
-  void end_tool_call(bool closed);
+  void reasoning_text(std::string_view text);
   void add_reasoning(std::string_view text);
+  bool mask_reasoning(grammar::TokenMask& mask);
+  void forbid_past_marker(grammar::TokenMask& mask);
+
+  bool answer_token(text::TokenId id, bool was_forced);  // true: the turn ends here
+  void begin_answer();
+  bool mask_answer(grammar::TokenMask& mask);
+  bool add_content(std::string_view text);
   void release_held();
-  bool is_stop(text::TokenId id) const;
+
+  bool call_needed() const;
+  bool may_open_call() const;
+  bool only_calls() const;
+  void mask_between_calls(grammar::TokenMask& mask);
+  void open_call();
+  bool mask_call(grammar::TokenMask& mask);
+  bool call_token(text::TokenId id);  // true: the turn ends here
+  void end_call(bool closed);
 
   text::Tokenizer tokenizer_;
   Dialect dialect_;
@@ -96,15 +133,18 @@ class Turn final : public grammar::Guide {
   State state_ = State::kStart;
   text::StreamDecoder decoder_;
   std::deque<text::TokenId> forced_;
-  int64_t block_tokens_ = 0;  // generated since the block was opened
-  bool line_ended_ = false;   // the last token of the reasoning ends a line
-  std::string tail_;          // the last bytes of the reasoning, to see where a character ends
+  ReasoningBlock block_;
   bool closed_once_ = false;
   bool finished_ = false;
+  std::unique_ptr<grammar::Matcher> answer_;  // of options_.answer
+  bool answer_begun_ = false;
+  std::unique_ptr<grammar::Matcher> call_;    // of the call being written
+  bool line_ended_ = true;     // behind a call: a new one may begin at once
   bool skip_newlines_ = true;  // before the first character of a part
   bool separate_ = false;      // content goes on behind a tool call: on a new line
   std::string held_;           // content or reasoning not shown yet
-  std::string call_;           // text of the tool call being read
+  std::string marker_;         // what may become the closing marker, where that is text
+  std::string call_text_;      // of the tool call being read
   TurnDelta delta_;
   TurnResult result_;
 };

@@ -37,7 +37,9 @@ TurnResult turn_of(const std::string& family, std::string_view prompt, std::stri
                    TurnOptions options = {}) {
   const Tokenizer tokenizer = mini(family);
   const Dialect dialect = Dialect::recognise(tokenizer).value();
-  Turn turn(tokenizer, dialect, tokenizer.encode(prompt), std::move(options));
+  const auto turn_made =
+      Turn::create(tokenizer, dialect, tokenizer.encode(prompt), std::move(options)).value();
+  Turn& turn = *turn_made;
   feed(turn, tokenizer.encode(output));
   return turn.result();
 }
@@ -59,7 +61,9 @@ TEST(Turn, DeltasAreTheResultPieceByPiece) {
   const std::string output =
       "<think>\nOne\n\ntwo 안녕 \n</think>\n\nSay 안녕 to\n them\n<tool_call>\n"
       "{\"name\": \"a\", \"arguments\": {}}\n</tool_call>\nDone.\n<|im_end|>";
-  Turn turn(tokenizer, Dialect::recognise(tokenizer).value(), {}, {});
+  const auto turn_made =
+      Turn::create(tokenizer, Dialect::recognise(tokenizer).value(), {}, {}).value();
+  Turn& turn = *turn_made;
   TurnDelta all;
   for (const TokenId id : tokenizer.encode(output)) {
     const Verdict verdict = turn.on_token(id);
@@ -103,15 +107,16 @@ TEST(Turn, HeldTextBeforeAToolCallIsNotLost) {
 }
 
 // The model never closes the block by itself. Reasoning text has characters of several tokens.
-void check_budget(const std::string& family, int64_t budget, std::string_view endless) {
-  SCOPED_TRACE(family + " budget " + std::to_string(budget));
-  const Tokenizer tokenizer = mini(family);
-  const Dialect dialect = Dialect::recognise(tokenizer).value();
+void check_budget(const Tokenizer& tokenizer, const Dialect& dialect, int64_t budget,
+                  std::string_view endless) {
+  SCOPED_TRACE(dialect.name + " budget " + std::to_string(budget));
   TurnOptions options;
   options.thinking_budget = budget;
-  std::vector<TokenId> prompt = tokenizer.encode("x");
-  prompt.push_back(*dialect.think_open);
-  Turn turn(tokenizer, dialect, prompt, options);
+  const std::vector<TokenId> prompt =
+      tokenizer.encode(dialect.think_open ? "x<think>" : "[|assistant|]<thought>\n");
+  const auto turn_made =
+      Turn::create(tokenizer, dialect, prompt, options).value();
+  Turn& turn = *turn_made;
   const std::vector<TokenId> thoughts = tokenizer.encode(endless);
   std::vector<TokenId> output;
   for (size_t i = 0; i < 3000 && turn.reasoning_now(); ++i) {
@@ -135,21 +140,26 @@ void check_budget(const std::string& family, int64_t budget, std::string_view en
   const std::vector<TokenId> end(output.end() - static_cast<ptrdiff_t>(dialect.close_text.size()),
                                  output.end());
   EXPECT_EQ(end, dialect.close_text);
+  if (!dialect.think_open) return;
   TokenMask mask(tokenizer.size());
   mask.allow_all();
   EXPECT_TRUE(turn.mask(mask));
   EXPECT_FALSE(mask.allowed(*dialect.think_open));
 }
 
-TEST(Turn, BudgetBoundsTheReasoning) {
-  for (const char* family : kFamilies) {
-    for (const int64_t budget : {0, 1, 17, 1024}) {
-      check_budget(family, budget, "생각하는 중 😀 and so on ");
-      check_budget(family, budget, "😀");
-      check_budget(family, budget, "a line\n");
-      check_budget(family, budget, "word ");
-    }
+void check_budgets(const Tokenizer& tokenizer, std::string_view chat_template) {
+  const Dialect dialect = Dialect::recognise(tokenizer, chat_template).value();
+  for (const int64_t budget : {0, 1, 17, 1024}) {
+    check_budget(tokenizer, dialect, budget, "생각하는 중 😀 and so on ");
+    check_budget(tokenizer, dialect, budget, "😀");
+    check_budget(tokenizer, dialect, budget, "a line\n");
+    check_budget(tokenizer, dialect, budget, "word ");
   }
+}
+
+TEST(Turn, BudgetBoundsTheReasoning) {
+  for (const char* family : kFamilies) check_budgets(mini(family), "");
+  check_budgets(mini("exaone4"), "<thought>");
 }
 
 TEST(Turn, BudgetEndsAtALineWhenOneComes) {
@@ -157,7 +167,9 @@ TEST(Turn, BudgetEndsAtALineWhenOneComes) {
   const Dialect dialect = Dialect::recognise(tokenizer).value();
   TurnOptions options;
   options.thinking_budget = 3;
-  Turn turn(tokenizer, dialect, std::vector<TokenId>{*dialect.think_open}, options);
+  const auto turn_made =
+      Turn::create(tokenizer, dialect, std::vector<TokenId>{*dialect.think_open}, options).value();
+  Turn& turn = *turn_made;
   const TokenId word = tokenizer.encode("x")[0];
   const TokenId newline = tokenizer.encode("\n")[0];
   for (int i = 0; i < 5; ++i) {
@@ -171,44 +183,39 @@ TEST(Turn, BudgetEndsAtALineWhenOneComes) {
 TEST(Turn, ThinkingOffForbidsTheBlock) {
   const Tokenizer tokenizer = mini("exaone4");
   const Dialect dialect = Dialect::recognise(tokenizer).value();
-  Turn closed(tokenizer, dialect, tokenizer.encode("[|assistant|]\n<think>\n\n</think>\n\n"), {});
+  const auto closed_made =
+      Turn::create(tokenizer, dialect,
+                   tokenizer.encode("[|assistant|]\n<think>\n\n</think>\n\n"), {}).value();
+  Turn& closed = *closed_made;
   TokenMask mask(tokenizer.size());
   mask.allow_all();
   EXPECT_TRUE(closed.mask(mask));
   EXPECT_FALSE(mask.allowed(*dialect.think_open));
   // A block in an earlier turn says nothing about this one.
-  Turn earlier(tokenizer, dialect, tokenizer.encode("<think>a</think>b[|endofturn|][|assistant|]"),
-               {});
+  const auto earlier_made =
+      Turn::create(tokenizer, dialect,
+                   tokenizer.encode("<think>a</think>b[|endofturn|][|assistant|]"), {}).value();
+  Turn& earlier = *earlier_made;
   mask.allow_all();
   EXPECT_FALSE(earlier.mask(mask));
 }
 
-// A grammar that wants one fixed token, then stops.
-class OneToken final : public grammar::Guide {
- public:
-  explicit OneToken(TokenId id) : id_(id) {}
-  bool mask(TokenMask& mask) override {
-    mask.clear();
-    mask.allow(id_);
-    return true;
-  }
-  Verdict on_token(TokenId id) override {
-    EXPECT_EQ(id, id_);
-    return Verdict::kStop;
-  }
-
- private:
-  TokenId id_;
-};
+grammar::VocabularyPtr vocabulary(const Tokenizer& tokenizer) {
+  return grammar::Vocabulary::of(tokenizer).value();
+}
+std::shared_ptr<grammar::Grammar> choice_of(const Tokenizer& tokenizer,
+                                            std::vector<std::string> texts) {
+  return grammar::Grammar::of_choice(vocabulary(tokenizer), texts).value();
+}
 
 TEST(Turn, AGrammarBindsTheAnswerOnly) {
   const Tokenizer tokenizer = mini("qwen3");
   const Dialect dialect = Dialect::recognise(tokenizer).value();
   const TokenId answer = tokenizer.encode("7")[0];
-  OneToken grammar(answer);
   TurnOptions options;
-  options.answer = &grammar;
-  Turn turn(tokenizer, dialect, {}, options);
+  options.answer = choice_of(tokenizer, {"7"});
+  const auto turn_made = Turn::create(tokenizer, dialect, {}, options).value();
+  Turn& turn = *turn_made;
   TokenMask mask(tokenizer.size());
   mask.allow_all();
   EXPECT_TRUE(turn.mask(mask));
@@ -217,12 +224,14 @@ TEST(Turn, AGrammarBindsTheAnswerOnly) {
   EXPECT_FALSE(mask.allowed(tokenizer.encode("x")[0]));
   turn.on_token(*dialect.think_open);
   mask.allow_all();
-  EXPECT_FALSE(turn.mask(mask));  // thinking is free
+  EXPECT_TRUE(turn.mask(mask));  // thinking is free, but it is not the end
+  EXPECT_TRUE(mask.allowed(tokenizer.encode("x")[0]));
+  EXPECT_FALSE(mask.allowed(dialect.stops[0]));
   turn.on_token(*dialect.think_close);
   std::vector<TokenId> blank;
-  while (const auto forced = turn.forced()) {
-    blank.push_back(*forced);
-    turn.on_token(*forced);
+  while (blank.size() < dialect.after_close.size()) {
+    blank.push_back(turn.forced().value());
+    turn.on_token(blank.back());
   }
   EXPECT_EQ(blank, dialect.after_close);
   mask.allow_all();
@@ -232,20 +241,112 @@ TEST(Turn, AGrammarBindsTheAnswerOnly) {
   EXPECT_EQ(turn.result().content, "7");
 }
 
+// Line ends that the grammar asks for are part of the answer.
+TEST(Turn, AnAnswerUnderAGrammarIsKeptByteForByte) {
+  const Tokenizer tokenizer = mini("qwen3");
+  const Dialect dialect = Dialect::recognise(tokenizer).value();
+  TurnOptions options;
+  options.answer = choice_of(tokenizer, {"\n\nyes\n"});
+  options.thinking_budget = 0;
+  const auto turn = Turn::create(tokenizer, dialect, {}, options).value();
+  for (const TokenId id : tokenizer.encode("\n\nyes\n")) turn->on_token(id);
+  turn->finish();
+  EXPECT_EQ(turn->result().content, "\n\nyes\n");
+}
+
+// Text of one tokenizer cut differently: the tokens change, the result must not.
+TEST(Turn, EveryCutOfTheTextGivesTheSameResult) {
+  struct Case {
+    const char* family;
+    std::string_view chat_template, prompt, output;
+  };
+  for (const Case& one : std::vector<Case>{
+           {"qwen3", "", "<|im_start|>assistant\n",
+            "<think>\nHm 안녕.\n</think>\n\nA\n\nb\n<tool_call>\n{\"name\": \"a\", \"arguments\": "
+            "{\"s\": \"}\\\"\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"b\"}\n</tool_call>"},
+           {"qwen3", "<function=", "<|im_start|>assistant\n",
+            "ok\n<tool_call>\n<function=f>\n<parameter=a>\nx\ny\n</parameter>\n</function>\n"
+            "</tool_call>\nend"},
+           {"exaone4", "", "[|assistant|]\n<think>\n",
+            "두 번.\n</think>\n\n<tool_call>{\"name\": \"a\", \"arguments\": {}}</tool_call>"},
+           {"exaone4", "<thought>", "[|assistant|]<thought>\n",
+            "Let </thou me.\n</thought>\n\nAnswer: </thought> 42"},
+           {"granite4", "", "",
+            "x\n<tool_call>\n{\"name\": \"a\", \"arguments\": {\n</tool_call>"}}) {
+    SCOPED_TRACE(one.output);
+    const Tokenizer tokenizer = mini(one.family);
+    const Dialect dialect = Dialect::recognise(tokenizer, one.chat_template).value();
+    const auto run = [&](const std::vector<TokenId>& ids) {
+      const auto turn = Turn::create(tokenizer, dialect, tokenizer.encode(one.prompt), {}).value();
+      TurnDelta all;
+      const auto take = [&] {
+        TurnDelta delta = turn->take_delta();
+        all.reasoning += delta.reasoning;
+        all.content += delta.content;
+        for (ToolCall& call : delta.tool_calls) all.tool_calls.push_back(std::move(call));
+      };
+      for (const TokenId id : ids) {
+        if (turn->on_token(id) == Verdict::kStop) break;
+        take();
+      }
+      turn->finish();
+      take();
+      const TurnResult& result = turn->result();
+      EXPECT_EQ(all.content, result.content);
+      EXPECT_EQ(all.reasoning, result.reasoning.value_or(""));
+      EXPECT_EQ(all.tool_calls.size(), result.tool_calls.size());
+      std::string text = result.reasoning.value_or("(none)") + "|" + result.content;
+      for (const ToolCall& call : result.tool_calls) text += "|" + json::dump(openai_form(call));
+      return text;
+    };
+    const std::string expected = run(tokenizer.encode(one.output));
+    for (size_t cut = 1; cut < one.output.size(); ++cut) {
+      if ((static_cast<unsigned char>(one.output[cut]) & 0xC0) == 0x80) continue;
+      bool inside_marker = false;
+      for (const text::AddedToken& token : tokenizer.added_tokens()) {
+        for (size_t at = one.output.find(token.content); at != std::string_view::npos;
+             at = one.output.find(token.content, at + 1)) {
+          inside_marker = inside_marker || (cut > at && cut < at + token.content.size());
+        }
+      }
+      if (inside_marker) continue;
+      std::vector<TokenId> ids = tokenizer.encode(one.output.substr(0, cut));
+      for (const TokenId id : tokenizer.encode(one.output.substr(cut))) ids.push_back(id);
+      EXPECT_EQ(run(ids), expected) << "cut at " << cut;
+    }
+  }
+}
+
 TEST(Dialect, IsNeverGuessed) {
   for (const char* family : kFamilies) {
     EXPECT_EQ(Dialect::recognise(mini(family))->name, family);
   }
 }
 
+TEST(Dialect, TemplatesTellModelsOfOneTokenizerApart) {
+  EXPECT_EQ(Dialect::recognise(mini("qwen3"))->call_format, CallFormat::kJsonLines);
+  EXPECT_EQ(Dialect::recognise(mini("qwen3"), "x<function=y")->call_format, CallFormat::kXml);
+  EXPECT_EQ(Dialect::recognise(mini("exaone4"))->call_format, CallFormat::kJson);
+  const Dialect deep = Dialect::recognise(mini("exaone4"), "[|assistant|]<thought>").value();
+  EXPECT_EQ(deep.name, "exaone-deep");
+  EXPECT_TRUE(deep.can_think());
+  EXPECT_FALSE(deep.call_open.has_value());
+}
+
 // One record of output-parsing.jsonl. A tokenizer cuts the text, so that markers inside strings
 // become markers too, which a model would not write so.
 void check_record(const Tokenizer& tokenizer, const json::Object& record) {
   SCOPED_TRACE(std::string(record.at("id").as_string()));
-  const Dialect dialect = Dialect::recognise(tokenizer).value();
+  // EXAONE Deep's own tokenizer is not among the golden ones; its markers are text in any of them.
+  const bool deep = record.at("family") == "exaone-deep";
+  const Dialect dialect = Dialect::recognise(tokenizer, deep ? "<thought>\n" : "").value();
   std::vector<TokenId> prompt;
-  if (record.at("generation_prompt_opens_think").as_bool()) prompt = {*dialect.think_open};
-  Turn turn(tokenizer, dialect, prompt, {});
+  if (record.at("generation_prompt_opens_think").as_bool()) {
+    prompt = tokenizer.encode(deep ? "[|assistant|]<thought>\n" : "<think>\n");
+  }
+  const auto turn_made =
+      Turn::create(tokenizer, dialect, prompt, {}).value();
+  Turn& turn = *turn_made;
   feed(turn, tokenizer.encode(std::string_view(record.at("raw_output").as_string())));
   const json::Object& expected = record.at("expected").as_object();
   const TurnResult& result = turn.result();
@@ -267,17 +368,17 @@ TEST(TurnGolden, ParsesWhatModelsWrite) {
   for (const std::string family : kFamilies) {
     const Tokenizer tokenizer =
         Tokenizer::parse(golden::unpacked(root + "/" + family + "/tokenizer.json.gz")).value();
+    check_budgets(tokenizer, "");
+    if (family == "exaone4") check_budgets(tokenizer, "<thought>");
     const std::string lines = read_file(root + "/" + family + "/output-parsing.jsonl").value();
     for (const std::string_view line : split(lines, '\n')) {
       if (line.empty()) continue;
       const json::Value record = json::parse(line).value();
-      // EXAONE Deep marks reasoning by text; no tokenizer of it is among the supported ones.
-      if (record.as_object().at("family") == "exaone-deep") continue;
       check_record(tokenizer, record.as_object());
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 22u);
+  EXPECT_EQ(checked, 23u);
 }
 
 }  // namespace

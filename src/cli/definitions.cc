@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/exit.h"
+#include "cli/schema_warnings.h"
 #include "cli/terminal.h"
 #include "workflow/loader.h"
 #include "workflow/picture.h"
@@ -57,7 +58,12 @@ int run_validate(const ValidateOptions& options) {
                                               {"message", text.error().message}}}}});
       continue;
     }
-    const workflow::Loaded loaded = workflow::load(*text);
+    workflow::Loaded loaded = workflow::load(*text);
+    if (loaded.workflow) {
+      for (auto& warning : schema_warnings(*loaded.workflow)) {
+        loaded.warnings.push_back(std::move(warning));
+      }
+    }
     const bool valid = loaded.workflow != nullptr;
     if (!valid && code == kExitOk) code = kExitFailed;
     if (!options.json) {

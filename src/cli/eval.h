@@ -17,6 +17,7 @@ struct EvalOptions {
   std::string workflow;             // empty: the model is asked directly
   std::string model;                // empty: default, or as the workflow says
   std::string system;               // in front of every case's messages
+  std::string schema;               // file: a grammar holds a model's answers to it
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;

@@ -9,9 +9,12 @@
 
 #include "backend/local.h"
 #include "base/env.h"
+#include "base/file.h"
+#include "base/digest.h"
 #include "base/strings.h"
 #include "cli/eval_subject.h"
 #include "cli/interrupt.h"
+#include "cli/thinking_flags.h"
 
 namespace weft::cli {
 namespace {
@@ -25,17 +28,17 @@ std::string prompt_of(const std::string& form, std::string_view input) {
                                  : form.substr(0, at) + std::string(input) + form.substr(at + 2);
 }
 
-Result<ChatRequest> request_of(const EvalOptions& options, const eval::Case& item) {
+Result<ChatRequest> request_of(const EvalOptions& options, const eval::Case& item,
+                               const json::Value& schema) {
   ChatRequest request;
   request.model = options.model.empty() ? "default" : options.model;
-  request.thinking = options.think      ? backend::Thinking::kOn
-                     : options.no_think ? backend::Thinking::kOff
-                                        : backend::Thinking::kAuto;
+  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
   request.seed = options.seed;
   request.tools = item.tools;
   request.logprobs = true;
+  request.output_schema = schema;
   if (!options.system.empty()) {
     request.messages.push_back(json::Object{{"role", "system"}, {"content", options.system}});
   }
@@ -106,8 +109,16 @@ class Inbox {
 
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
                                  const OnCase& on_case) {
+  json::Value schema;
+  if (!options.schema.empty()) {
+    auto parsed = json::parse(TRY(read_file(options.schema)));
+    if (!parsed.ok()) return in_context(std::move(parsed).error(), options.schema);
+    schema = std::move(parsed).value();
+  }
   std::vector<ChatRequest> requests;
-  for (const eval::Case& item : cases) requests.push_back(TRY(request_of(options, item)));
+  for (const eval::Case& item : cases) {
+    requests.push_back(TRY(request_of(options, item, schema)));
+  }
   const auto inbox = std::make_shared<Inbox>();
   backend::LocalBackend backend;
   const auto model = TRY(backend.models().get(requests.at(0).model));
@@ -123,6 +134,9 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"temperature", json::number_text(options.temperature)},
       {"max_tokens", fmt::format("{}", options.max_tokens)},
       {"seed", fmt::format("{}", options.seed)}};
+  if (!options.schema.empty()) {
+    out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
+  }
   out.results.resize(cases.size());
 
   const Interrupt interrupt;

@@ -13,9 +13,11 @@
 #include "backend/local.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "cli/thinking_flags.h"
 #include "model/weights.h"
 
 namespace weft::cli {
@@ -35,15 +37,24 @@ Result<json::Array> array_argument(const std::string& argument, std::string_view
   return std::move(value->as_array());
 }
 
-Result<backend::ChatRequest> request_of(const ChatOptions& options) {
-  if (options.think && options.no_think) {
-    return make_error("E0904", "--think and --no-think exclude each other", "give one of them");
+// The form of the answer, from files where it is long.
+Status add_form(const ChatOptions& options, backend::ChatRequest& request) {
+  if (!options.schema.empty()) {
+    auto schema = json::parse(TRY(read_file(options.schema)));
+    if (!schema.ok()) return in_context(std::move(schema).error(), options.schema);
+    request.output_schema = std::move(schema).value();
   }
+  if (!options.regex.empty()) request.regex = options.regex;
+  if (!options.ebnf.empty()) request.ebnf = TRY(read_file(options.ebnf));
+  if (options.choice.empty()) return ok_status();
+  for (const std::string_view one : split(options.choice, ',')) request.choice.emplace_back(one);
+  return ok_status();
+}
+
+Result<backend::ChatRequest> request_of(const ChatOptions& options) {
   backend::ChatRequest request;
   request.model = options.model;
-  request.thinking = options.think      ? backend::Thinking::kOn
-                     : options.no_think ? backend::Thinking::kOff
-                                        : backend::Thinking::kAuto;
+  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
   request.thinking_budget_tokens = options.thinking_budget;
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
@@ -55,6 +66,7 @@ Result<backend::ChatRequest> request_of(const ChatOptions& options) {
   request.frequency_penalty = options.frequency_penalty;
   request.seed = options.seed;
   request.stop = options.stop;
+  TRY(add_form(options, request));
   if (!options.system.empty()) {
     request.messages.push_back(json::Object{{"role", "system"}, {"content", options.system}});
   }
@@ -142,6 +154,13 @@ Result<int> generate(const GenerateOptions& options) {
     }
   }
   if (!options.tools.empty()) request.tools = TRY(array_argument(options.tools, "--tools"));
+  if (options.tool_choice == "auto" || options.tool_choice == "none" ||
+      options.tool_choice == "required") {
+    request.tool_choice = options.tool_choice;
+  } else if (!options.tool_choice.empty()) {
+    request.tool_choice =
+        json::Object{{"type", "function"}, {"function", {{"name", options.tool_choice}}}};
+  }
   const auto backend = TRY(backend_of(options.chat));
   const backend::ChatResult result = TRY(ask(*backend, std::move(request), options.json));
   if (options.json) {

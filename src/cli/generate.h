@@ -27,6 +27,10 @@ struct ChatOptions {
   std::optional<double> frequency_penalty;
   uint64_t seed = 0;
   std::vector<std::string> stop;
+  std::string schema;                // file: JSON Schema of the answer
+  std::string regex;                 // of the whole answer
+  std::string choice;                // texts with commas between
+  std::string ebnf;                  // file
   std::string precision = "native";  // f32, native, q8
   int threads = 0;                   // 0 = all usable cores
 };
@@ -36,6 +40,7 @@ struct GenerateOptions {
   std::string prompt;    // one user message, or
   std::string messages;  // "@file.json" or JSON text: a list of messages
   std::string tools;     // "@file.json" or JSON text: OpenAI function definitions
+  std::string tool_choice;  // auto, none, required, or a tool's name
   bool json = false;
 };
 

@@ -99,6 +99,10 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--frequency-penalty", chat.frequency_penalty, "0 = none");
   command.add_option("--seed", chat.seed, "same request and seed: same tokens");
   command.add_option("--stop", chat.stop, "a text that ends the answer; may be repeated");
+  command.add_option("--schema", chat.schema, "file: the answer is JSON of this JSON Schema");
+  command.add_option("--regex", chat.regex, "the whole answer matches");
+  command.add_option("--choice", chat.choice, "the answer is one of these: a,b,c");
+  command.add_option("--ebnf", chat.ebnf, "file: the answer follows this grammar (GBNF)");
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
   command.add_option("--threads", chat.threads, "0 = all usable cores");
@@ -112,10 +116,13 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--messages", options->messages, "a conversation: JSON, or @file.json");
   command->add_option("--tools", options->tools,
                       "OpenAI function definitions: JSON, or @file.json");
+  command->add_option("--tool-choice", options->tool_choice,
+                      "auto, none, required, or the name of a tool");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->footer(
       "Examples:\n"
       "  weft generate --prompt \"I was charged twice\" --no-think\n"
+      "  weft generate --prompt \"Is this urgent? Help!!\" --choice yes,no --no-think\n"
       "  weft generate --model ./Qwen3-0.6B --messages @chat.json --think --thinking-budget 256\n");
   command->callback([&action, options] { action = [options] { return run_generate(*options); }; });
 }
@@ -217,6 +224,7 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
   command.add_option("--model", options.model, "ask this model (or: use it in the workflow)");
   command.add_option("--system", options.system, "a system message in front of every case");
   command.add_option("--prompt", options.prompt, "around a case's input, {} is where it goes");
+  command.add_option("--schema", options.schema, "file: answers are held to this JSON Schema");
   command.add_flag("--think", options.think, "reason before the answer");
   command.add_flag("--no-think", options.no_think, "answer at once");
   command.add_option("--max-tokens", options.max_tokens, "reasoning and answer together")

@@ -74,6 +74,23 @@ void print_error_member(const json::Object& object) {
   }
 }
 
+// What held the answer, and how sure the model was of what it chose.
+void print_chosen(const json::Object& call) {
+  if (!text_at(call, "grammar").empty()) {
+    print_data(fmt::format("    answer held to {:.24}…", text_at(call, "grammar")));
+  }
+  const json::Value* chosen = call.if_contains("chosen");
+  if (chosen == nullptr || !chosen->is_object()) return;
+  for (const auto& [field, value] : chosen->as_object()) {
+    const json::Value* one = value.is_object() ? value.as_object().if_contains("value") : nullptr;
+    const json::Value* sure =
+        value.is_object() ? value.as_object().if_contains("probability") : nullptr;
+    if (one == nullptr || sure == nullptr || !sure->is_number()) continue;
+    print_data(fmt::format("    chose {} = {} with probability {:.3f}", std::string_view(field),
+                           json::dump(*one), sure->to_number<double>()));
+  }
+}
+
 void print_history(const json::Object& step) {
   for (const json::Value& value : step.at("history").as_array()) {
     const json::Object& entry = value.as_object();
@@ -92,6 +109,7 @@ void print_history(const json::Object& step) {
     print_data(fmt::format("    model {}, weights {:.12}…, prompt {:.12}…, ended by {}",
                            text_at(call, "model"), text_at(call, "model_hash"),
                            text_at(call, "prompt_hash"), text_at(call, "finish_reason")));
+    print_chosen(call);
     if (const json::Value* sampler = call.if_contains("sampler")) {
       print_data("    sampler " + json::dump(*sampler));
     }

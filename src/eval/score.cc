@@ -70,16 +70,16 @@ std::optional<double> probability_of(const Answer& answer, std::string_view fiel
                                      const json::Value& found) {
   const size_t slash = field.rfind('/');
   for (const Answer::Spelling& spelling : answer.spellings) {
-    const std::string_view text = without_code_fence(spelling.text);
+    const std::string_view json = without_code_fence(spelling.text);
     // A workflow may hand a model's field on below another name in front: /classify/category.
     const std::string_view names[] = {
         field, slash == std::string_view::npos ? field : field.substr(slash + 1)};
     for (const std::string_view name : names) {
-      const auto range = value_range(text, name);
+      const auto range = text::value_range(json, name);
       if (!range) continue;
-      const auto value = json::parse(text.substr(range->begin, range->end - range->begin));
+      const auto value = weft::json::parse(json.substr(range->begin, range->end - range->begin));
       if (!value.ok() || !same_value(*value, found)) continue;
-      return field_probability(spelling.tokens, text, name);
+      return text::field_probability(spelling.tokens, json, name);
     }
   }
   return std::nullopt;

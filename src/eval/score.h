@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "eval/case.h"
-#include "eval/probability.h"
+#include "text/json_spelling.h"
 
 namespace weft::eval {
 
@@ -34,7 +34,7 @@ struct Answer {
   // One for each answer of a model on the way, with its text and all its tokens, if known.
   struct Spelling {
     std::string text;
-    std::vector<TokenText> tokens;
+    std::vector<text::TokenText> tokens;
   };
   std::vector<Spelling> spellings;
 };

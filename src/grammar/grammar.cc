@@ -19,8 +19,8 @@ Result<Rules> rules_of(const Dfa& dfa) {
 
 }  // namespace
 
-Result<VocabularyPtr> Vocabulary::of(const text::Tokenizer& tokenizer) {
-  TokenTrie trie = TRY(TokenTrie::build(tokenizer));
+Result<VocabularyPtr> Vocabulary::of(const text::Tokenizer& tokenizer, size_t rows) {
+  TokenTrie trie = TRY(TokenTrie::build(tokenizer, rows));
   StringParts strings = string_parts(trie);
   return VocabularyPtr(std::make_shared<const Vocabulary>(
       Vocabulary{std::move(trie), std::move(strings), tokenizer}));
@@ -33,6 +33,11 @@ Grammar::Grammar(VocabularyPtr vocabulary, Rules rules)
   Machine machine(rules_);
   const ConfigurationSet start = machine.start();
   fewest_tokens_ = Completions(machine, vocabulary_->trie).tokens(start);
+}
+
+size_t Grammar::bytes() const {
+  constexpr size_t kStateBytes = 96;  // with an edge or two and its tables
+  return rules_.state_count() * kStateBytes + groups_.bytes();
 }
 
 Status Grammar::check_fits(int64_t tokens) const {

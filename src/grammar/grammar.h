@@ -23,7 +23,9 @@ struct Vocabulary {
   StringParts strings;
   std::optional<text::Tokenizer> tokenizer;  // for forced tokens; without it none is forced
 
-  static Result<std::shared_ptr<const Vocabulary>> of(const text::Tokenizer& tokenizer);
+  // Without tokens from `rows` on: what the model has no row for cannot come.
+  static Result<std::shared_ptr<const Vocabulary>> of(const text::Tokenizer& tokenizer,
+                                                      size_t rows = SIZE_MAX);
 };
 using VocabularyPtr = std::shared_ptr<const Vocabulary>;
 
@@ -44,6 +46,7 @@ class Grammar {
   const Rules& rules() const { return rules_; }
   const Vocabulary& vocabulary() const { return *vocabulary_; }
   TokenGroups& groups() { return groups_; }
+  size_t bytes() const;  // about; grows as parts of masks are made
 
   // Tokens that the shortest answer has: what max_tokens must at least be.
   uint32_t fewest_tokens() const { return fewest_tokens_; }

@@ -27,6 +27,7 @@ class TokenMask {
   void allow(text::TokenId id) { words_[index(id)] |= bit(id); }
   void forbid(text::TokenId id) { words_[index(id)] &= ~bit(id); }
   bool allowed(text::TokenId id) const { return (words_[index(id)] & bit(id)) != 0; }
+  uint64_t word(size_t index) const { return words_[index]; }  // of 64 tokens, lowest bit first
   void intersect(const TokenMask& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
   }

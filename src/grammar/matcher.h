@@ -46,6 +46,7 @@ class Matcher final : public Guide {
   // The budget may become known or change while the answer has not begun. E0326.
   Status set_tokens_left(int64_t tokens);
 
+  bool begun() const { return !tokens_.empty(); }
   bool complete() const { return set_.bottom; }  // the text so far is an answer
   bool over() const { return over_; }            // and nothing can follow, or it was ended
   uint32_t fewest_tokens();                      // that finish the answer from here

@@ -60,6 +60,28 @@ void Rules::embed(RuleId rule, const Dfa& dfa) {
   }
 }
 
+RuleId Rules::include(const Rules& other) {
+  CHECK(other.root_ != kNoRule, "an unfinished grammar");
+  const auto rules = static_cast<RuleId>(rules_.size());
+  const auto states = static_cast<StateId>(states_.size());
+  for (Rule rule : other.rules_) {
+    rule.start += states;
+    if (rule.unit_rule != kNoRule) rule.unit_rule += rules;
+    rules_.push_back(std::move(rule));
+  }
+  for (RuleState state : other.states_) {
+    state.rule += rules;
+    for (ByteEdge& edge : state.bytes) edge.to += states;
+    for (CallEdge& edge : state.calls) {
+      edge.to += states;
+      if (edge.rule != kNoRule) edge.rule += rules;
+    }
+    states_.push_back(std::move(state));
+  }
+  raise_key_slack(other.key_slack_);
+  return other.root_ + rules;
+}
+
 // Knuth's algorithm over states and rules: each is settled once, the cheapest first; a call is
 // worth looking at when both the rule and what follows are settled.
 class ShortestTexts {

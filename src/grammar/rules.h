@@ -81,6 +81,8 @@ class Rules {
   void set_final(StateId state) { states_[state].final = true; }
   // The rule's body is an automaton.
   void embed(RuleId rule, const Dfa& dfa);
+  // A finished grammar becomes a part of this one; its root, to be called.
+  RuleId include(const Rules& other);
   void raise_key_slack(uint32_t bytes) {
     if (bytes > key_slack_) key_slack_ = bytes;
   }

@@ -205,6 +205,11 @@ TokenPartPtr TokenGroups::keep(const Key& key, TokenPart part) {
   return shared;
 }
 
+size_t TokenGroups::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
 // One state at each depth, one edge for each byte.
 void TokenGroups::walk_leaf(StateId state, bool counts, TokenPart& part) {
   const Rules& rules = machine_.rules();

@@ -76,6 +76,8 @@ class TokenGroups {
   // The tokens of part.pending that go on in a frame that stands at (state, count).
   TokenPartPtr behind(const TokenPart& part, StateId state, uint32_t count);
 
+  size_t bytes() const;
+
   // A stack of this object's own, put on top of one of a matcher's.
   StackId moved(StackId own, StackId base, Stacks& to);
 
@@ -101,7 +103,7 @@ class TokenGroups {
   void walk_leaf(StateId state, bool counts, TokenPart& part);
   void walk(const ConfigurationSet& from, uint32_t node, TokenPart& part, Walk& state);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Machine machine_;
   const TokenTrie& trie_;
   const StringParts& strings_;

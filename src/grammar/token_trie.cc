@@ -5,9 +5,9 @@
 
 namespace weft::grammar {
 
-Result<TokenTrie> TokenTrie::build(const text::Tokenizer& tokenizer) {
+Result<TokenTrie> TokenTrie::build(const text::Tokenizer& tokenizer, size_t rows) {
   std::vector<std::pair<std::string_view, text::TokenId>> all;
-  for (size_t i = 0; i < tokenizer.size(); ++i) {
+  for (size_t i = 0; i < std::min(tokenizer.size(), rows); ++i) {
     const auto id = static_cast<text::TokenId>(i);
     if (tokenizer.is_added(id)) continue;
     const std::string_view bytes = tokenizer.token_bytes(id);

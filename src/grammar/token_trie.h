@@ -30,7 +30,7 @@ class TokenTrie {
 
   // E0325 if a byte has no token of its own: then a text might have no tokens at all, and nothing
   // could be promised about how many finish it.
-  static Result<TokenTrie> build(const text::Tokenizer& tokenizer);
+  static Result<TokenTrie> build(const text::Tokenizer& tokenizer, size_t rows = SIZE_MAX);
   // Of tokens with equal bytes the first counts.
   static Result<TokenTrie> build(std::span<const std::pair<std::string_view, text::TokenId>> all);
 

@@ -71,6 +71,12 @@ Status read_generation(const Fields& fields, Config& config) {
       *target = TRY(fields.number(name, low, high));
     }
   }
+  out.json_spacing = TRY(fields.string("weft_json_spacing", out.json_spacing));
+  if (out.json_spacing != "compact" && out.json_spacing != "spaced" &&
+      out.json_spacing != "either") {
+    return fields.wrong("weft_json_spacing", "\"compact\", \"spaced\" or \"either\"",
+                        *fields.find("weft_json_spacing"));
+  }
   if (fields.find("top_k") != nullptr) {
     out.top_k = TRY(fields.integer("top_k", 0, kTopKMax));
   }

@@ -31,6 +31,9 @@ struct GenerationDefaults {
   std::optional<double> min_p;
   std::optional<int> top_k;
   std::optional<double> repetition_penalty;
+  // White space of the JSON that the model was trained to write: weft_json_spacing, "compact"
+  // unless given, "spaced" (Python's json.dumps) or "either".
+  std::string json_spacing = "compact";
 };
 
 // How the matrices of the files are quantised. kQ8Group32: X.weight is int8 (out, in),

@@ -26,8 +26,14 @@ void apply_mask(const SampleInput& input) {
   if (input.mask == nullptr) return;
   CHECK(input.mask->size() == input.logits.size(), "mask of {} for {} logits",
         input.mask->size(), input.logits.size());
-  for (size_t id = 0; id < input.logits.size(); ++id) {
-    if (!input.mask->allowed(static_cast<TokenId>(id))) input.logits[id] = kMinusInfinity;
+  // 64 tokens at a time: most words of a mask are all allowed or all forbidden.
+  for (size_t begin = 0; begin < input.logits.size(); begin += 64) {
+    const uint64_t word = input.mask->word(begin / 64);
+    if (word == ~uint64_t{0}) continue;
+    const size_t count = std::min<size_t>(64, input.logits.size() - begin);
+    for (size_t i = 0; i < count; ++i) {
+      if ((word >> i & 1) == 0) input.logits[begin + i] = kMinusInfinity;
+    }
   }
 }
 

@@ -132,14 +132,15 @@ Status ChangeWriter::write_ai_calls(const Change& change) {
     TRY(db_.run(
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
         "fingerprint, prompt_hash, sampler, prompt_ids, output_ids, reasoning, finish_reason, "
-        "tokens_prompt, tokens_reasoning, tokens_answer, prefill_us, decode_us) "
+        "tokens_prompt, tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, "
+        "chosen) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
-        "$19)",
+        "$19, $20, $21)",
         {change.run, call.path, int64_t{call.attempt}, int64_t{call.n}, call.model,
          call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, call.sampler,
          Value::blob(call.prompt_ids), Value::blob(call.output_ids), call.reasoning,
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
-         call.prefill_us, call.decode_us}));
+         call.prefill_us, call.decode_us, call.grammar, call.chosen}));
   }
   return ok_status();
 }

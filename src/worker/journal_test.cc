@@ -274,6 +274,8 @@ TEST_F(JournalTest, EvidenceAndEffectsComeBack) {
   call.model = "weft-mini";
   call.prompt_ids = std::string("\1\0\0\0\2\0\0\0", 8);
   call.tokens_answer = 5;
+  call.grammar = "regex:ab";
+  call.chosen = R"({"/a":{"value":1,"probability":0.5}})";
   change.ai_calls.push_back(call);
   process->journal->append(std::move(change));
   pump_all(*process);
@@ -284,6 +286,8 @@ TEST_F(JournalTest, EvidenceAndEffectsComeBack) {
   ASSERT_EQ(calls.size(), 1U);
   EXPECT_EQ(calls[0].prompt_ids, call.prompt_ids);
   EXPECT_EQ(calls[0].tokens_answer, 5);
+  EXPECT_EQ(calls[0].grammar, call.grammar);
+  EXPECT_EQ(calls[0].chosen, call.chosen);
 }
 
 TEST_F(JournalTest, RunsAreFoundByTheEndOfTheirId) {

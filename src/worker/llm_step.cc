@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // llm: one chat call through the backend. `system` and `prompt`, or `messages`; with `output` (a
-// JSON Schema) the answer must be JSON that fits it, else it is text. Everything that is needed to
-// make the same decision again is recorded with the result.
+// JSON Schema) the answer is JSON that fits it, else it is text. A grammar holds the model to the
+// schema, so that the answer cannot be malformed or cut off; only where the schema has a keyword
+// that no grammar can hold is the answer judged afterwards, and the step may have to try again.
+// Everything that is needed to make the same decision again is recorded with the result.
 //
 // The seed follows from the run's seed, the path and how often the step has failed: a run repeated
 // with one seed repeats its answers, a retry draws anew, and an attempt that a crash cut off is
@@ -143,7 +145,10 @@ Result<ChatRequest> request_of(const StepContext& context) {
   request.thinking = TRY(thinking_of(context));
   request.thinking_budget_tokens = TRY(thinking_budget(parameters));
   request.messages = TRY(messages_of(parameters));
+  // What the grammar cannot hold is judged below, and the step tries again: `weft validate` says
+  // which schemas are so.
   if (const json::Value* output = parameters.if_contains("output")) request.output_schema = *output;
+  request.output_best_effort = true;
   TRY(add_sampling(parameters, request));
   return request;
 }
@@ -169,6 +174,12 @@ AiCallRow evidence_of(const ChatResult& result) {
   row.prompt_ids = bytes_of(result.evidence.prompt_ids);
   row.output_ids = bytes_of(result.evidence.output_ids);
   row.prompt_hash = sha256_hex(row.prompt_ids);
+  row.grammar = result.evidence.grammar;
+  json::Object chosen;
+  for (const backend::ChosenValue& one : result.chosen) {
+    chosen[one.field] = json::Object{{"value", one.value}, {"probability", one.probability}};
+  }
+  if (!chosen.empty()) row.chosen = json::dump(chosen);
   row.reasoning = result.reasoning;
   row.finish_reason = result.finish_reason;
   row.tokens_prompt = result.tokens.prompt;

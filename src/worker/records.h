@@ -87,6 +87,8 @@ struct AiCallRow {
   int64_t tokens_answer = 0;
   int64_t prefill_us = 0;
   int64_t decode_us = 0;
+  std::string grammar = {};          // that held the answer, "json-schema:sha256…"; or empty
+  std::string chosen = {};           // JSON: {"/kind": {"value": "billing", "probability": 0.9}}
 };
 
 // One transaction of one run. Several changes of one run may reach the disk in one commit, never

@@ -91,7 +91,8 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(
       "SELECT path, attempt, n, model, model_hash, template_hash, fingerprint, prompt_hash, "
       "sampler, prompt_ids, output_ids, reasoning, finish_reason, tokens_prompt, "
-      "tokens_reasoning, tokens_answer, prefill_us, decode_us FROM ai_call WHERE run = $1 "
+      "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen FROM ai_call "
+      "WHERE run = $1 "
       "ORDER BY path, attempt, n",
       {run}));
   std::vector<AiCallRow> calls;
@@ -113,7 +114,9 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
                      .tokens_reasoning = rows->int64(14),
                      .tokens_answer = rows->int64(15),
                      .prefill_us = rows->int64(16),
-                     .decode_us = rows->int64(17)});
+                     .decode_us = rows->int64(17),
+                     .grammar = std::string(rows->text(18)),
+                     .chosen = std::string(rows->text(19))});
   }
   return calls;
 }

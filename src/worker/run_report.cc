@@ -79,6 +79,10 @@ json::Object call_document(const AiCallRow& call) {
   if (auto sampler = json::parse(call.sampler); sampler.ok()) {
     out["sampler"] = std::move(sampler).value();
   }
+  if (!call.grammar.empty()) out["grammar"] = call.grammar;
+  if (auto chosen = json::parse(call.chosen); !call.chosen.empty() && chosen.ok()) {
+    out["chosen"] = std::move(chosen).value();
+  }
   out["finish_reason"] = call.finish_reason;
   out["tokens"] = json::Object{{"prompt", call.tokens_prompt},
                                {"reasoning", call.tokens_reasoning},

@@ -117,8 +117,15 @@ CREATE TABLE ai_call (
 );
 )sql";
 
+// What held a model's answer, and how sure it was of the values it chose: see AiCallRow.
+constexpr std::string_view kAnswerForms = R"sql(
+ALTER TABLE ai_call ADD COLUMN grammar TEXT NOT NULL DEFAULT '';
+ALTER TABLE ai_call ADD COLUMN chosen TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
+    {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
 };
 
 }  // namespace

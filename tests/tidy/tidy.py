@@ -25,7 +25,7 @@ LAYERS = [  # bottom to top; within a layer only modules listed earlier may be i
 # What a module may include; the table of ARCHITECTURE.md.
 MAY_INCLUDE = {
     "base": "", "obs": "base", "net": "base obs", "store": "base obs", "schema": "base",
-    "tensor": "base", "text": "base", "eval": "base", "workflow": "base schema text",
+    "tensor": "base", "text": "base", "eval": "base text", "workflow": "base schema text",
     "grammar": "base schema text", "model": "base tensor text",
     "security": "base obs net store", "chat": "base schema text grammar",
     "family": "base tensor model", "runtime": "base obs tensor text grammar model family",

@@ -119,7 +119,7 @@ def write_configuration(directory, shape, tokenizer):
     })
     write_json(directory / "generation_config.json", {
         "do_sample": False, "eos_token_id": [end, text_end], "pad_token_id": text_end,
-        "max_new_tokens": 256,
+        "max_new_tokens": 256, "weft_json_spacing": "spaced",
     })
     template = (corpora.HERE / "templates" / "chat_template.jinja").read_text(encoding="utf-8")
     added = {str(index): {"content": token, "lstrip": False, "normalized": False, "rstrip": False,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval/probability.h"
+#include "text/json_spelling.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace weft::eval {
+namespace weft::text {
 namespace {
 
 std::string value_text(std::string_view json, std::string_view field) {
@@ -56,4 +56,4 @@ TEST(Probability, RoundingNeverMakesItMoreThanCertain) {
 }
 
 }  // namespace
-}  // namespace weft::eval
+}  // namespace weft::text

@@ -5,6 +5,9 @@
 // that is the probability of this very text, given what stands before it: a lower bound of the
 // probability of the value, since other spellings are not counted.
 //
+// Under a grammar the probabilities are those among the allowed tokens, so that what the grammar
+// forces costs nothing: then it is how sure the model was to choose this value among the possible.
+//
 // Not here: whether the value is right (eval/score) and how well both agree (eval/report).
 #pragma once
 
@@ -14,16 +17,13 @@
 #include <string_view>
 #include <vector>
 
-namespace weft::eval {
+#include "text/token.h"
+
+namespace weft::text {
 
 struct TokenText {
   std::string bytes;  // as generated; may be a part of a character
   float logprob = 0;  // ln; 0 for a token that was forced
-};
-
-struct ByteRange {
-  size_t begin = 0;
-  size_t end = 0;
 };
 
 // Where the value of `field` stands in the JSON text of an object: a member's name, or a JSON
@@ -34,4 +34,4 @@ std::optional<ByteRange> value_range(std::string_view json, std::string_view fie
 std::optional<double> field_probability(const std::vector<TokenText>& tokens,
                                         std::string_view answer, std::string_view field);
 
-}  // namespace weft::eval
+}  // namespace weft::text

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval/probability.h"
+#include "text/json_spelling.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 #include "base/math.h"
 #include "base/strings.h"
 
-namespace weft::eval {
+namespace weft::text {
 namespace {
 
 // Walks over JSON text that a parser has accepted, without building a tree. Every function leaves
@@ -125,4 +125,4 @@ std::optional<double> field_probability(const std::vector<TokenText>& tokens,
   return math::exp(std::min(sum, 0.0));
 }
 
-}  // namespace weft::eval
+}  // namespace weft::text

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/answer_form.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "chat/call_grammar.h"
+#include "text/json_spelling.h"
+
+namespace weft::backend {
+namespace {
+
+constexpr size_t kChosenMax = 256;
+constexpr int kChosenDepth = 16;
+
+// Errors by which a grammar says that it cannot hold an answer to a schema, although the schema is
+// a right one: a keyword, a pattern, a size.
+bool is_refusal(const Error& error) {
+  return error.code == "E0320" || error.code == "E0321" || error.code == "E0323";
+}
+
+grammar::SchemaOptions schema_options(const LoadedModel& model) {
+  using Spacing = grammar::SchemaOptions::Spacing;
+  const std::string& said = model.instance->config.generation.json_spacing;
+  grammar::SchemaOptions options;
+  options.spacing = said == "spaced"   ? Spacing::kSpaced
+                    : said == "either" ? Spacing::kOptional
+                                       : Spacing::kCompact;
+  return options;
+}
+
+Status check_one_form(const ChatRequest& request) {
+  std::vector<std::string> given;
+  if (!request.output_schema.is_null()) given.emplace_back("a schema");
+  if (request.regex) given.emplace_back("a regular expression");
+  if (!request.choice.empty()) given.emplace_back("choices");
+  if (request.ebnf) given.emplace_back("an EBNF grammar");
+  if (given.size() > 1) {
+    return make_error("E0712", fmt::format("the answer should have {} and {}", given[0], given[1]),
+                      "give one form");
+  }
+  if (!given.empty() && !request.stop.empty()) {
+    return make_error("E0712",
+                      fmt::format("the answer should have {}, and stop texts that could cut it off",
+                                  given[0]),
+                      "leave the stop texts away: the form says where the answer ends");
+  }
+  return ok_status();
+}
+
+template <class T>
+Result<T> at(Result<T> result, std::string_view place) {
+  if (result.ok()) return result;
+  return in_context(std::move(result).error(), place);
+}
+
+Result<grammar::GrammarPtr> grammar_of(const LoadedModel& model, const ChatRequest& request) {
+  grammar::Grammars& all = *model.grammars;
+  if (!request.output_schema.is_null()) {
+    return at(all.of_schema(request.output_schema, schema_options(model)), "output schema");
+  }
+  if (request.regex) return at(all.of_regex(*request.regex), "regular expression of the answer");
+  if (!request.choice.empty()) return at(all.of_choice(request.choice), "choices of the answer");
+  if (request.ebnf) return at(all.of_ebnf(*request.ebnf), "EBNF grammar of the answer");
+  return grammar::GrammarPtr();
+}
+
+std::string name_of(const ChatRequest& request) {
+  if (!request.output_schema.is_null()) {
+    return "json-schema:" + sha256_hex(json::dump(request.output_schema));
+  }
+  if (request.regex) return "regex:" + sha256_hex(*request.regex);
+  if (request.ebnf) return "ebnf:" + sha256_hex(*request.ebnf);
+  json::Array choices(request.choice.begin(), request.choice.end());
+  return "choice:" + sha256_hex(json::dump(choices));
+}
+
+Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatRequest& request) {
+  chat::CallOptions out;
+  out.tools = TRY(chat::parse_tools(request.tools));
+  const chat::ToolChoice choice = TRY(chat::parse_tool_choice(request.tool_choice, out.tools));
+  out.choice = choice.mode;
+  out.parallel = request.parallel_tool_calls;
+  if (out.tools.empty() || !model.dialect->call_open) {
+    if (choice.mode == chat::ToolChoice::Mode::kRequired) {
+      return make_error("E0744", fmt::format("model {} has no form for tool calls",
+                                             model.instance->name),
+                        "leave tool_choice away, or use another model");
+    }
+    out.choice = chat::ToolChoice::Mode::kNone;
+    return out;
+  }
+  if (choice.mode == chat::ToolChoice::Mode::kNone) return out;
+  std::vector<chat::Tool> callable = out.tools;
+  if (!choice.name.empty()) {
+    std::erase_if(callable, [&](const chat::Tool& tool) { return tool.name != choice.name; });
+  }
+  const chat::CallFormat format = model.dialect->call_format;
+  out.grammar = TRY(model.grammars->of(
+      chat::call_grammar_key(format, callable), [&](grammar::VocabularyPtr vocabulary) {
+        return chat::call_grammar(std::move(vocabulary), format, callable);
+      }));
+  return out;
+}
+
+bool is_choice(const json::Object& schema) {
+  const json::Value* type = schema.if_contains("type");
+  return schema.contains("enum") || schema.contains("const") || (type && *type == "boolean");
+}
+
+// Members of objects, by the schema beside the value. `$ref` into $defs is followed once a step.
+class ChosenValues {
+ public:
+  ChosenValues(const json::Value& root, std::string_view text,
+               const std::vector<text::TokenText>& tokens)
+      : root_(root), text_(text), tokens_(tokens) {}
+
+  void walk(const json::Value& schema, const json::Value& value, const std::string& pointer,
+            int depth) {
+    const json::Value* at = &schema;
+    for (int i = 0; i < kChosenDepth && at->is_object(); ++i) {
+      const json::Value* ref = at->get_object().if_contains("$ref");
+      if (ref == nullptr || !ref->is_string()) break;
+      at = referenced(std::string_view(ref->get_string()));
+      if (at == nullptr) return;
+    }
+    if (depth > kChosenDepth || out_.size() >= kChosenMax || !at->is_object()) return;
+    const json::Object& keywords = at->get_object();
+    if (!pointer.empty() && is_choice(keywords) && !value.is_object()) {
+      const auto probability = text::field_probability(tokens_, text_, pointer);
+      if (probability) out_.push_back({pointer, value, *probability});
+      return;
+    }
+    const json::Value* properties = keywords.if_contains("properties");
+    if (!properties || !properties->is_object() || !value.is_object()) return;
+    for (const auto& [name, member] : value.get_object()) {
+      const json::Value* inner = properties->get_object().if_contains(name);
+      if (inner) walk(*inner, member, pointer + "/" + escaped(name), depth + 1);
+    }
+  }
+  std::vector<ChosenValue> take() { return std::move(out_); }
+
+ private:
+  static std::string escaped(std::string_view name) {
+    std::string out;
+    for (const char c : name) {
+      if (c == '~' || c == '/') {
+        out += c == '~' ? "~0" : "~1";
+      } else {
+        out += c;
+      }
+    }
+    return out;
+  }
+  const json::Value* referenced(std::string_view ref) const {
+    if (!ref.starts_with('#')) return nullptr;
+    boost::system::error_code failed;
+    const json::Value* found = root_.find_pointer(ref.substr(1), failed);
+    return failed ? nullptr : found;
+  }
+
+  const json::Value& root_;
+  std::string_view text_;
+  const std::vector<text::TokenText>& tokens_;
+  std::vector<ChosenValue> out_;
+};
+
+}  // namespace
+
+Result<AnswerForm> answer_form(const LoadedModel& model, const ChatRequest& request) {
+  CHECK(model.grammars != nullptr && model.dialect.has_value());
+  TRY(check_one_form(request));
+  AnswerForm out;
+  out.calls = TRY(call_options(model, request));
+  auto made = grammar_of(model, request);
+  if (!made.ok()) {
+    const bool optional = request.output_best_effort && !request.output_schema.is_null();
+    if (!optional || !is_refusal(made.error())) return std::move(made).error();
+    out.not_held = made.error().text();
+    return out;
+  }
+  out.answer = std::move(made).value();
+  if (out.answer) out.grammar = name_of(request);
+  return out;
+}
+
+std::vector<ChosenValue> chosen_values(const json::Value& schema, std::string_view answer,
+                                       const std::vector<GeneratedToken>& tokens) {
+  const auto value = json::parse(answer);
+  if (!value.ok()) return {};
+  std::vector<text::TokenText> spelled;
+  for (const GeneratedToken& token : tokens) spelled.push_back({token.bytes, token.logprob});
+  ChosenValues out(schema, answer, spelled);
+  out.walk(schema, *value, {}, 0);
+  return out.take();
+}
+
+}  // namespace weft::backend

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chat/tools.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "chat/call_grammar.h"
+#include "grammar/matcher.h"
+#include "schema/validator.h"
+
+namespace weft::chat {
+namespace {
+
+std::vector<Tool> tools(std::string_view text) {
+  return parse_tools(json::parse(text).value().as_array()).value();
+}
+
+TEST(Tools, BothSpellingsOfADefinition) {
+  const auto both = tools(R"([
+      {"type": "function", "function": {"name": "a", "parameters": {"properties": {"x": {}}}}},
+      {"type": "function", "name": "b", "parameters": null}, {"name": "c"}])");
+  ASSERT_EQ(both.size(), 3U);
+  EXPECT_EQ(both[0].parameters.at("type"), "object");
+  EXPECT_FALSE(both[0].parameters.contains("additionalProperties"));
+  EXPECT_EQ(both[1].parameters.at("additionalProperties"), false);
+  EXPECT_NE(find_tool(both, "c"), nullptr);
+  EXPECT_EQ(find_tool(both, "d"), nullptr);
+}
+
+TEST(Tools, WrongOnesNameThePlace) {
+  struct Case {
+    std::string_view text, place;
+  };
+  for (const Case& one : std::vector<Case>{
+           {R"([5])", "tools[0]:"},
+           {R"([{"type": "web_search"}])", "tools[0].type:"},
+           {R"([{"name": "a"}, {"function": 1}])", "tools[1].function:"},
+           {R"([{"function": {}}])", "tools[0].function.name:"},
+           {R"([{"name": "a>b"}])", "tools[0].name:"},
+           {R"([{"name": ""}])", "tools[0].name:"},
+           {R"([{"name": "a", "parameters": []}])", "tools[0].parameters:"},
+           {R"([{"name": "a"}, {"name": "a"}])", "tools[1]:"}}) {
+    const auto got = parse_tools(json::parse(one.text).value().as_array());
+    ASSERT_FALSE(got.ok()) << one.text;
+    EXPECT_EQ(got.error().code, "E0744");
+    EXPECT_TRUE(got.error().message.starts_with(one.place)) << got.error().message;
+  }
+}
+
+TEST(Tools, Choices) {
+  const auto two = tools(R"([{"name": "alpha"}, {"name": "beta"}])");
+  using Mode = ToolChoice::Mode;
+  EXPECT_EQ(parse_tool_choice(nullptr, two)->mode, Mode::kAuto);
+  EXPECT_EQ(parse_tool_choice("none", two)->mode, Mode::kNone);
+  EXPECT_EQ(parse_tool_choice("required", two)->mode, Mode::kRequired);
+  const auto named = parse_tool_choice(
+      json::parse(R"({"type": "function", "function": {"name": "beta"}})").value(), two);
+  EXPECT_EQ(named->mode, Mode::kRequired);
+  EXPECT_EQ(named->name, "beta");
+  EXPECT_NE(parse_tool_choice(json::Object{{"name", "alpa"}}, two).error().hint.find("alpha"),
+            std::string::npos);
+  EXPECT_FALSE(parse_tool_choice("required", {}).ok());
+  EXPECT_FALSE(parse_tool_choice("always", two).ok());
+  EXPECT_FALSE(parse_tool_choice(5, two).ok());
+}
+
+TEST(CallText, IsReadInEveryForm) {
+  const auto one = parse_call(CallFormat::kJsonLines,
+                              "\n{\"name\": \"a\", \"arguments\": {\"x\": 1}}\n", {});
+  ASSERT_TRUE(one.has_value());
+  EXPECT_EQ(one->arguments, json::parse(R"({"x": 1})").value());
+  const auto all = tools(R"([{"name": "f", "parameters": {"properties": {
+      "s": {"type": "string"}, "n": {"type": "integer"}, "l": {"type": "array"},
+      "e": {"enum": ["1", "2"]}}}}])");
+  const auto xml = parse_call(CallFormat::kXml,
+                              "\n<function=f>\n<parameter=s>\n two\n lines \n</parameter>\n"
+                              "<parameter=n>\n7\n</parameter>\n<parameter=l>\n[1, \"</x>\"]\n"
+                              "</parameter>\n<parameter=e>\n2\n</parameter>\n"
+                              "<parameter=unknown>\n9\n</parameter>\n</function>\n", all);
+  ASSERT_TRUE(xml.has_value());
+  EXPECT_EQ(xml->name, "f");
+  EXPECT_EQ(xml->arguments, json::parse(R"({"s": " two\n lines ", "n": 7, "l": [1, "</x>"],
+                                            "e": "2", "unknown": "9"})").value());
+  for (const char* broken : {"", "<function=f>", "<function=>\n</function>", "<function=f>\n<p>",
+                             "<function=f>\n<parameter=a>\n1\n</function>",
+                             "<function=f>\n</function> more", "{\"name\": \"f\"}"}) {
+    EXPECT_FALSE(parse_call(CallFormat::kXml, broken, all).has_value()) << broken;
+  }
+}
+
+// One random text of the grammar; short, since ends are taken where they may come.
+std::string random_text(const std::shared_ptr<grammar::Grammar>& grammar, std::mt19937_64& random) {
+  grammar::MatcherOptions options;
+  options.ends = {0x7000};
+  options.tokens_left = 150;
+  const auto matcher = grammar::Matcher::create(grammar, options).value();
+  const grammar::TokenTrie& trie = grammar->vocabulary().trie;
+  std::string out;
+  while (!matcher->over()) {
+    grammar::TokenMask mask(0x7001);
+    matcher->mask(mask);
+    if (mask.allowed(0x7000)) return out;
+    std::vector<text::TokenId> allowed;
+    for (size_t id = 0; id < trie.vocabulary(); ++id) {
+      if (mask.allowed(static_cast<text::TokenId>(id))) {
+        allowed.push_back(static_cast<text::TokenId>(id));
+      }
+    }
+    const text::TokenId id = allowed.at(random() % allowed.size());
+    out += trie.bytes(id);
+    matcher->on_token(id);
+  }
+  return out;
+}
+
+// What the grammar writes, the parser reads; and it is valid.
+TEST(CallGrammar, WritesWhatTheParserReadsInEveryForm) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([
+      {"name": "one", "parameters": {"type": "object", "required": ["s", "n"], "properties": {
+         "s": {"type": "string"}, "n": {"type": "integer"}, "e": {"enum": ["x", "y z"]},
+         "l": {"type": "array", "items": {"$ref": "#/$defs/d"}}, "p": {"type": "string",
+         "minLength": 2, "maxLength": 5}}, "$defs": {"d": {"type": "boolean"}}}},
+      {"name": "two", "parameters": {"type": "object", "required": ["o"], "properties": {
+         "o": {"type": "object", "required": ["k"], "properties": {"k": {"type": "null"}}},
+         "m": {"type": ["string", "null"]}}}},
+      {"name": "three"}])");
+  std::mt19937_64 random(5);
+  for (const CallFormat format :
+       {CallFormat::kJsonLines, CallFormat::kJson, CallFormat::kXml}) {
+    const auto grammar = call_grammar(vocabulary, format, all).value();
+    std::set<std::string> seen;
+    for (int i = 0; i < 120; ++i) {
+      const std::string text = random_text(grammar, random);
+      SCOPED_TRACE(text);
+      const auto call = parse_call(format, text, all);
+      ASSERT_TRUE(call.has_value());
+      EXPECT_FALSE(inside_value(format, text));
+      const Tool* tool = find_tool(all, call->name);
+      ASSERT_NE(tool, nullptr);
+      const auto schema = schema::Schema::parse(json::Value(tool->parameters)).value();
+      EXPECT_TRUE(schema::validate(schema, call->arguments).empty())
+          << json::dump(call->arguments);
+      seen.insert(call->name);
+    }
+    EXPECT_EQ(seen.size(), 3U);
+  }
+}
+
+TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "one"}, {"name": "pick", "parameters": {"properties": {
+      "x": {"type": "array", "uniqueItems": true}}}}])");
+  for (const CallFormat format : {CallFormat::kJsonLines, CallFormat::kXml}) {
+    const auto refused = call_grammar(vocabulary, format, all);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.error().text().find("pick"), std::string::npos) << refused.error().text();
+    EXPECT_NE(refused.error().text().find("uniqueItems"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace weft::chat
