@@ -52,7 +52,9 @@ struct ChatRequest {
   std::optional<double> frequency_penalty;        // -2 … 2
   uint64_t seed = 0;                              // same request, same seed: same tokens
   std::vector<std::string> stop;                  // texts that end the answer, not part of it
+  uint32_t choice_index = 0;                      // which of several answers to one request
   bool logprobs = false;                          // fill ChatResult::generated
+  int top_logprobs = 0;                           // with logprobs: alternatives of each token
 };
 
 struct TokenCounts {
@@ -80,10 +82,18 @@ struct ChosenValue {
   double probability = 0;  // of the tokens that spell it, among those the grammar allowed; (0, 1]
 };
 
+struct TokenAlternative {
+  std::string bytes;
+  float logprob = 0;
+};
+
 // One generated token, reasoning and control tokens included.
 struct GeneratedToken {
+  enum class Part : uint8_t { kReasoning, kAnswer, kControl };
   std::string bytes;  // may be a part of a character
   float logprob = 0;  // ln of its probability among the allowed, at temperature 1; 0 if forced
+  Part part = Part::kAnswer;
+  std::vector<TokenAlternative> top = {};  // the most probable, best first
 };
 
 struct ChatResult {
@@ -105,6 +115,8 @@ struct ChatDelta {
   std::string reasoning;  // new text of the reasoning part
   std::string content;    // new text of the answer
   TokenCounts tokens;     // so far
+  json::Array tool_calls = {};                 // new, each complete
+  std::vector<GeneratedToken> generated = {};  // new, with ChatRequest::logprobs
 };
 
 struct ChatCallbacks {

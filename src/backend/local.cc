@@ -4,34 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "backend/answer_form.h"
+#include "backend/local_call.h"
 #include "chat/message.h"
 #include "chat/turn.h"
 
 namespace weft::backend {
 namespace {
-
-// One call: cancelled by its owner, prepared on the backend's thread, completed on the engine's.
-class LocalCall final : public ChatCall {
- public:
-  void cancel() override {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-    if (handle_.has_value()) handle_->cancel();
-  }
-  void started(const runtime::Handle& handle) {
-    const std::lock_guard lock(mutex_);
-    handle_ = handle;
-    if (cancelled_) handle.cancel();
-  }
-
- private:
-  std::mutex mutex_;
-  bool cancelled_ = false;
-  std::optional<runtime::Handle> handle_;
-};
 
 // Reasoning needs a word of the caller, or none against it, and room beside the shortest answer:
 // without room the template's own form without reasoning is taken.
@@ -66,36 +46,6 @@ Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& req
   return model.chat_template->render(prompt);
 }
 
-Result<runtime::Sampling> sampling_of(const ChatRequest& request,
-                                      const model::GenerationDefaults& defaults) {
-  runtime::Sampling out;
-  // Without a word from request or checkpoint: greedy, as the checkpoints' makers do.
-  out.temperature = request.temperature.value_or(defaults.temperature.value_or(0.0));
-  out.top_p = request.top_p.value_or(defaults.top_p.value_or(1.0));
-  out.top_k = static_cast<int>(
-      std::clamp<int64_t>(request.top_k.value_or(defaults.top_k.value_or(0)), -1, 1 << 30));
-  out.min_p = request.min_p.value_or(defaults.min_p.value_or(0.0));
-  out.repetition_penalty =
-      request.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0));
-  out.presence_penalty = request.presence_penalty.value_or(0.0);
-  out.frequency_penalty = request.frequency_penalty.value_or(0.0);
-  out.seed = request.seed;
-  TRY(runtime::check_sampling(out));
-  return out;
-}
-
-json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request) {
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"presence_penalty", sampling.presence_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"seed", sampling.seed},
-          {"max_tokens", request.max_tokens}};
-}
-
 // Everything about a call that the engine's callbacks need. It does not own the model: the last
 // callback runs on the engine's thread, which could then not end its own engine.
 struct Generation {
@@ -107,22 +57,54 @@ struct Generation {
   std::optional<json::Value> schema;        // that holds the answer
   std::string not_held;
   bool told = false;                        // the caller wants the tokens
+  std::vector<GeneratedToken> generated;
+  size_t told_tokens = 0;        // of `generated`
+  int64_t reasoning_tokens = 0;  // of the turn, before the newest token
 
   TokenCounts counts() const {
     return {prompt_tokens, turn->result().reasoning_tokens, turn->result().answer_tokens};
   }
 
-  void on_token() const {
+  // Which part of the turn the newest token belongs to: the turn has just counted it.
+  GeneratedToken::Part part_of(text::TokenId id) const {
+    if (spelling->is_added(id)) return GeneratedToken::Part::kControl;
+    const bool reasoning = turn->result().reasoning_tokens > reasoning_tokens;
+    return reasoning ? GeneratedToken::Part::kReasoning : GeneratedToken::Part::kAnswer;
+  }
+
+  void on_token(const runtime::Sampled& sampled) {
+    if (spelling) {
+      GeneratedToken token{std::string(spelling->token_bytes(sampled.id)), sampled.logprob,
+                           part_of(sampled.id)};
+      for (const runtime::TokenLogprob& other : sampled.top) {
+        token.top.push_back({std::string(spelling->token_bytes(other.id)), other.logprob});
+      }
+      generated.push_back(std::move(token));
+    }
+    reasoning_tokens = turn->result().reasoning_tokens;
+    tell_delta();
+  }
+
+  void tell_delta() {
     if (!callbacks.on_delta) return;
     chat::TurnDelta delta = turn->take_delta();
-    if (delta.reasoning.empty() && delta.content.empty()) return;
-    callbacks.on_delta({std::move(delta.reasoning), std::move(delta.content), counts()});
+    if (delta.empty()) return;
+    ChatDelta out{std::move(delta.reasoning), std::move(delta.content), counts()};
+    for (const chat::ToolCall& call : delta.tool_calls) {
+      out.tool_calls.push_back(chat::openai_form(call));
+    }
+    if (told) {
+      out.generated.assign(generated.begin() + static_cast<std::ptrdiff_t>(told_tokens),
+                           generated.end());
+      told_tokens = generated.size();
+    }
+    callbacks.on_delta(out);
   }
 
   void on_done(runtime::Completion completion) {
     if (completion.error.has_value()) return callbacks.on_done(std::move(*completion.error));
     turn->finish();
-    on_token();  // what was held back
+    tell_delta();  // what was held back
     const chat::TurnResult& said = turn->result();
     ChatResult result;
     result.content = said.content;
@@ -137,10 +119,7 @@ struct Generation {
     result.tokens = counts();
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
-    for (size_t i = 0; spelling && i < completion.tokens.size(); ++i) {
-      result.generated.push_back({std::string(spelling->token_bytes(completion.tokens[i])),
-                                  completion.logprobs.at(i)});
-    }
+    result.generated = std::move(generated);
     if (schema) result.chosen = chosen_values(*schema, result.content, result.generated);
     if (!told) result.generated.clear();
     result.not_held = not_held;
@@ -196,6 +175,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   work.prompt = model->instance->tokenizer->encode(prompt_text);
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
   work.max_tokens = static_cast<int>(request.max_tokens);
+  work.top_logprobs = request.top_logprobs;
 
   auto generation = std::make_shared<Generation>();
   chat::TurnOptions options = turn_options(*model, request, form, thinks);
@@ -221,7 +201,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
                           .prompt_ids = {work.prompt.begin(), work.prompt.end()},
                           .output_ids = {}};
   work.guide = generation->turn;
-  work.on_token = [generation](text::TokenId) { generation->on_token(); };
+  work.on_token = [generation](const runtime::Sampled& token) { generation->on_token(token); };
   work.on_done = [generation](runtime::Completion completion) {
     generation->on_done(std::move(completion));
   };
@@ -249,17 +229,18 @@ LocalBackend::~LocalBackend() {
 std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
   auto call = std::make_shared<LocalCall>();
-  const std::lock_guard lock(mutex_);
-  waiting_.push_back([this, call, request = std::move(request),
-                      callbacks = std::move(callbacks)](bool stopping) mutable {
-    if (stopping) {
-      return callbacks.on_done(make_error("E0713", "the backend stopped before the call began"));
-    }
-    Status started = start(models_, request, callbacks, *call);
-    if (!started.ok()) callbacks.on_done(std::move(started).error());
+  prepare([this, call, request = std::move(request),
+           callbacks = std::move(callbacks)](Status ready) mutable {
+    if (ready.ok()) ready = start(models_, request, callbacks, *call);
+    if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });
-  changed_.notify_one();
   return call;
+}
+
+void LocalBackend::prepare(Job job) {
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(job));
+  changed_.notify_one();
 }
 
 // Loading a model takes seconds and rendering a long prompt milliseconds: neither may stand on the
@@ -267,7 +248,7 @@ std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks 
 // first users of a model wait for one load.
 void LocalBackend::prepare_calls() {
   for (;;) {
-    std::function<void(bool)> job;
+    Job job;
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
@@ -277,7 +258,8 @@ void LocalBackend::prepare_calls() {
       waiting_.pop_front();
       stopping = stopping_;
     }
-    job(stopping);
+    job(stopping ? Status(make_error("E0713", "the backend stopped before the call began"))
+                 : ok_status());
   }
 }
 

@@ -31,13 +31,19 @@ class LocalBackend final : public Backend {
 
   Models& models() { return models_; }
 
+  // Runs `job` on the thread that loads models, renders and tokenises, after those before it: with
+  // E0713 if the backend stops first. What needs a model and is no chat comes in here
+  // (backend/direct.h).
+  using Job = std::function<void(Status)>;
+  void prepare(Job job);
+
  private:
   void prepare_calls();
 
   Models models_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void(bool stopping)>> waiting_;
+  std::deque<Job> waiting_;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above
 };

@@ -63,8 +63,16 @@ Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   if (const auto found = loaded_.find(source); found != loaded_.end()) return found->second;
   auto model = load(source, options_);
   if (!model.ok()) return std::move(model).error();
+  const std::lock_guard quick(loaded_mutex_);
   loaded_[source] = *model;
   return *model;
+}
+
+std::vector<std::shared_ptr<LoadedModel>> Models::loaded() const {
+  const std::lock_guard quick(loaded_mutex_);
+  std::vector<std::shared_ptr<LoadedModel>> out;
+  for (const auto& [source, model] : loaded_) out.push_back(model);
+  return out;
 }
 
 std::vector<std::pair<std::string, std::string>> Models::names() const {

@@ -53,13 +53,16 @@ class Models {
 
   // Every name that get() knows, with what it means: ("default", "weft-mini (embedded)").
   std::vector<std::pair<std::string, std::string>> names() const;
+  // Those loaded so far. Never waits for a load.
+  std::vector<std::shared_ptr<LoadedModel>> loaded() const;
 
  private:
   Result<std::string> source_of(const std::string& name) const;
 
   ModelsOptions options_;
   std::mutex mutex_;  // held while loading: two first users wait for one load
-  std::map<std::string, std::shared_ptr<LoadedModel>> loaded_;  // by source
+  mutable std::mutex loaded_mutex_;  // held for moments only
+  std::map<std::string, std::shared_ptr<LoadedModel>> loaded_;  // by source; guarded by both
 };
 
 }  // namespace weft::backend

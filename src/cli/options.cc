@@ -21,6 +21,7 @@
 #include "cli/pull.h"
 #include "cli/run.h"
 #include "cli/runs.h"
+#include "cli/serve.h"
 #include "cli/template.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
@@ -326,6 +327,40 @@ void add_runs(CLI::App& app, Action& action) {
            &explain);
 }
 
+void add_serve(CLI::App& app, Action& action) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command =
+      app.add_subcommand("serve", "The HTTP API: OpenAI's for the models, weft's for workflows");
+  command->add_option("--host", options->host, "an address to listen at")->capture_default_str();
+  command->add_option("--port", options->port, "0 = any free one")->capture_default_str();
+  command->add_option("--model", options->models,
+                      "NAME=SOURCE: a directory or .gguf file; may be repeated, the first is the "
+                      "default")
+      ->allow_extra_args(false);
+  command->add_option("--api-key-file", options->key_file,
+                      "keys that clients must have, one a line; needed to listen elsewhere");
+  command->add_option("--allow-origin", options->origins, "a web page's origin that may ask")
+      ->allow_extra_args(false);
+  command->add_option("--allow-host", options->allowed_hosts,
+                      "a private host that http steps may call; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "of a model; 0 = all usable cores");
+  command->add_option("--drain", options->drain_s, "seconds for answers under way at the end")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86400));
+  command->add_flag("--json", options->json, "print {url, pid} on stdout when it listens");
+  command->footer(
+      "Examples:\n"
+      "  weft serve\n"
+      "  weft serve --model qwen=./Qwen3-0.6B --port 8000\n"
+      "  weft serve --host 0.0.0.0 --api-key-file keys.txt\n"
+      "Then: curl http://127.0.0.1:8700/v1/models\n");
+  command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
+}
+
 // CLI11 would only say that a subcommand is required.
 std::optional<Error> unknown_command(CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return std::nullopt;
@@ -355,6 +390,7 @@ int run_command_line(int argc, char** argv) {
   add_chat(app, action);
   add_run(app, action);
   add_runs(app, action);
+  add_serve(app, action);
   add_eval(app, action);
   add_doctor(app, action);
   add_logits(app, action);

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/http_message.h"
 
 namespace boost::asio {
 class io_context;
@@ -45,10 +46,6 @@ struct ClientOptions {
   std::string ca_file = {};  // PEM; empty: the system's
   std::string user_agent = "weft/0.1";
   int connections_max = 64;  // at once; further requests wait, within their timeout
-};
-
-struct Header {
-  std::string name, value;
 };
 
 struct Request {

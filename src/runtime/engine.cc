@@ -146,7 +146,7 @@ struct Engine::Impl {
   void run_model(const std::vector<Slice>& plan);
   void compute_logits(const std::vector<Slice>& plan);
   void choose(SequenceId id, std::span<float> row);
-  bool take(SequenceId id, TokenId token, float logprob);
+  bool take(SequenceId id, const Sampled& sampled);
   bool take_forced(SequenceId id);
   void finish(SequenceId id, Finish reason, std::optional<Error> error = std::nullopt);
   void publish();
@@ -285,7 +285,7 @@ void Engine::Impl::choose(SequenceId id, std::span<float> row) {
   const auto sampled = sampler.sample(
       *ops, request.sampling,
       {row, masked ? &mask : nullptr, &sequence.history,
-       static_cast<int64_t>(sequence.tokens.size()), request.logprobs});
+       static_cast<int64_t>(sequence.tokens.size()), request.logprobs, request.top_logprobs});
   if (!sampled) {
     finish(id, Finish::kError,
            make_error("E0732", fmt::format("no token can be chosen at position {}: no allowed "
@@ -293,25 +293,26 @@ void Engine::Impl::choose(SequenceId id, std::span<float> row) {
                       "the weights are damaged, or a guide forbids every token"));
     return;
   }
-  if (take(id, sampled->id, sampled->logprob)) take_forced(id);
+  if (take(id, *sampled)) take_forced(id);
 }
 
-// The sequence goes on with `token`. False if it ended with it.
-bool Engine::Impl::take(SequenceId id, TokenId token, float logprob) {
+// The sequence goes on with a token. False if it ended with it.
+bool Engine::Impl::take(SequenceId id, const Sampled& sampled) {
   Sequence& sequence = sequences.at(id);
+  const TokenId token = sampled.id;
   const Request& request = sequence.in.request;
   CHECK(token >= 0 && token < model->config.vocab_size, "token {}", token);
   if (sequence.out.tokens.empty()) sequence.first_token_ns = env.mono_ns();
   sequence.tokens.push_back(token);
   sequence.out.tokens.push_back(token);
-  if (request.logprobs) sequence.out.logprobs.push_back(logprob);
+  if (request.logprobs) sequence.out.logprobs.push_back(sampled.logprob);
   if (request.sampling.has_penalties()) sequence.history.add_generated(token);
   ++stats.generated_tokens;
   CHECK(sequence.tokens.size() == sequence.in.request.prompt.size() + sequence.out.tokens.size());
   CHECK(static_cast<int>(sequence.tokens.size()) <= sequence.in.tokens_max, "sequence {}", id);
   bool stop = std::ranges::find(request.stop_tokens, token) != request.stop_tokens.end();
   if (request.guide && request.guide->on_token(token) == grammar::Verdict::kStop) stop = true;
-  if (request.on_token) request.on_token(token);  // after the guide, which may have split it
+  if (request.on_token) request.on_token(sampled);  // after the guide, which may have split it
   const bool full = static_cast<int>(sequence.out.tokens.size()) >= sequence.generated_max();
   if (stop || full) {
     finish(id, stop ? Finish::kStop : Finish::kLength);
@@ -326,7 +327,7 @@ bool Engine::Impl::take_forced(SequenceId id) {
   const std::shared_ptr<grammar::Guide> guide = sequences.at(id).in.request.guide;
   if (!guide) return true;
   while (const std::optional<TokenId> token = guide->forced()) {
-    if (!take(id, *token, 0)) return false;
+    if (!take(id, Sampled{*token})) return false;
   }
   return true;
 }

@@ -61,10 +61,11 @@ struct Request {
   std::vector<text::TokenId> stop_tokens;    // end the generation and belong to its tokens
   std::shared_ptr<grammar::Guide> guide;     // may be null; used by the engine thread only
   bool logprobs = false;
+  int top_logprobs = 0;  // with logprobs: of how many alternatives on_token hears
   // Called on the engine thread, in order; they must not block, throw or call the engine's
   // destructor. on_token comes after the guide has heard of the token; on_done exactly once for
   // every request that submit() accepted.
-  std::function<void(text::TokenId)> on_token;
+  std::function<void(const Sampled&)> on_token;
   std::function<void(Completion)> on_done;
 };
 

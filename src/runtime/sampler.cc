@@ -68,6 +68,23 @@ void cut_top_p(std::vector<TokenId>& candidates, std::span<const float> probabil
   }
 }
 
+// The `count` largest of the allowed logits, ties to the lower id.
+std::vector<TokenLogprob> most_probable(std::span<const float> logits, int count) {
+  std::vector<TokenLogprob> out;
+  if (count <= 0) return out;
+  const auto before = [](const TokenLogprob& a, const TokenLogprob& b) {
+    return a.logprob != b.logprob ? a.logprob > b.logprob : a.id < b.id;
+  };
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const TokenLogprob token{static_cast<TokenId>(id), logits[id]};
+    if (!std::isfinite(token.logprob)) continue;
+    if (std::ssize(out) == count && !before(token, out.back())) continue;
+    if (std::ssize(out) == count) out.pop_back();
+    out.insert(std::upper_bound(out.begin(), out.end(), token, before), token);
+  }
+  return out;
+}
+
 }  // namespace
 
 // Ten rounds of two 32 x 32 -> 64 bit products whose halves change places; the key grows by the
@@ -123,7 +140,10 @@ std::optional<Sampled> Sampler::sample(tensor::Ops& ops, const Sampling& samplin
   const std::optional<TokenId> id = draw(ops, sampling, input);
   if (!id) return std::nullopt;
   Sampled out{*id, 0};
-  if (input.logprob) out.logprob = unpenalised[static_cast<size_t>(*id)] - log_sum;
+  if (!input.logprob) return out;
+  out.logprob = unpenalised[static_cast<size_t>(*id)] - log_sum;
+  out.top = most_probable(unpenalised, input.top_logprobs);
+  for (TokenLogprob& token : out.top) token.logprob -= log_sum;
   return out;
 }
 

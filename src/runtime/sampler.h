@@ -54,9 +54,15 @@ class TokenHistory {
   std::map<text::TokenId, int> counts_;
 };
 
+struct TokenLogprob {
+  text::TokenId id = 0;
+  float logprob = 0;  // ln of its probability at temperature 1 among the allowed
+};
+
 struct Sampled {
   text::TokenId id = 0;
-  float logprob = 0;  // ln of its probability at temperature 1 among the allowed; if asked for
+  float logprob = 0;  // as above, if asked for
+  std::vector<TokenLogprob> top = {};  // the most probable, best first, as many as asked for
 };
 
 struct SampleInput {
@@ -65,6 +71,7 @@ struct SampleInput {
   const TokenHistory* history = nullptr;       // needed with penalties
   int64_t position = 0;                        // absolute position of the token to choose
   bool logprob = false;
+  int top_logprobs = 0;                        // with logprob
 };
 
 // Holds scratch memory; one thread at a time.

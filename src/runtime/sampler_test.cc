@@ -141,5 +141,21 @@ TEST_F(SamplerTest, RefusesParametersOutOfRange) {
   }
 }
 
+TEST_F(SamplerTest, TellsTheMostProbable) {
+  std::vector<float> logits = {0, 2, 1, 2, -INFINITY};
+  const Sampling greedy{.temperature = 0};
+  const auto out = sampler_.sample(*ops_, greedy, {.logits = logits, .logprob = true,
+                                                   .top_logprobs = 3});
+  ASSERT_EQ(out->top.size(), 3u);
+  EXPECT_EQ(out->top[0].id, 1);  // of equals the lower id first
+  EXPECT_EQ(out->top[1].id, 3);
+  EXPECT_EQ(out->top[2].id, 2);
+  EXPECT_EQ(out->top[0].logprob, out->logprob);
+  EXPECT_FLOAT_EQ(out->top[2].logprob, out->logprob - 1);
+  logits = {0, 2, 1, 2, -INFINITY};
+  EXPECT_EQ(sampler_.sample(*ops_, greedy, {.logits = logits, .logprob = true,
+                                            .top_logprobs = 20})->top.size(), 4u);
+}
+
 }  // namespace
 }  // namespace weft::runtime

@@ -33,6 +33,7 @@ class Process {
   ~Process();
 
   AsioLoop& loop() { return loop_; }
+  ThreadPool& pool() { return pool_; }
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
 

@@ -142,7 +142,7 @@ TEST(Engine, StreamsAndCounts) {
   request.prompt = prompt_of(300, 5);
   request.max_tokens = 9;
   request.sampling.temperature = 0;
-  request.on_token = [&](TokenId id) { streamed.push_back(id); };
+  request.on_token = [&](const Sampled& token) { streamed.push_back(token.id); };
   const Completion done = serve(*engine, {request})[0];
   EXPECT_EQ(done.finish, Finish::kLength);
   EXPECT_EQ(done.tokens, streamed);
@@ -281,7 +281,7 @@ TEST(Engine, CancelsDuringPrefillAndDecode) {
   request.prompt = {1, 2};
   request.max_tokens = 4000;
   int count = 0;
-  request.on_token = [&](TokenId) {
+  request.on_token = [&](const Sampled&) {
     if (++count == 3) third.set_value();
   };
   request.on_done = [&](Completion done) { late.set_value(std::move(done)); };

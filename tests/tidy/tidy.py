@@ -56,6 +56,7 @@ LIBRARY_UNITS = {
     "curl/": ["src/net/"],
     "boost/beast": ["src/net/"],
     "boost/asio": ["src/net/", "src/worker/"],
+    "prometheus/": ["src/server/metrics"],
     "sqlite3.h": ["src/store/sqlite"],
     "CLI/": ["src/cli/options"],
     "openssl/": ["src/base/digest.cc"],

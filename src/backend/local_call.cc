@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/local_call.h"
+
+#include <algorithm>
+
+namespace weft::backend {
+
+Result<runtime::Sampling> sampling_of(const ChatRequest& request,
+                                      const model::GenerationDefaults& defaults) {
+  runtime::Sampling out;
+  // Without a word from request or checkpoint: greedy, as the checkpoints' makers do.
+  out.temperature = request.temperature.value_or(defaults.temperature.value_or(0.0));
+  out.top_p = request.top_p.value_or(defaults.top_p.value_or(1.0));
+  out.top_k = static_cast<int>(
+      std::clamp<int64_t>(request.top_k.value_or(defaults.top_k.value_or(0)), -1, 1 << 30));
+  out.min_p = request.min_p.value_or(defaults.min_p.value_or(0.0));
+  out.repetition_penalty =
+      request.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0));
+  out.presence_penalty = request.presence_penalty.value_or(0.0);
+  out.frequency_penalty = request.frequency_penalty.value_or(0.0);
+  out.seed = request.seed;
+  out.choice = request.choice_index;
+  TRY(runtime::check_sampling(out));
+  return out;
+}
+
+json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"presence_penalty", sampling.presence_penalty},
+          {"frequency_penalty", sampling.frequency_penalty},
+          {"seed", sampling.seed},
+          {"max_tokens", request.max_tokens}};
+}
+
+}  // namespace weft::backend

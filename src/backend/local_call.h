@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every use of a local model's engine shares: the handle that its owner cancels by, and the
+// sampler's parameters out of request and checkpoint.
+//
+// No prompt and no result here: those differ between a chat and a bare completion.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "backend/backend.h"
+#include "backend/models.h"
+
+namespace weft::backend {
+
+// One call: cancelled by its owner, prepared on the backend's thread, completed on the engine's.
+class LocalCall final : public ChatCall {
+ public:
+  void cancel() override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (handle_.has_value()) handle_->cancel();
+  }
+  void started(const runtime::Handle& handle) {
+    const std::lock_guard lock(mutex_);
+    handle_ = handle;
+    if (cancelled_) handle.cancel();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  std::optional<runtime::Handle> handle_;
+};
+
+// The request's parameters, else the checkpoint's own, else greedy. E0730 out of range.
+Result<runtime::Sampling> sampling_of(const ChatRequest& request,
+                                      const model::GenerationDefaults& defaults);
+// As evidence (Evidence::sampler).
+json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request);
+
+}  // namespace weft::backend

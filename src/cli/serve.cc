@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/serve.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "backend/direct.h"
+#include "backend/local.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "model/weights.h"
+#include "net/http_server.h"
+#include "server/routes.h"
+#include "worker/process.h"
+
+namespace weft::cli {
+namespace {
+
+bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
+
+// A thousand clients are a thousand files.
+void raise_file_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
+  std::vector<std::string> keys;
+  if (!options.key_file.empty()) {
+    const std::string text = TRY(read_file(options.key_file));
+    for (const std::string_view line : split(text, '\n')) {
+      if (!trim(line).empty()) keys.emplace_back(trim(line));
+    }
+    if (keys.empty()) {
+      return make_error("E0940", fmt::format("{} holds no API key", options.key_file),
+                        "write one key a line, for example of: openssl rand -hex 32");
+    }
+  }
+  if (keys.empty() && !is_loopback(options.host)) {
+    return make_error("E0940",
+                      fmt::format("listening at {} would let anybody who reaches this machine use "
+                                  "its models and run its workflows", options.host),
+                      "give --api-key-file FILE, or listen at 127.0.0.1");
+  }
+  return keys;
+}
+
+Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
+  backend::ModelsOptions out;
+  out.load = {.precision = TRY(model::precision_of(options.precision)),
+              .threads = options.threads};
+  out.engine.threads = options.threads;
+  out.names["weft-mini"] = "";
+  for (const std::string& given : options.models) {
+    const size_t equals = given.find('=');
+    std::string source = given.substr(equals == std::string::npos ? 0 : equals + 1);
+    std::string name = equals == std::string::npos
+                           ? std::filesystem::path(source).lexically_normal().stem().string()
+                           : given.substr(0, equals);
+    if (name.empty() || source.empty()) {
+      return make_error("E0904", fmt::format("--model {} should be NAME=SOURCE", given),
+                        "weft serve --model qwen=./Qwen3-0.6B");
+    }
+    if (!file_exists(source)) {
+      return make_error("E0904", fmt::format("--model {}: there is no file or directory {}", given,
+                                             weft::quoted(source)));
+    }
+    if (!out.names.contains("default")) out.names["default"] = source;
+    out.names[name] = std::move(source);
+  }
+  return out;
+}
+
+// Everything of a server, in the order in which it may be born and must die.
+class Serving {
+ public:
+  explicit Serving(const ServeOptions& options) : options_(options) {}
+
+  // Models stop before the loop that their answers are posted to.
+  ~Serving() {
+    http_.reset();
+    if (process_) process_->executor().shutdown();
+    backend_.reset();
+    process_.reset();
+  }
+
+  Status start() {
+    raise_file_limit();
+    server::AccessOptions access{.keys = TRY(keys_of(options_)), .origins = options_.origins,
+                                 .loopback = is_loopback(options_.host)};
+    backend_ = std::make_unique<backend::LocalBackend>(TRY(models_of(options_)));
+    worker::ProcessOptions process_options;
+    process_options.store_path = TRY(prepare_store(options_.store));
+    process_options.backend = backend_.get();
+    process_options.allowed_hosts = options_.allowed_hosts;
+    process_ = TRY(worker::Process::start(std::move(process_options), [](const auto&) {}));
+    context_ = std::make_unique<server::ServerContext>(server::ServerContext{
+        real_env(), process_->loop(), process_->pool(), *backend_, *backend_, metrics_});
+    context_->started_s = real_env().wall_us() / 1'000'000;
+    context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
+    net::HttpServerOptions http_options;
+    http_options.host = options_.host;
+    http_options.port = options_.port;
+    server::set_access(*context_, std::move(access), http_options);
+    http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
+                                       server::make_router(*context_), std::move(http_options)));
+    load_default_model();
+    return ok_status();
+  }
+
+  std::string url() const {
+    const bool v6 = options_.host.find(':') != std::string::npos;
+    return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host,
+                       http_->port());
+  }
+
+  Status run() {
+    process_->loop().on_interrupt([this] { drain(); });
+    return process_->run();
+  }
+
+ private:
+  // So that the first request need not wait for it, and a broken model is known at once.
+  void load_default_model() {
+    backend::model_facts(*backend_, "default", [this](Result<backend::ModelFacts> facts) {
+      auto told = std::make_shared<Result<backend::ModelFacts>>(std::move(facts));
+      process_->loop().post([this, told] {
+        context_->ready = told->ok();
+        if (!told->ok()) return say_error(told->error());
+        say(fmt::format("model {} is loaded; context {} tokens", (*told)->source,
+                        (*told)->context));
+      });
+    });
+  }
+
+  void drain() {
+    process_->loop().default_interrupts();  // a second Ctrl-C ends the process at once
+    say(fmt::format("stopping; answers under way have {} s", options_.drain_s));
+    http_->stop(options_.drain_s * 1000, [this] { process_->stop(); });
+  }
+
+  const ServeOptions& options_;
+  server::Metrics metrics_;
+  std::unique_ptr<server::ServerContext> context_;
+  std::unique_ptr<backend::LocalBackend> backend_;
+  std::unique_ptr<worker::Process> process_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  Serving serving(options);
+  if (const Status started = serving.start(); !started.ok()) {
+    say_error(started.error());
+    return started.error().code == "E0904" ? kExitUsage : kExitConfiguration;
+  }
+  if (options.json) {
+    print_data(json::dump(json::Object{{"url", serving.url()}, {"pid", ::getpid()}}));
+  }
+  say(fmt::format("weft listens at {}; the OpenAI API is at {}/v1", serving.url(), serving.url()));
+  if (const Status ended = serving.run(); !ended.ok()) {
+    say_error(ended.error());
+    return kExitFailed;
+  }
+  return kExitOk;
+}
+
+}  // namespace weft::cli

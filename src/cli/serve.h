@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft serve`: the HTTP API of this process. The composition root of worker, models and server:
+// it puts them together, opens the port, and takes them apart in order when it is told to stop.
+//
+// It answers no request itself (server does).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft::cli {
+
+struct ServeOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 8700;              // 0: any free one
+  std::vector<std::string> models;   // NAME=SOURCE or SOURCE; the first is the default too
+  std::string key_file;              // one API key a line; empty: none
+  std::vector<std::string> origins;  // web pages that may ask
+  std::string store;                 // empty: the user's own
+  std::vector<std::string> allowed_hosts;  // of http steps
+  std::string precision = "native";
+  int threads = 0;                   // of a model; 0 = all usable cores
+  int64_t drain_s = 30;              // for answers under way when it stops
+  bool json = false;
+};
+
+int run_serve(const ServeOptions& options);
+
+}  // namespace weft::cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inside of http_server: what its connections share, and the start of one. The only header of the
+// module that shows Asio; only http_server.cc and http_connection.cc include it.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <memory>
+#include <set>
+
+#include "net/http_server.h"
+
+namespace weft::net {
+
+class Connection;
+
+struct ServerState {
+  ServerState(boost::asio::io_context& io_in, HttpRouter router_in, HttpServerOptions options_in,
+              boost::asio::ip::tcp::acceptor acceptor_in)
+      : io(io_in), router(std::move(router_in)), options(std::move(options_in)),
+        acceptor(std::move(acceptor_in)), drain_timer(io_in) {}
+
+  boost::asio::io_context& io;
+  const HttpRouter router;
+  const HttpServerOptions options;
+  boost::asio::ip::tcp::acceptor acceptor;
+  boost::asio::steady_timer drain_timer;
+  HttpServerStats stats;
+  std::set<Connection*> connections;  // they own themselves
+  bool draining = false;
+  std::function<void()> on_stopped;
+
+  // Ends listening and idle connections; with `at_once`, all others too.
+  void close_all(bool at_once);
+  void check_stopped();
+};
+
+void start_connection(const std::shared_ptr<ServerState>& state,
+                      boost::asio::ip::tcp::socket socket);
+
+}  // namespace weft::net

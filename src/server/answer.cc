@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/answer.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "server/openai_error.h"
+
+namespace weft::server {
+namespace {
+
+using backend::ChatDelta;
+using backend::ChatResult;
+
+// Beyond so many unsent bytes deltas are joined instead of sent.
+constexpr size_t kUnsentBytes = size_t{64} << 10;
+// A stream begins with its first text, or after this long: so errors found at once have a status
+// of their own, and a client that waits for a long prompt sees that it is being worked on.
+constexpr int64_t kOpenAfterUs = 500'000;
+
+// Keeps itself alive through the callbacks of its calls.
+class Answer : public std::enable_shared_from_this<Answer> {
+ public:
+  Answer(ServerContext& context, ExchangePtr exchange, AnswerPlan plan)
+      : context_(context), exchange_(std::move(exchange)), plan_(std::move(plan)),
+        choices_(static_cast<size_t>(plan_.choices)), begin_ns_(context.env.mono_ns()) {
+    context_.answers += plan_.choices;
+  }
+
+  void start() {
+    const auto self = shared_from_this();
+    exchange_->on_closed([weak = weak_from_this()] {
+      if (const auto held = weak.lock()) held->cancel();
+    });
+    backend::model_facts(context_.backend, plan_.model, [self](Result<backend::ModelFacts> facts) {
+      auto told = std::make_shared<Result<backend::ModelFacts>>(std::move(facts));
+      self->context_.loop.post([self, told] { self->on_facts(std::move(*told)); });
+    });
+  }
+
+ private:
+  struct Choice {
+    std::shared_ptr<backend::ChatCall> call;
+    std::optional<ChatResult> result;
+    ChatDelta unsent;       // joined while the client reads slowly
+    bool has_unsent = false;
+    int64_t first_ns = 0;   // of the first text
+  };
+
+  void on_facts(Result<backend::ModelFacts> facts) {
+    if (!facts.ok()) fail(facts.error());
+    if (ended_ || cancelled_) return release();
+    plan_.form->set_facts(*facts);
+    model_ = facts->source;
+    for (int i = 0; i < plan_.choices; ++i) start_call(i);
+    if (!plan_.stream) return;
+    timer_ = context_.loop.after(kOpenAfterUs, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->timer_ = 0;
+        if (!self->ended_) self->open();
+      }
+    });
+  }
+
+  void start_call(int i) {
+    const auto self = shared_from_this();
+    backend::ChatCallbacks callbacks;
+    if (plan_.stream) {
+      callbacks.on_delta = [self, i](const ChatDelta& delta) {
+        self->context_.loop.post([self, i, delta] { self->on_delta(i, delta); });
+      };
+    }
+    callbacks.on_done = [self, i](Result<ChatResult> result) {
+      auto told = std::make_shared<Result<ChatResult>>(std::move(result));
+      self->context_.loop.post([self, i, told] { self->on_done(i, std::move(*told)); });
+    };
+    choice(i).call = plan_.start(i, std::move(callbacks));
+  }
+
+  Choice& choice(int i) { return choices_.at(static_cast<size_t>(i)); }
+
+  void open() {
+    if (opened_) return;
+    opened_ = true;
+    exchange_->on_drained([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->send_unsent();
+    });
+    exchange_->begin({.headers = plan_.headers});
+    for (int i = 0; i < plan_.choices; ++i) exchange_->write(plan_.form->opening(i));
+  }
+
+  void on_delta(int i, const ChatDelta& delta) {
+    if (ended_) return;
+    open();
+    Choice& to = choice(i);
+    if (to.first_ns == 0) to.first_ns = context_.env.mono_ns();
+    to.has_unsent = true;
+    to.unsent.reasoning += delta.reasoning;
+    to.unsent.content += delta.content;
+    to.unsent.tokens = delta.tokens;
+    for (const json::Value& call : delta.tool_calls) to.unsent.tool_calls.push_back(call);
+    to.unsent.generated.insert(to.unsent.generated.end(), delta.generated.begin(),
+                               delta.generated.end());
+    if (exchange_->unsent_bytes() < kUnsentBytes) send_unsent();
+  }
+
+  void send_unsent() {
+    if (ended_) return;
+    for (int i = 0; i < plan_.choices; ++i) {
+      Choice& from = choice(i);
+      if (!std::exchange(from.has_unsent, false)) continue;
+      exchange_->write(plan_.form->delta(i, std::exchange(from.unsent, {})));
+    }
+  }
+
+  void on_done(int i, Result<ChatResult> result) {
+    if (result.ok()) {
+      on_result(i, std::move(result));
+    } else {
+      fail(result.error());
+    }
+    if (++arrived_ == plan_.choices) release();
+  }
+
+  void on_result(int i, Result<ChatResult> result) {
+    Choice& done = choice(i);
+    const int64_t now_ns = context_.env.mono_ns();
+    const auto seconds = [&](int64_t at_ns) {
+      return static_cast<double>(at_ns - begin_ns_) / 1e9;
+    };
+    context_.metrics.generation(model_, *result, seconds(now_ns),
+                                done.first_ns != 0 ? seconds(done.first_ns) : -1);
+    if (ended_ || cancelled_) return;
+    done.result = std::move(*result);
+    if (plan_.stream) {
+      open();
+      send_unsent();
+      exchange_->write(plan_.form->closing(i, *done.result));
+    }
+    if (++done_ == plan_.choices) end();
+  }
+
+  void end() {
+    ended_ = true;
+    drop_timer();
+    std::vector<ChatResult> results;
+    for (Choice& choice : choices_) results.push_back(std::move(*choice.result));
+    if (plan_.stream) {
+      exchange_->write(plan_.form->ending(results));
+      exchange_->end();
+    } else {
+      net::HttpResponse response = json_response(plan_.form->whole(results));
+      for (net::Header& header : plan_.headers) response.headers.push_back(std::move(header));
+      exchange_->respond(std::move(response));
+    }
+  }
+
+  void fail(const Error& error) {
+    if (ended_) return;
+    ended_ = true;
+    drop_timer();
+    cancel();
+    if (opened_) {
+      exchange_->write(plan_.form->failure(error));
+      exchange_->end();
+    } else {
+      exchange_->respond(openai_error(error));
+    }
+  }
+
+  // No more callbacks come. The last of them may yet be destroyed on the engine's thread and this
+  // object with it: nothing of the loop's is left to its destructor.
+  void release() {
+    context_.answers -= plan_.choices;
+    drop_timer();
+    exchange_.reset();
+  }
+
+  void cancel() {
+    cancelled_ = true;
+    for (const Choice& choice : choices_) {
+      if (choice.call) choice.call->cancel();
+    }
+  }
+
+  void drop_timer() {
+    if (timer_ != 0) context_.loop.cancel(std::exchange(timer_, 0));
+  }
+
+  ServerContext& context_;
+  ExchangePtr exchange_;
+  AnswerPlan plan_;
+  std::vector<Choice> choices_;
+  const int64_t begin_ns_;
+  std::string model_;
+  worker::Loop::TimerId timer_ = 0;
+  int done_ = 0;     // choices with a result
+  int arrived_ = 0;  // choices with a result or an error
+  bool opened_ = false;
+  bool ended_ = false;
+  bool cancelled_ = false;
+};
+
+}  // namespace
+
+void answer(ServerContext& context, const ExchangePtr& exchange, AnswerPlan plan) {
+  CHECK(plan.choices > 0 && plan.start && plan.form);
+  if (context.answers + plan.choices > context.answers_max) {
+    net::HttpResponse later = openai_refusal(
+        429, fmt::format("{} answers are being generated already", context.answers));
+    later.headers.push_back({"Retry-After", "1"});
+    return exchange->respond(std::move(later));
+  }
+  std::make_shared<Answer>(context, exchange, std::move(plan))->start();
+}
+
+}  // namespace weft::server

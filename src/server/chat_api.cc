@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/chat_api.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "server/answer.h"
+#include "server/chat_reply.h"
+#include "server/chat_request.h"
+#include "server/openai_error.h"
+
+namespace weft::server {
+namespace {
+
+using backend::ChatDelta;
+using backend::ChatResult;
+
+class ChatForm final : public ReplyForm {
+ public:
+  ChatForm(ReplyHead head, const ChatParameters& parameters)
+      : head_(std::move(head)), logprobs_(parameters.request.logprobs),
+        reasoning_(parameters.include_reasoning), usage_(parameters.streaming.include_usage),
+        calls_("call_" + head_.id.substr(head_.id.find('-') + 1)) {}
+
+  void set_facts(const backend::ModelFacts& facts) override {
+    head_.fingerprint = facts.fingerprint;
+  }
+
+  json::Value whole(std::span<const ChatResult> results) override {
+    json::Object out = reply_object(head_);
+    json::Array choices;
+    for (size_t i = 0; i < results.size(); ++i) {
+      choices.push_back(chat_choice(static_cast<int>(i), results[i],
+                                    {logprobs_, reasoning_, calls_}));
+    }
+    out["choices"] = std::move(choices);
+    out["usage"] = usage_of(results);
+    return out;
+  }
+
+  std::string opening(int choice) override {
+    return chunk(choice, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+  }
+
+  std::string delta(int choice, const ChatDelta& delta) override {
+    // Reasoning comes before the answer, and calls behind it: what was joined comes apart again.
+    std::string text;
+    if (reasoning_ && !delta.reasoning.empty()) {
+      text += chunk(choice, {{"reasoning_content", delta.reasoning}, {"reasoning", delta.reasoning}},
+                    nullptr, nullptr);
+    }
+    if (!delta.content.empty()) {
+      json::Value logprobs;
+      if (logprobs_) logprobs = json::Object{{"content", content_logprobs(delta.generated)}};
+      text += chunk(choice, {{"content", delta.content}}, std::move(logprobs), nullptr);
+    }
+    if (!delta.tool_calls.empty()) text += call_chunk(choice, delta.tool_calls);
+    return text;
+  }
+
+  std::string closing(int choice, const ChatResult& result) override {
+    return chunk(choice, {}, nullptr, json::Value(result.finish_reason));
+  }
+
+  std::string ending(std::span<const ChatResult> results) override {
+    std::string text;
+    if (usage_) {
+      json::Object out = reply_object(head_);
+      out["choices"] = json::Array();
+      out["usage"] = usage_of(results);
+      text = event(out);
+    }
+    return text + std::string(kDoneEvent);
+  }
+
+  std::string failure(const Error& error) override { return event(openai_error_body(error)); }
+
+ private:
+  // Calls come whole: arguments are checked against the tool's schema as they are written, and no
+  // client can use half of them.
+  std::string call_chunk(int choice, const json::Array& new_calls) {
+    json::Array& told = told_calls_[choice];
+    const size_t first = told.size();
+    for (const json::Value& call : new_calls) told.push_back(call);
+    const json::Array all = reply_tool_calls(told, fmt::format("{}_{}", calls_, choice));
+    json::Array shown;
+    for (size_t i = first; i < all.size(); ++i) {
+      json::Object call = all[i].as_object();
+      call["index"] = i;
+      shown.push_back(std::move(call));
+    }
+    return chunk(choice, {{"tool_calls", std::move(shown)}}, nullptr, nullptr);
+  }
+
+  std::string chunk(int choice, json::Object delta, json::Value logprobs, json::Value finish) {
+    json::Object out = reply_object(head_);
+    json::Object entry{{"index", choice}, {"delta", std::move(delta)}};
+    entry["logprobs"] = std::move(logprobs);
+    entry["finish_reason"] = std::move(finish);
+    out["choices"] = json::Array{std::move(entry)};
+    if (usage_) out["usage"] = nullptr;
+    return event(out);
+  }
+
+  ReplyHead head_;
+  const bool logprobs_, reasoning_, usage_;
+  const std::string calls_;               // ids of tool calls begin with it
+  std::map<int, json::Array> told_calls_;  // by choice
+};
+
+uint64_t random_seed(Env& env) {
+  uint8_t bytes[8];
+  env.random(bytes);
+  uint64_t seed = 0;
+  for (const uint8_t byte : bytes) seed = seed << 8 | byte;
+  return seed >> 1;  // as far as JSON's integers go
+}
+
+Status start_chat(ServerContext& context, const ExchangePtr& exchange,
+                  Result<json::Object> body) {
+  ChatParameters parameters = TRY(parse_chat_request(TRY(std::move(body))));
+  TRY(check_model_name(context, parameters.request.model));
+  if (!parameters.seeded) parameters.request.seed = random_seed(context.env);
+  ReplyHead head{.id = new_id(context.env, "chatcmpl-"),
+                 .object = parameters.streaming.stream ? "chat.completion.chunk"
+                                                       : "chat.completion",
+                 .model = parameters.request.model,
+                 .created = context.env.wall_us() / 1'000'000,
+                 .fingerprint = {}};
+  AnswerPlan plan;
+  plan.model = parameters.request.model;
+  plan.choices = parameters.choices;
+  plan.stream = parameters.streaming.stream;
+  plan.form = std::make_unique<ChatForm>(std::move(head), parameters);
+  if (!parameters.warning.empty()) {
+    plan.headers.push_back({"Warning", "299 weft \"" + parameters.warning + "\""});
+  }
+  plan.start = [&context, request = std::move(parameters.request)](
+                   int choice, backend::ChatCallbacks callbacks) {
+    backend::ChatRequest one = request;
+    one.choice_index = static_cast<uint32_t>(choice);
+    return context.chats.chat(std::move(one), std::move(callbacks));
+  };
+  answer(context, exchange, std::move(plan));
+  return ok_status();
+}
+
+}  // namespace
+
+void chat_completions(ServerContext& context, const ExchangePtr& exchange) {
+  with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
+    const Status started = start_chat(context, exchange, std::move(body));
+    if (!started.ok()) exchange->respond(openai_error(started.error()));
+  });
+}
+
+}  // namespace weft::server

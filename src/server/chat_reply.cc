@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/chat_reply.h"
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+
+namespace weft::server {
+namespace {
+
+using backend::ChatResult;
+using backend::GeneratedToken;
+
+// A token alone may be a part of a character: `token` shows what can be shown, `bytes` what it is.
+json::Object token_object(const std::string& bytes, float logprob) {
+  std::string text;
+  json::append_quoted(text, bytes);  // invalid UTF-8 becomes U+FFFD
+  json::Array numbers;
+  for (const char c : bytes) numbers.push_back(static_cast<unsigned char>(c));
+  json::Object out;
+  out["token"] = *json::parse(text);
+  out["logprob"] = logprob;
+  out["bytes"] = std::move(numbers);
+  return out;
+}
+
+}  // namespace
+
+json::Object reply_object(const ReplyHead& head) {
+  json::Object out{{"id", head.id}, {"object", head.object}, {"created", head.created},
+                   {"model", head.model}};
+  if (!head.fingerprint.empty()) out["system_fingerprint"] = head.fingerprint;
+  return out;
+}
+
+json::Array content_logprobs(std::span<const GeneratedToken> tokens) {
+  json::Array out;
+  for (const GeneratedToken& token : tokens) {
+    if (token.part != GeneratedToken::Part::kAnswer) continue;
+    json::Object entry = token_object(token.bytes, token.logprob);
+    json::Array top;
+    for (const backend::TokenAlternative& other : token.top) {
+      top.push_back(token_object(other.bytes, other.logprob));
+    }
+    entry["top_logprobs"] = std::move(top);
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+json::Array reply_tool_calls(const json::Array& calls, std::string_view id_seed) {
+  json::Array out;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const json::Object& call = calls[i].as_object();
+    const json::Object& function = call.at("function").as_object();
+    const json::Value& arguments = function.at("arguments");
+    const json::Value* id = call.if_contains("id");
+    json::Object body{{"name", function.at("name")},
+                      {"arguments", arguments.is_string() ? arguments
+                                                          : json::Value(json::dump(arguments))}};
+    out.push_back(json::Object{
+        {"id", id ? *id : json::Value(fmt::format("{}_{}", id_seed, i))},
+        {"type", "function"},
+        {"function", std::move(body)}});
+  }
+  return out;
+}
+
+json::Object chat_choice(int index, const ChatResult& result, const ChoiceForm& form) {
+  json::Object message{{"role", "assistant"}};
+  const bool silent = result.content.empty() && !result.tool_calls.empty();
+  message["content"] = silent ? json::Value() : json::Value(result.content);
+  message["refusal"] = nullptr;
+  if (form.include_reasoning && !result.reasoning.empty()) {
+    message["reasoning_content"] = result.reasoning;
+    message["reasoning"] = result.reasoning;
+  }
+  if (!result.tool_calls.empty()) {
+    message["tool_calls"] =
+        reply_tool_calls(result.tool_calls, fmt::format("{}_{}", form.call_seed, index));
+  }
+  json::Object out{{"index", index}, {"message", std::move(message)}};
+  out["logprobs"] = nullptr;
+  if (form.logprobs) {
+    out["logprobs"] = json::Object{{"content", content_logprobs(result.generated)}};
+  }
+  out["finish_reason"] = result.finish_reason;
+  return out;
+}
+
+json::Object usage_of(std::span<const ChatResult> results) {
+  int64_t prompt = 0, completion = 0, reasoning = 0;
+  for (const ChatResult& result : results) {
+    prompt = result.tokens.prompt;
+    reasoning += result.tokens.reasoning;
+    completion += result.tokens.reasoning + result.tokens.answer;
+  }
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", completion},
+          {"total_tokens", prompt + completion},
+          {"prompt_tokens_details", json::Object{{"cached_tokens", 0}}},
+          {"completion_tokens_details",
+           json::Object{{"reasoning_tokens", reasoning},
+                        {"accepted_prediction_tokens", 0},
+                        {"rejected_prediction_tokens", 0}}}};
+}
+
+std::string event(const json::Value& data) { return "data: " + json::dump(data) + "\n\n"; }
+
+std::string named_event(std::string_view name, const json::Value& data) {
+  return fmt::format("event: {}\ndata: {}\n\n", name, json::dump(data));
+}
+
+}  // namespace weft::server

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backend's results as OpenAI's clients read them: whole answers and chunks of a stream. Pure:
+// the same results give the same bytes, but for id and time of creation, which are passed in.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "backend/backend.h"
+#include "base/json.h"
+
+namespace weft::server {
+
+// What all parts of one answer repeat.
+struct ReplyHead {
+  std::string id;      // "chatcmpl-…"
+  std::string object;  // "chat.completion", …
+  std::string model;   // as the client named it
+  int64_t created = 0; // seconds since 1970
+  std::string fingerprint;  // system_fingerprint; empty: not known yet
+};
+json::Object reply_object(const ReplyHead& head);
+
+struct ChoiceForm {
+  bool logprobs = false;
+  bool include_reasoning = true;
+  std::string call_seed = {};  // ids of tool calls begin with it
+};
+// choices[index] of a whole answer.
+json::Object chat_choice(int index, const backend::ChatResult& result, const ChoiceForm& form);
+// {token, logprob, bytes, top_logprobs} of the answer's own tokens.
+json::Array content_logprobs(std::span<const backend::GeneratedToken> tokens);
+// Calls in OpenAI's form, arguments as JSON text; ids SEED_INDEX where they have none.
+json::Array reply_tool_calls(const json::Array& calls, std::string_view id_seed);
+
+// {prompt_tokens, completion_tokens, …} over all choices: the prompt counts once.
+json::Object usage_of(std::span<const backend::ChatResult> results);
+
+// "data: {…}\n\n".
+std::string event(const json::Value& data);
+std::string named_event(std::string_view name, const json::Value& data);
+constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+
+}  // namespace weft::server

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/chat_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/strings.h"
+#include "chat/thinking.h"
+
+namespace weft::server {
+namespace {
+
+constexpr size_t kStopsMax = 16;
+constexpr size_t kChoiceTextsMax = 4096;
+constexpr size_t kMessagesMax = 10'000;
+constexpr int64_t kTokensMax = int64_t{1} << 30;
+
+// A literal `extra_body` is what people paste out of examples for OpenAI's Python client, which
+// unwraps it before sending. Said in a header, because elsewhere it is ignored without a word.
+Result<json::Object> unwrapped(const json::Object& body, std::string& warning) {
+  const json::Value* extra = body.if_contains("extra_body");
+  if (extra == nullptr) return body;
+  if (!extra->is_object()) return wrong_field("extra_body", "an object", json::kind_name(*extra));
+  json::Object out = body;
+  out.stable_erase(out.find("extra_body"));
+  for (const auto& [name, value] : extra->get_object()) {
+    if (out.contains(name)) {
+      return make_error("E0750", fmt::format("extra_body.{}: stands in the request too",
+                                             std::string_view(name)));
+    }
+    out[name] = value;
+  }
+  warning = "extra_body belongs to the Python client; its members were read as the request's own";
+  return out;
+}
+
+// Template variables other than those of thinking would change the prompt behind the API's back.
+Status check_template_kwargs(Fields& fields) {
+  const json::Object* kwargs = TRY(fields.object("chat_template_kwargs"));
+  if (kwargs == nullptr) return ok_status();
+  const auto variables = chat::thinking_variables();
+  for (const auto& [name, value] : *kwargs) {
+    if (std::ranges::find(variables, std::string_view(name)) == variables.end()) {
+      return unsupported_field(fmt::format("chat_template_kwargs.{}", std::string_view(name)),
+                               "only variables about thinking are passed on to the template");
+    }
+  }
+  return ok_status();
+}
+
+// {type: "json_schema", json_schema: {name, schema}}; llama.cpp's form has the schema beside type.
+Status read_response_format(Fields& fields, backend::ChatRequest& request) {
+  const json::Object* format = TRY(fields.object("response_format"));
+  if (format == nullptr) return ok_status();
+  Fields inner(*format, "response_format.");
+  const std::string type = TRY(inner.required_text("type"));
+  const json::Value* schema = inner.any("schema");
+  const json::Object* named = TRY(inner.object("json_schema"));
+  TRY(inner.finish());
+  if (named != nullptr) {
+    Fields more(*named, "response_format.json_schema.");
+    schema = more.any("schema");
+    more.known({"name", "description", "strict"});
+    TRY(more.finish());
+  }
+  if (type == "text") return ok_status();
+  if (type == "json_object") {
+    request.output_schema = json::Object{{"type", "object"}};
+    if (schema != nullptr) request.output_schema = *schema;
+    return ok_status();
+  }
+  if (type != "json_schema") {
+    return wrong_field("response_format.type", "text, json_object or json_schema", quoted(type));
+  }
+  if (schema == nullptr) {
+    return wrong_field("response_format.json_schema.schema", "a JSON Schema", "nothing");
+  }
+  request.output_schema = *schema;
+  return ok_status();
+}
+
+// A form of the answer under one of its names. Which of several binds is not guessed.
+class AnswerForms {
+ public:
+  explicit AnswerForms(backend::ChatRequest& request) : request_(request) {
+    if (!request.output_schema.is_null()) first_ = "response_format";
+  }
+  Status read(Fields& fields, std::string_view json_name, std::string_view regex,
+              std::string_view choice, std::string_view ebnf) {
+    if (const json::Value* schema = fields.any(json_name)) {
+      TRY(claim(json_name));
+      request_.output_schema = *schema;
+      // Some clients send the schema as JSON text.
+      if (schema->is_string()) request_.output_schema = TRY(json::parse(schema->get_string()));
+    }
+    if (const auto pattern = TRY(fields.text(regex))) {
+      TRY(claim(regex));
+      request_.regex = *pattern;
+    }
+    if (const json::Array* list = TRY(fields.list(choice)); list && !list->empty()) {
+      TRY(claim(choice));
+      request_.choice = TRY(fields.texts(choice, kChoiceTextsMax));
+    }
+    if (const auto grammar = TRY(fields.text(ebnf)); grammar && !grammar->empty()) {
+      TRY(claim(ebnf));
+      request_.ebnf = *grammar;
+    }
+    return ok_status();
+  }
+
+ private:
+  Status claim(std::string_view name) {
+    if (!first_.empty()) {
+      return make_error("E0750", fmt::format("{}: the form of the answer is given by {} already",
+                                             name, first_));
+    }
+    first_ = name;
+    return ok_status();
+  }
+  backend::ChatRequest& request_;
+  std::string first_;
+};
+
+Status read_answer_form(Fields& fields, backend::ChatRequest& request) {
+  TRY(read_response_format(fields, request));
+  AnswerForms forms(request);
+  TRY(forms.read(fields, "guided_json", "guided_regex", "guided_choice", "guided_grammar"));
+  TRY(forms.read(fields, "json_schema", "regex", "choice", "grammar"));
+  const json::Object* structured = TRY(fields.object("structured_outputs"));
+  if (structured == nullptr) return ok_status();
+  Fields inner(*structured, "structured_outputs.");
+  TRY(forms.read(inner, "json", "regex", "choice", "grammar"));
+  return inner.finish();
+}
+
+Status read_tools(Fields& fields, backend::ChatRequest& request) {
+  if (const json::Array* tools = TRY(fields.list("tools"))) request.tools = *tools;
+  if (const json::Value* choice = fields.any("tool_choice")) request.tool_choice = *choice;
+  request.parallel_tool_calls = TRY(fields.boolean("parallel_tool_calls")).value_or(true);
+  // What these replaced is OpenAI's first form of tools.
+  for (const std::string_view old : {"functions", "function_call"}) {
+    if (fields.any(old) != nullptr) return unsupported_field(old, "tools and tool_choice replace it");
+  }
+  return ok_status();
+}
+
+Status read_logprobs(Fields& fields, backend::ChatRequest& request) {
+  request.logprobs = TRY(fields.boolean("logprobs")).value_or(false);
+  const auto top = TRY(fields.integer("top_logprobs", 0, 20));
+  if (top.value_or(0) > 0 && !request.logprobs) {
+    return wrong_field("top_logprobs", "logprobs: true beside it", "no logprobs");
+  }
+  request.top_logprobs = static_cast<int>(top.value_or(0));
+  return ok_status();
+}
+
+Status read_thinking(const json::Object& body, Fields& fields, backend::ChatRequest& request) {
+  const chat::ThinkingRequest thinking = TRY(chat::parse_thinking(body));
+  fields.known(chat::thinking_fields());
+  request.thinking = thinking.mode;
+  request.thinking_budget_tokens = thinking.budget_tokens;
+  return check_template_kwargs(fields);
+}
+
+// A field that is supported with one value only.
+struct Fixed {
+  std::string_view name;
+  json::Value value;
+};
+
+bool changes_nothing(const json::Value& found, const json::Value& fixed) {
+  if (found == fixed) return true;
+  if (found.is_structured()) {
+    return found.is_array() ? found.get_array().empty() : found.get_object().empty();
+  }
+  const bool numbers = found.is_number() && fixed.is_number();
+  return numbers && found.to_number<double>() == fixed.to_number<double>();
+}
+
+}  // namespace
+
+Result<bool> read_sampling(Fields& fields, backend::ChatRequest& request) {
+  const auto tokens = TRY(fields.integer("max_tokens", 1, kTokensMax));
+  const auto completion = TRY(fields.integer("max_completion_tokens", 1, kTokensMax));
+  if (tokens && completion && *tokens != *completion) {
+    return wrong_field("max_completion_tokens", fmt::format("{}, as max_tokens says", *tokens),
+                       std::to_string(*completion));
+  }
+  request.max_tokens = completion.value_or(tokens.value_or(kDefaultMaxTokens));
+  request.temperature = TRY(fields.number("temperature", 0, 2));
+  request.top_p = TRY(fields.number("top_p", 0, 1));
+  // 0 means "the most probable only" where it is accepted at all.
+  if (request.top_p) request.top_p = std::max(*request.top_p, 1e-6);
+  request.top_k = TRY(fields.integer("top_k", -1, kTokensMax));
+  if (request.top_k == -1) request.top_k = 0;  // as vLLM writes "all"
+  request.min_p = TRY(fields.number("min_p", 0, 1));
+  request.repetition_penalty = TRY(fields.number("repetition_penalty", 0.01, 100));
+  request.presence_penalty = TRY(fields.number("presence_penalty", -2, 2));
+  request.frequency_penalty = TRY(fields.number("frequency_penalty", -2, 2));
+  request.stop = TRY(fields.texts("stop", kStopsMax));
+  constexpr int64_t kSeedMax = std::numeric_limits<int64_t>::max();
+  const auto seed = TRY(fields.integer("seed", -kSeedMax, kSeedMax));
+  request.seed = static_cast<uint64_t>(seed.value_or(0));
+  return seed.has_value();
+}
+
+Result<StreamOptions> read_stream_options(Fields& fields) {
+  StreamOptions out;
+  out.stream = TRY(fields.boolean("stream")).value_or(false);
+  const json::Object* options = TRY(fields.object("stream_options"));
+  if (options == nullptr) return out;
+  if (!out.stream) return wrong_field("stream_options", "stream: true beside it", "no stream");
+  Fields inner(*options, "stream_options.");
+  out.include_usage = TRY(inner.boolean("include_usage")).value_or(false);
+  inner.known({"include_obfuscation", "continuous_usage_stats"});
+  TRY(inner.finish());
+  return out;
+}
+
+void ignore_harmless(Fields& fields) {
+  // About whom, why, and how the server should go about it; none changes which tokens are right.
+  fields.known({"user", "metadata", "store", "service_tier", "safety_identifier",
+                "prompt_cache_key", "prompt_cache_retention", "prediction", "request_id",
+                "session_id", "cache_salt", "cache_prompt", "priority", "stream_interval",
+                "sse_ping_interval", "id_slot", "return_progress", "timings_per_token",
+                "skip_special_tokens", "spaces_between_special_tokens"});
+}
+
+Status refuse_unsupported(Fields& fields) {
+  static const std::array kFixed = {
+      Fixed{"logit_bias", json::Object()},       Fixed{"min_tokens", 0},
+      Fixed{"ignore_eos", false},                Fixed{"bad_words", json::Array()},
+      Fixed{"stop_token_ids", json::Array()},    Fixed{"allowed_token_ids", json::Array()},
+      Fixed{"include_stop_str_in_output", false}, Fixed{"use_beam_search", false},
+      Fixed{"best_of", 1},                       Fixed{"prompt_logprobs", 0},
+      Fixed{"truncate_prompt_tokens", -1},       Fixed{"return_token_ids", false},
+      Fixed{"return_tokens_as_token_ids", false}, Fixed{"logprob_token_ids", json::Array()},
+      Fixed{"repetition_detection", nullptr},    Fixed{"length_penalty", 1.0},
+      Fixed{"typical_p", 1.0},                   Fixed{"lora", json::Array()},
+      Fixed{"echo", false},                      Fixed{"mirostat", 0},
+  };
+  for (const Fixed& fixed : kFixed) {
+    const json::Value* found = fields.any(fixed.name);
+    if (found != nullptr && !changes_nothing(*found, fixed.value)) {
+      return unsupported_field(fixed.name, "not supported by this server");
+    }
+  }
+  return ok_status();
+}
+
+Result<ChatParameters> parse_chat_request(const json::Object& given) {
+  ChatParameters out;
+  const json::Object body = TRY(unwrapped(given, out.warning));
+  Fields fields(body);
+  out.request.model = TRY(fields.required_text("model"));
+  const json::Array* messages = TRY(fields.list("messages"));
+  if (messages == nullptr) return wrong_field("messages", "a list of messages", "nothing");
+  if (messages->empty() || messages->size() > kMessagesMax) {
+    return wrong_field("messages", fmt::format("1 to {} messages", kMessagesMax),
+                       std::to_string(messages->size()));
+  }
+  out.request.messages = *messages;
+  out.seeded = TRY(read_sampling(fields, out.request));
+  out.choices = static_cast<int>(TRY(fields.integer("n", 1, kChoicesMax)).value_or(1));
+  TRY(read_logprobs(fields, out.request));
+  out.streaming = TRY(read_stream_options(fields));
+  TRY(read_thinking(body, fields, out.request));
+  out.include_reasoning = TRY(fields.boolean("include_reasoning")).value_or(true) &&
+                          TRY(fields.boolean("separate_reasoning")).value_or(true);
+  TRY(read_answer_form(fields, out.request));
+  TRY(read_tools(fields, out.request));
+  if (const json::Array* modalities = TRY(fields.list("modalities"))) {
+    for (const json::Value& kind : *modalities) {
+      if (kind != "text") return unsupported_field("modalities", "only text");
+    }
+  }
+  if (!TRY(fields.boolean("add_generation_prompt")).value_or(true) ||
+      TRY(fields.boolean("continue_final_message")).value_or(false)) {
+    return unsupported_field("continue_final_message", "an answer is a message of its own here");
+  }
+  fields.known({"verbosity"});
+  ignore_harmless(fields);
+  TRY(refuse_unsupported(fields));
+  TRY(fields.finish());
+  return out;
+}
+
+}  // namespace weft::server

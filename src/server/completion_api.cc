@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/completion_api.h"
+
+#include <fmt/format.h>
+
+#include "backend/direct.h"
+#include "server/answer.h"
+#include "server/chat_reply.h"
+#include "server/chat_request.h"
+#include "server/openai_error.h"
+#include "server/prompts.h"
+
+namespace weft::server {
+namespace {
+
+using backend::ChatDelta;
+using backend::ChatResult;
+
+constexpr int64_t kDefaultCompletionTokens = 16;  // OpenAI's
+
+struct CompletionParameters {
+  backend::ChatRequest options;
+  std::vector<Prompt> prompts;
+  bool seeded = false;
+  int choices = 1;  // of each prompt
+  StreamOptions streaming;
+};
+
+Result<CompletionParameters> parse_completion_request(const json::Object& body) {
+  CompletionParameters out;
+  Fields fields(body);
+  out.options.model = TRY(fields.required_text("model"));
+  out.prompts = TRY(read_prompts(fields, "prompt"));
+  out.seeded = TRY(read_sampling(fields, out.options));
+  if (!body.contains("max_tokens")) out.options.max_tokens = kDefaultCompletionTokens;
+  out.choices = static_cast<int>(TRY(fields.integer("n", 1, kChoicesMax)).value_or(1));
+  const auto logprobs = TRY(fields.integer("logprobs", 0, 20));
+  out.options.logprobs = logprobs.has_value();
+  out.options.top_logprobs = static_cast<int>(logprobs.value_or(0));
+  out.streaming = TRY(read_stream_options(fields));
+  if (const auto suffix = TRY(fields.text("suffix")); suffix && !suffix->empty()) {
+    return unsupported_field("suffix", "these models continue text, they do not fill gaps");
+  }
+  ignore_harmless(fields);
+  TRY(refuse_unsupported(fields));
+  TRY(fields.finish());
+  return out;
+}
+
+class CompletionForm final : public ReplyForm {
+ public:
+  CompletionForm(ReplyHead head, const CompletionParameters& parameters)
+      : head_(std::move(head)), logprobs_(parameters.options.logprobs),
+        usage_(parameters.streaming.include_usage),
+        choices_of_prompt_(static_cast<size_t>(parameters.choices)) {}
+
+  void set_facts(const backend::ModelFacts& facts) override {
+    head_.fingerprint = facts.fingerprint;
+  }
+  json::Value whole(std::span<const ChatResult> results) override {
+    json::Array choices;
+    for (size_t i = 0; i < results.size(); ++i) {
+      choices.push_back(choice_object(static_cast<int>(i), results[i].content,
+                                      results[i].generated, json::Value(results[i].finish_reason)));
+    }
+    json::Object out = reply_object(head_);
+    out["choices"] = std::move(choices);
+    out["usage"] = usage(results);
+    return out;
+  }
+  std::string opening(int) override { return {}; }
+  std::string delta(int choice, const ChatDelta& delta) override {
+    return chunk(choice_object(choice, delta.content, delta.generated, nullptr));
+  }
+  std::string closing(int choice, const ChatResult& result) override {
+    return chunk(choice_object(choice, "", {}, json::Value(result.finish_reason)));
+  }
+  std::string ending(std::span<const ChatResult> results) override {
+    std::string text;
+    if (usage_) {
+      json::Object out = reply_object(head_);
+      out["choices"] = json::Array();
+      out["usage"] = usage(results);
+      text = event(out);
+    }
+    return text + std::string(kDoneEvent);
+  }
+  std::string failure(const Error& error) override { return event(openai_error_body(error)); }
+
+ private:
+  std::string chunk(json::Object choice) {
+    json::Object out = reply_object(head_);
+    out["choices"] = json::Array{std::move(choice)};
+    if (usage_) out["usage"] = nullptr;
+    return event(out);
+  }
+
+  // The legacy form: parallel lists instead of a list of tokens.
+  static json::Object legacy_logprobs(std::span<const backend::GeneratedToken> tokens) {
+    json::Array texts, values, tops, offsets;
+    size_t offset = 0;
+    for (const json::Value& token : content_logprobs(tokens)) {
+      const json::Object& entry = token.as_object();
+      texts.push_back(entry.at("token"));
+      values.push_back(entry.at("logprob"));
+      json::Object top;
+      for (const json::Value& other : entry.at("top_logprobs").as_array()) {
+        top[other.as_object().at("token").as_string()] = other.as_object().at("logprob");
+      }
+      tops.push_back(std::move(top));
+      offsets.push_back(offset);
+      offset += entry.at("bytes").as_array().size();
+    }
+    return {{"tokens", std::move(texts)},
+            {"token_logprobs", std::move(values)},
+            {"top_logprobs", std::move(tops)},
+            {"text_offset", std::move(offsets)}};
+  }
+
+  json::Object choice_object(int index, std::string_view text,
+                             std::span<const backend::GeneratedToken> tokens,
+                             json::Value finish) {
+    json::Object out{{"text", text}, {"index", index}};
+    out["logprobs"] = nullptr;
+    if (logprobs_) out["logprobs"] = legacy_logprobs(tokens);
+    out["finish_reason"] = std::move(finish);
+    return out;
+  }
+
+  // Each prompt counts once, however many continuations it has.
+  json::Object usage(std::span<const ChatResult> results) const {
+    int64_t prompt = 0, generated = 0;
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (i % choices_of_prompt_ == 0) prompt += results[i].tokens.prompt;
+      generated += results[i].tokens.answer;
+    }
+    return {{"prompt_tokens", prompt},
+            {"completion_tokens", generated},
+            {"total_tokens", prompt + generated}};
+  }
+
+  ReplyHead head_;
+  const bool logprobs_, usage_;
+  const size_t choices_of_prompt_;
+};
+
+Status start_completions(ServerContext& context, const ExchangePtr& exchange,
+                         Result<json::Object> body) {
+  CompletionParameters parameters = TRY(parse_completion_request(TRY(std::move(body))));
+  TRY(check_model_name(context, parameters.options.model));
+  if (!parameters.seeded) {
+    parameters.options.seed = static_cast<uint64_t>(context.env.wall_us());
+  }
+  const auto total = static_cast<int>(parameters.prompts.size()) * parameters.choices;
+  if (total > kCompletionsMax) {
+    return wrong_field("prompt", fmt::format("at most {} continuations", kCompletionsMax),
+                       std::to_string(total));
+  }
+  ReplyHead head{.id = new_id(context.env, "cmpl-"), .object = "text_completion",
+                 .model = parameters.options.model,
+                 .created = context.env.wall_us() / 1'000'000, .fingerprint = {}};
+  AnswerPlan plan;
+  plan.model = parameters.options.model;
+  plan.choices = total;
+  plan.stream = parameters.streaming.stream;
+  plan.form = std::make_unique<CompletionForm>(std::move(head), parameters);
+  plan.start = [&context, parameters = std::move(parameters)](int choice,
+                                                              backend::ChatCallbacks callbacks) {
+    const auto prompt = static_cast<size_t>(choice / parameters.choices);
+    backend::CompletionRequest request{parameters.options, parameters.prompts[prompt].text,
+                                       parameters.prompts[prompt].ids};
+    request.options.choice_index = static_cast<uint32_t>(choice % parameters.choices);
+    return backend::complete(context.backend, std::move(request), std::move(callbacks));
+  };
+  answer(context, exchange, std::move(plan));
+  return ok_status();
+}
+
+}  // namespace
+
+void completions(ServerContext& context, const ExchangePtr& exchange) {
+  with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
+    const Status started = start_completions(context, exchange, std::move(body));
+    if (!started.ok()) exchange->respond(openai_error(started.error()));
+  });
+}
+
+}  // namespace weft::server

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every handler works with: the loop they all run on, threads for what takes longer, the
+// models, the counters. Owned by the composition root (cli/serve), outlives every request.
+//
+// Handlers translate and call; rules live below.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/backend.h"
+#include "base/env.h"
+#include "base/json.h"
+#include "net/http_server.h"
+#include "server/metrics.h"
+#include "worker/loop.h"
+
+namespace weft::backend {
+class LocalBackend;
+}
+
+namespace weft::server {
+
+struct ServerContext {
+  Env& env;
+  worker::Loop& loop;
+  worker::Pool& pool;
+  backend::Backend& chats;          // both are the same object
+  backend::LocalBackend& backend;
+  Metrics& metrics;
+  std::function<net::HttpServerStats()> http_stats = {};
+  int64_t answers = 0;             // being generated; on the loop
+  int64_t answers_max = 1024;      // further ones are told 429
+  bool ready = false;              // the default model is loaded
+  int64_t started_s = 0;           // seconds since 1970
+};
+
+using ExchangePtr = std::shared_ptr<net::Exchange>;
+
+// Gives `then` the request's body as a JSON object, or its error; large ones are parsed on the
+// pool. On the loop.
+void with_body(ServerContext& context, const ExchangePtr& exchange,
+               std::function<void(Result<json::Object>)> then);
+
+// The model's name as the API takes it: one of those that exist here, never a path of this machine.
+// E0710 with the nearest name.
+Status check_model_name(ServerContext& context, std::string_view name);
+
+}  // namespace weft::server

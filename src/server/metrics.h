@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the server counts, as Prometheus reads it: vLLM's names behind `weft_`, so that dashboards
+// port by replacing the prefix, and the three names of workflows that are fixed. Counters live
+// here; what is a state of something else (connections, the engine's cache) is read when asked for.
+//
+// From any thread. The library's own HTTP server is not used.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/direct.h"
+#include "net/http_server.h"
+
+namespace weft::server {
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  // An answer to an HTTP request. `route`: the pattern, not the path, or "" for none.
+  void http_request(std::string_view route, int status, double seconds);
+  // A generation ended. `first_token_seconds` < 0: there was none.
+  void generation(const std::string& model, const backend::ChatResult& result, double seconds,
+                  double first_token_seconds);
+  // A workflow run ended.
+  void workflow(const std::string& workflow, double seconds, bool succeeded);
+
+  struct States {
+    std::vector<backend::ModelFacts> models;
+    net::HttpServerStats http;
+    int64_t answers = 0;  // being generated
+  };
+  // In the text format that Prometheus scrapes.
+  std::string text(const States& states) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weft::server

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/openai_error.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace weft::server {
+namespace {
+
+struct Known {
+  std::string_view codes;  // one, or the beginning of a range
+  int status;
+  std::string_view openai;  // OpenAI's word; empty: weft's own code
+};
+
+// The first that fits. What stands in no row is ours.
+constexpr std::array kKnown = {
+    Known{"E0731", 400, "context_length_exceeded"},
+    Known{"E0710", 404, "model_not_found"},
+    Known{"E0713", 503, "overloaded"},
+    Known{"E0732", 500, ""},
+    Known{"E001", 400, ""},  // JSON
+    Known{"E002", 500, ""},
+    Known{"E013", 400, ""},  // the template refuses these messages
+    Known{"E03", 400, ""},   // schemas and grammars
+    Known{"E04", 400, ""},   // workflow definitions
+    Known{"E07", 400, ""},
+};
+
+const Known* known(std::string_view code) {
+  for (const Known& row : kKnown) {
+    if (code.starts_with(row.codes)) return &row;
+  }
+  return nullptr;
+}
+
+std::string_view type_of(int status) {
+  switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 429: return "rate_limit_error";
+    case 500: return "server_error";
+    case 503: return "service_unavailable_error";
+    default: return "invalid_request_error";
+  }
+}
+
+// Which field the error speaks of: what stands before the first colon or blank, if it looks like
+// a path into the request.
+json::Value param_of(const Error& error) {
+  const std::string_view name = std::string_view(error.message).substr(
+      0, error.message.find_first_of(": "));
+  const bool path = !name.empty() && name.size() < 80 &&
+                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789.[]") ==
+                        std::string_view::npos;
+  const bool names_field = error.code.starts_with("E074") || error.code.starts_with("E075") ||
+                           error.code == "E0712" || error.code == "E0730";
+  if (error.code == "E0710") return "model";
+  if (error.code == "E0731") return "messages";
+  return path && names_field ? json::Value(name) : json::Value();
+}
+
+json::Object body_of(std::string message, int status, json::Value param, json::Value code) {
+  json::Object error{{"message", std::move(message)},
+                     {"type", type_of(status)},
+                     {"param", std::move(param)},
+                     {"code", std::move(code)}};
+  return {{"error", std::move(error)}};
+}
+
+}  // namespace
+
+int status_of(const Error& error) {
+  const Known* row = known(error.code);
+  return row == nullptr ? 500 : row->status;
+}
+
+json::Object openai_error_body(const Error& error) {
+  const Known* row = known(error.code);
+  std::string message = error.message;
+  if (!error.hint.empty()) message += ". hint: " + error.hint;
+  for (const Error* cause = error.cause.get(); cause != nullptr; cause = cause->cause.get()) {
+    message += "; " + cause->message;
+  }
+  const std::string_view code = row && !row->openai.empty() ? row->openai : error.code;
+  return body_of(std::move(message), status_of(error), param_of(error), json::Value(code));
+}
+
+net::HttpResponse json_response(const json::Value& body, int status) {
+  return {status, {{"Content-Type", "application/json"}}, json::dump(body)};
+}
+
+net::HttpResponse openai_error(const Error& error) {
+  net::HttpResponse out = json_response(openai_error_body(error), status_of(error));
+  if (out.status == 503) out.headers.push_back({"Retry-After", "1"});
+  return out;
+}
+
+net::HttpResponse openai_refusal(int status, std::string_view message) {
+  return json_response(body_of(std::string(message), status, nullptr, nullptr), status);
+}
+
+}  // namespace weft::server
