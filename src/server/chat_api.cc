@@ -47,7 +47,8 @@ class ChatForm final : public ReplyForm {
     // Reasoning comes before the answer, and calls behind it: what was joined comes apart again.
     std::string text;
     if (reasoning_ && !delta.reasoning.empty()) {
-      text += chunk(choice, {{"reasoning_content", delta.reasoning}, {"reasoning", delta.reasoning}},
+      text += chunk(choice,
+                    {{"reasoning_content", delta.reasoning}, {"reasoning", delta.reasoning}},
                     nullptr, nullptr);
     }
     if (!delta.content.empty()) {

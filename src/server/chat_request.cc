@@ -142,7 +142,8 @@ Status read_tools(Fields& fields, backend::ChatRequest& request) {
   request.parallel_tool_calls = TRY(fields.boolean("parallel_tool_calls")).value_or(true);
   // What these replaced is OpenAI's first form of tools.
   for (const std::string_view old : {"functions", "function_call"}) {
-    if (fields.any(old) != nullptr) return unsupported_field(old, "tools and tool_choice replace it");
+    if (fields.any(old) == nullptr) continue;
+    return unsupported_field(old, "tools and tool_choice replace it");
   }
   return ok_status();
 }
