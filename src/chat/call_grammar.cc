@@ -133,16 +133,7 @@ class CallCompiler {
       }
       language = grammar::literals(texts);
     } else {
-      const grammar::Strings strings = TRY(facts.strings(*set));
-      if (strings.content) {
-        language = *strings.content;
-      } else if (strings.min == 0 && strings.max == grammar::kNoMax) {
-        language = grammar::all_text();
-      } else {
-        language = TRY(grammar::of_length(
-            strings.min, strings.max == grammar::kNoMax ? std::nullopt
-                                                        : std::optional<uint64_t>(strings.max)));
-      }
+      language = TRY(grammar::language_of(TRY(facts.strings(*set))));
     }
     const Dfa markup = TRY(grammar::regex_language("</parameter>", grammar::Matching::kSearch));
     return grammar::combined(language, markup, grammar::Combine::kFirstWithoutSecond);

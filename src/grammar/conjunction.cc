@@ -199,17 +199,37 @@ std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& 
   return out;
 }
 
+// The one pattern of a set that has no other say about its texts, if it is a mere repetition.
+std::optional<Repetition> Facts::only_repetition(const Conjunction& set) const {
+  std::optional<Repetition> out;
+  for (const uint32_t key : set) {
+    const Node& n = node(key);
+    if (!n.format.empty() && options_.formats) return std::nullopt;
+    if (!n.pattern) continue;
+    if (out) return std::nullopt;
+    out = as_repetition(n.pattern->source());
+    if (!out) return std::nullopt;
+  }
+  return out;
+}
+
 Result<Strings> Facts::strings(const Conjunction& set) const {
   Strings out;
   const auto meet = [&](const Dfa& language) -> Status {
     out.content = out.content ? TRY(combined(*out.content, language, Combine::kBoth)) : language;
     return ok_status();
   };
+  const std::optional<Repetition> repetition = only_repetition(set);
+  if (repetition) {
+    out.characters = repetition->characters;
+    out.min = repetition->min;
+    out.max = repetition->max;
+  }
   for (const uint32_t key : set) {
     const Node& n = node(key);
     if (n.min_length) out.min = std::max(out.min, clipped_count(*n.min_length));
     if (n.max_length) out.max = std::min(out.max, clipped_count(*n.max_length));
-    if (n.pattern) {
+    if (n.pattern && !repetition) {
       auto language = regex_language(n.pattern->source(), Matching::kSearch);
       if (!language.ok()) {
         return in_context(std::move(language).error(), schema_.pointer(key >> 2) + "/pattern");
@@ -221,7 +241,10 @@ Result<Strings> Facts::strings(const Conjunction& set) const {
       if (language) TRY(meet(*language));
     }
   }
-  if (out.min > out.max) out.content = Dfa{{Dfa::State{}}};
+  if (out.min > out.max) {
+    out.characters.reset();
+    out.content = Dfa{{Dfa::State{}}};
+  }
   if (out.content && !out.content->is_empty() && (out.min > 0 || out.max != kNoMax)) {
     const auto max = out.max == kNoMax ? std::nullopt : std::optional<uint64_t>(out.max);
     const auto lengths = of_length(out.min, max);
@@ -229,6 +252,21 @@ Result<Strings> Facts::strings(const Conjunction& set) const {
     TRY(meet(*lengths));
   }
   return out;
+}
+
+Result<Dfa> language_of(const Strings& strings) {
+  if (strings.content) return *strings.content;
+  Dfa out = all_text();
+  if (strings.min > 0 || strings.max != kNoMax) {
+    out = TRY(of_length(strings.min, strings.max == kNoMax
+                                         ? std::nullopt
+                                         : std::optional<uint64_t>(strings.max)));
+  }
+  if (!strings.characters) return out;
+  Nfa nfa;
+  const uint32_t loop = nfa.add_state();
+  nfa.characters(loop, *strings.characters, loop);
+  return combined(out, TRY(nfa.determinised(loop, loop)), Combine::kBoth);
 }
 
 Result<Dfa> Facts::numbers(const Conjunction& set, bool integers_only) const {

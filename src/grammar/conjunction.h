@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "grammar/json_text.h"
+#include "grammar/regex.h"
 #include "schema/schema.h"
 
 namespace weft::grammar {
@@ -40,8 +41,12 @@ inline uint32_t clipped_count(uint64_t number) {
 struct Strings {
   uint32_t min = 0;             // characters
   uint32_t max = kNoMax;
-  std::optional<Dfa> content;   // lengths included; absent: anything
+  // Every character is one of these; absent: any character. Beside it there is no `content`.
+  std::optional<CharRanges> characters;
+  std::optional<Dfa> content;   // lengths included; absent: no more is said
 };
+// The texts as an automaton, whatever says them. E0323.
+Result<Dfa> language_of(const Strings& strings);
 
 class Facts {
  public:
@@ -99,6 +104,7 @@ class Facts {
   bool is_anything(const Conjunction& set) const;
 
  private:
+  std::optional<Repetition> only_repetition(const Conjunction& set) const;
   const schema::Node& node(uint32_t key) const { return schema_.node(key >> 2); }
   Status check_enforceable(uint32_t key, uint8_t types) const;
   Result<uint8_t> without_not(uint32_t key, uint8_t types) const;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grammar/ebnf.h"
 
+#include <algorithm>
 #include <map>
 
+#include "base/hexadecimal.h"
 #include "base/strings.h"
 #include "text/unicode.h"
 
@@ -280,20 +282,13 @@ class Reader {
   }
 
   Result<char32_t> hexadecimal(size_t begin, size_t count) {
-    char32_t value = 0;
-    for (size_t i = 0; i < count; ++i, ++at_) {
-      const char c = at_ < in_.size() ? in_[at_] : '\0';
-      const char lower = static_cast<char>(c | 0x20);
-      if (c >= '0' && c <= '9') {
-        value = value * 16 + static_cast<char32_t>(c - '0');
-      } else if (lower >= 'a' && lower <= 'f') {
-        value = value * 16 + static_cast<char32_t>(lower - 'a' + 10);
-      } else {
-        return error(begin, fmt::format("expected {} hexadecimal digits", count));
-      }
+    const auto value = weft::hexadecimal(in_.substr(std::min(at_, in_.size()), count));
+    if (!value || in_.size() - at_ < count) {
+      return error(begin, fmt::format("expected {} hexadecimal digits", count));
     }
-    if (value >= 0xD800 && value < 0xE000) return error(begin, "half a surrogate pair");
-    return value;
+    at_ += count;
+    if (*value >= 0xD800 && *value < 0xE000) return error(begin, "half a surrogate pair");
+    return static_cast<char32_t>(*value);
   }
 
   std::string_view in_;

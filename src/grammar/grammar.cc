@@ -9,6 +9,9 @@
 namespace weft::grammar {
 namespace {
 
+constexpr size_t kWalkedMax = 32;
+constexpr int kWideBytes = 26;  // edges over so many bytes lead into much of the vocabulary
+
 Result<Rules> rules_of(const Dfa& dfa) {
   Rules rules;
   const RuleId root = rules.add_rule("root");
@@ -26,12 +29,29 @@ Result<VocabularyPtr> Vocabulary::of(const text::Tokenizer& tokenizer, size_t ro
       Vocabulary{std::move(trie), std::move(strings), tokenizer}));
 }
 
+size_t Vocabulary::bytes() const {
+  size_t out = trie.bytes();
+  for (const auto& part : {strings.plain, strings.counted}) out += part ? part->bytes : 0;
+  return out;
+}
+
 Grammar::Grammar(VocabularyPtr vocabulary, Rules rules)
     : vocabulary_(std::move(vocabulary)),
       rules_(std::move(rules)),
       groups_(rules_, vocabulary_->trie, vocabulary_->strings) {
   Machine machine(rules_);
   const ConfigurationSet start = machine.start();
+  // Walks over most of the vocabulary, which take milliseconds, are made here, by whoever compiles,
+  // not by the engine in the middle of a tick.
+  size_t walked = 0;
+  for (StateId state = 0; state < rules_.state_count() && walked < kWalkedMax; ++state) {
+    const Rule& rule = rules_.rule(rules_.state(state).rule);
+    int bytes = 0;
+    for (const ByteEdge& edge : rules_.state(state).bytes) bytes += edge.high - edge.low + 1;
+    if (!rule.leaf || rule.free_string || bytes < kWideBytes) continue;
+    (void)groups_.of(state, rule.min);
+    ++walked;
+  }
   fewest_tokens_ = Completions(machine, vocabulary_->trie).tokens(start);
 }
 

@@ -26,6 +26,7 @@ struct Vocabulary {
   // Without tokens from `rows` on: what the model has no row for cannot come.
   static Result<std::shared_ptr<const Vocabulary>> of(const text::Tokenizer& tokenizer,
                                                       size_t rows = SIZE_MAX);
+  size_t bytes() const;  // of memory, about
 };
 using VocabularyPtr = std::shared_ptr<const Vocabulary>;
 

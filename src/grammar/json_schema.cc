@@ -144,6 +144,11 @@ class Compiler {
       rules_.embed(rule, quoted_text(*text.content));
       return rule;
     }
+    if (text.characters) {
+      const RuleId rule = rules_.add_rule();
+      TRY(repeated_string(rules_, rule, {*text.characters, text.min, text.max}));
+      return rule;
+    }
     const auto [found, fresh] = free_strings_.try_emplace({text.min, text.max}, kNoRule);
     if (fresh) {
       found->second = rules_.add_rule();

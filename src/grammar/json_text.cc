@@ -367,6 +367,55 @@ void free_string(Rules& rules, RuleId rule, uint32_t min, uint32_t max) {
   rules.byte(low_d, 'c', 'f', third);
 }
 
+namespace {
+
+// Bytes of the shortest way from a state back to itself, without reading a quotation mark.
+uint32_t shortest_cycle(const Dfa& dfa, uint32_t state) {
+  std::vector<uint32_t> distance(dfa.states.size(), UINT32_MAX);
+  std::vector<uint32_t> queue = {state};
+  for (size_t i = 0; i < queue.size(); ++i) {
+    const uint32_t from = i == 0 ? 0 : distance[queue[i]];
+    for (const Edge& edge : dfa.states[queue[i]].edges) {
+      if (edge.low == '"' && queue[i] == state) continue;
+      if (distance[edge.to] != UINT32_MAX) continue;
+      distance[edge.to] = from + 1;
+      if (edge.to == state) return from + 1;
+      queue.push_back(edge.to);
+    }
+  }
+  CHECK(false, "a character leads nowhere");
+}
+
+}  // namespace
+
+Status repeated_string(Rules& rules, RuleId rule, const Repetition& repetition) {
+  CHECK(repetition.min <= repetition.max && !repetition.characters.empty());
+  Nfa nfa;
+  const uint32_t loop = nfa.add_state();
+  nfa.characters(loop, repetition.characters, loop);
+  // "characters": behind the first quotation mark, and again behind each character, one state.
+  const Dfa text = quoted_text(TRY(nfa.determinised(loop, loop)));
+  CHECK(text.states[0].edges.size() == 1);
+  const uint32_t inside = text.states[0].edges[0].to;
+  Rule& self = rules.rule(rule);
+  self.min = repetition.min;
+  self.max = repetition.max;
+  self.counts = self.min > 0 || self.max != kNoMax;
+  self.unit_bytes = shortest_cycle(text, inside);
+  const bool counts = self.counts;
+  std::vector<StateId> ids = {self.start};
+  for (size_t s = 1; s < text.states.size(); ++s) ids.push_back(rules.add_state(rule));
+  for (uint32_t s = 0; s < text.states.size(); ++s) {
+    if (text.states[s].accepting) rules.set_final(ids[s]);
+    for (const Edge& edge : text.states[s].edges) {
+      Guard guard = Guard::kNone;
+      if (counts && s == inside) guard = edge.low == '"' ? Guard::kFromMin : Guard::kBelowMax;
+      rules.byte(ids[s], edge.low, edge.high, ids[edge.to], guard);
+    }
+  }
+  return ok_status();
+}
+
 Result<Dfa> number_text(const NumberLanguage& language) {
   const bool integers = language.integers_only;
   if (language.bounds.empty() && language.multiples.empty() && !integers) {

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "grammar/regex.h"
 #include "grammar/rules.h"
 
 namespace weft::grammar {
@@ -25,6 +26,9 @@ Dfa quoted_text(const Dfa& text);
 
 // The rule becomes: any JSON string of min..max characters (code points).
 void free_string(Rules& rules, RuleId rule, uint32_t min, uint32_t max);
+// The rule becomes: any JSON string of so many of these characters, escaped as in quoted_text().
+// Masks of all numbers of characters are made from one walk, as for free strings. E0323.
+Status repeated_string(Rules& rules, RuleId rule, const Repetition& repetition);
 
 struct NumberBound {
   const json::Value* limit = nullptr;  // a number

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "base/strings.h"
 #include "grammar/configuration.h"
+#include "grammar/regex.h"
 #include "schema/validator.h"
 
 namespace weft::grammar {
@@ -148,6 +151,54 @@ TEST(JsonText, LengthsAreCharacters) {
         EXPECT_EQ(is_string(text, min, max), min <= length && length <= max) << text;
       }
     }
+  }
+}
+
+// A pattern that is a mere repetition is written by counting; the automaton of the same language is
+// its slow twin. Shortest completions are those of the rules, so their numbers must agree, too.
+TEST(JsonText, RepetitionsAreWhatTheirAutomataAre) {
+  const std::string pieces[] = {"a", "z", "Q", "7", "-", " ", "\"", "\\", "\n", "\x01", "é", "한",
+                                "😀", "\x7f"};
+  std::mt19937_64 random(3);
+  size_t accepted = 0;
+  for (const char* pattern : {"^[a-z]{2,4}$", "^.*$", "^[^\\n]{1,3}$", "^(?:[\"\\\\\\n])+$", 
+                              "^한{2}$",
+                              "^[é-힣]{0,2}$", "^(([a]))?$", "^\\u0001{1,2}$", "^[\\s\\S]+$"}) {
+    SCOPED_TRACE(pattern);
+    const auto repetition = as_repetition(pattern);
+    ASSERT_TRUE(repetition.has_value());
+    Rules rules;
+    const RuleId rule = rules.add_rule("root");
+    ASSERT_TRUE(repeated_string(rules, rule, *repetition).ok());
+    ASSERT_TRUE(rules.finish(rule).ok());
+    EXPECT_TRUE(rules.rule(rule).leaf);
+    const Dfa twin = quoted_text(regex_language(pattern, Matching::kSearch).value());
+    Rules slow;
+    const RuleId embedded = slow.add_rule("root");
+    slow.embed(embedded, twin);
+    ASSERT_TRUE(slow.finish(embedded).ok());
+    EXPECT_EQ(rules.rule_cost(rule), slow.rule_cost(embedded));
+    const StateId start = rules.rule(rule).start;
+    EXPECT_TRUE(twin.accepts(rules.shortest(start, rules.rule(rule).min)));
+    for (int i = 0; i < 400; ++i) {
+      std::string text;
+      for (uint64_t n = random() % 6; n > 0; --n) text += pieces[random() % std::size(pieces)];
+      const std::string quoted = json::dump(json::Value(text));
+      Machine machine(rules);
+      ConfigurationSet set = machine.start();
+      ConfigurationSet next;
+      for (const char c : quoted) {
+        machine.step(set, static_cast<uint8_t>(c), next);
+        std::swap(set, next);
+      }
+      accepted += set.bottom ? 1 : 0;
+      EXPECT_EQ(set.bottom, twin.accepts(quoted)) << quoted;
+    }
+  }
+  EXPECT_GT(accepted, 300U);
+  for (const char* other : {"[a-z]+", "^a+b$", "^a|b$", "^[a-z]+", "^(ab)+$", 
+                            "^a$", "^$", "^[a-z$"}) {
+    EXPECT_FALSE(as_repetition(other).has_value()) << other;
   }
 }
 

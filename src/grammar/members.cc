@@ -121,12 +121,7 @@ Result<std::optional<Dfa>> Facts::free_names(const Conjunction& set, Members& me
   }
   const uint8_t types = TRY(this->types(*wanted));
   if ((types & schema::kString) == 0) return std::optional<Dfa>();
-  Strings text = TRY(strings(*wanted));
-  if (!text.content && (text.min > 0 || text.max != kNoMax)) {
-    const auto max = text.max == kNoMax ? std::nullopt : std::optional<uint64_t>(text.max);
-    text.content = TRY(of_length(text.min, max));
-  }
-  if (text.content) names = *text.content;
+  names = TRY(language_of(TRY(strings(*wanted))));
   std::vector<std::string_view> taken;
   for (const Member& member : members.named) taken.push_back(member.name);
   if (!taken.empty()) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "base/hexadecimal.h"
 #include "base/strings.h"
 #include "text/unicode.h"
 
@@ -274,19 +275,12 @@ class Parser {
   }
 
   Result<char32_t> hexadecimal(size_t begin, size_t count) {
-    char32_t value = 0;
-    for (size_t i = 0; i < count; ++i, ++at_) {
-      const char c = at_ < in_.size() ? in_[at_] : '\0';
-      const char lower = static_cast<char>(c | 0x20);
-      if (c >= '0' && c <= '9') {
-        value = value * 16 + static_cast<char32_t>(c - '0');
-      } else if (lower >= 'a' && lower <= 'f') {
-        value = value * 16 + static_cast<char32_t>(lower - 'a' + 10);
-      } else {
-        return error(begin, fmt::format("expected {} hexadecimal digits", count));
-      }
+    const auto value = weft::hexadecimal(in_.substr(std::min(at_, in_.size()), count));
+    if (!value || in_.size() - at_ < count) {
+      return error(begin, fmt::format("expected {} hexadecimal digits", count));
     }
-    return value;
+    at_ += count;
+    return static_cast<char32_t>(*value);
   }
 
   // \u0041, \u{1F600}, or a surrogate pair \uD83D\uDE00 that means one character
@@ -439,6 +433,23 @@ Result<Dfa> without_marks(const Dfa& dfa) {
 }
 
 }  // namespace
+
+std::optional<Repetition> as_repetition(std::string_view pattern) {
+  if (pattern.size() > kPatternBytesMax || invalid_utf8_at(pattern)) return std::nullopt;
+  const Result<Node> tree = Parser(pattern).run();
+  if (!tree.ok() || tree->children.size() != 1) return std::nullopt;
+  const std::vector<Node>& parts = tree->children[0].children;
+  const bool whole = parts.size() == 3 && parts[0].kind == Node::Kind::kBegin &&
+                     parts[1].kind == Node::Kind::kRepeat && parts[2].kind == Node::Kind::kEnd;
+  if (!whole) return std::nullopt;
+  const Node* one = &parts[1].children[0];
+  for (size_t i = 0; i < kNestingMax && one->kind == Node::Kind::kChoice; ++i) {  // a group
+    if (one->children.size() != 1 || one->children[0].children.size() != 1) return std::nullopt;
+    one = &one->children[0].children[0];
+  }
+  if (one->kind != Node::Kind::kChars || one->chars.empty()) return std::nullopt;
+  return Repetition{one->chars, parts[1].min, parts[1].max};
+}
 
 Result<Dfa> regex_language(std::string_view pattern, Matching matching) {
   if (pattern.size() > kPatternBytesMax || invalid_utf8_at(pattern)) {

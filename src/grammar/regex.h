@@ -9,6 +9,8 @@
 // say what may come next, which is more than to judge what came.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "grammar/automaton.h"
@@ -22,5 +24,14 @@ enum class Matching {
 
 // The texts (well-formed UTF-8) that match. E0321, E0323.
 Result<Dfa> regex_language(std::string_view pattern, Matching matching);
+
+// A pattern that says no more than which characters a whole text has and how many of them, as in
+// ^[a-z_]{1,64}$ or ^.+$: then no automaton of as many states as characters is needed.
+struct Repetition {
+  CharRanges characters;
+  uint32_t min = 0;
+  uint32_t max = UINT32_MAX;  // UINT32_MAX: no bound
+};
+std::optional<Repetition> as_repetition(std::string_view pattern);
 
 }  // namespace weft::grammar

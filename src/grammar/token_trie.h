@@ -36,6 +36,9 @@ class TokenTrie {
 
   // Node 0 is the root, with no byte.
   std::span<const Node> nodes() const { return nodes_; }
+  size_t bytes() const {  // of memory, about
+    return nodes_.size() * sizeof(Node) + text_.size() + places_.size() * sizeof(places_[0]);
+  }
   size_t depth_max() const { return depth_max_; }   // bytes of the longest token
   size_t vocabulary() const { return vocabulary_; } // one more than the largest id
   text::TokenId byte_token(uint8_t byte) const { return byte_tokens_[byte]; }

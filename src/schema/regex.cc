@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hexadecimal.h"
 #include "base/strings.h"
 
 namespace weft::schema {
@@ -231,18 +232,12 @@ class Translator {
   }
 
   Result<uint32_t> hex_digits(size_t begin, size_t count) {
-    uint32_t value = 0;
-    for (size_t i = 0; i < count; ++i, ++at_) {
-      const char c = at_ < in_.size() ? in_[at_] : '\0';
-      if (c >= '0' && c <= '9') {
-        value = value * 16 + static_cast<uint32_t>(c - '0');
-      } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-        value = value * 16 + static_cast<uint32_t>((c | 0x20) - 'a' + 10);
-      } else {
-        return bad_pattern(in_, begin, fmt::format("expected {} hexadecimal digits", count));
-      }
+    const auto value = weft::hexadecimal(in_.substr(std::min(at_, in_.size()), count));
+    if (!value || in_.size() - at_ < count) {
+      return bad_pattern(in_, begin, fmt::format("expected {} hexadecimal digits", count));
     }
-    return value;
+    at_ += count;
+    return *value;
   }
 
   Status hexadecimal(size_t begin, size_t count) {
