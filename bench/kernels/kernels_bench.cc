@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -72,13 +73,28 @@ Pair compare(const Settings& settings, Work&& work, Limit&& limit) {
   return {median(shares), median(times)};
 }
 
+// Searching the best four bits for floats takes long, and any codes are as fast to multiply.
+Matrix random_q4(int64_t out, int64_t in) {
+  tensor::Packer packer(WeightType::kQ4, out, in);
+  TestNumbers numbers(1);
+  std::vector<uint8_t> codes(static_cast<size_t>(in));
+  const std::vector<uint16_t> halves(static_cast<size_t>(in / 32), 0x2000);
+  for (int64_t row = 0; row < out; ++row) {
+    for (uint8_t& code : codes) code = static_cast<uint8_t>(numbers.below(16));
+    packer.set_row_q4(row, codes.data(), halves.data(), halves.data());
+  }
+  return std::move(packer).finish();
+}
+
 // Matrices of one shape that together exceed the caches.
 std::vector<Matrix> weights_of(WeightType type, int64_t out, int64_t in, int64_t bytes) {
   TestNumbers numbers(1);
   const auto values = numbers.normals(out * in);
   std::vector<Matrix> all;
   for (int64_t held = 0; held < bytes; held += static_cast<int64_t>(all.back().bytes())) {
-    all.push_back(pack(type, WeightType::kF32, values.data(), out, in));
+    all.push_back(type == WeightType::kQ4
+                      ? random_q4(out, in)
+                      : pack(type, WeightType::kF32, values.data(), out, in));
   }
   return all;
 }
@@ -123,35 +139,35 @@ void bench_prefill(const Settings& settings, const std::string& table, WeightTyp
   const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
   const Peaks peaks = peaks_of(table);
   const double operations = 2.0 * static_cast<double>(m) * out * in;
-  const auto per_core = type == WeightType::kQ8 ? 4.0 * peaks.operations : peaks.operations;
+  const auto per_core = tensor::is_quantised(type) ? 4.0 * peaks.operations : peaks.operations;
   const int64_t calls = settings.threads * 2;
   const Pair pair = compare(
       settings, [&] { ops->matmul({y.data(), m, out}, {x.data(), m, in}, weights[0]); },
       [&] {
         pool.parallel_for(calls, [&](int64_t, int) {
-          g_sink = type == WeightType::kQ8 ? static_cast<uint64_t>(peaks.dot())
+          g_sink = tensor::is_quantised(type) ? static_cast<uint64_t>(peaks.dot())
                                            : static_cast<uint64_t>(peaks.multiply_add() != 0);
         });
       });
   const double share = pair.share * operations / (static_cast<double>(calls) * per_core);
   fmt::print("{:7} {:5} prefill M={:<4} {:5.1f} % of {} peak ({:.0f} Gop/s)\n", table,
-             name_of(type), m, 100 * share, type == WeightType::kQ8 ? "int8" : "f32",
+             name_of(type), m, 100 * share, tensor::is_quantised(type) ? "int8" : "f32",
              operations / pair.work_s * 1e-9);
 }
 
 struct AttentionShape {
   int64_t rows, depth;
+  tensor::KvType type;
 };
 
 // Shape of Qwen3-0.6B: 16 query heads, 8 KV heads of 128.
 void bench_attention(const Settings& settings, const std::string& table, AttentionShape shape,
                      ThreadPool& pool) {
-  const tensor::KvLayout layout{8, 128};
+  const tensor::KvLayout layout{8, 128, shape.type};
   const int64_t blocks_a_layer = (shape.depth + 31) / 32;
   const int64_t layers = shape.rows == 1 ? 16 : 1;  // beyond the caches, as 28 layers would be
-  tensor::Buffer cache(static_cast<size_t>(layers * blocks_a_layer * layout.block_floats() * 4));
-  auto* floats = reinterpret_cast<float*>(cache.data());
-  std::fill(floats, floats + cache.bytes() / 4, 0.01f);
+  tensor::Buffer cache(static_cast<size_t>(layers * blocks_a_layer * layout.block_bytes()));
+  std::memset(cache.data(), 0x11, cache.bytes());  // small numbers in every type
   std::vector<int32_t> blocks(static_cast<size_t>(blocks_a_layer));
   for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(i);
   const auto q = TestNumbers(3).normals(shape.rows * 2048);
@@ -160,8 +176,8 @@ void bench_attention(const Settings& settings, const std::string& table, Attenti
   const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
   const auto work = [&] {
     for (int64_t l = 0; l < layers; ++l) {
-      const tensor::KvView view{layout, floats + l * blocks_a_layer * layout.block_floats(),
-                                layout.block_floats()};
+      const tensor::KvView view{layout, cache.data() + l * blocks_a_layer * layout.block_bytes(),
+                                layout.block_bytes()};
       ops->attention({out.data(), shape.rows, 2048}, {q.data(), shape.rows, 2048}, view,
                      {&rows, 1}, {.heads = 16, .scale = 0.088f, .window = 0});
     }
@@ -173,8 +189,8 @@ void bench_attention(const Settings& settings, const std::string& table, Attenti
         g_sink = read_all(cache.data() + i * part, part);
       });
     });
-    fmt::print("{:7} f32   attention, 1 row at {}: {:5.1f} % of read bandwidth\n", table,
-               shape.depth, 100 * pair.share);
+    fmt::print("{:7} {:5} attention, 1 row at {}: {:5.1f} % of read bandwidth\n", table,
+               name_of(shape.type), shape.depth, 100 * pair.share);
     return;
   }
   const Peaks peaks = peaks_of(table);
@@ -188,8 +204,9 @@ void bench_attention(const Settings& settings, const std::string& table, Attenti
     seen += static_cast<double>(shape.depth - shape.rows + i + 1);
   }
   const double operations = 4.0 * seen * 16 * 128;
-  fmt::print("{:7} f32   attention, {} rows to {}: {:5.1f} % of f32 peak\n", table, shape.rows,
-             shape.depth, 100 * pair.share * operations / (2 * peaks.operations));
+  fmt::print("{:7} {:5} attention, {} rows to {}: {:5.1f} % of f32 peak\n", table,
+             name_of(shape.type), shape.rows, shape.depth,
+             100 * pair.share * operations / (2 * peaks.operations));
 }
 
 int count_of(std::string_view text) {
@@ -204,14 +221,17 @@ int run(const Settings& settings) {
     const std::string name = table->name;
     // the scalar table is the specification, not made for speed
     if (name == "scalar" || (!settings.table.empty() && name != settings.table)) continue;
-    for (const WeightType type : {WeightType::kQ8, WeightType::kBF16, WeightType::kF32}) {
+    for (const WeightType type :
+         {WeightType::kQ8, WeightType::kQ4, WeightType::kBF16, WeightType::kF32}) {
       bench_decode(settings, name, type, pool);
       bench_prefill(settings, name, type, pool);
     }
-    bench_attention(settings, name, {1, 1024}, pool);
-    bench_attention(settings, name, {1, 4096}, pool);
-    bench_attention(settings, name, {512, 512}, pool);
-    bench_attention(settings, name, {512, 4096}, pool);
+    for (const auto kv : {tensor::KvType::kF32, tensor::KvType::kF16, tensor::KvType::kQ8}) {
+      bench_attention(settings, name, {1, 1024, kv}, pool);
+      bench_attention(settings, name, {1, 4096, kv}, pool);
+      bench_attention(settings, name, {512, 512, kv}, pool);
+      bench_attention(settings, name, {512, 4096, kv}, pool);
+    }
   }
   return 0;
 }

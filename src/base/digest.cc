@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/digest.h"
 
+#include <nmmintrin.h>
 #include <openssl/evp.h>
+
+#include <cstring>
 
 #include "base/error.h"
 
@@ -54,5 +57,36 @@ std::string hex(const Sha256& digest) {
 }
 
 std::string sha256_hex(std::string_view bytes) { return hex(sha256(bytes)); }
+
+namespace {
+
+[[gnu::target("sse4.2")]] uint32_t crc32c_instruction(std::string_view bytes) {
+  uint64_t crc = 0xffffffff;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 8; left -= 8, at += 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    crc = _mm_crc32_u64(crc, word);
+  }
+  auto out = static_cast<uint32_t>(crc);
+  for (; left > 0; --left, ++at) out = _mm_crc32_u8(out, static_cast<uint8_t>(*at));
+  return ~out;
+}
+
+uint32_t crc32c_bits(std::string_view bytes) {
+  uint32_t crc = 0xffffffff;
+  for (const char byte : bytes) {
+    crc ^= static_cast<uint8_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f63b78U : 0);
+  }
+  return ~crc;
+}
+
+}  // namespace
+
+uint32_t crc32c(std::string_view bytes) {
+  return __builtin_cpu_supports("sse4.2") != 0 ? crc32c_instruction(bytes) : crc32c_bits(bytes);
+}
 
 }  // namespace weft

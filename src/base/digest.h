@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SHA-256 (FIPS 180-4), by OpenSSL. Identifies weights, definitions, prompts and journal entries.
-// Not for passwords and not for keys: those have their own functions in security/.
+// And a checksum. Not for passwords and not for keys: those have their own functions in security/.
 #pragma once
 
 #include <array>
@@ -32,5 +32,9 @@ class Sha256Stream {
 Sha256 sha256(std::string_view bytes);
 std::string hex(const Sha256& digest);
 std::string sha256_hex(std::string_view bytes);
+
+// CRC-32C (Castagnoli), by the processor's instruction where there is one: for damage by accident,
+// at the speed of reading. crc32c("123456789") = 0xe3069283.
+uint32_t crc32c(std::string_view bytes);
 
 }  // namespace weft

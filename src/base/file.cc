@@ -85,6 +85,26 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
+Result<std::string> file_identity(const std::string& path) {
+  struct stat info {};
+  std::error_code failed;
+  const std::string absolute = std::filesystem::canonical(path, failed).string();
+  if (failed || ::stat(path.c_str(), &info) != 0) {
+    return system_error("E0020", "cannot read", path);
+  }
+  return fmt::format("{}\t{}\t{}.{:09}", absolute, info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
+}
+
+void release_mapped(std::string_view bytes) {
+  constexpr uintptr_t kPage = 4096;
+  const auto from = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (from + kPage - 1) / kPage * kPage;  // pages shared with others stay
+  const uintptr_t end = (from + bytes.size()) / kPage * kPage;
+  if (begin >= end) return;
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 Status write_file_atomic(const std::string& path, std::string_view bytes) {
   std::string temporary = path + ".XXXXXX";
   {

@@ -40,6 +40,14 @@ Status write_file_atomic(const std::string& path, std::string_view bytes);
 
 bool file_exists(const std::string& path);
 
+// Absolute path, bytes and time of change, separated by tabs, to notice that a file is another
+// one. E0020.
+Result<std::string> file_identity(const std::string& path);
+
+// These pages of a MappedFile are not needed soon: the process holds them no longer, the system may
+// keep them. Never for other memory, which would lose its content.
+void release_mapped(std::string_view bytes);
+
 // Creates the directory and its parents.
 Status make_directories(const std::string& path);
 

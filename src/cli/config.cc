@@ -18,6 +18,13 @@ std::string data_directory() {
   return ".weft";
 }
 
+std::string cache_directory() {
+  if (const auto home = environment("WEFT_HOME")) return *home + "/cache";
+  if (const auto cache = environment("XDG_CACHE_HOME")) return *cache + "/weft";
+  if (const auto home = environment("HOME")) return *home + "/.cache/weft";
+  return {};
+}
+
 std::string default_store_path() { return data_directory() + "/weft.db"; }
 
 }  // namespace weft::cli

@@ -16,6 +16,10 @@ std::optional<std::string> environment(const std::string& name);
 // ~/.local/share/weft, else ./.weft.
 std::string data_directory();
 
+// Where packed weights are kept: $WEFT_HOME/cache, else $XDG_CACHE_HOME/weft, else ~/.cache/weft,
+// else nowhere (empty).
+std::string cache_directory();
+
 // The embedded store's file: data_directory()/weft.db.
 std::string default_store_path();
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
@@ -77,6 +78,8 @@ Result<std::unique_ptr<backend::LocalBackend>> backend_of(const ChatOptions& opt
   backend::ModelsOptions models;
   models.load = {.precision = TRY(model::precision_of(options.precision)),
                  .threads = options.threads};
+  if (!options.no_cache) models.load.cache_directory = cache_directory();
+  if (!options.kv.empty()) models.load.kv = TRY(tensor::kv_type_of(options.kv));
   models.engine.threads = options.threads;
   return std::make_unique<backend::LocalBackend>(std::move(models));
 }

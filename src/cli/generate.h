@@ -32,7 +32,9 @@ struct ChatOptions {
   std::string choice;                // texts with commas between
   std::string ebnf;                  // file
   std::string precision = "native";  // f32, native, q8
+  std::string kv;                    // f32, f16, q8; empty = by the precision
   int threads = 0;                   // 0 = all usable cores
+  bool no_cache = false;             // packed weights are neither read nor kept
 };
 
 struct GenerateOptions {

@@ -143,8 +143,9 @@ Result<json::Object> answer(std::string_view text, runtime::ModelInstance& model
 Result<std::shared_ptr<runtime::ModelInstance>> load(const LogitsOptions& options) {
   const auto precision = TRY(model::precision_of(options.dtype));
   model::ModelFiles files = TRY(runtime::model_files_named(options.model));
-  return runtime::ModelInstance::load(std::move(files),
-                                      {.precision = precision, .threads = options.threads});
+  runtime::LoadOptions load{.precision = precision, .threads = options.threads};
+  if (!options.kv.empty()) load.kv = TRY(tensor::kv_type_of(options.kv));
+  return runtime::ModelInstance::load(std::move(files), load);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace weft::cli {
 struct LogitsOptions {
   std::string model = "default";  // a directory in Hugging Face layout; default = the embedded one
   std::string dtype = "f32";      // f32 native q8
+  std::string kv;                 // f32 f16 q8; empty = by dtype
   int threads = 0;                // 0 = all usable cores
 };
 

@@ -106,7 +106,9 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--ebnf", chat.ebnf, "file: the answer follows this grammar (GBNF)");
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
+  command.add_option("--kv", chat.kv, "f32, f16 or q8: the KV cache; f16, with --dtype f32 f32");
   command.add_option("--threads", chat.threads, "0 = all usable cores");
+  command.add_flag("--no-cache", chat.no_cache, "no packed weights from, or for, another start");
 }
 
 void add_generate(CLI::App& app, Action& action) {
@@ -142,6 +144,7 @@ void add_logits(CLI::App& app, Action& action) {
       "logits", "JSON lines {tokens, top?, positions?, greedy?, chunks?} on stdin: bare logits");
   command->add_option("--model", options->model, "a directory in Hugging Face layout");
   command->add_option("--dtype", options->dtype, "f32 (default), native, q8 or q4");
+  command->add_option("--kv", options->kv, "f32, f16 or q8: the KV cache");
   command->add_option("--threads", options->threads, "0 = all usable cores")
       ->check(CLI::Range(0, 1024));
   command->callback([&action, options] { action = [options] { return run_logits(*options); }; });

@@ -62,7 +62,9 @@ Status RunSession::start() {
   process_options.store_path = store_path_;
   process_options.adopt_max = options_.adopt_max;
   process_options.allowed_hosts = options_.allowed_hosts;
-  backend_ = std::make_unique<backend::LocalBackend>();  // loads a model when a step asks for it
+  backend::ModelsOptions models;
+  models.load.cache_directory = cache_directory();
+  backend_ = std::make_unique<backend::LocalBackend>(std::move(models));  // loads when a step asks
   process_options.backend = backend_.get();
   process_ = TRY(worker::Process::start(std::move(process_options),
                                         [this](const worker::Notice& n) { on_notice(n); }));

@@ -89,7 +89,7 @@ Status Decoder::bind_ends(model::WeightBinder& weights, const std::string& embed
 KvBlocks Decoder::kv_shape() const {
   int layers = 0;
   for (int i = 0; i < config_.layers; ++i) layers += config_.is_mamba(i) ? 0 : 1;
-  return {{config_.kv_heads, config_.head_dim}, layers, nullptr};
+  return {{config_.kv_heads, config_.head_dim, tensor::KvType::kF32}, layers, nullptr};
 }
 
 void Decoder::head(tensor::Ops& ops, ConstRows hidden, Rows logits) {

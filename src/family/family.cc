@@ -24,8 +24,9 @@ constexpr Entry kFamilies[] = {
 
 Result<std::unique_ptr<Family>> make_family(const model::Config& config,
                                             const model::Checkpoint& checkpoint,
-                                            model::Precision precision, ThreadPool& pool) {
-  model::WeightBinder weights(checkpoint, config, precision, pool);
+                                            model::Precision precision, ThreadPool& pool,
+                                            model::PackedCache* cache) {
+  model::WeightBinder weights(checkpoint, config, precision, pool, cache);
   for (const Entry& entry : kFamilies) {
     if (entry.name != config.family) continue;
     std::unique_ptr<Family> out = TRY(entry.bind(config, weights));

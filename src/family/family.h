@@ -42,10 +42,10 @@ struct Batch {
 struct KvBlocks {
   tensor::KvLayout layout;
   int layers = 0;
-  float* base = nullptr;
-  int64_t block_floats() const { return layout.block_floats() * layers; }
+  uint8_t* base = nullptr;
+  int64_t block_bytes() const { return layout.block_bytes() * layers; }
   tensor::KvView layer(int index) const {
-    return {layout, base + index * layout.block_floats(), block_floats()};
+    return {layout, base + index * layout.block_bytes(), block_bytes()};
   }
 };
 
@@ -53,7 +53,8 @@ class Family {
  public:
   virtual ~Family() = default;
 
-  // Layout and layers of the cache; `base` is null.
+  // Layout and layers of the cache, as floats: whoever owns the cache chooses its type. `base` is
+  // null.
   virtual KvBlocks kv_shape() const = 0;
   virtual int hidden_size() const = 0;
   virtual int vocab_size() const = 0;
@@ -74,6 +75,7 @@ class Family {
 // The model of config.family with its weights. E0212 as model/weights.
 Result<std::unique_ptr<Family>> make_family(const model::Config& config,
                                             const model::Checkpoint& checkpoint,
-                                            model::Precision precision, ThreadPool& pool);
+                                            model::Precision precision, ThreadPool& pool,
+                                            model::PackedCache* cache = nullptr);
 
 }  // namespace weft::family

@@ -53,6 +53,10 @@ Result<std::string_view> ModelFiles::read(std::string_view name) {
   return mapped_.emplace(std::string(name), std::move(file)).first->second.bytes();
 }
 
+bool ModelFiles::is_mapped() const {
+  return !embedded_ && (gguf_ == nullptr || gguf_->is_mapped());
+}
+
 std::string ModelFiles::path_of(std::string_view name) const {
   return fmt::format("{}/{}", where_, name);
 }

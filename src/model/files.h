@@ -35,6 +35,8 @@ class ModelFiles {
   // "DIRECTORY/NAME", for messages.
   std::string path_of(std::string_view name) const;
   const std::string& where() const { return where_; }
+  // Are the bytes of weights mapped from files, so that pages can be given back?
+  bool is_mapped() const;
   // The GGUF file behind it, or nullptr.
   const GgufModel* gguf() const { return gguf_.get(); }
 

@@ -42,9 +42,8 @@ Footprint footprint(const Config& config, const Checkpoint& checkpoint, Precisio
   for (int layer = 0; layer < config.layers; ++layer) {
     if (!config.is_mamba(layer)) ++attention_layers;
   }
-  const auto head = static_cast<uint64_t>(config.head_dim + (config.head_dim + 15) / 16 * 16);
-  out.kv_token_bytes =
-      attention_layers * static_cast<uint64_t>(config.kv_heads) * head * sizeof(float);
+  const tensor::KvLayout layout{config.kv_heads, config.head_dim, default_kv_type(precision)};
+  out.kv_token_bytes = attention_layers * static_cast<uint64_t>(layout.block_bytes()) / 32;
   if (config.mamba.heads > 0) {
     const uint64_t mamba_layers = static_cast<uint64_t>(config.layers) - attention_layers;
     const int64_t conv = int64_t{config.mamba.conv - 1} * config.mamba.conv_channels();

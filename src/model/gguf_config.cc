@@ -206,7 +206,8 @@ Status put_tokens(const GgufMetadata& metadata, json::Object& config) {
     if (metadata.has(key)) config[field] = TRY(metadata.integer(key, 0, kSizeMax));
   }
   json::Array eos;
-  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                          "tokenizer.ggml.eom_token_id"}) {
     if (metadata.has(key)) eos.push_back(TRY(metadata.integer(key, 0, kSizeMax)));
   }
   if (!eos.empty()) config["eos_token_id"] = std::move(eos);

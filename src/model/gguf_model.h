@@ -40,6 +40,7 @@ class GgufModel {
   const GgufFile& file() const { return file_; }
   std::string_view bytes() const { return bytes_; }
   const std::string& where() const { return where_; }
+  bool is_mapped() const { return mapped_ != nullptr; }
   const std::string& architecture() const { return architecture_; }
 
   // Texts of the virtual directory. text() of a name that has() knows: E0220 if the metadata lacks

@@ -197,6 +197,7 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
   if (files.gguf() != nullptr) {
     GgufTensors found = TRY(files.gguf()->tensors());
     out.files_.push_back(files.gguf()->bytes());
+    if (files.is_mapped()) out.paths_.push_back(files.where());
     out.tensors_ = std::move(found.tensors);
     out.owned_ = std::move(found.owned);
     TRY(out.index(files.where()));
@@ -215,6 +216,7 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
   for (const auto& [file, names] : shards) {
     const std::string path = files.path_of(file);
     out.files_.push_back(TRY(files.read(file)));
+    if (files.is_mapped()) out.paths_.push_back(path);
     std::vector<StoredTensor> tensors = TRY(parse_safetensors(out.files_.back(), path));
     if (!single) {
       std::set<std::string> missing = names;
@@ -257,8 +259,39 @@ const StoredTensor* Checkpoint::find(std::string_view name) const {
 
 std::string Checkpoint::sha256() const {
   Sha256Stream stream;
-  for (const std::string_view file : files_) stream.add(file);
+  // In pieces, whose pages go at once: the weights would stand in memory twice.
+  constexpr size_t kPiece = size_t{16} << 20;
+  for (const std::string_view file : files_) {
+    for (size_t at = 0; at < file.size(); at += kPiece) {
+      const std::string_view piece = file.substr(at, kPiece);
+      stream.add(piece);
+      if (!paths_.empty()) release_mapped(piece);
+    }
+  }
   return hex(stream.finish());
+}
+
+std::string Checkpoint::identity() const {
+  std::string out;
+  for (const std::string& path : paths_) {
+    const auto line = file_identity(path);
+    if (!line.ok()) return {};
+    out += line.value() + "\n";
+  }
+  return out;
+}
+
+void Checkpoint::release(const StoredTensor& tensor) const {
+  if (paths_.empty()) return;
+  const auto mapped = [&](std::string_view bytes) {  // not what had to be computed
+    return std::any_of(files_.begin(), files_.end(), [&](std::string_view file) {
+      return bytes.data() >= file.data() && bytes.end() <= file.end();
+    });
+  };
+  if (mapped(tensor.bytes)) release_mapped(tensor.bytes);
+  for (const std::string_view piece : tensor.pieces) {
+    if (mapped(piece)) release_mapped(piece);
+  }
 }
 
 size_t Checkpoint::bytes() const {

@@ -174,6 +174,12 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
     rows += part.rows;
   }
   const WeightType type = common_type(sources, precision);
+  std::string key = fmt::format("{} {}", as_table ? "table" : "matrix", name_of(type));
+  for (const MatrixPart& part : parts) key += fmt::format(" {}:{}", part.name, part.index);
+  if (cache_ != nullptr) {
+    std::optional<tensor::Matrix> kept = cache_->find(key, rows, columns, pool_);
+    if (kept && kept->type() == type) return std::move(*kept);
+  }
   tensor::Packer packer(type, rows, columns);
   int64_t first = 0;
   for (const Source& source : sources) {
@@ -191,7 +197,13 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
     if (bad_row >= 0) return not_finite(*source.values, bad_row);
     first += source.rows;
   }
-  return std::move(packer).finish();
+  // What is packed is not needed twice. Experts share a tensor: the last of them gives it back.
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].index + 1 >= parts[i].count) checkpoint_.release(*sources[i].values);
+  }
+  tensor::Matrix out = std::move(packer).finish();
+  if (cache_ != nullptr) cache_->add(key, out, pool_);
+  return out;
 }
 
 Result<tensor::Matrix> WeightBinder::matrix(std::span<const MatrixPart> parts, int64_t columns) {

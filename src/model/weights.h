@@ -30,7 +30,9 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "model/config.h"
+#include "model/packed_cache.h"
 #include "model/safetensors.h"
+#include "tensor/kv_view.h"
 #include "tensor/matrix.h"
 
 namespace weft::model {
@@ -39,6 +41,10 @@ enum class Precision { kF32, kNative, kQ8, kQ4 };
 // "f32", "native", "q8", "q4"; E0214 for anything else.
 Result<Precision> precision_of(std::string_view name);
 std::string_view name_of(Precision precision);
+// What the KV cache holds unless somebody says otherwise.
+inline tensor::KvType default_kv_type(Precision precision) {
+  return precision == Precision::kF32 ? tensor::KvType::kF32 : tensor::KvType::kF16;
+}
 // The matrix that a tensor of this type becomes.
 tensor::WeightType packed_type(DType dtype, Precision precision);
 
@@ -53,10 +59,11 @@ struct MatrixPart {
 
 class WeightBinder {
  public:
-  // All arguments outlive the binder.
+  // All arguments outlive the binder. With a cache, matrices are read from there or added to it.
   WeightBinder(const Checkpoint& checkpoint, const Config& config, Precision precision,
-               ThreadPool& pool)
-      : checkpoint_(checkpoint), config_(config), precision_(precision), pool_(pool) {}
+               ThreadPool& pool, PackedCache* cache = nullptr)
+      : checkpoint_(checkpoint), config_(config), precision_(precision), pool_(pool),
+        cache_(cache) {}
 
   // The tensors stacked by rows into one matrix (q, k and v need one pass over the activations
   // instead of three). E0212: missing, another shape, a type that is not supported.
@@ -94,6 +101,7 @@ class WeightBinder {
   const Config& config_;
   Precision precision_;
   ThreadPool& pool_;
+  PackedCache* cache_;
   std::set<std::string, std::less<>> used_;
 };
 

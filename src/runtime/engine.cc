@@ -90,7 +90,7 @@ MemoryPlan plan_memory(const ModelInstance& model, const EngineOptions& options)
     out.sequences = static_cast<int>(std::clamp<int64_t>(fitting, 1, out.sequences));
     left -= std::min(left, state * static_cast<size_t>(out.sequences));
   }
-  const size_t wanted = left / KvCache::block_bytes(model.family->kv_shape());
+  const size_t wanted = left / KvCache::block_bytes(model.kv_shape());
   const int64_t useful = int64_t{out.sequences} * Scheduler::blocks_for(model.config.context);
   CHECK(useful > 0, "a context of {} positions", model.config.context);
   CHECK(useful <= INT32_MAX, "{} blocks", useful);
@@ -105,7 +105,7 @@ struct Engine::Impl {
   Impl(std::shared_ptr<ModelInstance> model_in, const EngineOptions& options,
        std::unique_ptr<tensor::Ops> ops_in, Env& env_in)
       : model(std::move(model_in)), ops(std::move(ops_in)), env(env_in),
-        memory(plan_memory(*model, options)), cache(model->family->kv_shape(), memory.blocks),
+        memory(plan_memory(*model, options)), cache(model->kv_shape(), memory.blocks),
         states(model->family->state_floats(), memory.sequences), pool(cache.blocks()),
         scheduler({options.tokens_per_tick, memory.sequences}, pool),
         mask(static_cast<size_t>(model->config.vocab_size)) {}

@@ -27,7 +27,7 @@ Status check_tokens(const ModelInstance& model, std::span<const text::TokenId> t
 
 Evaluator::Evaluator(ModelInstance& model, tensor::Ops& ops, int tokens_max)
     : model_(model), ops_(ops), tokens_max_(tokens_max),
-      cache_(model.family->kv_shape(), blocks_for(std::max(tokens_max, 1))),
+      cache_(model.kv_shape(), blocks_for(std::max(tokens_max, 1))),
       states_(model.family->state_floats(), 1), state_(states_.take()),
       blocks_(static_cast<size_t>(cache_.blocks())) {
   std::iota(blocks_.begin(), blocks_.end(), 0);

@@ -5,9 +5,9 @@ namespace weft::runtime {
 
 KvCache::KvCache(const family::KvBlocks& shape, int blocks) : blocks_(blocks), view_(shape) {
   CHECK(blocks > 0, "blocks={}", blocks);
-  CHECK(shape.layers >= 0 && shape.block_floats() >= 0, "layers={}", shape.layers);
+  CHECK(shape.layers >= 0 && shape.block_bytes() >= 0, "layers={}", shape.layers);
   memory_ = tensor::Buffer(static_cast<size_t>(blocks) * block_bytes(shape));
-  view_.base = reinterpret_cast<float*>(memory_.data());
+  view_.base = memory_.data();
   CHECK(view_.base != nullptr);
 }
 

@@ -15,12 +15,12 @@ namespace weft::runtime {
 
 class KvCache {
  public:
-  // `shape` as Family::kv_shape(); blocks > 0.
+  // `shape` as ModelInstance::kv_shape(); blocks > 0.
   KvCache(const family::KvBlocks& shape, int blocks);
 
-  // At least one float, so that a model without attention has blocks to count with too.
+  // At least four bytes, so that a model without attention has blocks to count with too.
   static size_t block_bytes(const family::KvBlocks& shape) {
-    return static_cast<size_t>(std::max<int64_t>(shape.block_floats(), 1)) * sizeof(float);
+    return static_cast<size_t>(std::max<int64_t>(shape.block_bytes(), 4));
   }
   const family::KvBlocks& view() const { return view_; }
   int blocks() const { return blocks_; }

@@ -12,7 +12,9 @@
 #include "base/threads.h"
 #include "model/embedded.h"
 #include "model/footprint.h"
+#include "model/packed_cache.h"
 #include "model/safetensors.h"
+#include "obs/log.h"
 
 namespace weft::runtime {
 namespace {
@@ -51,10 +53,44 @@ Status load_text(model::ModelFiles& files, ModelInstance& out) {
   return ok_status();
 }
 
+Status load_weights(const model::Checkpoint& checkpoint, const LoadOptions& options,
+                    ModelInstance& out) {
+  std::optional<model::PackedCache> cache;
+  const std::string identity = options.cache_directory.empty() ? "" : checkpoint.identity();
+  if (!identity.empty()) {
+    cache.emplace(options.cache_directory, identity, name_of(options.precision));
+  }
+  ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
+  if (cache && cache->filled()) {
+    out.family = TRY(family::make_family(out.config, checkpoint, options.precision, pool,
+                                         &*cache));
+    out.weights_hash = cache->weights_hash();
+    if (!cache->broken()) return ok_status();
+    obs::log(obs::Level::kWarning, "model", "{} is damaged and made again", cache->path());
+    cache->remove();
+    cache.emplace(options.cache_directory, identity, name_of(options.precision));
+    out.family.reset();
+  }
+  // Hashing reads every byte, as packing does: one of them finds the pages warm.
+  auto hash = std::async(std::launch::async, [&] { return checkpoint.sha256(); });
+  out.family = TRY(family::make_family(out.config, checkpoint, options.precision, pool,
+                                       cache ? &*cache : nullptr));
+  out.weights_hash = hash.get();
+  if (cache) cache->finish(out.weights_hash);
+  return ok_status();
+}
+
 }  // namespace
 
 std::string ModelInstance::fingerprint() const {
-  return fmt::format("weft-portable-{}-{}", name_of(precision), weights_hash.substr(0, 12));
+  return fmt::format("weft-portable-{}-kv{}-{}", name_of(precision), name_of(kv),
+                     weights_hash.substr(0, 12));
+}
+
+family::KvBlocks ModelInstance::kv_shape() const {
+  family::KvBlocks out = family->kv_shape();
+  out.layout.type = kv;
+  return out;
 }
 
 Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles files,
@@ -62,6 +98,7 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   auto out = std::make_shared<ModelInstance>();
   out->name = files.where();
   out->precision = options.precision;
+  out->kv = options.kv.value_or(model::default_kv_type(options.precision));
   out->config = TRY(model::load_config(files));
   TRY(load_text(files, *out));
   // Fewer tokens than rows are common (padding); an id without a row would be read past the table.
@@ -74,11 +111,7 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
   TRY(model::check_fits(out->config, checkpoint, options.precision, available_memory(),
                         files.where()));
-  // Hashing reads every byte, as packing does: one of them finds the pages warm.
-  auto hash = std::async(std::launch::async, [&] { return checkpoint.sha256(); });
-  ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
-  out->family = TRY(family::make_family(out->config, checkpoint, options.precision, pool));
-  out->weights_hash = hash.get();
+  TRY(load_weights(checkpoint, options, *out));
   out->weights_bytes = checkpoint.bytes();
   return out;
 }

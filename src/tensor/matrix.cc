@@ -65,6 +65,18 @@ size_t Matrix::bytes_of(WeightType type, int64_t rows, int64_t columns) {
   return static_cast<size_t>((rows + 15) / 16 * strip_bytes_of(type, columns));
 }
 
+Matrix Matrix::of_packed(WeightType type, int64_t rows, int64_t columns, Buffer bytes) {
+  CHECK(rows > 0 && columns > 0, "a matrix of {} x {}", rows, columns);
+  CHECK(bytes.bytes() >= bytes_of(type, rows, columns), "{} bytes", bytes.bytes());
+  Matrix out;
+  out.type_ = type;
+  out.rows_ = rows;
+  out.columns_ = columns;
+  out.strip_bytes_ = strip_bytes_of(type, columns);
+  out.buffer_ = std::move(bytes);
+  return out;
+}
+
 void Matrix::read_row(int64_t row, std::span<float> out) const {
   CHECK(row >= 0 && row < rows_, "row {} of {}", row, rows_);
   CHECK(std::ssize(out) == columns_, "{} floats for {} columns", out.size(), columns_);

@@ -41,6 +41,8 @@ class Matrix {
   WeightType type() const { return type_; }
   bool empty() const { return rows_ == 0; }
   size_t bytes() const { return buffer_.bytes(); }  // memory held, padding included
+  // From the bytes that data() of such a matrix had; the buffer is at least bytes_of() long.
+  static Matrix of_packed(WeightType type, int64_t rows, int64_t columns, Buffer bytes);
   // Bytes of a matrix not made yet, for budgets.
   static size_t bytes_of(WeightType type, int64_t rows, int64_t columns);
 

@@ -29,19 +29,53 @@ void check_sequence(const SequenceRows& s, const KvView& view, int64_t rows) {
   CHECK(s.first_position >= 0 &&
             ceil_div(s.first_position + s.rows, kBlockPositions) <= std::ssize(s.blocks),
         "positions {}+{} in {} blocks", s.first_position, s.rows, s.blocks.size());
-  CHECK(view.base != nullptr && view.block_stride >= view.layout.block_floats());
+  CHECK(view.base != nullptr && view.block_stride >= view.layout.block_bytes());
 }
 
-// One head of one row: keys go to a column of the block, 32 floats apart, values to a row.
-void store_head(const KvView& view, float* block, int64_t slot, int64_t head,
-                       const float* key, const float* value) {
+// One head of one row: a key goes to a column of its block, a value to a row. The stores are by
+// bytes, so that one function serves all types.
+void store_head(const KernelTable& table, const KvView& view, uint8_t* block, int64_t slot,
+                int64_t head, const float* key, const float* value) {
   const KvLayout& layout = view.layout;
   const int64_t d = layout.head_dim;
-  float* keys = block + head * d * kBlockPositions + slot;
-  for (int64_t j = 0; j < d; ++j) keys[j * kBlockPositions] = key[j];
-  float* to = block + layout.key_floats() + (head * kBlockPositions + slot) * layout.v_dim();
-  std::memcpy(to, value, static_cast<size_t>(d) * sizeof(float));
-  std::fill(to + d, to + layout.v_dim(), 0.0f);
+  uint8_t* keys = block + head * layout.key_bytes();
+  uint8_t* values = block + layout.kv_heads * layout.key_bytes() + head * layout.value_bytes();
+  uint8_t* row = nullptr;
+  if (layout.type == KvType::kF32) {
+    for (int64_t j = 0; j < d; ++j) {
+      std::memcpy(keys + (j * kBlockPositions + slot) * 4, key + j, 4);
+    }
+    row = values + slot * layout.v_dim() * 4;
+    std::memcpy(row, value, static_cast<size_t>(d) * 4);
+    std::memset(row + d * 4, 0, static_cast<size_t>(layout.v_dim() - d) * 4);
+    return;
+  }
+  if (layout.type == KvType::kF16) {
+    uint16_t halves[kHeadDimMax];
+    table.to_f16(halves, key, d);
+    for (int64_t j = 0; j < d; ++j) {
+      std::memcpy(keys + (j * kBlockPositions + slot) * 2, halves + j, 2);
+    }
+    row = values + slot * layout.v_dim() * 2;
+    table.to_f16(halves, value, d);
+    std::memcpy(row, halves, static_cast<size_t>(d) * 2);
+    std::memset(row + d * 2, 0, static_cast<size_t>(layout.v_dim() - d) * 2);
+    return;
+  }
+  uint8_t codes[kHeadDimMax];
+  uint16_t scales[kHeadDimMax / kGroup];
+  const int64_t groups = layout.groups();
+  table.to_q8(codes, scales, key, d);
+  for (int64_t g = 0; g < groups; ++g) {
+    uint8_t* to = keys + (g * 2 + slot / 16) * (kGroup * 16) + slot % 16 * 4;
+    for (int64_t j = 0; j < 8; ++j) std::memcpy(to + j * 64, codes + g * kGroup + j * 4, 4);
+    std::memcpy(keys + groups * kGroup * kBlockPositions + (g * kBlockPositions + slot) * 2,
+                scales + g, 2);
+  }
+  table.to_q8(codes, scales, value, d);
+  std::memcpy(values + slot * layout.v_dim(), codes, static_cast<size_t>(layout.v_dim()));
+  std::memcpy(values + kBlockPositions * layout.v_dim() + slot * groups * 2, scales,
+              static_cast<size_t>(groups) * 2);
 }
 
 }  // namespace
@@ -119,10 +153,12 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
   if (y.rows == 0) return;
   const FlushDenormals flush;
   const bool q8 = is_quantised(w.type());
-  const int64_t panel = q8 ? table_.panel_q8 : table_.panel_f32;
-  const int64_t token_bytes = q8 ? ceil_div(x.columns, kGroup) * (kGroup + 8) : x.columns * 4;
-  const int64_t panels_at_once = std::max<int64_t>(1, kPanelBytesMax / (panel * token_bytes));
-  const int64_t tokens_at_once = std::min(x.rows, panels_at_once * panel);
+  const int64_t token_bytes = q8 ? ceil_div(x.columns, kGroup) * kPanelGroup : x.columns * 4;
+  const int64_t panel_most = q8 ? table_.panel_q8 : table_.panel_f32;
+  const int64_t panels_at_once = std::max<int64_t>(1, kPanelBytesMax / (panel_most * token_bytes));
+  const int64_t tokens_at_once = std::min(x.rows, panels_at_once * panel_most);
+  // Equal panels: eight tokens are two panels of four, not one of six and a slow one of two.
+  const int64_t panel = ceil_div(tokens_at_once, ceil_div(tokens_at_once, panel_most));
   panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes));
   const auto pack = q8 ? table_.pack_q8 : table_.pack_f32;
   void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
@@ -143,7 +179,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
       pool_.parallel_for(panels, pack_one);
     }
     MatmulJob job{w.data(), w.strip_bytes(), 0, w.strips(), w.rows(), w.columns(),
-                  panels_.data(), panel * token_bytes, tokens, y.row(token), y.stride,
+                  panels_.data(), panel * token_bytes, panel, tokens, y.row(token), y.stride,
                   bias.empty() ? nullptr : bias.data()};
     if (tokens * w.columns() * w.rows() <= 4 * kSerialFloats) {
       kernel(&job);
@@ -209,6 +245,8 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
   const KvLayout& layout = view.layout;
   const int64_t d = layout.head_dim;
   CHECK(k.rows == v.rows && k.columns == layout.kv_heads * d && v.columns == k.columns);
+  CHECK(d <= kHeadDimMax, "head_dim={}", d);
+  const FlushDenormals flush;
   for (const SequenceRows& s : sequences) {
     check_sequence(s, view, k.rows);
     const auto store = [&](int64_t head, int) {
@@ -216,8 +254,8 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
         const int64_t position = s.first_position + i;
         const int64_t id = s.blocks[position / kBlockPositions];
         CHECK(id >= 0, "no block for position {}", position);
-        store_head(view, view.base + id * view.block_stride, position % kBlockPositions, head,
-                   k.row(s.first_row + i) + head * d, v.row(s.first_row + i) + head * d);
+        store_head(table_, view, view.base + id * view.block_stride, position % kBlockPositions,
+                   head, k.row(s.first_row + i) + head * d, v.row(s.first_row + i) + head * d);
       }
     };
     if (s.rows * k.columns > kSerialFloats) {
@@ -235,11 +273,14 @@ void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
   const KvLayout& layout = view.layout;
   const int64_t d = layout.head_dim;
   const int32_t group = options.heads / layout.kv_heads;
+  void (*const kernels[])(const AttentionJob*) = {table_.attention_f32, table_.attention_f16,
+                                                  table_.attention_q8};
+  const auto kernel = kernels[static_cast<int>(layout.type)];
   AttentionJob job{};
   job.cache = view.base;
   job.block_stride = view.block_stride;
-  job.k_offset = item.kv_head * d * kBlockPositions;
-  job.v_offset = layout.key_floats() + item.kv_head * kBlockPositions * layout.v_dim();
+  job.k_offset = item.kv_head * layout.key_bytes();
+  job.v_offset = layout.kv_heads * layout.key_bytes() + item.kv_head * layout.value_bytes();
   job.blocks = sequence.blocks.data();
   job.head_dim = layout.head_dim;
   job.v_dim = static_cast<int32_t>(layout.v_dim());
@@ -253,12 +294,12 @@ void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
       job.out[job.pairs] = out.row(sequence.first_row + i) + column;
       job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
       if (++job.pairs == kPairsMax) {
-        table_.attention(&job);
+        kernel(&job);
         job.pairs = 0;
       }
     }
   }
-  if (job.pairs > 0) table_.attention(&job);
+  if (job.pairs > 0) kernel(&job);
 }
 
 void Ops::attention(Rows out, ConstRows q, const KvView& view,
@@ -280,7 +321,7 @@ void Ops::attention(Rows out, ConstRows q, const KvView& view,
   }
   const FlushDenormals flush;
   const size_t scratch_floats =
-      static_cast<size_t>(kPairsMax) * static_cast<size_t>(3 * layout.v_dim() + kSpan);
+      static_cast<size_t>(kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim());
   for (Buffer& scratch : attention_scratch_) scratch.reserve(scratch_floats * sizeof(float));
   pool_.parallel_for(std::ssize(items_), [&](int64_t part, int thread) {
     attention_item(out, q, view, options, items_[part],

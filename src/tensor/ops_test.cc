@@ -271,11 +271,12 @@ struct AttentionRun {
     v = numbers.normals(c.length * c.kv_heads * c.d);
   }
 
-  std::vector<float> run(Ops& ops, int64_t chunk, bool reversed_blocks) const {
-    const KvLayout layout{c.kv_heads, c.d};
+  std::vector<float> run(Ops& ops, int64_t chunk, bool reversed_blocks,
+                         KvType type = KvType::kF32) const {
+    const KvLayout layout{c.kv_heads, c.d, type};
     const int64_t count = (c.length + 31) / 32;
-    const int64_t stride = layout.block_floats() + 48;
-    std::vector<float> cache(count * stride, NAN);  // unwritten cache must never matter
+    const int64_t stride = layout.block_bytes() + 48;
+    std::vector<uint8_t> cache(count * stride, 0xff);  // NaN: unwritten cache must never matter
     std::vector<int32_t> blocks(count);
     for (int64_t i = 0; i < count; ++i) {
       blocks[i] = static_cast<int32_t>(reversed_blocks ? count - 1 - i : i);
@@ -315,23 +316,55 @@ TEST(Attention, AgreesWithDoubleArithmetic) {
   }
 }
 
+// Of all chunk plans, block tables, thread counts and kernel tables.
+void expect_same_for_every_plan(const AttentionRun& run, KvType type) {
+  const auto expected = run.run(*make_ops("scalar", 1), 1, false, type);
+  for (const float x : expected) ASSERT_TRUE(std::isfinite(x));
+  for (const KernelTable* table : usable_tables()) {
+    for (const int threads : {1, 2, 4}) {
+      const auto ops = make_ops(table->name, threads);
+      for (const int64_t chunk :
+           {int64_t{1}, int64_t{7}, int64_t{64}, int64_t{512}, run.c.length}) {
+        // the scalar table is slow, and `expected` is its own: one other plan will do
+        const bool scalar = table->name == std::string("scalar");
+        if (scalar && (chunk != 7 || threads != 2)) continue;
+        if (chunk == 1 && threads == 4) continue;
+        EXPECT_TRUE(same_bits(run.run(*ops, chunk, chunk % 2 == 0, type), expected))
+            << table->name << " threads=" << threads << " chunk=" << chunk << " d=" << run.c.d
+            << " cache " << name_of(type);
+      }
+    }
+  }
+}
+
 TEST(Attention, SameBitsForEveryChunkPlanBlockTableThreadCountAndTable) {
   for (const AttentionCase& c : {AttentionCase{40, 4, 2, 530, 0}, {64, 2, 2, 300, 70},
-                                 {80, 2, 1, 257, 0}, {24, 3, 1, 600, 256}}) {
+                                 {80, 2, 1, 257, 0}, {24, 3, 1, 600, 256}, {128, 7, 1, 65, 0}}) {
     const AttentionRun run(c, 11);
-    const auto expected = run.run(*make_ops("scalar", 1), 1, false);
-    for (const KernelTable* table : usable_tables()) {
-      for (const int threads : {1, 2, 4}) {
-        const auto ops = make_ops(table->name, threads);
-        for (const int64_t chunk : {int64_t{1}, int64_t{7}, int64_t{64}, int64_t{512}, c.length}) {
-          // the scalar table is slow, and `expected` is its own: one other plan will do
-          const bool scalar = table->name == std::string("scalar");
-          if (scalar && (chunk != 7 || threads != 2)) continue;
-          if (chunk == 1 && threads == 4) continue;
-          EXPECT_TRUE(same_bits(run.run(*ops, chunk, chunk % 2 == 0), expected))
-              << table->name << " threads=" << threads << " chunk=" << chunk << " d=" << c.d;
-        }
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+      expect_same_for_every_plan(run, type);
+    }
+  }
+}
+
+// Of outputs around 0.1 to 1: half precision keeps three digits of a key, eight bits two.
+TEST(Attention, SmallerCachesAreNearTheFloats) {
+  const auto ops = make_ops("", 2);
+  for (const AttentionCase& c : {AttentionCase{40, 4, 2, 300, 0}, {128, 16, 8, 270, 0}}) {
+    const AttentionRun run(c, 13);
+    const auto exact = run.run(*ops, 64, false);
+    for (const auto& [type, bound] : {std::pair{KvType::kF16, 2e-3}, {KvType::kQ8, 6e-2}}) {
+      const auto out = run.run(*ops, 64, false, type);
+      double worst = 0, squares = 0, all = 0;
+      for (size_t i = 0; i < out.size(); ++i) {
+        const double off = double{out[i]} - exact[i];
+        worst = std::max(worst, std::abs(off));
+        squares += off * off;
+        all += double{exact[i]} * exact[i];
       }
+      EXPECT_LT(worst, bound) << name_of(type) << " d=" << c.d;
+      EXPECT_LT(std::sqrt(squares / all), bound / 4) << name_of(type) << " d=" << c.d;
+      EXPECT_GT(squares, 0) << name_of(type);  // it is another cache
     }
   }
 }
@@ -339,13 +372,13 @@ TEST(Attention, SameBitsForEveryChunkPlanBlockTableThreadCountAndTable) {
 // Rows of several sequences in one call, of different lengths and in one shared cache.
 TEST(Attention, ABatchOfSequencesGivesEachItsOwnBits) {
   const auto ops = make_ops("", 2);
-  const KvLayout layout{2, 40};
+  const KvLayout layout{2, 40, KvType::kF16};
   const int heads = 4;
   const int64_t nq = heads * 40, nk = 2 * 40;
   const int64_t lengths[] = {300, 5, 64};
   TestNumbers numbers(9);
-  std::vector<float> cache(40 * layout.block_floats(), NAN);
-  const KvView view{layout, cache.data(), layout.block_floats()};
+  std::vector<uint8_t> cache(40 * layout.block_bytes(), 0xff);
+  const KvView view{layout, cache.data(), layout.block_bytes()};
   const AttentionOptions options{heads, 0.1f, 0};
   std::vector<std::vector<int32_t>> tables;
   std::vector<SequenceRows> batch;
@@ -377,10 +410,10 @@ TEST(Attention, ReadsNothingItMayNotSee) {
   const auto ops = make_ops("", 1);
   const AttentionRun run({40, 4, 2, 200, 50}, 12);
   const auto expected = run.run(*ops, 200, false);
-  const KvLayout layout{2, 40};
-  std::vector<float> cache(7 * layout.block_floats(), INFINITY);
+  const KvLayout layout{2, 40, KvType::kF32};
+  std::vector<float> infinities(7 * layout.block_bytes() / 4, INFINITY);
   std::vector<int32_t> blocks = {0, 1, 2, 3, 4, 5, 6};
-  const KvView view{layout, cache.data(), layout.block_floats()};
+  const KvView view{layout, reinterpret_cast<uint8_t*>(infinities.data()), layout.block_bytes()};
   const SequenceRows all{blocks, 0, 199, 0};
   const int64_t nk = 80, nq = 160;
   ops->store_kv(view, {&all, 1}, {run.k.data(), 199, nk}, {run.v.data(), 199, nk});

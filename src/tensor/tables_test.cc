@@ -118,8 +118,9 @@ std::vector<float> multiply(const KernelTable& table, const Matrix& w, const flo
                             int64_t x_stride, int64_t m, const float* bias,
                             int64_t strips_at_once) {
   const bool q8 = is_quantised(w.type());
-  const int64_t panel = q8 ? table.panel_q8 : table.panel_f32;
-  const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * 40 : w.columns() * 4;
+  const int64_t most = q8 ? table.panel_q8 : table.panel_f32;
+  const int64_t panel = (m + (m + most - 1) / most - 1) / ((m + most - 1) / most);
+  const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * kPanelGroup : w.columns() * 4;
   std::vector<uint64_t> panels((m * token_bytes + 7) / 8);
   auto* bytes = reinterpret_cast<uint8_t*>(panels.data());
   for (int64_t t = 0; t < m; t += panel) {
@@ -133,8 +134,8 @@ std::vector<float> multiply(const KernelTable& table, const Matrix& w, const flo
                                                table.matmul_q4,  table.matmul_q4c};
   for (int64_t s = 0; s < w.strips(); s += strips_at_once) {
     const MatmulJob job{w.data(), w.strip_bytes(), s, std::min(w.strips(), s + strips_at_once),
-                        w.rows(), w.columns(), bytes, panel * token_bytes, m, y.data(), y_stride,
-                        bias};
+                        w.rows(), w.columns(), bytes, panel * token_bytes, panel, m, y.data(),
+                        y_stride, bias};
     kernels[static_cast<int>(w.type())](&job);
   }
   return y;

@@ -21,8 +21,10 @@ using testing_model::Shape;
 using text::TokenId;
 
 std::shared_ptr<ModelInstance> load(const RandomModel& random,
-                                    model::Precision precision = model::Precision::kNative) {
-  auto loaded = ModelInstance::load(random.files(), {.precision = precision, .threads = 1});
+                                    model::Precision precision = model::Precision::kNative,
+                                    std::optional<tensor::KvType> kv = {}) {
+  auto loaded = ModelInstance::load(random.files(),
+                                    {.precision = precision, .kv = kv, .threads = 1});
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
   return loaded.value();
 }
@@ -124,10 +126,24 @@ TEST(Invariance, HoldsForEveryHeadSize) {
   }
 }
 
+TEST(Invariance, HoldsForEveryTypeOfCache) {
+  for (const auto kv : {tensor::KvType::kF32, tensor::KvType::kF16, tensor::KvType::kQ8}) {
+    SCOPED_TRACE(name_of(kv));
+    Shape shape;
+    shape.head_dim = 40;
+    const RandomModel random(shape);
+    const auto alone = served_alone(load(random, model::Precision::kQ8, kv), 8);
+    const auto engine = engine_of(load(random, model::Precision::kQ8, kv),
+                                  {.threads = 2, .tokens_per_tick = 100});
+    expect_same(serve(*engine, mixed_requests(8)), alone);
+  }
+}
+
 // Few blocks: most requests wait for others to finish.
 TEST(Invariance, WaitingChangesNoToken) {
   const auto alone = served_alone(load(small_model()), 17);
-  const size_t block = size_t{2} * 2 * 32 * 2 * 32 * 4;  // layers, kv heads, head_dim, k and v
+  // layers, kv heads, head_dim, k and v, positions, bytes of half precision
+  const size_t block = size_t{2} * 2 * 32 * 2 * 32 * 2;
   const auto engine = engine_of(load(small_model()), {.threads = 1, .tokens_per_tick = 128,
                                                       .kv_bytes_max = block * 40});
   EXPECT_EQ(engine->context(), 40 * 32);

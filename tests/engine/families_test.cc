@@ -29,8 +29,10 @@ constexpr int kVocabulary = RandomFamily::kVocabulary;
 // The span of attention is 256 positions; the four lengths around it come first.
 constexpr int kLengths[] = {257, 1031, 255, 256, 1, 2, 3, 31, 32, 33, 63, 64, 65, 5, 100, 17, 80};
 
-std::shared_ptr<ModelInstance> load(const RandomFamily& random, model::Precision precision) {
-  auto loaded = ModelInstance::load(random.files(), {.precision = precision, .threads = 1});
+std::shared_ptr<ModelInstance> load(const RandomFamily& random, model::Precision precision,
+                                    std::optional<tensor::KvType> kv = {}) {
+  auto loaded = ModelInstance::load(random.files(),
+                                    {.precision = precision, .kv = kv, .threads = 1});
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
   return loaded.value();
 }
@@ -56,10 +58,10 @@ class Driver {
  public:
   Driver(ModelInstance& model, tensor::Ops& ops, std::vector<int> indices)
       : family_(*model.family), ops_(ops), indices_(std::move(indices)),
-        cache_(family_.kv_shape(), blocks_in_all()) {
+        cache_(model.kv_shape(), blocks_in_all()) {
     const float nan = std::nanf("");
     const family::KvBlocks& kv = cache_.view();
-    if (kv.block_floats() > 0) std::fill_n(kv.base, kv.block_floats() * cache_.blocks(), nan);
+    if (kv.block_bytes() > 0) std::fill_n(kv.base, kv.block_bytes() * cache_.blocks(), 0xff);
     int next = 0;
     for (const int index : indices_) {
       Sequence s;
@@ -219,12 +221,13 @@ TEST_P(Families, HoldsForEveryHeadSize) {
   }
 }
 
-// Weights kept as bf16 meet the same float32 arithmetic; 8-bit ones stay near.
+// Weights kept as bf16 meet the same float32 arithmetic, given the same cache; 8-bit ones are near.
 TEST_P(Families, PrecisionsAgree) {
   const RandomFamily random({.kind = GetParam()});
   const auto exact = load(random, model::Precision::kF32);
   const auto expected = alone(*exact, 1);
-  expect_same(alone(*load(random, model::Precision::kNative), 1), expected);
+  const auto native = load(random, model::Precision::kNative, tensor::KvType::kF32);
+  expect_same(alone(*native, 1), expected);
   const auto q8 = alone(*load(random, model::Precision::kQ8), 1);
   double error = 0;
   double size = 0;
@@ -256,7 +259,7 @@ TEST_P(Families, EngineServesThemAllAlike) {
   const auto one = Engine::create(model, {.threads = 1, .tokens_per_tick = 4096}).value();
   std::vector<Completion> expected;
   for (int i = 0; i < 8; ++i) expected.push_back(serve(*one, i, 5));
-  const size_t block = KvCache::block_bytes(model->family->kv_shape());
+  const size_t block = KvCache::block_bytes(model->kv_shape());
   const size_t state = static_cast<size_t>(model->family->state_floats()) * sizeof(float);
   const auto other = load(random, model::Precision::kQ8);
   const auto few = Engine::create(other, {.threads = 2, .tokens_per_tick = 50, .sequences_max = 3,

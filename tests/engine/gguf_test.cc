@@ -118,8 +118,9 @@ TEST_P(GgufModels, TokenizerAndTemplateComeOutOfTheMetadata) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GgufModels, 
-                         testing::Values("qwen3-yarn", "qwen3moe", "exaone", "exaone4-full",
-                                         "exaone4-hybrid", "granite",
+                         testing::Values("qwen3", "qwen3-yarn", "qwen3moe", "exaone",
+                                         "exaone4-full", "exaone4-hybrid", "exaone4-hybrid-64",
+                                         "granite",
                                          "granite-from-hybrid-class", "granitemoe",
                                          "granitehybrid", "granitehybrid-moe"), [](const auto& c) {
   std::string name = c.param;

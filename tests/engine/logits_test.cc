@@ -33,7 +33,8 @@ class Golden : public testing::TestWithParam<const char*> {
     return std::string(WEFT_SOURCE_DIR "/tests/golden/logits/") + GetParam();
   }
   std::shared_ptr<ModelInstance> load(model::Precision precision) {
-    auto loaded = ModelInstance::load(model::ModelFiles(directory()), {.precision = precision});
+    auto loaded = ModelInstance::load(model::ModelFiles(directory()),
+                                      {.precision = precision, .kv = tensor::KvType::kF32});
     EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
     return loaded.value();
   }

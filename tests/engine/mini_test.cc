@@ -33,9 +33,10 @@ std::string framed(const std::string& message) {
          "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 }
 
-std::shared_ptr<ModelInstance> load(model::Precision precision = model::Precision::kNative) {
+std::shared_ptr<ModelInstance> load(model::Precision precision = model::Precision::kNative,
+                                    std::optional<tensor::KvType> kv = {}) {
   auto loaded = ModelInstance::load(model::ModelFiles(WEFT_SOURCE_DIR "/models/weft-mini"),
-                                    {.precision = precision});
+                                    {.precision = precision, .kv = kv});
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
   return loaded.value();
 }
@@ -84,10 +85,10 @@ TEST(WeftMini, IsTheSameInsideTheProgram) {
   EXPECT_EQ(answer(*a, kMessages[0]).tokens, answer(*b, kMessages[0]).tokens);
 }
 
-// int8 activations against float32 arithmetic on the same weights, over real text.
+// int8 activations against float32 arithmetic on the same weights and cache, over real text.
 TEST(WeftMini, EightBitArithmeticStaysClose) {
   const auto exact = load(model::Precision::kF32);
-  const auto q8 = load();
+  const auto q8 = load(model::Precision::kNative, tensor::KvType::kF32);
   const auto ops = tensor::Ops::create({}).value();
   double divergence = 0;
   int agree = 0;

@@ -133,6 +133,42 @@ TEST(Quantised, EightBitsStayCloseToFloat) {
   EXPECT_LE(regret, 0.35);
 }
 
+// What a smaller KV cache costs, with exact weights, at depths of up to 384.
+TEST(Quantised, SmallerCachesStayCloseToFloat) {
+  const RandomModel random({.hidden = 1024, .inner = 512, .layers = 3, .heads = 16,
+                            .kv_heads = 8, .head_dim = 128, .vocab = 2048, .context = 512,
+                            .seed = 21});
+  constexpr int kPositions = 384;
+  const auto ops = tensor::Ops::create({}).value();
+  std::mt19937_64 draw(4);
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < kPositions; ++i) tokens.push_back(static_cast<TokenId>(draw() % 2048));
+  const auto with_cache = [&](tensor::KvType kv) {
+    auto model = ModelInstance::load(random.files(),
+                                     {.precision = model::Precision::kF32, .kv = kv}).value();
+    auto evaluator = std::make_unique<Evaluator>(*model, *ops, kPositions);
+    EXPECT_TRUE(evaluator->feed(tokens).ok());
+    return std::pair{std::move(model), std::move(evaluator)};
+  };
+  const auto exact = with_cache(tensor::KvType::kF32);
+  for (const auto& [kv, bound] : {std::pair{tensor::KvType::kF16, 1e-6},
+                                  {tensor::KvType::kQ8, 1e-3}}) {
+    const auto smaller = with_cache(kv);
+    double divergence = 0;
+    int agree = 0;
+    for (int i = 0; i < kPositions; ++i) {
+      const auto p = log_probabilities(exact.second->logits(i));
+      const auto q = log_probabilities(smaller.second->logits(i));
+      for (size_t id = 0; id < p.size(); ++id) divergence += std::exp(p[id]) * (p[id] - q[id]);
+      agree += decision_of(p, q).agrees ? 1 : 0;
+    }
+    fmt::print("{} cache against f32: mean KL {:.2g}, first choice alike at {:.2f} %\n",
+               name_of(kv), divergence / kPositions, 100.0 * agree / kPositions);
+    EXPECT_LE(divergence / kPositions, bound) << name_of(kv);
+    EXPECT_GE(agree, kPositions * 97 / 100) << name_of(kv);
+  }
+}
+
 TEST(Quantised, OurExportIsKeptBitForBit) {
   const RandomModel random({.vocab = 300, .seed = 5, .q8_export = true});
   const auto ops = tensor::Ops::create({.threads = 1, .table = {}}).value();

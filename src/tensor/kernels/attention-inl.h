@@ -6,9 +6,9 @@
 // ascending positions); spans are merged in ascending order. A pair only ever reads positions it
 // may see, so neither its neighbours nor unwritten cache can touch its bits.
 //
-// Scores run over keys stored (head_dim, 32): a lane is a position, and a dot product is one fma
-// chain over ascending head_dim without a horizontal sum. Values are stored (32, v_dim), a lane is
-// an output element. Over the primitives of the including file.
+// Keys and values of a block are read once for a tile of pairs: the query heads that share a KV
+// head, and the rows of a prompt. In scores a lane is a position, so that a dot product needs no
+// horizontal sum; in values a lane is an output element. What a cached number is: cache-inl.h.
 #pragma once
 
 namespace weft::tensor {
@@ -23,60 +23,75 @@ struct SpanState {
 };
 
 struct AttentionScratch {
-  float* q;        // (pairs, head_dim)
+  float* q;        // (pairs, head_dim), or panels of quantised queries
   float* scores;   // (pairs, kSpan), then exponentials
   float* part;     // (pairs, v_dim): this span's weighted values
   float* total;    // (pairs, v_dim): merged so far
+  float* wide;     // keys or values of a block as floats (32, v_dim)
 };
 
-// s = scale * (q . k) for R pairs and the 32 positions of a block.
-template <int R>
-inline void score_block(const AttentionJob* job, const float* q, const float* keys, float* scores) {
-  Floats acc[R][2];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = splat(0.0f);
-  for (int64_t d = 0; d < job->head_dim; ++d) {
-    const Floats k0 = load(keys + d * kBlockPositions);
-    const Floats k1 = load(keys + d * kBlockPositions + 16);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const Floats query = splat(q[r * job->head_dim + d]);
-      acc[r][0] = fma(query, k0, acc[r][0]);
-      acc[r][1] = fma(query, k1, acc[r][1]);
+// The largest tile of at most R pairs that fits the pairs left; returns its size.
+template <class Cache, int R>
+inline int score_tile(const AttentionJob* job, const float* q, int64_t first, const uint8_t* keys,
+                      float* scores) {
+  if constexpr (R > 1) {
+    if (job->pairs - first < R) {
+      return score_tile<Cache, Cache::smaller(R)>(job, q, first, keys, scores);
     }
   }
-  const Floats scale = splat(job->scale);
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    store(scores + r * kSpan, mul(acc[r][0], scale));
-    store(scores + r * kSpan + 16, mul(acc[r][1], scale));
-  }
-}
-
-// The largest tile of at most R pairs that fits the pairs left; returns its size.
-template <int R>
-inline int score_pairs(const AttentionJob* job, const float* q, const float* keys, float* scores,
-                       int left) {
-  if constexpr (R > 1) {
-    if (left < R) return score_pairs<R / 2>(job, q, keys, scores, left);
-  }
-  score_block<R>(job, q, keys, scores);
+  Cache::template score<R>(job, q, first, keys, scores + first * kSpan);
   return R;
 }
 
-inline const float* block_of(const AttentionJob* job, int64_t position) {
+template <class Cache>
+inline void score_all(const AttentionJob* job, const float* q, const uint8_t* keys,
+                      float* scores) {
+  for (int64_t r = 0; r < job->pairs;) {
+    r += score_tile<Cache, Cache::kPairs>(job, q, r, keys, scores);
+  }
+}
+
+// The queries side by side, quantised in the tiles that score_all() takes.
+template <class Cache>
+inline void pack_queries(const AttentionJob* job, const AttentionScratch& scratch) {
+  float* to = Cache::kIntegerScores ? scratch.part : scratch.q;
+  for (int r = 0; r < job->pairs; ++r) {
+    for (int64_t d = 0; d < job->head_dim; ++d) to[r * job->head_dim + d] = job->q[r][d];
+  }
+  if constexpr (Cache::kIntegerScores) {
+    const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
+    uint8_t* panel = reinterpret_cast<uint8_t*>(scratch.q);
+    for (int64_t r = 0; r < job->pairs;) {
+      int64_t tile = Cache::kPairs;
+      while (tile > job->pairs - r) tile = Cache::smaller(static_cast<int>(tile));
+      pack_panel_q8(to + r * job->head_dim, job->head_dim, tile, job->head_dim, panel);
+      panel += tile * groups * kPanelGroup;
+      r += tile;
+    }
+  }
+}
+
+inline const uint8_t* block_of(const AttentionJob* job, int64_t position) {
   return job->cache + job->blocks[position / kBlockPositions] * job->block_stride;
 }
 
+template <class Cache>
 inline void score_span(const AttentionJob* job, const AttentionScratch& scratch, int64_t span,
                        int64_t begin, int64_t end) {
   for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
-    const float* keys = block_of(job, at) + job->k_offset;
+    const uint8_t* keys = block_of(job, at) + job->k_offset;
     float* scores = scratch.scores + (at - span);
-    for (int r = 0; r < job->pairs;) {
-      r += score_pairs<kScorePairs>(job, scratch.q + r * job->head_dim, keys, scores + r * kSpan,
-                                    job->pairs - r);
+    if constexpr (!Cache::kIntegerScores && !Cache::kFloats) {
+      if (job->pairs > Cache::kPairs) {
+        for (int64_t i = 0; i < kBlockPositions * job->head_dim; i += 16) {
+          store(scratch.wide + i, Cache::key(keys, i));
+        }
+        score_all<CacheF32>(job, scratch.q, reinterpret_cast<const uint8_t*>(scratch.wide),
+                            scores);
+        continue;
+      }
     }
+    score_all<Cache>(job, scratch.q, keys, scores);
   }
 }
 
@@ -99,87 +114,106 @@ inline void softmax_span(SpanState* state, float* scores, int64_t span) {
   state->sum = reduce_add(sum);
 }
 
-// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs, ascending positions [begin, end) of
-// one block. `v` is the row of position `begin`.
-template <int R, int C>
+// part[r] += p[r, j] v[j] for R pairs, C vectors of outputs from `column` on, ascending positions
+// [begin, end) of one block.
+template <class Cache, int R, int C>
 inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                       const float* v, float* part) {
+                       const uint8_t* values, int64_t column, float* part) {
   Floats acc[R][C];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) acc[r][c] = load(part + r * job->v_dim + c * 16);
+    for (int c = 0; c < C; ++c) acc[r][c] = load(part + r * job->v_dim + column + c * 16);
   }
-  for (int64_t at = begin; at < end; ++at, v += job->v_dim) {
+  for (int64_t at = begin; at < end; ++at) {
+    Floats value[C];
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) {
-      const Floats value = load(v + c * 16);
+      value[c] = Cache::value(job, values, at % kBlockPositions, column + c * 16);
+    }
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        acc[r][c] = fma(splat(p[r * kSpan + at % kSpan]), value, acc[r][c]);
-      }
+    for (int r = 0; r < R; ++r) {
+      const Floats weight = splat(p[r * kSpan + at % kSpan]);
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) acc[r][c] = fma(weight, value[c], acc[r][c]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) store(part + r * job->v_dim + c * 16, acc[r][c]);
+    for (int c = 0; c < C; ++c) store(part + r * job->v_dim + column + c * 16, acc[r][c]);
   }
 }
 
-template <int R>
+template <class Cache, int R>
 inline void add_values_columns(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                               const float* block, float* part) {
+                               const uint8_t* values, float* part) {
   if (begin >= end) return;
-  const float* v = block + begin % kBlockPositions * job->v_dim;
   int64_t column = 0;
   for (; column + 16 * kValueVectors <= job->v_dim; column += 16 * kValueVectors) {
-    add_values<R, kValueVectors>(job, begin, end, p, v + column, part + column);
+    add_values<Cache, R, kValueVectors>(job, begin, end, p, values, column, part);
   }
   for (; column < job->v_dim; column += 16) {
-    add_values<R, 1>(job, begin, end, p, v + column, part + column);
+    add_values<Cache, R, 1>(job, begin, end, p, values, column, part);
   }
 }
 
 // One block for a tile of R pairs (or a smaller one that fits the pairs left; returns the size).
 // The pairs share the loads of the positions that all of them see; the few at the edges, which
 // only some see, are added pair by pair, so that the order within a pair stays ascending.
-template <int R>
+template <class Cache, int R>
 inline int value_pairs(const AttentionJob* job, const SpanState* state, int64_t at, int left,
-                       const float* p, const float* block, float* part) {
+                       const float* p, const uint8_t* values, float* part) {
   if constexpr (R > 1) {
-    if (left < R) return value_pairs<R / 2>(job, state, at, left, p, block, part);
+    if (left < R) return value_pairs<Cache, R / 2>(job, state, at, left, p, values, part);
   }
+  const int64_t stop = at + kBlockPositions;
   int64_t begin = at;
-  int64_t end = at + kBlockPositions;
+  int64_t end = stop;
   for (int i = 0; i < R; ++i) {
     begin = state[i].begin > begin ? state[i].begin : begin;
     end = state[i].end < end ? state[i].end : end;
   }
-  if (begin >= end) begin = end = at + kBlockPositions;  // nothing in common: all is edge
+  if (begin >= end) begin = end = stop;  // nothing in common: all is edge
   for (int i = 0; i < R; ++i) {
     const int64_t first = state[i].begin > at ? state[i].begin : at;
     const int64_t last = state[i].end < begin ? state[i].end : begin;
-    add_values_columns<1>(job, first, last, p + i * kSpan, block, part + i * job->v_dim);
+    add_values_columns<Cache, 1>(job, first, last, p + i * kSpan, values, part + i * job->v_dim);
   }
-  add_values_columns<R>(job, begin, end, p, block, part);
+  add_values_columns<Cache, R>(job, begin, end, p, values, part);
   for (int i = 0; i < R; ++i) {
-    const int64_t stop = at + kBlockPositions;
     const int64_t last = state[i].end < stop ? state[i].end : stop;
-    add_values_columns<1>(job, end, last, p + i * kSpan, block, part + i * job->v_dim);
+    add_values_columns<Cache, 1>(job, end, last, p + i * kSpan, values, part + i * job->v_dim);
   }
   return R;
 }
 
+template <class Cache>
+inline void value_block(const AttentionJob* job, const AttentionScratch& scratch,
+                        const SpanState* state, int64_t at, const uint8_t* values) {
+  for (int r = 0; r < job->pairs;) {
+    r += value_pairs<Cache, kValuePairs>(job, state + r, at, job->pairs - r,
+                                         scratch.scores + r * kSpan, values,
+                                         scratch.part + r * job->v_dim);
+  }
+}
+
+template <class Cache>
 inline void value_span(const AttentionJob* job, const AttentionScratch& scratch,
                        const SpanState* state, int64_t begin, int64_t end) {
   for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
-    const float* block = block_of(job, at) + job->v_offset;
-    for (int r = 0; r < job->pairs;) {
-      r += value_pairs<kValuePairs>(job, state + r, at, job->pairs - r,
-                                    scratch.scores + r * kSpan, block,
-                                    scratch.part + r * job->v_dim);
+    const uint8_t* values = block_of(job, at) + job->v_offset;
+    if (Cache::kFloats || job->pairs <= kValuePairs) {
+      value_block<Cache>(job, scratch, state, at, values);
+      continue;
     }
+    const int64_t last = end - at < kBlockPositions ? end - at : kBlockPositions;
+    for (int64_t slot = begin > at ? begin - at : 0; slot < last; ++slot) {
+      for (int64_t column = 0; column < job->v_dim; column += 16) {
+        store(scratch.wide + slot * job->v_dim + column, Cache::value(job, values, slot, column));
+      }
+    }
+    value_block<CacheF32>(job, scratch, state, at, reinterpret_cast<const uint8_t*>(scratch.wide));
   }
 }
 
@@ -204,12 +238,15 @@ inline void merge_span(const SpanState& span, const float* part, int64_t n, bool
   *peak = top;
 }
 
+template <class Cache>
 inline void attention_pairs(const AttentionJob* job) {
   AttentionScratch scratch;
   scratch.q = job->scratch;
   scratch.scores = scratch.q + kPairsMax * job->v_dim;
   scratch.part = scratch.scores + kPairsMax * kSpan;
   scratch.total = scratch.part + kPairsMax * job->v_dim;
+  scratch.wide = scratch.total + kPairsMax * job->v_dim;
+  pack_queries<Cache>(job, scratch);
 
   int64_t low[kPairsMax];
   float peak[kPairsMax];
@@ -218,7 +255,6 @@ inline void attention_pairs(const AttentionJob* job) {
   int64_t lowest = INT64_MAX;
   int64_t highest = 0;
   for (int r = 0; r < job->pairs; ++r) {
-    for (int64_t d = 0; d < job->head_dim; ++d) scratch.q[r * job->head_dim + d] = job->q[r][d];
     const int64_t seen_from = int64_t{job->position[r]} - job->window + 1;
     low[r] = job->window > 0 && seen_from > 0 ? seen_from : 0;
     lowest = low[r] < lowest ? low[r] : lowest;
@@ -234,14 +270,14 @@ inline void attention_pairs(const AttentionJob* job) {
     }
     const int64_t begin = lowest > span ? lowest : span;
     const int64_t end = highest + 1 < span + kSpan ? highest + 1 : span + kSpan;
-    score_span(job, scratch, span, begin, end);
+    score_span<Cache>(job, scratch, span, begin, end);
     for (int r = 0; r < job->pairs; ++r) {
       if (state[r].begin < state[r].end) softmax_span(&state[r], scratch.scores + r * kSpan, span);
       for (int64_t i = 0; i < job->v_dim; i += 16) {
         store(scratch.part + r * job->v_dim + i, splat(0.0f));
       }
     }
-    value_span(job, scratch, state, begin, end);
+    value_span<Cache>(job, scratch, state, begin, end);
     for (int r = 0; r < job->pairs; ++r) {
       if (state[r].begin >= state[r].end) continue;
       merge_span(state[r], scratch.part + r * job->v_dim, job->v_dim, !started[r], &peak[r],

@@ -14,6 +14,7 @@ constexpr int kPanelF32 = 6;  // 12 accumulators, 2 weights, 1 activation of 16 
 constexpr int kPanelQ8 = 3;   // 6 integer accumulators, 4 for the weights' values and signs
 constexpr int kFewTokens = 1;
 constexpr int kStripsAtOnce = 2;
+constexpr int kStripsMany = 1;
 constexpr int kScorePairs = 2;
 constexpr int kValuePairs = 2;
 constexpr int kValueVectors = 2;
@@ -28,6 +29,9 @@ struct Ints {
 // the activation. The other way round would be wrong for -128, which has no positive int8.
 struct Bytes {
   __m256i size_a, size_b, signed_a, signed_b;
+};
+struct Four {
+  __m256i a;
 };
 struct Codes {
   __m256i a, b;
@@ -141,6 +145,23 @@ inline Floats from_f16(const uint16_t* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
 }
+inline Floats splat_f16(uint16_t h) {
+  const __m256 x = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<int16_t>(h)));
+  return {x, x};
+}
+inline Floats from_biased(const uint8_t* p) {
+  const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m256i bias = _mm256_set1_epi32(128);
+  const __m256i low = _mm256_cvtepu8_epi32(raw);
+  const __m256i high = _mm256_cvtepu8_epi32(_mm_srli_si128(raw, 8));
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(low, bias)),
+          _mm256_cvtepi32_ps(_mm256_sub_epi32(high, bias))};
+}
+inline void store_f16(uint16_t* p, Floats x) {
+  auto* to = reinterpret_cast<__m128i*>(p);
+  _mm_storeu_si128(to, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm_storeu_si128(to + 1, _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 
 inline Ints dot_start(int32_t) { return splat_int(0); }
 inline Bytes load_bytes(const uint8_t* p) {
@@ -157,11 +178,14 @@ inline __m256i dot4_half(__m256i acc, __m256i size, __m256i sign, __m256i four) 
   const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(four, sign));
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
+inline Four load_four(const int8_t* p) {
   int32_t raw;
-  __builtin_memcpy(&raw, four, 4);
-  const __m256i a = _mm256_set1_epi32(raw);
-  return {dot4_half(acc.a, w.size_a, w.signed_a, a), dot4_half(acc.b, w.size_b, w.signed_b, a)};
+  __builtin_memcpy(&raw, p, 4);
+  return {_mm256_set1_epi32(raw)};
+}
+inline Ints dot4(Ints acc, Bytes w, Four four) {
+  return {dot4_half(acc.a, w.size_a, w.signed_a, four.a),
+          dot4_half(acc.b, w.size_b, w.signed_b, four.a)};
 }
 
 inline Codes load_low_codes(const uint8_t* p) {
@@ -177,10 +201,8 @@ inline Codes load_high_codes(const uint8_t* p) {
           _mm256_and_si256(_mm256_srli_epi16(_mm256_loadu_si256(from + 1), 4), mask)};
 }
 // Pairs of products are at most 2 * 15 * 127 = 3,810.
-inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
-  int32_t raw;
-  __builtin_memcpy(&raw, four, 4);
-  const __m256i x = _mm256_set1_epi32(raw);
+inline Ints dot4_codes(Ints acc, Codes w, Four four) {
+  const __m256i x = four.a;
   const __m256i ones = _mm256_set1_epi16(1);
   return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, x), ones)),
           _mm256_add_epi32(acc.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, x), ones))};
@@ -192,6 +214,7 @@ inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
 #include "tensor/kernels/vector-inl.h"
 #include "tensor/kernels/rows-inl.h"
 #include "tensor/kernels/matmul-inl.h"
+#include "tensor/kernels/cache-inl.h"
 #include "tensor/kernels/attention-inl.h"
 #include "tensor/kernels/recurrent-inl.h"
 #include "tensor/kernels/table-inl.h"

@@ -10,10 +10,14 @@
 namespace weft::tensor {
 namespace {
 
-constexpr int kPanelF32 = 16;  // of 32 registers: 16 accumulators, activations come by broadcast
-constexpr int kPanelQ8 = 12;   // 12 integer and 12 float accumulators
+// Of 32 registers, with 2 strips: 24 accumulators, 2 weights and an activation; for q8 12 integer
+// and 12 float accumulators. An activation is loaded once for both strips: with one strip of 12
+// tokens the loads, not the products, would be the limit.
+constexpr int kPanelF32 = 12;
+constexpr int kPanelQ8 = 6;
 constexpr int kFewTokens = 4;
 constexpr int kStripsAtOnce = 2;
+constexpr int kStripsMany = 2;
 constexpr int kScorePairs = 8;
 constexpr int kValuePairs = 4;
 constexpr int kValueVectors = 4;
@@ -26,6 +30,9 @@ struct Ints {
   __m512i a;
 };
 struct Bytes {
+  __m512i a;
+};
+struct Four {
   __m512i a;
 };
 struct Codes {
@@ -101,14 +108,30 @@ inline Floats from_f16(const uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
 
+inline Floats splat_f16(uint16_t h) {
+  return {_mm512_cvtph_ps(_mm256_set1_epi16(static_cast<int16_t>(h)))};
+}
+inline Floats from_biased(const uint8_t* p) {
+  const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m512i wide = _mm512_cvtepu8_epi32(raw);
+  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(wide, _mm512_set1_epi32(128)))};
+}
+inline void store_f16(uint16_t* p, Floats x) {
+  const __m256i halves = _mm512_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), halves);
+}
+
 // dpbusd takes the weights as they lie, biased by 128 and so unsigned: the sum starts at minus
 // 128 times the activations' sum, and is exact, since nothing saturates in 32 bits.
 inline Ints dot_start(int32_t offset) { return splat_int(offset); }
 inline Bytes load_bytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
+inline Four load_four(const int8_t* p) {
   int32_t raw;
-  __builtin_memcpy(&raw, four, 4);
-  return {_mm512_dpbusd_epi32(acc.a, w.a, _mm512_set1_epi32(raw))};
+  __builtin_memcpy(&raw, p, 4);
+  return {_mm512_set1_epi32(raw)};
+}
+inline Ints dot4(Ints acc, Bytes w, Four four) {
+  return {_mm512_dpbusd_epi32(acc.a, w.a, four.a)};
 }
 
 inline Codes load_low_codes(const uint8_t* p) {
@@ -117,10 +140,8 @@ inline Codes load_low_codes(const uint8_t* p) {
 inline Codes load_high_codes(const uint8_t* p) {
   return {_mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(p), 4), _mm512_set1_epi8(15))};
 }
-inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
-  int32_t raw;
-  __builtin_memcpy(&raw, four, 4);
-  return {_mm512_dpbusd_epi32(acc.a, w.a, _mm512_set1_epi32(raw))};
+inline Ints dot4_codes(Ints acc, Codes w, Four four) {
+  return {_mm512_dpbusd_epi32(acc.a, w.a, four.a)};
 }
 
 }  // namespace
@@ -129,6 +150,7 @@ inline Ints dot4_codes(Ints acc, Codes w, const int8_t* four) {
 #include "tensor/kernels/vector-inl.h"
 #include "tensor/kernels/rows-inl.h"
 #include "tensor/kernels/matmul-inl.h"
+#include "tensor/kernels/cache-inl.h"
 #include "tensor/kernels/attention-inl.h"
 #include "tensor/kernels/recurrent-inl.h"
 #include "tensor/kernels/table-inl.h"

@@ -2,10 +2,10 @@
 //
 // y = x W^T over strips of 16 output rows: a lane is an output row, and each output is one chain
 // of fma over ascending k (or ascending groups), so neither the number of tokens or threads nor
-// the instruction set can change a bit. Speed comes from unrolling over strips and tokens only:
-// few tokens take several strips at once to hide the latency of the chain, many tokens share each
-// weight while it sits in a register. Over the primitives of the including file, which also says
-// how many tokens fit its registers (kPanelF32, kPanelQ8).
+// the instruction set can change a bit. Speed comes from unrolling over strips and tokens only: a
+// tile of S strips times M tokens takes each weight once for M tokens and each activation once for
+// S strips, while its sums sit in registers. Over the primitives of the including file, which also
+// says which tile fits its registers (kPanelF32, kPanelQ8 tokens, kStripsMany strips).
 //
 // A strip of f32, bf16, f16: [k][16 rows]. A strip of q8: [groups][8][16 rows][4 k] values biased
 // by 128, then [groups][16 rows] scales in f16. A zero value pads rows and columns. A strip of q4:
@@ -23,9 +23,9 @@ inline void pack_panel_f32(const float* x, int64_t stride, int64_t m, int64_t k,
   }
 }
 
-// One group of one token: scale = max |x| / 127, values rounded to nearest even. A group too small
-// for 127 / max to be a float counts as zero.
-inline void quantise_group(const float* x, int64_t n, int8_t* q, float* scale, int32_t* offset) {
+// One group of one token: scale = max |x| / 127, values rounded to nearest even; returns their sum.
+// A group too small for 127 / max to be a float counts as zero.
+inline int32_t quantise_group(const float* x, int64_t n, int8_t* q, float* scale) {
   const Floats a = load_up_to(x, n);
   const Floats b = n > 16 ? load_up_to(x + 16, n - 16) : splat(0.0f);
   const float most = reduce_max(max(absolute(a), absolute(b)));
@@ -37,28 +37,53 @@ inline void quantise_group(const float* x, int64_t n, int8_t* q, float* scale, i
   store_bytes(q + 16, bits(fma(b, inverse, magic)));
   int32_t sum = 0;
   for (int i = 0; i < kGroup; ++i) sum += q[i];
-  *offset = -128 * sum;
+  return sum;
 }
 
 inline void pack_panel_q8(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel) {
   for (int64_t at = 0; at < k; at += kGroup) {
     int8_t* q = reinterpret_cast<int8_t*>(panel);
     float* scales = reinterpret_cast<float*>(panel + m * kGroup);
-    int32_t* offsets = reinterpret_cast<int32_t*>(panel + m * (kGroup + 4));
+    int32_t* sums = reinterpret_cast<int32_t*>(scales + m);
+    float* scaled_sums = scales + 3 * m;
     for (int64_t t = 0; t < m; ++t) {
-      quantise_group(x + t * stride + at, k - at, q + t * kGroup, scales + t, offsets + t);
+      const int32_t sum = quantise_group(x + t * stride + at, k - at, q + t * kGroup, scales + t);
+      sums[t] = -128 * sum;
+      sums[m + t] = -8 * sum;
+      scaled_sums[t] = static_cast<float>(sum) * scales[t];
     }
-    panel += m * (kGroup + 8);
+    panel += m * kPanelGroup;
   }
 }
 
+// One group of a panel of M tokens.
+template <int M>
+struct PanelGroup {
+  const int8_t* q;         // [M][32]
+  const float* scale;      // [M]
+  const int32_t* minus128; // [M]: times the sum
+  const int32_t* minus8;
+  const float* scaled_sum;
+
+  explicit PanelGroup(const uint8_t* at)
+      : q(reinterpret_cast<const int8_t*>(at)),
+        scale(reinterpret_cast<const float*>(at + M * kGroup)),
+        minus128(reinterpret_cast<const int32_t*>(at + M * (kGroup + 4))),
+        minus8(reinterpret_cast<const int32_t*>(at + M * (kGroup + 8))),
+        scaled_sum(reinterpret_cast<const float*>(at + M * (kGroup + 12))) {}
+};
+
 // Which part of the chains a pass over the panels computes: columns (or groups) [begin, end).
-// Between passes the partial sums rest in y, which changes no bit.
+// Between passes the partial sums rest in y, which changes no bit. While one pass computes, it asks
+// for `ahead_lines` cache lines of the next one's weights a strip and group, the first of each
+// group's `ahead_first`: several panels share this work, or memory would idle while they compute.
 struct Depth {
   int64_t begin;
   int64_t end;
   bool first;
   bool last;
+  int ahead_first;
+  int ahead_lines;
 };
 
 template <int S, int M>
@@ -108,7 +133,8 @@ struct WeightF16 {
 template <class Weight>
 struct TileFloat {
   static constexpr int kPanel = kPanelF32;
-  static constexpr int64_t kDepth = 256;  // 16 KiB of f32 weights: half of a first-level cache
+  static constexpr int kLines = 0;          // long chains: the processor looks ahead by itself
+  static constexpr int64_t kDepth = 256;  // 16 KiB of f32 weights a strip
   static int64_t depth(const MatmulJob* job) { return job->k; }
 
   template <int S, int M>
@@ -119,130 +145,164 @@ struct TileFloat {
     Floats acc[S][M];
     load_tile<S, M>(job, strip, token, depth, acc);
     for (int64_t k = depth.begin; k < depth.end; ++k) {
+      Floats weight[S];
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
-        const Floats weight = Weight::read(w + s * job->strip_bytes + k * 16 * Weight::kBytes);
+        weight[s] = Weight::read(w + s * job->strip_bytes + k * 16 * Weight::kBytes);
+      }
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) acc[s][m] = fma(weight, splat(x[k * M + m]), acc[s][m]);
+      for (int m = 0; m < M; ++m) {
+        const Floats value = splat(x[k * M + m]);
+#pragma GCC unroll 16
+        for (int s = 0; s < S; ++s) acc[s][m] = fma(weight[s], value, acc[s][m]);
       }
     }
     store_tile<S, M>(job, strip, token, depth, acc);
   }
 };
+
+// acc[s][m] += scale(row) scale(token) dot(row, token), one fma a token.
+template <int S, int M>
+inline void add_scaled_dots(const Ints (&dot)[S][M], const uint8_t* scales, int64_t stride,
+                            const float* x_scale, Floats (&acc)[S][M]) {
+  Floats w_scale[S];
+#pragma GCC unroll 16
+  for (int s = 0; s < S; ++s) {
+    w_scale[s] = from_f16(reinterpret_cast<const uint16_t*>(scales + s * stride));
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const Floats scale = splat(x_scale[m]);
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) {
+      acc[s][m] = fma(to_float(dot[s][m]), mul(w_scale[s], scale), acc[s][m]);
+    }
+  }
+}
+
+// One group of S strips, whose values lie `w_stride` bytes apart and scales `scale_stride`.
+template <int S, int M>
+inline void group_q8(const uint8_t* w, int64_t w_stride, const uint8_t* scales,
+                     int64_t scale_stride, PanelGroup<M> x, Floats (&acc)[S][M]) {
+  Ints dot[S][M];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const Ints start = dot_start(x.minus128[m]);
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) dot[s][m] = start;
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; ++j) {
+    Bytes weight[S];
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) weight[s] = load_bytes(w + s * w_stride + j * 64);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const Four four = load_four(x.q + m * kGroup + j * 4);
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) dot[s][m] = dot4(dot[s][m], weight[s], four);
+    }
+  }
+  add_scaled_dots<S, M>(dot, scales, scale_stride, x.scale, acc);
+}
 
 struct TileQ8 {
   static constexpr int kPanel = kPanelQ8;
-  static constexpr int64_t kDepth = 32;  // groups: 17 KiB of weights
+  static constexpr int kLines = 8;         // cache lines of a group
+  static constexpr int64_t kDepth = 24;  // groups: 13 KiB of weights a strip
   static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
+  static int64_t group_bytes() { return kGroup * kStripRows; }
+  static int64_t scales_at(int64_t groups) { return groups * group_bytes(); }
 
   template <int S, int M>
-  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
-                  const uint8_t* panel) {
-    const int64_t groups = (job->k + kGroup - 1) / kGroup;
-    const uint8_t* w = job->weights + strip * job->strip_bytes;
-    const uint8_t* scales = w + groups * (kGroup * kStripRows);
-    Floats acc[S][M];
-    load_tile<S, M>(job, strip, token, depth, acc);
-    panel += depth.begin * M * (kGroup + 8);
-    for (int64_t g = depth.begin; g < depth.end; ++g) {
-      const int8_t* q = reinterpret_cast<const int8_t*>(panel);
-      const float* x_scale = reinterpret_cast<const float*>(panel + M * kGroup);
-      const int32_t* offset = reinterpret_cast<const int32_t*>(panel + M * (kGroup + 4));
-      panel += M * (kGroup + 8);
-#pragma GCC unroll 16
-      for (int s = 0; s < S; ++s) {
-        const int64_t at = s * job->strip_bytes;
-        group_dots<M>(w + at + g * (kGroup * kStripRows), scales + at + g * (kStripRows * 2), q,
-                      x_scale, offset, acc[s]);
-      }
-    }
-    store_tile<S, M>(job, strip, token, depth, acc);
+  static void group(const uint8_t* w, int64_t stride, const uint8_t* scales, int64_t,
+                    PanelGroup<M> x, Floats (&acc)[S][M]) {
+    group_q8<S, M>(w, stride, scales, stride, x, acc);
   }
+};
 
-  // acc[m] += scale(row) scale(token) sum over the group of w[row, k] q[m, k], one fma a token.
-  template <int M>
-  static void group_dots(const uint8_t* w, const uint8_t* scales, const int8_t* q,
-                         const float* x_scale, const int32_t* offset, Floats (&acc)[M]) {
-    Ints dot[M];
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) dot[m] = dot_start(offset[m]);
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      const Bytes weight = load_bytes(w + j * 64);
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) dot[m] = dot4(dot[m], weight, q + m * kGroup + j * 4);
-    }
-    const Floats w_scale = from_f16(reinterpret_cast<const uint16_t*>(scales));
+// w = scale code + offset: sum w x = scale_w scale_x (codes . q) + offset (scale_x sum q).
+// Centred: w = scale (code - 8), and the 8 goes into the integer sum.
+template <bool kOffset>
+struct TileQ4 {
+  static constexpr int kPanel = kPanelQ8;
+  static constexpr int kLines = 4;
+  static constexpr int64_t kDepth = 24;  // groups: 7 KiB of weights a strip
+  static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
+  static int64_t group_bytes() { return kGroup / 2 * kStripRows; }
+  static int64_t scales_at(int64_t groups) { return groups * group_bytes(); }
+
+  template <int S, int M>
+  static void group(const uint8_t* w, int64_t stride, const uint8_t* scales, int64_t to_offsets,
+                    PanelGroup<M> x, Floats (&acc)[S][M]) {
+    Ints dot[S][M];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
-      acc[m] = fma(to_float(dot[m]), mul(w_scale, splat(x_scale[m])), acc[m]);
+      const Ints start = splat_int(kOffset ? 0 : x.minus8[m]);
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) dot[s][m] = start;
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      Codes low[S];
+      Codes high[S];
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        low[s] = load_low_codes(w + s * stride + j * 64);
+        high[s] = load_high_codes(w + s * stride + j * 64);
+      }
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const Four even = load_four(x.q + m * kGroup + j * 8);
+        const Four odd = load_four(x.q + m * kGroup + j * 8 + 4);
+#pragma GCC unroll 16
+        for (int s = 0; s < S; ++s) {
+          dot[s][m] = dot4_codes(dot4_codes(dot[s][m], low[s], even), high[s], odd);
+        }
+      }
+    }
+    add_scaled_dots<S, M>(dot, scales, stride, x.scale, acc);
+    if constexpr (kOffset) {
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        const uint8_t* from = scales + s * stride + to_offsets;
+        const Floats offset = from_f16(reinterpret_cast<const uint16_t*>(from));
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) {
+          acc[s][m] = fma(offset, splat(x.scaled_sum[m]), acc[s][m]);
+        }
+      }
     }
   }
 };
 
-// w = scale code + offset: sum w x = scale_w scale_x (codes . q) + offset (scale_x sum q); the
-// panel holds -128 sum q. Centred: w = scale (code - 8), and the 8 goes into the integer sum.
-template <bool kOffset>
-struct TileQ4 {
-  static constexpr int kPanel = kPanelQ8;
-  static constexpr int64_t kDepth = 48;  // groups: 15 KiB of weights
-  static constexpr int64_t kGroupBytes = kGroup / 2 * kStripRows;
-  static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
-
+// The loop over groups that all quantised types share.
+template <class Format>
+struct TileGroups : Format {
   template <int S, int M>
   static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
                   const uint8_t* panel) {
-    const int64_t groups = (job->k + kGroup - 1) / kGroup;
+    const int64_t groups = Format::depth(job);
     const uint8_t* w = job->weights + strip * job->strip_bytes;
-    const uint8_t* scales = w + groups * kGroupBytes;
+    const uint8_t* scales = w + Format::scales_at(groups);
     const int64_t to_offsets = groups * (kStripRows * 2);
+    const int64_t to_next = depth.last ? S * job->strip_bytes - depth.begin * Format::group_bytes()
+                                       : (depth.end - depth.begin) * Format::group_bytes();
     Floats acc[S][M];
     load_tile<S, M>(job, strip, token, depth, acc);
-    panel += depth.begin * M * (kGroup + 8);
+    panel += depth.begin * M * kPanelGroup;
     for (int64_t g = depth.begin; g < depth.end; ++g) {
-#pragma GCC unroll 16
-      for (int s = 0; s < S; ++s) {
-        const int64_t at = s * job->strip_bytes;
-        const uint8_t* scale = scales + at + g * (kStripRows * 2);
-        group_dots<M>(w + at + g * kGroupBytes, scale, scale + to_offsets, panel, acc[s]);
+      const uint8_t* group = w + g * Format::group_bytes();
+      for (int i = depth.ahead_first; i < depth.ahead_first + depth.ahead_lines; ++i) {
+        for (int s = 0; s < S; ++s) {
+          __builtin_prefetch(group + s * job->strip_bytes + to_next + i * 64);
+        }
       }
-      panel += M * (kGroup + 8);
+      Format::template group<S, M>(group, job->strip_bytes, scales + g * (kStripRows * 2),
+                                   to_offsets, PanelGroup<M>(panel), acc);
+      panel += M * kPanelGroup;
     }
     store_tile<S, M>(job, strip, token, depth, acc);
-  }
-
-  template <int M>
-  static void group_dots(const uint8_t* w, const uint8_t* scales, const uint8_t* offsets,
-                         const uint8_t* panel, Floats (&acc)[M]) {
-    const int8_t* q = reinterpret_cast<const int8_t*>(panel);
-    const float* x_scale = reinterpret_cast<const float*>(panel + M * kGroup);
-    const int32_t* minus_sum = reinterpret_cast<const int32_t*>(panel + M * (kGroup + 4));
-    Ints dot[M];
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) dot[m] = splat_int(kOffset ? 0 : minus_sum[m] / 16);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const Codes low = load_low_codes(w + j * 64);
-      const Codes high = load_high_codes(w + j * 64);
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) {
-        dot[m] = dot4_codes(dot[m], low, q + m * kGroup + j * 8);
-        dot[m] = dot4_codes(dot[m], high, q + m * kGroup + j * 8 + 4);
-      }
-    }
-    const Floats w_scale = from_f16(reinterpret_cast<const uint16_t*>(scales));
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      acc[m] = fma(to_float(dot[m]), mul(w_scale, splat(x_scale[m])), acc[m]);
-    }
-    if constexpr (kOffset) {
-      const Floats w_offset = from_f16(reinterpret_cast<const uint16_t*>(offsets));
-#pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) {
-        const float x_sum = static_cast<float>(minus_sum[m]) * -0x1p-7f * x_scale[m];
-        acc[m] = fma(w_offset, splat(x_sum), acc[m]);
-      }
-    }
   }
 };
 
@@ -263,18 +323,23 @@ inline void run_panel(const MatmulJob* job, int64_t strip, int64_t token, int64_
 // pieces that stay in the first-level cache while the panels pass by.
 template <class Tile, int S>
 inline void run_strips(const MatmulJob* job, int64_t strip) {
-  // S > 1 is compiled only for the few tokens that need it
-  constexpr int kLargest = S == 1 ? Tile::kPanel : kFewTokens;
+  // More strips than kStripsMany are compiled only for the few tokens that need them.
+  constexpr int kLargest = S <= kStripsMany ? Tile::kPanel : kFewTokens;
   const int64_t whole = Tile::depth(job);
-  const int64_t step = job->tokens > Tile::kPanel ? Tile::kDepth : whole;
+  const int64_t panels = (job->tokens + job->panel_tokens - 1) / job->panel_tokens;
+  const int64_t step = panels > 1 ? Tile::kDepth : whole;
+  const int lines = panels > 1 ? static_cast<int>((Tile::kLines + panels - 1) / panels) : 0;
   for (int64_t begin = 0; begin < whole; begin += step) {
     const int64_t end = begin + step < whole ? begin + step : whole;
-    const Depth depth = {begin, end, begin == 0, end == whole};
+    Depth depth = {begin, end, begin == 0, end == whole, 0, lines};
     const uint8_t* panel = job->panels;
-    for (int64_t token = 0; token < job->tokens; token += Tile::kPanel) {
+    for (int64_t token = 0; token < job->tokens; token += job->panel_tokens) {
       const int64_t left = job->tokens - token;
-      run_panel<Tile, S, kLargest>(job, strip, token, left < Tile::kPanel ? left : Tile::kPanel,
-                                   depth, panel);
+      if (depth.ahead_first >= Tile::kLines) depth.ahead_lines = 0;
+      run_panel<Tile, S, kLargest>(job, strip, token,
+                                   left < job->panel_tokens ? left : job->panel_tokens, depth,
+                                   panel);
+      depth.ahead_first += lines;
       panel += job->panel_bytes;
     }
   }
@@ -287,6 +352,9 @@ inline void matmul(const MatmulJob* job) {
     for (; strip + kStripsAtOnce <= job->strip_end; strip += kStripsAtOnce) {
       run_strips<Tile, kStripsAtOnce>(job, strip);
     }
+  }
+  for (; strip + kStripsMany <= job->strip_end; strip += kStripsMany) {
+    run_strips<Tile, kStripsMany>(job, strip);
   }
   for (; strip < job->strip_end; ++strip) run_strips<Tile, 1>(job, strip);
 }

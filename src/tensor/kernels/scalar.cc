@@ -14,6 +14,7 @@ constexpr int kPanelF32 = 4;
 constexpr int kPanelQ8 = 4;
 constexpr int kFewTokens = 1;
 constexpr int kStripsAtOnce = 2;
+constexpr int kStripsMany = 1;
 constexpr int kScorePairs = 2;
 constexpr int kValuePairs = 2;
 constexpr int kValueVectors = 2;
@@ -26,6 +27,9 @@ struct Ints {
 };
 struct Bytes {
   const uint8_t* p;  // 16 rows of 4 values, biased by 128
+};
+struct Four {
+  const int8_t* p;  // the same 4 activations for every row
 };
 struct Codes {
   uint8_t v[64];  // 16 rows of 4 values from 0 to 15
@@ -178,15 +182,41 @@ inline float half_value(uint16_t h) {
 inline Floats from_f16(const uint16_t* p) {
   return each([&](int i) { return half_value(p[i]); });
 }
+inline Floats splat_f16(uint16_t h) { return splat(half_value(h)); }
+inline Floats from_biased(const uint8_t* p) {  // the numbers p[i] - 128
+  return each([&](int i) { return static_cast<float>(int32_t{p[i]} - 128); });
+}
+// Rounded to nearest even; below half the smallest half is zero, too large infinity.
+inline uint16_t half_of(float value) {
+  const uint32_t raw = raw_of(value);
+  const uint32_t sign = (raw >> 16) & 0x8000;
+  const uint32_t size = raw & 0x7fffffff;
+  if (size > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00 | ((size >> 13) & 0x3ff));
+  if (size >= 0x477ff000) return static_cast<uint16_t>(sign | 0x7c00);
+  if (size < 0x33000000) return static_cast<uint16_t>(sign);
+  const bool denormal = size < 0x38800000;  // then the unit is 2^-24
+  const uint32_t drop = denormal ? 126 - (size >> 23) : 13;
+  const uint32_t mantissa = denormal ? (size & 0x7fffff) | 0x800000 : size & 0x7fffff;
+  const uint32_t base = denormal ? 0 : ((size >> 23) - 112) << 10;
+  const uint32_t kept = mantissa >> drop;
+  const uint32_t rest = mantissa & ((1u << drop) - 1);
+  const uint32_t half = 1u << (drop - 1);
+  const uint32_t up = rest > half || (rest == half && (kept & 1) != 0) ? 1 : 0;
+  return static_cast<uint16_t>(sign | (base + kept + up));  // a carry moves the exponent
+}
+inline void store_f16(uint16_t* p, Floats a) {
+  for (int i = 0; i < 16; ++i) p[i] = half_of(a.v[i]);
+}
 
 // Dot products of 4 signed values a row with the same 4 activations; all sums are exact.
 // `dot_start` is where an instruction set that uses the biased weights undoes the bias.
 inline Ints dot_start(int32_t) { return splat_int(0); }
 inline Bytes load_bytes(const uint8_t* p) { return Bytes{p}; }
-inline Ints dot4(Ints acc, Bytes w, const int8_t* four) {
+inline Four load_four(const int8_t* p) { return Four{p}; }
+inline Ints dot4(Ints acc, Bytes w, Four four) {
   return each_int([&](int i) {
     int32_t sum = acc.v[i];
-    for (int b = 0; b < 4; ++b) sum += (int32_t{w.p[i * 4 + b]} - 128) * four[b];
+    for (int b = 0; b < 4; ++b) sum += (int32_t{w.p[i * 4 + b]} - 128) * four.p[b];
     return sum;
   });
 }
@@ -202,10 +232,10 @@ inline Codes load_high_codes(const uint8_t* p) {
   for (int i = 0; i < 64; ++i) out.v[i] = p[i] >> 4;
   return out;
 }
-inline Ints dot4_codes(Ints acc, const Codes& w, const int8_t* four) {
+inline Ints dot4_codes(Ints acc, const Codes& w, Four four) {
   return each_int([&](int i) {
     int32_t sum = acc.v[i];
-    for (int b = 0; b < 4; ++b) sum += int32_t{w.v[i * 4 + b]} * four[b];
+    for (int b = 0; b < 4; ++b) sum += int32_t{w.v[i * 4 + b]} * four.p[b];
     return sum;
   });
 }
@@ -216,6 +246,7 @@ inline Ints dot4_codes(Ints acc, const Codes& w, const int8_t* four) {
 #include "tensor/kernels/vector-inl.h"
 #include "tensor/kernels/rows-inl.h"
 #include "tensor/kernels/matmul-inl.h"
+#include "tensor/kernels/cache-inl.h"
 #include "tensor/kernels/attention-inl.h"
 #include "tensor/kernels/recurrent-inl.h"
 #include "tensor/kernels/table-inl.h"

@@ -7,8 +7,9 @@
 
 #define WEFT_KERNELS_ENTRIES                                                                  \
   kPanelF32, kPanelQ8, pack_panel_f32, pack_panel_q8, matmul<TileFloat<WeightF32>>,            \
-      matmul<TileFloat<WeightBF16>>, matmul<TileFloat<WeightF16>>, matmul<TileQ8>,             \
-      matmul<TileQ4<true>>, matmul<TileQ4<false>>,             \
-      attention_pairs, rms_norm_row, add_row, add_scaled_row, scale_row, silu_mul_row,         \
-      rope_head, argmax_row, exp_scaled_row, exp_all, log_all, conv_silu_row,                  \
-      mamba_steps_row, mamba_head
+      matmul<TileFloat<WeightBF16>>, matmul<TileFloat<WeightF16>>, matmul<TileGroups<TileQ8>>, \
+      matmul<TileGroups<TileQ4<true>>>, matmul<TileGroups<TileQ4<false>>>,                     \
+      attention_pairs<CacheF32>, attention_pairs<CacheF16>, attention_pairs<CacheQ8>,          \
+      to_f16_row, to_q8_row, rms_norm_row, add_row, add_scaled_row, scale_row, silu_mul_row,   \
+      rope_head, argmax_row, exp_scaled_row, exp_all, log_all, conv_silu_row, mamba_steps_row, \
+      mamba_head

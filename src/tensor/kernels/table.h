@@ -20,10 +20,12 @@ constexpr int kBlockPositions = 32;  // positions of a KV block
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
 constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
 constexpr int kTapsMax = 16;         // positions that a convolution sees
+constexpr int kPanelGroup = kGroup + 16;  // bytes of a group of one token in a q8 panel
 
-// Activations meet weights in panels of up to `panel_*` tokens (of the table), packed:
+// Activations meet weights in panels of m tokens, up to `panel_*` (of the table), packed:
 //   f32: [k][m] floats.
-//   q8:  for each group: [m][32] int8, [m] float scale, [m] int32 minus 128 times the values' sum.
+//   q8:  for each group: [m][32] int8, [m] float scale, [m] int32 minus 128 times the values' sum,
+//        [m] int32 minus 8 times it, [m] float the sum times the scale.
 // y[token, row] = sum over k (ascending, fma) of w[row, k] x[token, k], plus bias.
 struct MatmulJob {
   const uint8_t* weights;       // strip 0 of the matrix
@@ -34,6 +36,7 @@ struct MatmulJob {
   int64_t k;                    // columns; for q8 groups are counted by rounding up
   const uint8_t* panels;        // packed activations
   int64_t panel_bytes;          // from a full panel to the next
+  int64_t panel_tokens;         // of a full panel; the last one may have fewer
   int64_t tokens;
   float* y;                     // (tokens, out)
   int64_t y_stride;
@@ -41,12 +44,12 @@ struct MatmulJob {
 };
 
 // A few query heads of one KV head, for one or several tokens of one sequence. The job's cache
-// blocks are found through a table; layout of a block in kv_view.h.
+// blocks are found through a table; layout of a block in kv_view.h. Offsets are in bytes.
 struct AttentionJob {
-  const float* cache;           // block 0 of this layer
-  int64_t block_stride;         // floats from a block to the next
-  int64_t k_offset;             // floats from a block to this head's keys (head_dim, 32)
-  int64_t v_offset;             // floats from a block to this head's values (32, v_dim)
+  const uint8_t* cache;         // block 0 of this layer
+  int64_t block_stride;         // from a block to the next
+  int64_t k_offset;             // from a block to this head's keys
+  int64_t v_offset;             // from a block to this head's values
   const int32_t* blocks;        // ids, one for every 32 positions
   int32_t head_dim;
   int32_t v_dim;                // head_dim rounded up to 16
@@ -56,7 +59,7 @@ struct AttentionJob {
   const float* q[kPairsMax];    // (head_dim) each
   float* out[kPairsMax];        // (head_dim) each
   int32_t position[kPairsMax];
-  float* scratch;               // kPairsMax * (3 * v_dim + kSpan) floats
+  float* scratch;               // kPairsMax * (3 * v_dim + kSpan) + 32 * v_dim floats
 };
 
 // One row of a causal convolution: rows[taps - 1] is the token's own.
@@ -100,7 +103,14 @@ struct KernelTable {
   void (*matmul_q8)(const MatmulJob* job);
   void (*matmul_q4)(const MatmulJob* job);   // the panels of q8
   void (*matmul_q4c)(const MatmulJob* job);
-  void (*attention)(const AttentionJob* job);
+  void (*attention_f32)(const AttentionJob* job);  // by the type of the cache
+  void (*attention_f16)(const AttentionJob* job);
+  void (*attention_q8)(const AttentionJob* job);
+  // What the cache holds. f16: rounded to nearest even, beyond its range cut to the largest.
+  void (*to_f16)(uint16_t* y, const float* x, int64_t n);
+  // q8: groups of 32; scale = max |x| / 127 in f16, codes biased by 128, the last group padded by
+  // zeros (128): codes (n rounded up to 32), scales (groups).
+  void (*to_q8)(uint8_t* codes, uint16_t* scales, const float* x, int64_t n);
 
   // y = weight * (x / sqrt(mean(x^2) + eps)); in place allowed.
   void (*rms_norm)(float* y, const float* x, const float* weight, int64_t n, float eps);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How each type of KV cache is written and read by attention: a Cache type says what a cached
+// number is as a float, and how a tile of R queries meets the keys of a block. Layout: kv_view.h.
+//
+//   f32, f16   score = scale (q . k), one fma chain over ascending head_dim; a lane is a position
+//   q8         queries are quantised like activations, and the keys of a block are two strips of
+//              16 positions: exact integer dots, one fma a group of 32 (matmul-inl.h)
+//
+// A value is a float in every type (q8: code times scale, which is exact). Many queries share a
+// block: then it is widened to floats once, which changes no bit.
+// Over the primitives of the including file.
+#pragma once
+
+namespace weft::tensor {
+namespace {
+
+struct ReadF32 {
+  static Floats at(const uint8_t* p, int64_t i) {
+    return load(reinterpret_cast<const float*>(p) + i);
+  }
+};
+struct ReadF16 {
+  static Floats at(const uint8_t* p, int64_t i) {
+    return from_f16(reinterpret_cast<const uint16_t*>(p) + i);
+  }
+};
+
+// Keys and values as plain floats of 4 or 2 bytes.
+template <class Read>
+struct CachePlain {
+  static constexpr int kPairs = kScorePairs;
+  static constexpr int smaller(int pairs) { return pairs / 2; }
+  static constexpr bool kIntegerScores = false;
+
+  static Floats key(const uint8_t* keys, int64_t i) { return Read::at(keys, i); }
+  static Floats value(const AttentionJob* job, const uint8_t* values, int64_t slot,
+                      int64_t column) {
+    return Read::at(values, slot * job->v_dim + column);
+  }
+
+  // s = scale (q . k) for R pairs and the 32 positions of a block.
+  template <int R>
+  static void score(const AttentionJob* job, const float* queries, int64_t first,
+                    const uint8_t* keys, float* scores) {
+    const float* q = queries + first * job->head_dim;
+    Floats acc[R][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = splat(0.0f);
+    for (int64_t d = 0; d < job->head_dim; ++d) {
+      const Floats k0 = Read::at(keys, d * kBlockPositions);
+      const Floats k1 = Read::at(keys, d * kBlockPositions + 16);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const Floats query = splat(q[r * job->head_dim + d]);
+        acc[r][0] = fma(query, k0, acc[r][0]);
+        acc[r][1] = fma(query, k1, acc[r][1]);
+      }
+    }
+    store_scores<R>(job, acc, scores);
+  }
+
+  template <int R>
+  static void store_scores(const AttentionJob* job, const Floats (&acc)[R][2], float* scores) {
+    const Floats scale = splat(job->scale);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      store(scores + r * kSpan, mul(acc[r][0], scale));
+      store(scores + r * kSpan + 16, mul(acc[r][1], scale));
+    }
+  }
+};
+
+struct CacheF32 : CachePlain<ReadF32> {
+  static constexpr bool kFloats = true;
+};
+struct CacheF16 : CachePlain<ReadF16> {
+  static constexpr bool kFloats = false;
+};
+
+struct CacheQ8 {
+  static constexpr int kPairs = kPanelQ8;
+  static constexpr int smaller(int pairs) { return pairs - 1; }
+  static constexpr bool kIntegerScores = true;
+  static constexpr bool kFloats = false;
+
+  static Floats value(const AttentionJob* job, const uint8_t* values, int64_t slot,
+                      int64_t column) {
+    const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
+    const uint8_t* scales = values + kBlockPositions * job->v_dim;
+    uint16_t scale;
+    __builtin_memcpy(&scale, scales + (slot * groups + column / kGroup) * 2, 2);
+    return mul(from_biased(values + slot * job->v_dim + column), splat_f16(scale));
+  }
+
+  // `queries` are panels as score_all() takes them: tiles of kPairs, then ever smaller ones.
+  template <int R>
+  static void score(const AttentionJob* job, const float* queries, int64_t first,
+                    const uint8_t* keys, float* scores) {
+    constexpr int64_t kHalf = kGroup * 16;  // bytes of a group of 16 positions
+    const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
+    const uint8_t* scales = keys + groups * 2 * kHalf;
+    const Floats scale = splat(job->scale);
+    for (int half = 0; half < 2; half += kStripsMany) {
+      Floats acc[kStripsMany][R];
+      for (auto& strip : acc) {
+        for (Floats& a : strip) a = splat(0.0f);
+      }
+      const uint8_t* panel = reinterpret_cast<const uint8_t*>(queries) +
+                             first * groups * kPanelGroup;
+      for (int64_t g = 0; g < groups; ++g, panel += R * kPanelGroup) {
+        group_q8<kStripsMany, R>(keys + (g * 2 + half) * kHalf, kHalf,
+                                 scales + (g * 2 + half) * 32, 32, PanelGroup<R>(panel), acc);
+      }
+      for (int s = 0; s < kStripsMany; ++s) {
+        for (int r = 0; r < R; ++r) {
+          store(scores + r * kSpan + (half + s) * 16, mul(acc[s][r], scale));
+        }
+      }
+    }
+  }
+};
+
+// max(x, y) is y if either is NaN: so a NaN stays one, and is found in the logits.
+inline void to_f16_row(uint16_t* y, const float* x, int64_t n) {
+  const Floats most = splat(65504.0f);
+  const Floats least = splat(-65504.0f);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Floats cut = min(most, max(least, load_up_to(x + i, n - i)));
+    if (n - i >= 16) {
+      store_f16(y + i, cut);
+      continue;
+    }
+    uint16_t last[16];
+    store_f16(last, cut);
+    for (int64_t j = i; j < n; ++j) y[j] = last[j - i];
+  }
+}
+
+inline void to_q8_row(uint8_t* codes, uint16_t* scales, const float* x, int64_t n) {
+  const Floats magic = splat(12582912.0f);  // the low byte of (v + magic) is v as an integer
+  for (int64_t at = 0; at < n; at += kGroup, codes += kGroup, ++scales) {
+    const Floats a = load_up_to(x + at, n - at);
+    const Floats b = n - at > 16 ? load_up_to(x + at + 16, n - at - 16) : splat(0.0f);
+    const float most = reduce_max(max(absolute(a), absolute(b))) / 127.0f;
+    uint16_t halves[16];
+    float steps[16];
+    store_f16(halves, splat(most < 65504.0f ? most : 65504.0f));
+    store(steps, splat_f16(halves[0]));
+    *scales = halves[0];
+    const Floats inverse = splat(steps[0] > 0 ? 1.0f / steps[0] : 0.0f);
+    const Floats limit = splat(127.0f);
+    const Floats lowest = splat(-127.0f);
+    int8_t q[kGroup];
+    store_bytes(q, bits(add(min(max(mul(a, inverse), lowest), limit), magic)));
+    store_bytes(q + 16, bits(add(min(max(mul(b, inverse), lowest), limit), magic)));
+    for (int i = 0; i < kGroup; ++i) codes[i] = static_cast<uint8_t>(int32_t{q[i]} + 128);
+  }
+}
+
+}  // namespace
+}  // namespace weft::tensor
