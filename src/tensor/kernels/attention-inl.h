@@ -9,6 +9,8 @@
 // Keys and values of a block are read once for a tile of pairs: the query heads that share a KV
 // head, and the rows of a prompt. In scores a lane is a position, so that a dot product needs no
 // horizontal sum; in values a lane is an output element. What a cached number is: cache-inl.h.
+// While a block is used, the next one is asked for: blocks lie far apart in memory, and decoding at
+// depth does little but wait for them.
 #pragma once
 
 namespace weft::tensor {
@@ -33,21 +35,21 @@ struct AttentionScratch {
 // The largest tile of at most R pairs that fits the pairs left; returns its size.
 template <class Cache, int R>
 inline int score_tile(const AttentionJob* job, const float* q, int64_t first, const uint8_t* keys,
-                      float* scores) {
+                      const uint8_t* next, float* scores) {
   if constexpr (R > 1) {
     if (job->pairs - first < R) {
-      return score_tile<Cache, Cache::smaller(R)>(job, q, first, keys, scores);
+      return score_tile<Cache, Cache::smaller(R)>(job, q, first, keys, next, scores);
     }
   }
-  Cache::template score<R>(job, q, first, keys, scores + first * kSpan);
+  Cache::template score<R>(job, q, first, keys, next, scores + first * kSpan);
   return R;
 }
 
 template <class Cache>
 inline void score_all(const AttentionJob* job, const float* q, const uint8_t* keys,
-                      float* scores) {
+                      const uint8_t* next, float* scores) {
   for (int64_t r = 0; r < job->pairs;) {
-    r += score_tile<Cache, Cache::kPairs>(job, q, r, keys, scores);
+    r += score_tile<Cache, Cache::kPairs>(job, q, r, keys, next, scores);
   }
 }
 
@@ -80,18 +82,20 @@ inline void score_span(const AttentionJob* job, const AttentionScratch& scratch,
                        int64_t begin, int64_t end) {
   for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
     const uint8_t* keys = block_of(job, at) + job->k_offset;
+    const int64_t after = at + kBlockPositions < end ? at + kBlockPositions : at;
+    const uint8_t* next = block_of(job, after) + job->k_offset;
     float* scores = scratch.scores + (at - span);
     if constexpr (!Cache::kIntegerScores && !Cache::kFloats) {
       if (job->pairs > Cache::kPairs) {
         for (int64_t i = 0; i < kBlockPositions * job->head_dim; i += 16) {
           store(scratch.wide + i, Cache::key(keys, i));
         }
-        score_all<CacheF32>(job, scratch.q, reinterpret_cast<const uint8_t*>(scratch.wide),
-                            scores);
+        const auto* wide = reinterpret_cast<const uint8_t*>(scratch.wide);
+        score_all<CacheF32>(job, scratch.q, wide, wide, scores);
         continue;
       }
     }
-    score_all<Cache>(job, scratch.q, keys, scores);
+    score_all<Cache>(job, scratch.q, keys, next, scores);
   }
 }
 
@@ -118,7 +122,7 @@ inline void softmax_span(SpanState* state, float* scores, int64_t span) {
 // [begin, end) of one block.
 template <class Cache, int R, int C>
 inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                       const uint8_t* values, int64_t column, float* part) {
+                       const uint8_t* values, const uint8_t* next, int64_t column, float* part) {
   Floats acc[R][C];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -130,6 +134,7 @@ inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, cons
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) {
       value[c] = Cache::value(job, values, at % kBlockPositions, column + c * 16);
+      Cache::ask_for_value(job, next, at % kBlockPositions, column + c * 16);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -147,14 +152,14 @@ inline void add_values(const AttentionJob* job, int64_t begin, int64_t end, cons
 
 template <class Cache, int R>
 inline void add_values_columns(const AttentionJob* job, int64_t begin, int64_t end, const float* p,
-                               const uint8_t* values, float* part) {
+                               const uint8_t* values, const uint8_t* next, float* part) {
   if (begin >= end) return;
   int64_t column = 0;
   for (; column + 16 * kValueVectors <= job->v_dim; column += 16 * kValueVectors) {
-    add_values<Cache, R, kValueVectors>(job, begin, end, p, values, column, part);
+    add_values<Cache, R, kValueVectors>(job, begin, end, p, values, next, column, part);
   }
   for (; column < job->v_dim; column += 16) {
-    add_values<Cache, R, 1>(job, begin, end, p, values, column, part);
+    add_values<Cache, R, 1>(job, begin, end, p, values, next, column, part);
   }
 }
 
@@ -163,9 +168,9 @@ inline void add_values_columns(const AttentionJob* job, int64_t begin, int64_t e
 // only some see, are added pair by pair, so that the order within a pair stays ascending.
 template <class Cache, int R>
 inline int value_pairs(const AttentionJob* job, const SpanState* state, int64_t at, int left,
-                       const float* p, const uint8_t* values, float* part) {
+                       const float* p, const uint8_t* values, const uint8_t* next, float* part) {
   if constexpr (R > 1) {
-    if (left < R) return value_pairs<Cache, R / 2>(job, state, at, left, p, values, part);
+    if (left < R) return value_pairs<Cache, R / 2>(job, state, at, left, p, values, next, part);
   }
   const int64_t stop = at + kBlockPositions;
   int64_t begin = at;
@@ -178,22 +183,25 @@ inline int value_pairs(const AttentionJob* job, const SpanState* state, int64_t 
   for (int i = 0; i < R; ++i) {
     const int64_t first = state[i].begin > at ? state[i].begin : at;
     const int64_t last = state[i].end < begin ? state[i].end : begin;
-    add_values_columns<Cache, 1>(job, first, last, p + i * kSpan, values, part + i * job->v_dim);
+    add_values_columns<Cache, 1>(job, first, last, p + i * kSpan, values, next,
+                                 part + i * job->v_dim);
   }
-  add_values_columns<Cache, R>(job, begin, end, p, values, part);
+  add_values_columns<Cache, R>(job, begin, end, p, values, next, part);
   for (int i = 0; i < R; ++i) {
     const int64_t last = state[i].end < stop ? state[i].end : stop;
-    add_values_columns<Cache, 1>(job, end, last, p + i * kSpan, values, part + i * job->v_dim);
+    add_values_columns<Cache, 1>(job, end, last, p + i * kSpan, values, next,
+                                 part + i * job->v_dim);
   }
   return R;
 }
 
 template <class Cache>
 inline void value_block(const AttentionJob* job, const AttentionScratch& scratch,
-                        const SpanState* state, int64_t at, const uint8_t* values) {
+                        const SpanState* state, int64_t at, const uint8_t* values,
+                        const uint8_t* next) {
   for (int r = 0; r < job->pairs;) {
     r += value_pairs<Cache, kValuePairs>(job, state + r, at, job->pairs - r,
-                                         scratch.scores + r * kSpan, values,
+                                         scratch.scores + r * kSpan, values, next,
                                          scratch.part + r * job->v_dim);
   }
 }
@@ -203,8 +211,10 @@ inline void value_span(const AttentionJob* job, const AttentionScratch& scratch,
                        const SpanState* state, int64_t begin, int64_t end) {
   for (int64_t at = begin - begin % kBlockPositions; at < end; at += kBlockPositions) {
     const uint8_t* values = block_of(job, at) + job->v_offset;
+    const int64_t after = at + kBlockPositions < end ? at + kBlockPositions : at;
     if (Cache::kFloats || job->pairs <= kValuePairs) {
-      value_block<Cache>(job, scratch, state, at, values);
+      value_block<Cache>(job, scratch, state, at, values,
+                         block_of(job, after) + job->v_offset);
       continue;
     }
     const int64_t last = end - at < kBlockPositions ? end - at : kBlockPositions;
@@ -213,7 +223,8 @@ inline void value_span(const AttentionJob* job, const AttentionScratch& scratch,
         store(scratch.wide + slot * job->v_dim + column, Cache::value(job, values, slot, column));
       }
     }
-    value_block<CacheF32>(job, scratch, state, at, reinterpret_cast<const uint8_t*>(scratch.wide));
+    const auto* wide = reinterpret_cast<const uint8_t*>(scratch.wide);
+    value_block<CacheF32>(job, scratch, state, at, wide, wide);
   }
 }
 

@@ -16,11 +16,13 @@ namespace weft::tensor {
 namespace {
 
 struct ReadF32 {
+  static constexpr int64_t kBytes = 4;
   static Floats at(const uint8_t* p, int64_t i) {
     return load(reinterpret_cast<const float*>(p) + i);
   }
 };
 struct ReadF16 {
+  static constexpr int64_t kBytes = 2;
   static Floats at(const uint8_t* p, int64_t i) {
     return from_f16(reinterpret_cast<const uint16_t*>(p) + i);
   }
@@ -39,15 +41,25 @@ struct CachePlain {
     return Read::at(values, slot * job->v_dim + column);
   }
 
-  // s = scale (q . k) for R pairs and the 32 positions of a block.
+  static void ask_for_value(const AttentionJob* job, const uint8_t* values, int64_t slot,
+                            int64_t column) {
+    __builtin_prefetch(values + (slot * job->v_dim + column) * Read::kBytes);
+  }
+
+  // s = scale (q . k) for R pairs and the 32 positions of a block. Asks for the keys of the block
+  // that comes next: blocks lie far apart, and no processor guesses where.
   template <int R>
   static void score(const AttentionJob* job, const float* queries, int64_t first,
-                    const uint8_t* keys, float* scores) {
+                    const uint8_t* keys, const uint8_t* next, float* scores) {
     const float* q = queries + first * job->head_dim;
     Floats acc[R][2];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = splat(0.0f);
     for (int64_t d = 0; d < job->head_dim; ++d) {
+      if (first == 0) {
+        __builtin_prefetch(next + d * kBlockPositions * Read::kBytes);
+        if (Read::kBytes == 4) __builtin_prefetch(next + d * kBlockPositions * 4 + 64);
+      }
       const Floats k0 = Read::at(keys, d * kBlockPositions);
       const Floats k1 = Read::at(keys, d * kBlockPositions + 16);
 #pragma GCC unroll 16
@@ -93,10 +105,15 @@ struct CacheQ8 {
     return mul(from_biased(values + slot * job->v_dim + column), splat_f16(scale));
   }
 
+  static void ask_for_value(const AttentionJob* job, const uint8_t* values, int64_t slot,
+                            int64_t column) {
+    __builtin_prefetch(values + slot * job->v_dim + column);
+  }
+
   // `queries` are panels as score_all() takes them: tiles of kPairs, then ever smaller ones.
   template <int R>
   static void score(const AttentionJob* job, const float* queries, int64_t first,
-                    const uint8_t* keys, float* scores) {
+                    const uint8_t* keys, const uint8_t* next, float* scores) {
     constexpr int64_t kHalf = kGroup * 16;  // bytes of a group of 16 positions
     const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
     const uint8_t* scales = keys + groups * 2 * kHalf;
@@ -109,6 +126,9 @@ struct CacheQ8 {
       const uint8_t* panel = reinterpret_cast<const uint8_t*>(queries) +
                              first * groups * kPanelGroup;
       for (int64_t g = 0; g < groups; ++g, panel += R * kPanelGroup) {
+        for (int64_t line = 0; first == 0 && line < kStripsMany * kHalf; line += 64) {
+          __builtin_prefetch(next + (g * 2 + half) * kHalf + line);
+        }
         group_q8<kStripsMany, R>(keys + (g * 2 + half) * kHalf, kHalf,
                                  scales + (g * 2 + half) * 32, 32, PanelGroup<R>(panel), acc);
       }
