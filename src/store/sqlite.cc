@@ -340,11 +340,14 @@ Status Sqlite::prepare_connection() {
   return script("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
 }
 
-// Creates an empty file with mode 0600 where there is none: SQLite itself would use 0644.
+// Creates an empty file with mode 0600 where there is none: SQLite itself would use 0644. A file
+// that is there must not be opened here: closing any descriptor of it drops all locks that other
+// connections of this process hold (POSIX), and another process that closes its last connection
+// then deletes the write-ahead log under them.
 Status open_sqlite_file(const SqliteOptions& options) {
-  const int flags = O_RDWR | O_CLOEXEC | (options.create ? O_CREAT : 0);
-  const Descriptor file(::open(options.path.c_str(), flags, 0600));
-  if (file.get() >= 0) return ok_status();
+  if (!options.create) return ok_status();
+  const Descriptor file(::open(options.path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600));
+  if (file.get() >= 0 || errno == EEXIST) return ok_status();
   return make_error("E0501",
                     fmt::format("cannot open the store {}: {}", quoted(options.path, 300),
                                 std::strerror(errno)),

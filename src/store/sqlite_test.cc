@@ -177,6 +177,21 @@ TEST_F(SqliteStore, TwoProcessesMayCreateOneStoreAtTheSameMoment) {
   EXPECT_EQ(number(*db, "SELECT count(*) FROM schema_version"), 2);
 }
 
+// A second connection of one process used to drop the locks of the first (POSIX), so that another
+// process, closing its only connection, deleted the write-ahead log under both.
+TEST_F(SqliteStore, AnotherProcessThatComesAndGoesLeavesTheLogOfTwoConnectionsInPlace) {
+  if (std::system("sqlite3 --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "SKIPPED: no sqlite3";
+  auto first = open();
+  ASSERT_TRUE(first->script("CREATE TABLE t (x BIGINT)").ok());
+  auto second = open();
+  const std::string count = "sqlite3 '" + path() + "' 'SELECT count(*) FROM t' > '" +
+                            path("count") + "'";
+  ASSERT_EQ(std::system(count.c_str()), 0);
+  ASSERT_TRUE(second->run("INSERT INTO t VALUES (1)", {}).ok());
+  ASSERT_EQ(std::system(count.c_str()), 0);
+  EXPECT_EQ(read_file(path("count"), 100).value(), "1\n");
+}
+
 TEST_F(SqliteStore, MigrationsGoOnWhereTheStoreStands) {
   auto db = open();
   ASSERT_TRUE(migrate(*db, std::span(kMigrations).first(1)).ok());
