@@ -20,6 +20,7 @@
 #include "worker/run_reader.h"
 #include "worker/run_report.h"
 #include "worker/schema.h"
+#include "workflow/input.h"
 #include "workflow/loader.h"
 
 namespace weft::cli {
@@ -165,7 +166,7 @@ Result<json::Value> input_for(const workflow::Workflow& definition, const eval::
     }
     input = json::Object{{*member, item.input}};
   }
-  auto completed = completed_input(definition, std::move(input));
+  auto completed = workflow::completed_input(definition, std::move(input));
   if (!completed.ok()) return refused(completed.error().message, completed.error().hint);
   return completed;
 }

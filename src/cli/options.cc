@@ -21,10 +21,12 @@
 #include "cli/pull.h"
 #include "cli/run.h"
 #include "cli/runs.h"
+#include "cli/runs_acts.h"
 #include "cli/serve.h"
 #include "cli/template.h"
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
+#include "cli/verify.h"
 
 namespace weft::cli {
 namespace {
@@ -301,21 +303,73 @@ void add_show(CLI::App& app, Action& action, int (*function)(const RunsShowOptio
       [&action, options, function] { action = [=] { return function(*options); }; });
 }
 
+CLI::App* add_run_act(CLI::App& runs, Action& action, const std::string& act,
+                      const std::string& text, const std::shared_ptr<RunActOptions>& options) {
+  options->act = act;
+  CLI::App* command = runs.add_subcommand(act, text);
+  command->add_option("run", options->run, "id of the run, or its unique end")->required();
+  command->add_option("--store", options->store, "database file");
+  command->add_option("--by", options->by, "who acts (default: this machine's user)");
+  command->add_flag("--detach", options->detach, "only store it, if nobody has the run");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
+  return command;
+}
+
 void add_runs_acts(CLI::App& runs, Action& action) {
-  auto options = std::make_shared<RunsActOptions>();
-  CLI::App* cancel = runs.add_subcommand("cancel", "End a run that nobody works on right now");
-  CLI::App* resolve = runs.add_subcommand("resolve", "Decide about a step that was cut off");
-  for (CLI::App* command : {cancel, resolve}) {
-    command->add_option("run", options->run, "id of the run, or its unique end")->required();
-    command->add_option("--store", options->store, "database file");
-    command->add_flag("--json", options->json, "the run as JSON on stdout");
-    command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
+  auto cancel = std::make_shared<RunActOptions>();
+  add_run_act(runs, action, "cancel", "End a run, whoever works on it", cancel)
+      ->add_option("--reason", cancel->comment, "told to whoever asks");
+  auto signal = std::make_shared<RunActOptions>();
+  CLI::App* command = add_run_act(runs, action, "signal", "Send a run a named signal", signal);
+  command->add_option("name", signal->name, "of the signal")->required();
+  command->add_option("--payload", signal->payload, "JSON, or @file.json");
+  for (const char* act : {"approve", "reject"}) {
+    auto decide = std::make_shared<RunActOptions>();
+    command = add_run_act(runs, action, act, "Decide what an approval step asks", decide);
+    command->add_option("step", decide->step, "which, if several wait");
+    command->add_option("--comment", decide->comment, "kept with the decision");
   }
-  resolve->add_option("step", options->step, "the step that is unknown")->required();
-  resolve->add_option("decision", options->decision, "what to do")
+  auto resolve = std::make_shared<RunActOptions>();
+  command = add_run_act(runs, action, "resolve", "Decide about a step that was cut off", resolve);
+  command->add_option("step", resolve->step, "the step that is unknown")->required();
+  command->add_option("decision", resolve->decision, "what to do")
       ->required()
       ->check(CLI::IsMember({"retry", "fail", "succeed"}));
-  resolve->add_option("--output", options->output, "of a step that succeeded, as JSON");
+  command->add_option("--output", resolve->output, "of a step that succeeded, as JSON");
+}
+
+void add_runs_again(CLI::App& runs, Action& action) {
+  for (const bool fork : {false, true}) {
+    auto options = std::make_shared<RunAgainOptions>();
+    options->fork = fork;
+    CLI::App* command =
+        fork ? runs.add_subcommand("fork", "A new run from a step on, with an edited input")
+             : runs.add_subcommand("retry", "A new run that does again only what failed");
+    command->add_option("run", options->run, "id of the run, or its unique end")->required();
+    CLI::Option* from = command->add_option("--from", options->from, "begin at this step");
+    if (fork) {
+      from->required();
+      command->add_option("--set", options->edits, "name=value of the input")
+          ->allow_extra_args(false);
+    }
+    command->add_option("--store", options->store, "database file");
+    command->add_flag("--detach", options->detach, "work on it in the background");
+    command->add_flag("--json", options->json, "the run as JSON on stdout");
+    command->callback([&action, options] { action = [options] { return run_again(*options); }; });
+  }
+}
+
+void add_runs_actions(CLI::App& runs, Action& action) {
+  auto options = std::make_shared<RunsActionsOptions>();
+  CLI::App* command = runs.add_subcommand("actions", "What waits for a person or a signal");
+  command->add_option("run", options->run, "only of this run");
+  command->add_option("--role", options->role, "only approvals of this role");
+  command->add_option("--limit", options->limit, "at most so many (100)")
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
+  command->add_option("--store", options->store, "database file");
+  command->add_flag("--json", options->json, "a JSON list on stdout");
+  command->callback([&action, options] { action = [options] { return list_actions(*options); }; });
 }
 
 void add_runs(CLI::App& app, Action& action) {
@@ -326,6 +380,8 @@ void add_runs(CLI::App& app, Action& action) {
            &show_run);
   add_runs_resume(*runs, action);
   add_runs_acts(*runs, action);
+  add_runs_again(*runs, action);
+  add_runs_actions(*runs, action);
   add_show(*app.add_subcommand("explain", "Why steps ran, waited, failed or were skipped"), action,
            &explain);
 }
@@ -364,6 +420,22 @@ void add_serve(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
 }
 
+void add_verify(CLI::App& app, Action& action) {
+  auto check = std::make_shared<FsckOptions>();
+  CLI::App* fsck = app.add_subcommand("fsck", "Whether the store's tables and journal agree");
+  fsck->add_option("--store", check->store, "database file");
+  fsck->add_flag("--json", check->json, "one JSON document on stdout");
+  fsck->callback([&action, check] { action = [check] { return run_fsck(*check); }; });
+  auto again = std::make_shared<ReplayOptions>();
+  CLI::App* replay =
+      app.add_subcommand("replay", "Every decision of a run's models again, token by token");
+  replay->add_option("run", again->run, "id of the run, or its unique end")->required();
+  replay->add_flag("--verify", again->verify, "exit code 1 unless all tokens are equal");
+  replay->add_option("--store", again->store, "database file");
+  replay->add_flag("--json", again->json, "a JSON list on stdout");
+  replay->callback([&action, again] { action = [again] { return run_replay(*again); }; });
+}
+
 // CLI11 would only say that a subcommand is required.
 std::optional<Error> unknown_command(CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return std::nullopt;
@@ -394,6 +466,7 @@ int run_command_line(int argc, char** argv) {
   add_run(app, action);
   add_runs(app, action);
   add_serve(app, action);
+  add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);
   add_logits(app, action);

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run.h"
 
-#include <spawn.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "cli/background.h"
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/live_display.h"
 #include "cli/run_input.h"
 #include "cli/run_session.h"
+#include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "worker/run_context.h"
 #include "workflow/loader.h"
@@ -55,31 +54,6 @@ void tell_model(const workflow::Workflow& definition, const RunOptions& options)
               Colour::kDim));
 }
 
-// Another weft process that outlives this one and continues the run.
-Status continue_in_background(const std::string& run, const std::string& store) {
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string words[] = {"weft", "runs", "resume", run, "--store", store, "--quiet"};
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    posix_spawn_file_actions_addopen(&files, fd, "/dev/null", fd == 0 ? 0 : 1, 0);
-  }
-  pid_t child = 0;
-  const int failed =
-      ::posix_spawn(&child, program.c_str(), &files, &attributes, argv.data(), ::environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (failed == 0) return ok_status();
-  return make_error("E0903", fmt::format("cannot start a process in the background ({})", failed),
-                    fmt::format("the run is stored; continue it with: weft runs resume {}", run));
-}
-
 int detach(RunSession& session, worker::NewRun request, const RunOptions& options) {
   request.detached = true;
   auto run = session.process().executor().submit(std::move(request));
@@ -103,6 +77,9 @@ int run_workflow(const RunOptions& options) {
   auto input = input_of(*definition, options.inputs);
   if (!input.ok()) return refuse(input.error());
 
+  auto definitions = sub_workflows(*definition, options.file);
+  if (!definitions.ok()) return refuse(definitions.error());
+
   RunSession session({.store = options.store,
                       .json = options.json,
                       .show_tokens = options.follow,
@@ -113,6 +90,7 @@ int run_workflow(const RunOptions& options) {
   worker::NewRun request;
   request.workflow = definition;
   request.input = std::move(input).value();
+  request.definitions = std::move(definitions).value();
   request.context = worker::to_json(worker::RunContext{
       .roots = {std::filesystem::current_path().string()}, .model = options.model});
   request.seed = options.seed;

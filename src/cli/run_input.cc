@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run_input.h"
 
-#include <vector>
-
 #include "base/file.h"
 #include "base/strings.h"
-#include "schema/validator.h"
+#include "workflow/input.h"
 
 namespace weft::cli {
 namespace {
@@ -28,16 +26,6 @@ bool wants_text(const json::Value& schema, std::string_view key) {
     if (!choice.is_string()) return false;
   }
   return true;
-}
-
-std::vector<std::string> member_names(const json::Value& schema) {
-  std::vector<std::string> names;
-  const json::Object* object = schema.if_object();
-  const json::Value* properties = object ? object->if_contains("properties") : nullptr;
-  if (properties != nullptr && properties->is_object()) {
-    for (const auto& member : properties->as_object()) names.emplace_back(member.key());
-  }
-  return names;
 }
 
 Status add_file(json::Object& input, const std::string& path) {
@@ -78,8 +66,8 @@ Status add_pair(json::Object& input, const std::string& argument, const json::Va
 
 }  // namespace
 
-Result<json::Value> input_of(const workflow::Workflow& workflow,
-                             std::span<const std::string> arguments) {
+Result<json::Object> input_members(const workflow::Workflow& workflow,
+                                   std::span<const std::string> arguments) {
   json::Object input;
   for (const std::string& argument : arguments) {
     if (argument.starts_with('@')) {
@@ -88,21 +76,12 @@ Result<json::Value> input_of(const workflow::Workflow& workflow,
       TRY(add_pair(input, argument, workflow.input_schema));
     }
   }
-  return completed_input(workflow, std::move(input));
+  return input;
 }
 
-Result<json::Value> completed_input(const workflow::Workflow& workflow, json::Value value) {
-  if (workflow.input_schema.is_null()) return value;
-  const schema::Schema schema = TRY(schema::Schema::parse(workflow.input_schema));
-  TRY(schema::apply_defaults(schema, value));
-  const auto violations = schema::validate(schema, value);
-  if (violations.empty()) return value;
-  Error error = schema::violation_error(fmt::format("input of workflow '{}'", workflow.id),
-                                        violations);
-  if (error.hint.empty()) {
-    error.hint = fmt::format("inputs: {}", join(member_names(workflow.input_schema), ", "));
-  }
-  return error;
+Result<json::Value> input_of(const workflow::Workflow& workflow,
+                             std::span<const std::string> arguments) {
+  return workflow::completed_input(workflow, TRY(input_members(workflow, arguments)));
 }
 
 }  // namespace weft::cli

@@ -17,7 +17,8 @@ namespace weft::cli {
 // E0902: an argument that is neither form; E0310: the input does not fit the schema.
 Result<json::Value> input_of(const workflow::Workflow& workflow,
                              std::span<const std::string> arguments);
-// The same for an input that is there already.
-Result<json::Value> completed_input(const workflow::Workflow& workflow, json::Value input);
+// Only what the arguments say, neither completed nor checked.
+Result<json::Object> input_members(const workflow::Workflow& workflow,
+                                   std::span<const std::string> arguments);
 
 }  // namespace weft::cli

@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "worker/run_acts.h"
 #include "worker/run_reader.h"
 #include "worker/run_report.h"
 #include "worker/schema.h"
@@ -22,13 +23,18 @@ namespace {
 // How often a run that another process works on is looked at.
 constexpr int64_t kPollUs = 300'000;
 
-// How long a run that somebody must act on may stay with another process: a lease and a scan.
-constexpr int64_t kClaimUsMax = 20'000'000;
-
 std::string_view text_of(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string_view(value->as_string())
                                                 : std::string_view();
+}
+
+Error cut_off(const std::string& run, const std::string& path) {
+  return make_error("E0606",
+                    fmt::format("step '{}' of run {} was cut off; nobody knows whether it acted",
+                                path, run),
+                    fmt::format("look, then decide: weft runs resolve {} {} retry|fail|succeed",
+                                run, path));
 }
 
 }  // namespace
@@ -82,18 +88,20 @@ void RunSession::on_notice(const worker::Notice& notice) {
   if (!ours) return;
   if (notice.kind == worker::Notice::Kind::kRun && notice.terminal) ended(notice.run);
   if (notice.kind == worker::Notice::Kind::kLost) process_->journal().want(notice.run);
-  if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown" && !act_) {
-    give_up(make_error("E0606",
-                       fmt::format("step '{}' of run {} was cut off; nobody knows whether it acted",
-                                   notice.path, notice.run),
-                       fmt::format("look, then decide: weft runs resolve {} {} retry|fail|succeed",
-                                   notice.run, notice.path)));
+  if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown") {
+    give_up(cut_off(notice.run, notice.path));
   }
-  if (notice.kind == worker::Notice::Kind::kClaimed && act_) {
-    // Later: the executor is still in the middle of taking the run over.
-    process_->loop().post([this, run = notice.run] {
-      if (Status done = act_(process_->executor(), run); !done.ok()) give_up(done.error());
-    });
+  if (notice.kind == worker::Notice::Kind::kClaimed) look_for_cut_off(notice.run);
+}
+
+// A run taken over may wait for a decision since long, which no notice tells.
+void RunSession::look_for_cut_off(const std::string& run) {
+  const auto decided = worker::has_messages(*reader_, run);
+  if (!decided.ok() || *decided) return;
+  const auto actions = worker::required_actions(*reader_, {.run = run});
+  if (!actions.ok()) return;
+  for (const worker::RequiredAction& action : *actions) {
+    if (action.kind == "resolve") return give_up(cut_off(run, action.path));
   }
 }
 
@@ -114,13 +122,6 @@ void RunSession::poll() {
   for (const std::string& run : runs) {
     const auto summary = worker::read_summary(*reader_, run);
     if (!summary.ok() || summary->finished_us != 0) ended(run);
-  }
-  if (act_ && ++polls_ * kPollUs > kClaimUsMax && process_->executor().active() == 0 &&
-      !waiting_for_.empty()) {
-    return give_up(make_error("E0612",
-                              fmt::format("run {} belongs to a process that is alive",
-                                          *waiting_for_.begin()),
-                              "stop that process first (Ctrl-C keeps the run)"));
   }
   process_->loop().after(kPollUs, [this] { poll(); });
 }

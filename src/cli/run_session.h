@@ -48,16 +48,13 @@ class RunSession {
   // Works until all `runs` have ended; prints them; the exit code. Runs that this process does not
   // own yet are claimed as soon as they belong to nobody.
   int follow(std::vector<std::string> runs);
-  // Called once for each of `runs` when this process has taken it over: to cancel it, or to decide
-  // about an unknown step. follow() gives up after a while if a living process holds the run.
-  using Act = std::function<Status(worker::Executor&, const std::string& run)>;
-  void when_claimed(Act act) { act_ = std::move(act); }
   // Writes what was decided and gives runs back, without working on them.
   Status close();
 
  private:
   void on_notice(const worker::Notice& notice);
   void ended(const std::string& run);
+  void look_for_cut_off(const std::string& run);
   void poll();
   void interrupt();
   void give_up(Error error);
@@ -72,9 +69,7 @@ class RunSession {
   std::unique_ptr<store::Db> reader_;
   std::unique_ptr<worker::Process> process_;
   std::set<std::string> waiting_for_;
-  Act act_;
   bool interrupted_ = false;
-  int64_t polls_ = 0;
   std::optional<Error> refused_;  // why follow() ended early
 };
 

@@ -220,42 +220,4 @@ int resume_runs(const RunsResumeOptions& options) {
   return session.follow(wanted);
 }
 
-namespace {
-
-Result<workflow::UnknownResolved> resolution_of(const RunsActOptions& options) {
-  using Resolution = workflow::UnknownResolved::Resolution;
-  workflow::UnknownResolved resolved;
-  resolved.path = options.step;
-  resolved.by = "the command line";
-  if (options.decision == "retry") resolved.resolution = Resolution::kRetry;
-  if (options.decision == "succeed") resolved.resolution = Resolution::kSucceed;
-  if (!options.output.empty()) resolved.output = TRY(json::parse(options.output));
-  return resolved;
-}
-
-}  // namespace
-
-int act_on_run(const RunsActOptions& options) {
-  auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
-  const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
-  const auto summary = worker::read_summary(**db, *id);
-  if (!summary.ok()) return refuse(summary.error());
-  if (summary->finished_us != 0) {
-    say(fmt::format("run {} has ended already: {}", *id, summary->status));
-    return kExitFailed;
-  }
-  const auto resolved = resolution_of(options);
-  if (!resolved.ok()) return refuse(resolved.error());
-  RunSession session({.store = options.store, .json = options.json});
-  if (Status started = session.start(); !started.ok()) return refuse(started.error());
-  session.when_claimed([&](worker::Executor& executor, const std::string& run) {
-    return options.decision.empty() ? executor.cancel(run, "the command line", "")
-                                    : executor.resolve_unknown(run, *resolved);
-  });
-  session.process().journal().want(*id);
-  return session.follow({*id});
-}
-
 }  // namespace weft::cli

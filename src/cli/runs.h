@@ -38,15 +38,4 @@ struct RunsResumeOptions {
 };
 int resume_runs(const RunsResumeOptions& options);
 
-// Takes a run over to cancel it, or to decide about a step that was cut off.
-struct RunsActOptions {
-  std::string store;
-  std::string run;
-  std::string step;      // resolve only
-  std::string decision;  // resolve: "retry", "fail", "succeed"; empty: cancel
-  std::string output;    // resolve succeed: JSON
-  bool json = false;
-};
-int act_on_run(const RunsActOptions& options);
-
 }  // namespace weft::cli

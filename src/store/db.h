@@ -86,11 +86,17 @@ class Db {
   virtual Status script(std::string_view sql) = 0;
   // Takes the right to write at once, so that a transaction never fails half way for want of it.
   virtual Status begin() = 0;
+  // Begins a transaction that only reads, and sees one moment of the store to its end.
+  virtual Status begin_reading() = 0;
   // When this returns ok the transaction is on disk.
   virtual Status commit() = 0;
   virtual void rollback() = 0;
   // The clock of the store, in milliseconds since 1970: the only one leases are compared with.
   virtual Result<int64_t> now_ms() = 0;
+  // What stands behind a SELECT of rows that this transaction is about to take and others take as
+  // well, or that must not change before it ends. Empty where writers come one after the other.
+  virtual std::string_view skip_locked() const { return ""; }
+  virtual std::string_view share_lock() const { return ""; }
 
   Result<int64_t> run(std::string_view sql, std::initializer_list<Value> values) {
     return run(sql, Values(values.begin(), values.size()));

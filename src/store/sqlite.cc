@@ -126,6 +126,7 @@ class Sqlite final : public Db {
   Result<std::unique_ptr<Rows>> query(std::string_view sql, Values values) override;
   Status script(std::string_view sql) override;
   Status begin() override { return run_plain("BEGIN IMMEDIATE"); }
+  Status begin_reading() override { return run_plain("BEGIN"); }
   Status commit() override { return run_plain("COMMIT"); }
   void rollback() override {
     // A failed commit may have rolled back already; then there is nothing to undo.

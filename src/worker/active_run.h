@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "worker/loop.h"
+#include "worker/new_run.h"
 #include "worker/notice.h"
 #include "worker/records.h"
 #include "worker/sequence.h"
@@ -39,10 +40,11 @@ struct Running {
   std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
 };
 
-// Key of the attempt's row in `effect`: stable over attempts where the effect is, else one each.
-inline std::string effect_row_key(const Running& running) {
+// Key of the attempt's row in `effect`: stable over attempts where the effect is, else one for each
+// attempt of each run (keys that a workflow gives may repeat from run to run).
+inline std::string effect_row_key(std::string_view run, const Running& running) {
   return running.effect == EffectClass::kUnsafe
-             ? fmt::format("{}#{}", running.effect_key, running.attempt)
+             ? fmt::format("{}/{}#{}", run, running.path, running.attempt)
              : running.effect_key;
 }
 
@@ -75,6 +77,8 @@ struct ActiveRun {
   std::unordered_map<std::string, Running> running;  // by path
   std::map<TimerKey, Timer> timers;
   std::unordered_map<std::string, int64_t> output_seq;  // path -> event that holds its output
+  Definitions definitions;              // of its `workflow` steps
+  std::set<std::string> actions;        // paths with a row in required_action
 
   // The turn in progress.
   Change change;

@@ -24,10 +24,11 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   const StepType* type = find_step_type(step.type);
   if (!rendered.ok() || type == nullptr) {
     const Error error = rendered.ok() ? unknown_step_type(step.type) : rendered.error();
-    return apply(run, workflow::AttemptFailed{.path = command.path,
-                                              .attempt = command.attempt,
-                                              .failure = workflow::failure_of(error),
-                                              .retryable = false});
+    apply(run, workflow::AttemptFailed{.path = command.path,
+                                       .attempt = command.attempt,
+                                       .failure = workflow::failure_of(error),
+                                       .retryable = false});
+    return;
   }
   CHECK(rendered->parameters.is_object(), "parameters of {} are an object", command.path);
   Running running{.path = command.path, .attempt = command.attempt};
@@ -78,20 +79,26 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   const uint32_t attempt = running.attempt;
   CHECK(!path.empty() && attempt > 0, "an attempt of nothing");
   CHECK(!run.running.contains(path), "{} of {} is still under way", path, run.id);
-  if (const auto* wait = std::get_if<StepWait>(&outcome)) {
-    return apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us});
+  if (auto* wait = std::get_if<StepWait>(&outcome)) {
+    apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us,
+                                        std::move(wait->name), std::move(wait->ask)});
+    return;
+  }
+  if (auto* child = std::get_if<StepChild>(&outcome)) {
+    return start_child(run, running, std::move(*child));
   }
   if (auto* failure = std::get_if<StepFailure>(&outcome)) {
     note_effect(run, running, "failed", "");
     add_ai_calls(run, running, std::move(failure->ai_calls));
-    return apply(run, workflow::AttemptFailed{path, attempt, workflow::failure_of(failure->error),
-                                              failure->retryable, failure->retry_after_us});
+    apply(run, workflow::AttemptFailed{path, attempt, workflow::failure_of(failure->error),
+                                       failure->retryable, failure->retry_after_us});
+    return;
   }
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
     CHECK(running.effect == EffectClass::kUnsafe, "{} cannot be unknown", path);
     note_effect(run, running, "unknown", "");
-    return apply(run, workflow::AttemptUnknown{path, attempt,
-                                               workflow::failure_of(unknown->error)});
+    apply(run, workflow::AttemptUnknown{path, attempt, workflow::failure_of(unknown->error)});
+    return;
   }
   auto& result = std::get<StepResult>(outcome);
   add_ai_calls(run, running, std::move(result.ai_calls));
@@ -100,10 +107,11 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
                                              running.alternative, std::move(result.output));
   note_effect(run, running, "done", "");
   if (!output.ok()) {
-    return apply(run, workflow::AttemptFailed{.path = path,
-                                              .attempt = attempt,
-                                              .failure = workflow::failure_of(output.error()),
-                                              .retryable = false});
+    apply(run, workflow::AttemptFailed{.path = path,
+                                       .attempt = attempt,
+                                       .failure = workflow::failure_of(output.error()),
+                                       .retryable = false});
+    return;
   }
   apply(run, workflow::AttemptSucceeded{path, attempt, std::move(output).value()});
 }
@@ -124,7 +132,7 @@ void Executor::note_effect(ActiveRun& run, const Running& running, std::string s
   if (running.effect == EffectClass::kPure) return;
   CHECK(!running.effect_key.empty(), "an effect of {} without a key", running.path);
   CHECK(!state.empty() && running.attempt > 0, "an effect of {} in no state", running.path);
-  run.change.effects.push_back({.key = effect_row_key(running),
+  run.change.effects.push_back({.key = effect_row_key(run.id, running),
                                 .path = running.path,
                                 .attempt = running.attempt,
                                 .state = std::move(state),
@@ -135,6 +143,12 @@ void Executor::note_effect(ActiveRun& run, const Running& running, std::string s
 void Executor::resume_attempt(ActiveRun& run, const Command& command) {
   CHECK(!run.running.contains(command.path), "{} of {} runs already", command.path, run.id);
   CHECK(command.attempt > 0, "an attempt of {} without its number", command.path);
+  const auto id = run.planner.find(command.path);
+  const workflow::Execution* execution = id ? workflow::find_execution(run.state, *id) : nullptr;
+  CHECK(execution != nullptr, "{} of run {}", command.path, run.id);
+  CHECK(execution->phase == workflow::Phase::kSuspended, "{} does not wait", command.path);
+  json::Value answer;
+  if (execution->waiting != nullptr) answer = execution->waiting->answer;
   apply(run, workflow::AttemptResumed{command.path, command.attempt});
   const workflow::Step& step = run.planner.step(command.path, command.alternative);
   const json::Object no_secrets;
@@ -147,11 +161,15 @@ void Executor::resume_attempt(ActiveRun& run, const Command& command) {
   running.effect_key = rendered->idempotency_key;
   running.parameters = std::move(rendered->parameters.as_object());
   Running& placed = run.running.emplace(command.path, std::move(running)).first->second;
-  take(run, command.path, type->resume(context_of(run, placed), done_of(run, placed)));
+  StepContext context = context_of(run, placed);
+  context.wake = command.wake;
+  context.answer = std::move(answer);
+  take(run, command.path, type->resume(std::move(context), done_of(run, placed)));
 }
 
 void Executor::stop_attempt(ActiveRun& run, const Command& command) {
   CHECK(command.attempt > 0, "which attempt of {} stops?", command.path);
+  if (!command.child.empty()) stop_child(run, command.child);
   const auto at = run.running.find(command.path);
   if (at == run.running.end() || at->second.attempt != command.attempt) return;
   if (at->second.activity) at->second.activity->cancel();
@@ -181,7 +199,9 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
   context.deadline_us = execution->deadline_us != 0 ? execution->deadline_us
                                                     : run.state.deadline_us;
   context.parameters = std::move(running.parameters);  // only until it begins
+  context.timeout_us = run.planner.step(running.path, running.alternative).timeout_us;
   context.workflow = run.workflow;
+  context.definitions = &run.definitions;
   context.run_context = &run.context;
   context.services = &services_;
   context.on_progress = [weak = weak_from_this(), &loop = services_.loop, run = run.id,

@@ -6,6 +6,9 @@ namespace {
 
 using store::Value;
 
+// A priority of 1 more is worth so much waiting (schema.cc, `rank`).
+constexpr int64_t kAgingUs = 60'000'000;
+
 Value time_or_null(int64_t us) { return us == 0 ? Value(nullptr) : Value(us); }
 Value text_or_null(const std::string& text) {
   return text.empty() ? Value(nullptr) : Value(text);
@@ -22,6 +25,11 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   TRY(write_timers(change));
   if (!change.effects.empty()) TRY(write_effects(change));
   if (!change.ai_calls.empty()) TRY(write_ai_calls(change));
+  TRY(write_acts(change));
+  for (const Change& child : change.children) {
+    CHECK(child.insert && child.children.empty(), "a child run {} that is not new", child.run);
+    TRY(write(child, worker, chain));
+  }
   return true;
 }
 
@@ -46,21 +54,65 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
   const RunRow& row = *change.insert;
   const RunState& state = change.state;
   CHECK(row.id == change.run, "run {} in the change of {}", row.id, change.run);
-  if (!definitions_.contains(row.definition_hash)) {
-    TRY(db_.run("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                {row.definition_hash, row.definition}));
-    definitions_.insert(row.definition_hash);
-  }
+  TRY(insert_definition(row.definition_hash, row.definition));
+  for (const auto& [hash, document] : row.more_definitions) TRY(insert_definition(hash, document));
   TRY(db_.run(
       "INSERT INTO run (id, def_hash, workflow, input, context, status, error, priority, deadline, "
-      "version, worker, worker_epoch, created_us, started_us, finished_us) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+      "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
       {row.id, row.definition_hash, row.workflow, row.input, row.context, state.status,
        text_or_null(state.error), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
        row.claimed ? Value(worker.id) : Value(nullptr),
        row.claimed ? Value(worker.epoch) : Value(nullptr), row.created_us,
-       time_or_null(state.started_us), time_or_null(state.finished_us)}));
+       time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
+       text_or_null(row.origin), row.created_us - row.priority * kAgingUs}));
   return ok_status();
+}
+
+Status ChangeWriter::insert_definition(const std::string& hash, const std::string& document) {
+  if (definitions_.contains(hash)) return ok_status();
+  TRY(db_.run("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+              {hash, document}));
+  definitions_.insert(hash);
+  return ok_status();
+}
+
+Status ChangeWriter::write_acts(const Change& change) {
+  for (const ActionRow& action : change.actions) {
+    if (action.kind.empty()) {
+      TRY(db_.run("DELETE FROM required_action WHERE run = $1 AND path = $2",
+                  {change.run, action.path}));
+      continue;
+    }
+    TRY(db_.run("INSERT INTO required_action (run, path, kind, body, since_us, deadline) "
+                "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run, path) DO UPDATE SET "
+                "kind = excluded.kind, body = excluded.body, since_us = excluded.since_us, "
+                "deadline = excluded.deadline",
+                {change.run, action.path, action.kind, action.body, action.since_us,
+                 time_or_null(action.deadline_us)}));
+  }
+  for (const TakenRow& taken : change.taken) {
+    TRY(db_.run("UPDATE inbox SET outcome = $1 WHERE id = $2 AND outcome IS NULL",
+                {taken.outcome, taken.id}));
+  }
+  for (const MessageRow& message : change.messages) TRY(insert_message(db_, message));
+  if (change.state.finished_us != 0) {  // nobody will hear what was said to it
+    TRY(db_.run("UPDATE inbox SET outcome = 'too late' WHERE run = $1 AND outcome IS NULL",
+                {change.run}));
+  }
+  return ok_status();
+}
+
+Result<bool> insert_message(store::Db& db, const MessageRow& message) {
+  CHECK(!message.id.empty() && !message.run.empty(), "a message of nobody, or to nobody");
+  const int64_t now = TRY(db.now_ms()) * 1000;
+  const int64_t inserted = TRY(db.run(
+      "INSERT INTO inbox (id, run, n, body, at_us) SELECT $1, $2, "
+      "(SELECT coalesce(max(n), 0) + 1 FROM inbox WHERE run = $2), $3, $4 "
+      "WHERE EXISTS (SELECT 1 FROM run WHERE id = $2 AND finished_us IS NULL) "
+      "ON CONFLICT (id) DO NOTHING",
+      {message.id, message.run, message.body, now}));
+  return inserted == 1;
 }
 
 Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& worker,
@@ -86,7 +138,7 @@ Status ChangeWriter::write_steps(const Change& change) {
         "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
         "finished_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
         "ON CONFLICT (run, path) DO UPDATE SET attempt = excluded.attempt, "
-        "status = excluded.status, in_hash = coalesce(excluded.in_hash, in_hash), "
+        "status = excluded.status, in_hash = coalesce(excluded.in_hash, step.in_hash), "
         "out_ref = excluded.out_ref, error = excluded.error, started_us = excluded.started_us, "
         "finished_us = excluded.finished_us",
         {change.run, step.path, int64_t{step.attempt}, step.status, text_or_null(step.in_hash),
@@ -119,7 +171,8 @@ Status ChangeWriter::write_effects(const Change& change) {
     TRY(db_.run(
         "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (key) DO UPDATE SET attempt = excluded.attempt, state = excluded.state, "
+        "ON CONFLICT (key) DO UPDATE SET run = excluded.run, "
+        "attempt = excluded.attempt, state = excluded.state, "
         "req_hash = excluded.req_hash, response = excluded.response",
         {effect.key, change.run, effect.path, int64_t{effect.attempt}, effect.state,
          effect.req_hash, text_or_null(effect.response)}));

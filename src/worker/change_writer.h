@@ -28,14 +28,20 @@ class ChangeWriter {
  private:
   Result<bool> write_run(const Change& change, const WorkerIdentity& worker);
   Status insert_run(const Change& change, const WorkerIdentity& worker);
+  Status insert_definition(const std::string& hash, const std::string& document);
   Status write_events(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
   Status write_steps(const Change& change);
   Status write_timers(const Change& change);
   Status write_effects(const Change& change);
   Status write_ai_calls(const Change& change);
+  Status write_acts(const Change& change);
 
   store::Db& db_;
   std::unordered_set<std::string> definitions_;  // known to be in the store
 };
+
+// Puts a message into the inbox of a run that has not ended; false: it has, or the message is there
+// already. Inside the caller's transaction.
+Result<bool> insert_message(store::Db& db, const MessageRow& message);
 
 }  // namespace weft::worker

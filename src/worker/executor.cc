@@ -20,8 +20,28 @@ constexpr size_t kTurnCommandsMax = 256;
 
 }  // namespace
 
-Executor::Executor(Services services, Journal& journal, Observer observer)
-    : services_(services), journal_(journal), observer_(std::move(observer)) {}
+Executor::Executor(Services services, Journal& journal, Observer observer, ExecutorOptions options)
+    : services_(services),
+      journal_(journal),
+      observer_(std::move(observer)),
+      options_(options) {
+  CHECK(options_.runs_max >= 0 && options_.park_us >= 0, "negative limits");
+  make_room();
+}
+
+// How many runs of others the journal may claim from now on. A run that only waits takes no room,
+// or parents could keep out the children that they wait for; but memory has its limit, too.
+void Executor::make_room() {
+  if (options_.runs_max == 0) return;
+  constexpr int64_t kIdleFactor = 16;
+  const auto all = std::ssize(runs_);
+  const auto busy = std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
+    return !entry.second->running.empty() || !entry.second->todo.empty();
+  });
+  CHECK(busy >= 0 && busy <= all, "{} of {} runs are busy", busy, all);
+  const int64_t room = std::min(options_.runs_max - busy, kIdleFactor * options_.runs_max - all);
+  journal_.set_room(std::max<int64_t>(0, room));
+}
 
 Executor::~Executor() = default;
 
@@ -47,12 +67,33 @@ std::shared_ptr<const workflow::Planner> Executor::planner_of(
 Result<std::string> Executor::submit(NewRun request) {
   CHECK(request.workflow != nullptr && !stopping_, "a run needs a workflow and a live executor");
   TRY(check_step_types(*request.workflow));
+  for (const auto& [name, definition] : request.definitions) TRY(check_step_types(*definition));
+  ActiveRun& run = accept(std::move(request));
+  CHECK(run.state.status == workflow::RunStatus::kQueued, "run {} began by itself", run.id);
+  CHECK(run.change.insert.has_value(), "run {} would not be stored", run.id);
+  const std::string id = run.id;
+  if (run.claimed) {
+    apply(run, workflow::RunStarted{});
+    drive(run);
+  } else {
+    commit(run);
+    forget(id);
+  }
+  return id;
+}
+
+// The run is in memory and in its first change, which nobody has written yet.
+ActiveRun& Executor::accept(NewRun request) {
   const workflow::Workflow& definition = *request.workflow;
   auto owned = std::make_unique<ActiveRun>(new_id(services_.env, "run_"),
                                            planner_of(request.workflow));
   ActiveRun& run = *owned;
   run.context = std::move(request.context);
   run.claimed = !request.detached;
+  run.definitions = std::move(request.definitions);
+  json::Object pinned;
+  for (const auto& [name, sub] : run.definitions) pinned[name] = sub->hash;
+  if (!pinned.empty()) run.context["definitions"] = std::move(pinned);
   run.change.insert = RunRow{.id = run.id,
                              .definition_hash = definition.hash,
                              .definition = definition.canonical,
@@ -61,11 +102,15 @@ Result<std::string> Executor::submit(NewRun request) {
                              .context = json::dump(run.context),
                              .priority = request.priority.value_or(definition.priority),
                              .created_us = journal_.now_us(),
-                             .claimed = run.claimed};
+                             .claimed = run.claimed,
+                             .parent = request.parent,
+                             .origin = request.origin};
+  for (const auto& [name, sub] : run.definitions) {
+    run.change.insert->more_definitions.emplace_back(sub->hash, sub->canonical);
+  }
   const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
   CHECK(fresh, "two runs are called {}", run.id);
   CHECK(run.next_seq == 1 && run.state.sequence == 0, "a new run has a past");
-  const std::string id = run.id;
   workflow::RunAccepted accepted;
   accepted.run = run.id;
   accepted.definition = definition.hash;
@@ -73,16 +118,21 @@ Result<std::string> Executor::submit(NewRun request) {
   accepted.env = request.env.is_null() ? json::Value(json::Object()) : std::move(request.env);
   accepted.priority = run.change.insert->priority;
   accepted.timeout_us = definition.timeout_us;
-  accepted.seed = request.seed;
-  apply(run, std::move(accepted));
-  if (request.detached) {
-    commit(run);
-    forget(id);
-  } else {
-    apply(run, workflow::RunStarted{});
-    drive(run);
+  if (request.timeout_us_max > 0 &&
+      (accepted.timeout_us == 0 || accepted.timeout_us > request.timeout_us_max)) {
+    accepted.timeout_us = request.timeout_us_max;
   }
-  return id;
+  accepted.seed = request.seed;
+  accepted.parent = std::move(request.parent);
+  accepted.parent_path = std::move(request.parent_path);
+  accepted.origin = std::move(request.origin);
+  accepted.effects_of = std::move(request.effects_of);
+  apply(run, std::move(accepted));
+  for (workflow::ResultKept& kept : request.kept) {
+    if (kept.end == workflow::StepEnd::kSucceeded) run.output_seq[kept.path] = run.next_seq;
+    apply(run, std::move(kept));
+  }
+  return run;
 }
 
 Status Executor::cancel(const std::string& id, std::string by, std::string reason) {
@@ -116,7 +166,7 @@ Status Executor::resolve_unknown(const std::string& id, workflow::UnknownResolve
 }
 
 // One event: to the planner, and into the change of this turn.
-void Executor::apply(ActiveRun& run, EventBody body) {
+bool Executor::apply(ActiveRun& run, EventBody body) {
   CHECK(!terminal(run.state.status), "run {} has ended", run.id);
   workflow::Event event{std::max(journal_.now_us(), run.state.now_us), std::move(body)};
   auto decision = run.planner.apply(run.state, event);
@@ -143,6 +193,7 @@ void Executor::apply(ActiveRun& run, EventBody body) {
       run.todo.push_back(std::move(command));
     }
   }
+  return !decision->stale;
 }
 
 void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) {
@@ -158,6 +209,37 @@ void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) 
     run.notices.push_back(std::move(notice));
   }
 }
+
+namespace {
+
+// What an earlier command of the same turn brought about may have ended what this one is for: an
+// item that fails ends its loop, and its sisters must not begin.
+bool is_void(const ActiveRun& run, const Command& command) {
+  const bool begins = command.kind == Command::Kind::kDecide ||
+                      command.kind == Command::Kind::kStart ||
+                      command.kind == Command::Kind::kResume;
+  if (!begins) return false;
+  if (terminal(run.state.status)) return true;
+  const auto id = run.planner.find(command.path);
+  CHECK(id.has_value(), "a command for {}, which run {} has not", command.path, run.id);
+  const workflow::Execution* execution = workflow::find_execution(run.state, *id);
+  CHECK(execution != nullptr, "a command for {}, which run {} has not", command.path, run.id);
+  CHECK(execution->attempt >= command.attempt, "attempt {} of {} was never ordered",
+        command.attempt, command.path);
+  if (execution->attempt != command.attempt || execution->alternative != command.alternative) {
+    return true;
+  }
+  switch (command.kind) {
+    case Command::Kind::kDecide:
+      return execution->phase != workflow::Phase::kDeciding;
+    case Command::Kind::kStart:
+      return execution->phase != workflow::Phase::kStarting;
+    default:
+      return execution->phase != workflow::Phase::kSuspended;
+  }
+}
+
+}  // namespace
 
 // Carries out commands until none is left or the run has had its turn, then hands the turn over.
 void Executor::drive(ActiveRun& run) {
@@ -181,16 +263,23 @@ void Executor::drive(ActiveRun& run) {
     });
   } else if (terminal(run.state.status)) {
     forget(run.id);
+  } else if (parkable(run)) {
+    // Later: the rest of what has come for it comes first.
+    services_.loop.post([weak = weak_from_this(), id = run.id] {
+      if (const auto self = weak.lock()) self->park(id);
+    });
   }
 }
 
 void Executor::carry_out(ActiveRun& run, const Command& command) {
   CHECK(run.driving, "commands of {} outside its turn", run.id);
+  if (is_void(run, command)) return;
   switch (command.kind) {
     case Command::Kind::kDecide: {
       const json::Object no_secrets;
       const workflow::RenderContext context{run.planner, run.state, no_secrets};
-      return apply(run, workflow::decide(context, command.path, command.alternative));
+      apply(run, workflow::decide(context, command.path, command.alternative));
+      return;
     }
     case Command::Kind::kStart:
       return start_attempt(run, command);
@@ -231,7 +320,10 @@ void Executor::commit(ActiveRun& run) {
   fill_rows(run, change);
   arm_timers(run, change);
   CHECK(run.notices.empty() || !change.events.empty(), "news of {} without an event", run.id);
-  if (change.events.empty() && change.effects.empty() && change.timers.empty()) return;
+  if (change.events.empty() && change.effects.empty() && change.timers.empty() &&
+      change.taken.empty()) {
+    return;
+  }
   const Sequence before = std::exchange(run.last, journal_.append(std::move(change)));
   CHECK(before < run.last, "changes of {} change places", run.id);
   for (Notice& notice : run.notices) notices_.emplace_back(std::move(notice), run.last);
@@ -272,8 +364,10 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
     row.started_us = execution->started_us;
     row.finished_us = execution->ended_us;
     change.steps.push_back(std::move(row));
+    fill_action(run, path, *execution, change);
   }
   run.changed_steps.clear();
+  if (terminal(state.status) && !state.parent.empty()) tell_parent(run, change);
 }
 
 void Executor::forget(const std::string& id) {
@@ -296,6 +390,9 @@ void Executor::drop_run(const std::string& id) {
   for (auto& [path, running] : run->running) {
     if (running.activity) running.activity->cancel();
   }
+  CHECK(run->id == id && !id.empty(), "run {} is called {}", id, run->id);
+  run->notices.clear();  // nobody will hear what did not happen
+  run->change = Change();
   forget(id);
 }
 
@@ -326,6 +423,9 @@ void Executor::handle(Written written) {
                adopted.error().text());
     }
   }
+  for (const MessageRow& message : written.messages) take_message(message);
+  if (journal_.now_us() >= next_watch_us_) watch();
+  make_room();
   if (written.failed) {
     journal_error_ = std::move(written.failed);
     shutdown();

@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,26 +30,23 @@
 #include "worker/active_run.h"
 #include "worker/journal.h"
 #include "worker/loop.h"
+#include "worker/new_run.h"
 #include "worker/notice.h"
 #include "worker/sequence.h"
 #include "worker/step_type.h"
 
 namespace weft::worker {
 
-struct NewRun {
-  std::shared_ptr<const workflow::Workflow> workflow;
-  json::Value input;            // checked and completed already
-  json::Value env;              // object: the allow-listed environment
-  json::Object context;         // see run_context.h
-  std::optional<int32_t> priority;
-  uint64_t seed = 0;
-  bool detached = false;        // only stored; whoever claims it runs it
+struct ExecutorOptions {
+  int64_t runs_max = 0;  // runs of others are claimed while fewer are active; 0: none, ever
+  // A run that only waits, for longer than this, leaves the memory; its row wakes it. 0: never.
+  int64_t park_us = 0;
 };
 
 class Executor : public std::enable_shared_from_this<Executor> {
  public:
   using Observer = std::function<void(const Notice&)>;
-  Executor(Services services, Journal& journal, Observer observer);
+  Executor(Services services, Journal& journal, Observer observer, ExecutorOptions options = {});
   ~Executor();
 
   // Decides that the run exists and starts it. E0602: a step type that this edition has not.
@@ -78,7 +76,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
   ActiveRun* find(const std::string& run);
   std::shared_ptr<const workflow::Planner> planner_of(
       const std::shared_ptr<const workflow::Workflow>& definition);
-  void apply(ActiveRun& run, workflow::EventBody body);
+  ActiveRun& accept(NewRun request);
+  bool apply(ActiveRun& run, workflow::EventBody body);  // false: it came too late
   void note_changes(ActiveRun& run, const workflow::Decision& decision);
   void drive(ActiveRun& run);
   void carry_out(ActiveRun& run, const workflow::Command& command);
@@ -102,7 +101,21 @@ class Executor : public std::enable_shared_from_this<Executor> {
   StepContext context_of(ActiveRun& run, Running& running);
   StepDone done_of(const ActiveRun& run, const Running& running);
 
+  // messages.cc
+  void take_message(const MessageRow& message);
+  std::string hear(ActiveRun& run, const MessageRow& message);
+  void fill_action(ActiveRun& run, const std::string& path, const workflow::Execution& execution,
+                   Change& change);
+  static void note_actions(ActiveRun& run);
+  void start_child(ActiveRun& run, const Running& running, StepChild child);
+  void tell_parent(const ActiveRun& run, Change& change);
+  void stop_child(ActiveRun& run, const std::string& child);
+
   // timers.cc
+  std::optional<int64_t> parkable(const ActiveRun& run);  // until when
+  void park(const std::string& id);
+  void watch();
+  bool stuck(const ActiveRun& run) const;
   void set_timer(ActiveRun& run, const workflow::Command& command);
   void drop_timers(ActiveRun& run, const workflow::Change& change);
   void arm_timers(ActiveRun& run, Change& change);
@@ -112,17 +125,20 @@ class Executor : public std::enable_shared_from_this<Executor> {
   Status adopt(const StoredRun& stored);
   void interrupt_running(ActiveRun& run, const StoredRun& stored);
 
+  void make_room();
   void release_held(const Durable& durable);
   void drop_run(const std::string& run);
 
   Services services_;
   Journal& journal_;
   Observer observer_;
+  ExecutorOptions options_;
   std::unordered_map<std::string, std::unique_ptr<ActiveRun>> runs_;
   std::unordered_map<std::string, std::weak_ptr<const workflow::Planner>> planners_;  // by hash
   std::deque<Held<Notice>> notices_;
   std::deque<Held<EffectStart>> effects_;
   std::optional<Error> journal_error_;
+  int64_t next_watch_us_ = 0;
   bool stopping_ = false;
 };
 

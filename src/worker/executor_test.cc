@@ -1,75 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/executor.h"
-
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
+#include "worker/executor_test.h"
 
 #include "base/file.h"
-#include "worker/run_context.h"
-#include "worker/run_report.h"
-#include "worker/sim_world.h"
-#include "workflow/loader.h"
 
 namespace weft::worker {
 namespace {
-
-class ExecutorTest : public ::testing::Test {
- protected:
-  ExecutorTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weft-exec-XXXXXX").string();
-    CHECK(::mkdtemp(pattern.data()) != nullptr);
-    directory_ = pattern;
-    reader_ = SimStore::open(store(), env_, reader_faults_).value();
-  }
-  ~ExecutorTest() override {
-    reader_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  std::string store() const { return (directory_ / "store.db").string(); }
-  std::unique_ptr<SimProcess> process(int64_t room = 0) {
-    return std::make_unique<SimProcess>(env_, store(), room);
-  }
-  static std::shared_ptr<const workflow::Workflow> parsed(std::string_view yaml) {
-    auto loaded = workflow::load(yaml);
-    for (const auto& problem : loaded.errors) ADD_FAILURE() << workflow::text(problem, "test");
-    CHECK(loaded.workflow != nullptr);
-    return loaded.workflow;
-  }
-  NewRun request(std::string_view yaml, json::Value input = json::Object()) const {
-    NewRun run;
-    run.workflow = parsed(yaml);
-    run.input = std::move(input);
-    run.context = to_json(RunContext{.roots = {directory_.string()}, .model = {}});
-    return run;
-  }
-  // Lets everything happen that is due, and time pass to the next timer, for at most `us`.
-  void settle(SimProcess& process, int64_t us = 60'000'000) {
-    const int64_t end = env_.wall_us() + us;
-    for (;;) {
-      while (process.loop().turn() || process.journal().pump()) {
-      }
-      if (env_.wall_us() >= end) return;
-      const int64_t next = process.loop().next_timer_us().value_or(end);
-      env_.advance_us(std::clamp<int64_t>(next - env_.wall_us(), 1,
-                                          std::min<int64_t>(1'000'000, end - env_.wall_us())));
-    }
-  }
-  json::Object document(const std::string& run) { return read_run_document(*reader_, run).value(); }
-  std::string status(const std::string& run) { return read_summary(*reader_, run)->status; }
-  int64_t number(std::string_view sql) {
-    auto rows = reader_->query(sql, {}).value();
-    CHECK(rows->next().value());
-    return rows->int64(0);
-  }
-
-  SimEnv env_{1};
-  SimFaults reader_faults_;
-  std::filesystem::path directory_;
-  std::unique_ptr<store::Db> reader_;
-};
 
 constexpr std::string_view kChain = R"(
 weft: "1"
@@ -237,11 +172,26 @@ TEST_F(ExecutorTest, AStepThatThisEditionHasNotIsRefusedBeforeAnythingHappens) {
 weft: "1"
 id: foreign
 steps:
-  - {id: ask, type: approval, parameters: {role: lead}}
+  - {id: ask, type: shell, parameters: {command: ls}}
 )"));
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, "E0602");
   EXPECT_EQ(process->executor().active(), 0U);
+}
+
+// The second item must not begin: the first has ended the loop, and the run.
+TEST_F(ExecutorTest, AnItemThatFailsAtOnceEndsTheRunBeforeItsSistersBegin) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: sisters
+steps:
+  - {id: each, type: validate, for_each: [1, 2, 3], parameters: {value: 1, schema: {type: string}}}
+  - {id: log, type: file, for_each: [1, 2],
+     parameters: {action: append, path: "{{ item.missing }}", content: x}}
+)")).value();
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "failed");
 }
 
 // A process that was stopped past its lease wakes up after another finished its run.

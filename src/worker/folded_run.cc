@@ -28,11 +28,24 @@ Result<json::Object> fold_context(const StoredRun& stored) {
 
 }  // namespace
 
+Result<std::shared_ptr<const workflow::Workflow>> stored_definition(const StoredRun& stored) {
+  return workflow::load_or_error(stored.definition,
+                                 fmt::format("definition of run {}", stored.summary.id));
+}
+
+Result<Definitions> pinned_definitions(const StoredRun& stored) {
+  Definitions definitions;
+  for (const auto& [name, document] : stored.definitions) {
+    definitions[name] = TRY(workflow::load_or_error(
+        document, fmt::format("sub-workflow {} of run {}", quoted(name), stored.summary.id)));
+  }
+  return definitions;
+}
+
 Result<FoldedRun> fold_run(const StoredRun& stored, const FoldOptions& options) {
   FoldedRun folded;
   folded.context = TRY(fold_context(stored));
-  folded.workflow = TRY(workflow::load_or_error(
-      stored.definition, fmt::format("definition of run {}", stored.summary.id)));
+  folded.workflow = TRY(stored_definition(stored));
   const workflow::Planner planner(folded.workflow);
   int64_t expected = 1;
   for (const StoredEvent& row : stored.events) {
@@ -45,7 +58,10 @@ Result<FoldedRun> fold_run(const StoredRun& stored, const FoldOptions& options) 
     if (!event.ok()) return damaged(stored, row.seq, event.error());
     auto decision = planner.apply(folded.state, *event);
     if (!decision.ok()) return damaged(stored, row.seq, decision.error());
-    if (std::holds_alternative<workflow::AttemptSucceeded>(event->body) && !decision->stale) {
+    const auto* kept = std::get_if<workflow::ResultKept>(&event->body);
+    const bool kept_output = kept != nullptr && kept->end == workflow::StepEnd::kSucceeded;
+    if (kept_output ||
+        (std::holds_alternative<workflow::AttemptSucceeded>(event->body) && !decision->stale)) {
       folded.output_seq[std::string(workflow::path(*event))] = row.seq;
     }
     if (options.happenings) {

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "worker/new_run.h"
 #include "worker/run_reader.h"
 #include "workflow/definition.h"
 #include "workflow/planner.h"
@@ -37,5 +38,10 @@ struct FoldOptions {
   bool happenings = false;
 };
 Result<FoldedRun> fold_run(const StoredRun& stored, const FoldOptions& options = {});
+
+// The definition that the run is pinned to.
+Result<std::shared_ptr<const workflow::Workflow>> stored_definition(const StoredRun& stored);
+// The sub-workflows that the run is pinned to.
+Result<Definitions> pinned_definitions(const StoredRun& stored);
 
 }  // namespace weft::worker

@@ -57,20 +57,30 @@ Sequence Journal::append(Change change) {
   {
     const std::lock_guard lock(mutex_);
     sequence.n = ++decided_;
-    queue_.push_back({std::move(change), false, sequence.n});
+    queue_.push_back({std::move(change), false, {}, sequence.n});
     wake = waiting_;
   }
   if (wake) wake_.notify_one();
   return sequence;
 }
 
-void Journal::release(const std::string& run) {
+void Journal::release(const std::string& run, std::optional<int64_t> wake_us) {
   Change named;
   named.run = run;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(named), true, ++decided_});
+    queue_.push_back({std::move(named), true, wake_us, ++decided_});
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Journal::poke() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    poked_ = true;
     wake = waiting_;
   }
   if (wake) wake_.notify_one();
@@ -103,9 +113,11 @@ Status Journal::set_clock() {
 
 bool Journal::heartbeat_due() { return env_.mono_ns() >= next_heartbeat_ns_; }
 bool Journal::scan_due() { return env_.mono_ns() >= next_scan_ns_; }
+bool Journal::inbox_due() { return env_.mono_ns() >= next_inbox_ns_; }
 
 int64_t Journal::idle_ns() {
-  const int64_t until = std::min(next_heartbeat_ns_, next_scan_ns_) - env_.mono_ns();
+  const int64_t until =
+      std::min({next_heartbeat_ns_, next_scan_ns_, next_inbox_ns_}) - env_.mono_ns();
   return std::clamp<int64_t>(until, 0, 1000 * kNsPerMs);
 }
 
@@ -113,10 +125,10 @@ void Journal::write_loop() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (queue_.empty() && !stopping_) {
+      if (queue_.empty() && !stopping_ && !poked_) {
         waiting_ = true;
         wake_.wait_for(lock, std::chrono::nanoseconds(idle_ns()),
-                       [this] { return stopping_ || !queue_.empty(); });
+                       [this] { return stopping_ || poked_ || !queue_.empty(); });
         waiting_ = false;
       }
       if (stopping_) return;
@@ -145,13 +157,15 @@ bool Journal::pump() {
   {
     const std::lock_guard lock(mutex_);
     if (failed_) return false;
+    if (std::exchange(poked_, false)) next_inbox_ns_ = env_.mono_ns();
   }
   const std::vector<Queued> group = take_group();
-  if (group.empty() && !heartbeat_due() && !scan_due()) return false;
+  if (group.empty() && !heartbeat_due() && !scan_due() && !inbox_due()) return false;
   Written written;
   Status status = ok_status();
   if (!group.empty() || heartbeat_due()) status = write_group(group, written);
   if (status.ok() && scan_due()) status = scan(written);
+  if (status.ok() && inbox_due()) status = read_inbox(written);
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
     failed_ = true;
@@ -174,6 +188,38 @@ Status Journal::write_group(const std::vector<Queued>& group, Written& written) 
   }
   if (written.fenced) return on_fenced(written);
   if (!group.empty()) durable_.store(group.back().sequence);
+  note_written(group, written);
+  return ok_status();
+}
+
+// Messages whose outcome is on disk, or whose run is ours no more, need no memory.
+void Journal::note_written(const std::vector<Queued>& group, const Written& written) {
+  for (const Queued& queued : group) {
+    for (const TakenRow& taken : queued.change.taken) delivered_.erase(taken.id);
+    if (!queued.change.messages.empty()) next_inbox_ns_ = env_.mono_ns();
+    const bool gone = queued.release || queued.change.state.finished_us != 0;
+    const std::string& run = queued.change.run;
+    if (gone) std::erase_if(delivered_, [&](const auto& m) { return m.second == run; });
+  }
+  for (const std::string& run : written.lost) {
+    std::erase_if(delivered_, [&](const auto& m) { return m.second == run; });
+  }
+}
+
+// Reads only: a message counts as taken when the event that it became is written.
+Status Journal::read_inbox(Written& written) {
+  next_inbox_ns_ = env_.mono_ns() + options_.inbox_ms * kNsPerMs;
+  auto rows = TRY(db_->query(
+      "SELECT i.id, i.run, i.body FROM inbox i JOIN run r ON r.id = i.run WHERE i.outcome IS NULL "
+      "AND r.worker = $1 AND r.worker_epoch = $2 AND r.finished_us IS NULL "
+      "ORDER BY i.run, i.n, i.id",
+      {worker_.id, worker_.epoch}));
+  while (TRY(rows->next())) {
+    std::string id(rows->text(0));
+    std::string run(rows->text(1));
+    if (!delivered_.emplace(id, run).second) continue;
+    written.messages.push_back({std::move(id), std::move(run), std::string(rows->text(2))});
+  }
   return ok_status();
 }
 
@@ -189,7 +235,7 @@ Status Journal::write_changes(const std::vector<Queued>& group, Written& written
   }
   for (const Queued& queued : group) {
     if (queued.release) {
-      TRY(release_run(*db_, worker_, queued.change.run));
+      TRY(release_run(*db_, worker_, queued.change.run, queued.wake_us));
     } else if (!TRY(writer_->write(queued.change, worker_, *chain_))) {
       written.lost.push_back(queued.change.run);
     }
@@ -215,6 +261,7 @@ Status Journal::on_fenced(Written& written) {
   }
   worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
   chain_.emplace(worker_.id, worker_.epoch);
+  delivered_.clear();
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
   return set_clock();

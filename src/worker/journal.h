@@ -24,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/env.h"
@@ -44,6 +45,7 @@ struct JournalOptions {
   int64_t lease_ms = 15'000;
   int64_t heartbeat_ms = 5'000;
   int64_t scan_ms = 1'000;
+  int64_t inbox_ms = 100;         // how often messages to our runs are looked for
   KnownDead known_dead = nullptr; // null: only leases tell (liveness.h)
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
@@ -56,6 +58,7 @@ struct Written {
   bool fenced = false;                  // all runs up to `fenced_until` are lost
   Sequence fenced_until;
   std::vector<StoredRun> claimed;       // runs that are ours from now on
+  std::vector<MessageRow> messages;     // to runs that are ours; each is delivered once
   std::optional<Error> failed;          // the journal has ended
 };
 
@@ -81,8 +84,11 @@ class Journal {
   // heartbeat. Never goes back.
   int64_t now_us();
 
-  // Gives a run back to whoever claims it next, after all changes appended so far.
-  void release(const std::string& run);
+  // Gives a run back to whoever claims it next, after all changes appended so far. With `wake_us`
+  // it is parked: nobody need claim it before then, unless it gets a message.
+  void release(const std::string& run, std::optional<int64_t> wake_us = {});
+  // Looks for messages at once: this process has just left one. From any thread.
+  void poke();
   // Writes everything queued, gives all runs back and removes the worker's row. Then only the
   // destructor may follow.
   Status close();
@@ -95,6 +101,7 @@ class Journal {
   struct Queued {
     Change change;
     bool release = false;  // the run is given back; `change` only names it
+    std::optional<int64_t> wake_us = {};
     uint64_t sequence = 0;
   };
   Journal(Env& env, JournalOptions options, Listener listener);
@@ -105,10 +112,13 @@ class Journal {
   Status write_changes(const std::vector<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
+  Status read_inbox(Written& written);
+  void note_written(const std::vector<Queued>& group, const Written& written);
   Status set_clock();
   int64_t idle_ns();
   bool heartbeat_due();
   bool scan_due();
+  bool inbox_due();
   void report(Written written);
 
   Env& env_;
@@ -120,11 +130,14 @@ class Journal {
   std::optional<ChainHead> chain_;
   int64_t next_heartbeat_ns_ = 0;
   int64_t next_scan_ns_ = 0;
+  int64_t next_inbox_ns_ = 0;
+  std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
 
   std::mutex mutex_;               // guards what follows, up to wanted_
   std::condition_variable wake_;
   std::vector<Queued> queue_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
+  bool poked_ = false;
   bool stopping_ = false;
   bool failed_ = false;
   int64_t room_ = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/lease.h"
 
+#include <unordered_set>
+
 namespace weft::worker {
 namespace {
 
@@ -10,6 +12,40 @@ using store::Tx;
 Result<bool> any_row(Db& db, std::string_view sql, std::initializer_list<store::Value> values) {
   auto rows = TRY(db.query(sql, values));
   return rows->next();
+}
+
+Status append_ids(Db& db, std::string_view sql, std::initializer_list<store::Value> values,
+                  std::vector<std::string>& ids) {
+  auto rows = TRY(db.query(fmt::format("{}{}", sql, db.skip_locked()), values));
+  while (TRY(rows->next())) ids.emplace_back(rows->text(0));
+  return ok_status();
+}
+
+Result<std::vector<std::string>> claimable_run(Db& db, std::string_view run) {
+  std::vector<std::string> ids;
+  TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND id = $1",
+                 {run}, ids));
+  return ids;
+}
+
+// No run twice: a run with messages may also be due.
+Result<std::vector<std::string>> claimable_runs(Db& db, int64_t limit) {
+  std::vector<std::string> ids;
+  const int64_t now_us = TRY(db.now_ms()) * 1000;
+  TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND id IN "
+                     "(SELECT run FROM inbox WHERE outcome IS NULL) LIMIT $1", {limit}, ids));
+  const auto room = [&] { return limit - static_cast<int64_t>(ids.size()); };
+  TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
+                     "wake_us IS NOT NULL AND wake_us <= $1 ORDER BY wake_us LIMIT $2",
+                 {now_us + kWakeAheadUs, room()}, ids));
+  TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
+                     "wake_us IS NULL ORDER BY rank, id LIMIT $1", {room()}, ids));
+  std::vector<std::string> once;
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& id : ids) {
+    if (seen.insert(id).second) once.push_back(id);
+  }
+  return once;
 }
 
 }  // namespace
@@ -27,7 +63,9 @@ Result<WorkerIdentity> register_worker(Db& db, Env& env, std::string_view labels
 }
 
 Result<bool> lease_is_current(Db& db, const WorkerIdentity& worker) {
-  return any_row(db, "SELECT 1 FROM worker WHERE id = $1 AND epoch = $2",
+  return any_row(db,
+                 fmt::format("SELECT 1 FROM worker WHERE id = $1 AND epoch = $2{}",
+                             db.share_lock()),
                  {worker.id, worker.epoch});
 }
 
@@ -45,8 +83,14 @@ Result<ScanNeeds> scan_needs(Db& db) {
   ScanNeeds needs;
   const int64_t now = TRY(db.now_ms());
   needs.expired = TRY(any_row(db, "SELECT 1 FROM worker WHERE lease_until < $1 LIMIT 1", {now}));
-  needs.unclaimed = TRY(any_row(
-      db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL LIMIT 1", {}));
+  needs.unclaimed =
+      TRY(any_row(db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
+                      "wake_us IS NULL LIMIT 1", {})) ||
+      TRY(any_row(db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
+                      "wake_us IS NOT NULL AND wake_us <= $1 LIMIT 1",
+                  {now * 1000 + kWakeAheadUs})) ||
+      TRY(any_row(db, "SELECT 1 FROM inbox i JOIN run r ON r.id = i.run WHERE i.outcome IS NULL "
+                      "AND r.worker IS NULL AND r.finished_us IS NULL LIMIT 1", {}));
   return needs;
 }
 
@@ -69,47 +113,46 @@ Result<bool> end_leases_of_dead(Db& db, KnownDead known_dead) {
 
 Result<int64_t> expire_workers(Db& db) {
   const int64_t now = TRY(db.now_ms());
-  const int64_t runs = TRY(
-      db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
-             "WHERE finished_us IS NULL AND worker IN "
-             "(SELECT id FROM worker WHERE lease_until < $1)",
-             {now}));
   // The epoch moves on, so that a worker that wakes up again finds itself fenced; a lease that
-  // never ends keeps the row out of further scans.
-  TRY(db.run("UPDATE worker SET epoch = epoch + 1, lease_until = $1 WHERE lease_until < $2",
-             {INT64_MAX, now}));
+  // never ends keeps the row out of further scans. The worker's row comes first: who writes for it
+  // holds that row, so no run can be added to it between the two statements.
+  std::vector<std::string> expired;
+  {
+    auto rows = TRY(db.query("UPDATE worker SET epoch = epoch + 1, lease_until = $1 "
+                             "WHERE lease_until < $2 RETURNING id",
+                             {INT64_MAX, now}));
+    while (TRY(rows->next())) expired.emplace_back(rows->text(0));
+  }
+  int64_t runs = 0;
+  for (const std::string& worker : expired) {
+    runs += TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
+                       "WHERE finished_us IS NULL AND worker = $1",
+                       {worker}));
+  }
   return runs;
 }
 
 Result<std::vector<std::string>> claim_runs(Db& db, const WorkerIdentity& worker, int64_t limit,
                                             std::string_view run) {
   CHECK(limit >= 0, "limit {}", limit);
-  std::vector<std::string> ids;
-  {
-    auto rows = TRY(
-        run.empty()
-            ? db.query("SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL "
-                       "ORDER BY priority DESC, id LIMIT $1",
-                       {limit})
-            : db.query("SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL "
-                       "AND id = $1",
-                       {run}));
-    while (TRY(rows->next())) ids.emplace_back(rows->text(0));
-  }
+  const std::vector<std::string> ids = TRY(run.empty() ? claimable_runs(db, limit)
+                                                       : claimable_run(db, run));
   for (const std::string& id : ids) {
-    const int64_t touched = TRY(
-        db.run("UPDATE run SET worker = $1, worker_epoch = $2, version = version + 1 "
-               "WHERE id = $3 AND worker IS NULL",
-               {worker.id, worker.epoch, id}));
+    const int64_t touched =
+        TRY(db.run("UPDATE run SET worker = $1, worker_epoch = $2, wake_us = NULL, "
+                   "version = version + 1 WHERE id = $3 AND worker IS NULL",
+                   {worker.id, worker.epoch, id}));
     CHECK(touched == 1, "run {} was claimed by another inside our transaction", id);
   }
   return ids;
 }
 
-Status release_run(Db& db, const WorkerIdentity& worker, std::string_view run) {
-  TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
-             "WHERE id = $1 AND finished_us IS NULL AND worker = $2 AND worker_epoch = $3",
-             {run, worker.id, worker.epoch}));
+Status release_run(Db& db, const WorkerIdentity& worker, std::string_view run,
+                   std::optional<int64_t> wake_us) {
+  TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, wake_us = $1, "
+             "version = version + 1 "
+             "WHERE id = $2 AND finished_us IS NULL AND worker = $3 AND worker_epoch = $4",
+             {store::Value::or_null(wake_us), run, worker.id, worker.epoch}));
   return ok_status();
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,7 @@ Result<bool> renew_lease(store::Db& db, const WorkerIdentity& worker, int64_t le
 // Whether expire_workers or claim_runs would find something. Reads only; needs no transaction.
 struct ScanNeeds {
   bool expired = false;
-  bool unclaimed = false;
+  bool unclaimed = false;  // a run that belongs to nobody could go on
 };
 Result<ScanNeeds> scan_needs(store::Db& db);
 
@@ -49,12 +50,18 @@ Result<bool> end_leases_of_dead(store::Db& db, KnownDead known_dead);
 // Gives the unfinished runs of expired workers back; how many.
 Result<int64_t> expire_workers(store::Db& db);
 
-// Takes up to `limit` unclaimed runs, by priority, then age; or only `run` if it is not empty.
+// A parked run is claimed so long before its time, so that its timer can fire on time.
+constexpr int64_t kWakeAheadUs = 2'000'000;
+
+// Takes up to `limit` unclaimed runs that have something to do: those with messages, those whose
+// time to wake has come, then by priority and age; or only `run`, whatever it waits for.
 Result<std::vector<std::string>> claim_runs(store::Db& db, const WorkerIdentity& worker,
                                             int64_t limit, std::string_view run = {});
 
-// Gives one run back, or ends the worker: its runs are given back and its row goes.
-Status release_run(store::Db& db, const WorkerIdentity& worker, std::string_view run);
+// Gives one run back, or ends the worker: its runs are given back and its row goes. With `wake_us`
+// the run is parked: unless a message comes, nobody need look at it before then.
+Status release_run(store::Db& db, const WorkerIdentity& worker, std::string_view run,
+                   std::optional<int64_t> wake_us = {});
 Status release_worker(store::Db& db, const WorkerIdentity& worker);
 
 }  // namespace weft::worker

@@ -34,8 +34,9 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
     auto written = std::make_shared<Written>(std::move(w));
     self.loop_.post([&self, written] { self.executor_->handle(std::move(*written)); });
   }));
-  self.executor_ = std::make_shared<Executor>(self.services_, *self.journal_, std::move(observer));
-  self.journal_->set_room(self.options_.adopt_max);
+  self.executor_ = std::make_shared<Executor>(
+      self.services_, *self.journal_, std::move(observer),
+      ExecutorOptions{.runs_max = self.options_.adopt_max, .park_us = self.options_.park_us});
   return Result<std::unique_ptr<Process>>(std::move(process));
 }
 

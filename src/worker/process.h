@@ -21,7 +21,8 @@ namespace weft::worker {
 
 struct ProcessOptions {
   std::string store_path;
-  int64_t adopt_max = 0;      // how many runs of dead workers this process may take over
+  int64_t adopt_max = 0;      // how many runs it works on while it may still claim others
+  int64_t park_us = 0;        // ExecutorOptions
   backend::Backend* backend = nullptr;  // used until shutdown
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
 };

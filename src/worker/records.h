@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weft::worker {
@@ -30,6 +31,9 @@ struct RunRow {
   int32_t priority = 1;
   int64_t created_us = 0;
   bool claimed = true;          // false: left for any worker to claim
+  std::string parent = {};      // of a sub-workflow
+  std::string origin = {};      // the run it was made from by a retry or a fork
+  std::vector<std::pair<std::string, std::string>> more_definitions = {};  // hash, document
 };
 
 // The run's row after the change.
@@ -56,6 +60,28 @@ struct TimerRow {
   std::string path = {};             // empty: of the run
   std::string kind = {};
   int64_t fire_at_us = 0;       // 0: the timer is dropped
+};
+
+// What a run asks people for, while it waits: an approval, a signal, a decision about an effect
+// that was cut off.
+struct ActionRow {
+  std::string path = {};
+  std::string kind = {};             // "approval", "signal", "resolve"; empty: nothing any more
+  std::string body = {};             // JSON: what the step shows
+  int64_t since_us = 0;
+  int64_t deadline_us = 0;
+};
+
+// Something that other processes, people or runs say to a run: an event of workflow/events.h that
+// its owner will apply. Whoever applies it says so in the same transaction.
+struct MessageRow {
+  std::string id = {};               // the same id again is the same message
+  std::string run = {};
+  std::string body = {};             // the event, as text
+};
+struct TakenRow {
+  std::string id = {};
+  std::string outcome = {};          // "applied", "too late", "refused"
 };
 
 struct EffectRow {
@@ -103,6 +129,10 @@ struct Change {
   std::vector<TimerRow> timers;
   std::vector<EffectRow> effects;
   std::vector<AiCallRow> ai_calls;
+  std::vector<ActionRow> actions;
+  std::vector<TakenRow> taken;
+  std::vector<MessageRow> messages;  // to other runs
+  std::vector<Change> children;      // new runs that exist if and only if this change does
 };
 
 }  // namespace weft::worker

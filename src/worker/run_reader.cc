@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/run_reader.h"
 
+#include "base/json.h"
 #include "base/strings.h"
 
 namespace weft::worker {
@@ -57,6 +58,28 @@ Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view ru
   return events;
 }
 
+// {"definitions": {name: hash}} of the run's context, with the documents.
+Result<std::vector<std::pair<std::string, std::string>>> load_definitions(
+    store::Db& db, std::string_view context) {
+  std::vector<std::pair<std::string, std::string>> definitions;
+  if (context.find("\"definitions\"") == std::string_view::npos) return definitions;
+  const json::Value value = TRY(json::parse(context));
+  const json::Object* object = value.if_object();
+  const json::Value* pinned = object != nullptr ? object->if_contains("definitions") : nullptr;
+  if (pinned == nullptr || !pinned->is_object()) return definitions;
+  for (const auto& member : pinned->as_object()) {
+    const std::string hash = member.value().is_string() ? std::string(member.value().as_string())
+                                                        : std::string();
+    auto rows = TRY(db.query("SELECT doc FROM definition WHERE hash = $1", {hash}));
+    if (!TRY(rows->next())) {
+      return make_error("E0604", fmt::format("the store lacks sub-workflow {} ({})",
+                                             quoted(std::string_view(member.key())), hash));
+    }
+    definitions.emplace_back(member.key(), rows->text(0));
+  }
+  return definitions;
+}
+
 Result<StoredRun> load_run(store::Db& db, std::string_view run) {
   StoredRun stored;
   stored.summary = TRY(read_summary(db, run));
@@ -71,6 +94,7 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
     stored.input = rows->text(2);
     stored.context = rows->text(3);
   }
+  stored.definitions = TRY(load_definitions(db, stored.context));
   stored.events = TRY(events_after(db, run, 0));
   auto rows =
       TRY(db.query("SELECT key, path, attempt, state, req_hash, coalesce(response, '') FROM effect "

@@ -47,6 +47,7 @@ struct StoredRun {
   std::string context;      // JSON
   std::vector<StoredEvent> events;
   std::vector<EffectRow> effects;
+  std::vector<std::pair<std::string, std::string>> definitions;  // sub-workflow -> document
 };
 Result<StoredRun> load_run(store::Db& db, std::string_view run);
 

@@ -123,9 +123,45 @@ ALTER TABLE ai_call ADD COLUMN grammar TEXT NOT NULL DEFAULT '';
 ALTER TABLE ai_call ADD COLUMN chosen TEXT NOT NULL DEFAULT '';
 )sql";
 
+// `rank` orders claims: created_us - priority minutes, so that a run that waits gains on all that
+// come later, at the same rate, by a key that never changes. `wake_us` of a run that nobody owns:
+// it need not be claimed before that instant (NULL: at once), unless it has a message. `outcome`
+// of a message is NULL until its run's owner has taken it; `n` orders the messages of a run.
+constexpr std::string_view kActs = R"sql(
+ALTER TABLE run ADD COLUMN rank BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN wake_us BIGINT;
+ALTER TABLE run ADD COLUMN origin TEXT;
+UPDATE run SET rank = created_us - priority * 60000000;
+DROP INDEX run_unclaimed;
+CREATE INDEX run_unclaimed ON run (rank, id)
+  WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NULL;
+CREATE INDEX run_parked ON run (wake_us)
+  WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NOT NULL;
+CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL;
+CREATE TABLE inbox (
+  id TEXT PRIMARY KEY,
+  run TEXT NOT NULL,
+  n BIGINT NOT NULL,
+  body TEXT NOT NULL,
+  at_us BIGINT NOT NULL,
+  outcome TEXT
+);
+CREATE INDEX inbox_new ON inbox (run, n) WHERE outcome IS NULL;
+CREATE TABLE required_action (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  body TEXT NOT NULL,
+  since_us BIGINT NOT NULL,
+  deadline BIGINT,
+  PRIMARY KEY (run, path)
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
+    {3, "messages to runs, required actions, aging, parked runs", kActs},
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The tables of the journal as numbered migrations: definition, run, step, event, timer, worker,
-// effect, blob, ai_call. State tables (run, step, timer) are what people and schedulers look at;
-// `event` is the append-only history that folds to the same state. Later editions only add.
+// effect, blob, ai_call, inbox, required_action. State tables (run, step, timer) are what people
+// and schedulers look at; `event` is the append-only history that folds to the same state. Later
+// editions only add.
 #pragma once
 
 #include <memory>

@@ -43,6 +43,7 @@ class SimStore final : public store::Db {
   }
   Status script(std::string_view sql) override { return db_->script(sql); }
   Status begin() override { return db_->begin(); }
+  Status begin_reading() override { return db_->begin_reading(); }
   Status commit() override {
     const bool fault = faults_.commits_until_fault == 0;
     if (faults_.commits_until_fault >= 0) --faults_.commits_until_fault;

@@ -71,7 +71,7 @@ class SimPool final : public Pool {
 // One process. Destroying it is kill -9: what is queued for the disk is gone.
 class SimProcess {
  public:
-  SimProcess(SimEnv& env, const std::string& store, int64_t room)
+  SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0)
       : loop_(env), pool_(loop_), services_{env, loop_, pool_} {
     JournalOptions options;
     options.open = [this, store, &env] { return SimStore::open(store, env, faults_); };
@@ -81,8 +81,8 @@ class SimProcess {
                  loop_.post([this, shared] { executor_->handle(std::move(*shared)); });
                }).value();
     executor_ = std::make_shared<Executor>(services_, *journal_,
-                                           [this](const Notice& n) { notices_.push_back(n); });
-    journal_->set_room(room);
+                                           [this](const Notice& n) { notices_.push_back(n); },
+                                           ExecutorOptions{room, park_us});
   }
   ~SimProcess() {
     executor_->shutdown();

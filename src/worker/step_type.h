@@ -24,9 +24,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "worker/loop.h"
+#include "worker/new_run.h"
 #include "worker/records.h"
 #include "workflow/definition.h"
 #include "workflow/events.h"
+#include "workflow/state.h"
 
 namespace weft::backend {
 class Backend;
@@ -64,6 +66,10 @@ struct StepContext {
   uint64_t seed = 0;                  // of the run
   uint16_t alternative = 0;           // 0: the step itself; n: its n-th fallback
   uint32_t failures = 0;              // attempts of it that failed; a cut-off attempt is none
+  int64_t timeout_us = 0;             // of the step as written; 0: none
+  workflow::Wake wake = workflow::Wake::kNo;  // resume(): why
+  json::Value answer = {};            // resume() after kAnswer
+  const Definitions* definitions = nullptr;   // pinned sub-workflows; outlives start()
   EffectClass effect = EffectClass::kPure;
   std::string effect_key;             // the same for every attempt
   int64_t now_us = 0;                 // the store's clock
@@ -85,16 +91,24 @@ struct StepFailure {
   int64_t retry_after_us = 0;
   std::vector<AiCallRow> ai_calls = {};  // a model's answer that was not good enough
 };
-// Nothing to do until `until_us` of the store's clock; then resume() is called.
+// Nothing to do until `until_us` of the store's clock (0: no such time), or until a person or a
+// signal answers; then resume() is called.
 struct StepWait {
   workflow::WaitReason reason = workflow::WaitReason::kTime;
   int64_t until_us = 0;
+  std::string name = {};     // of the signal
+  json::Value ask = {};      // what people are shown: an object, or null
+};
+// A run of its own does the work; resume() is called with its end as the answer.
+struct StepChild {
+  std::shared_ptr<const workflow::Workflow> workflow;
+  json::Value input;         // checked and completed
 };
 // An unsafe effect without an answer: nobody knows whether it acted.
 struct StepUnknown {
   Error error;
 };
-using StepOutcome = std::variant<StepResult, StepFailure, StepWait, StepUnknown>;
+using StepOutcome = std::variant<StepResult, StepFailure, StepWait, StepUnknown, StepChild>;
 using StepDone = std::function<void(StepOutcome)>;
 
 // Work in progress. Destroying it lets the work end unheard.
@@ -126,7 +140,7 @@ class StepType {
                              const workflow::Step& step) const = 0;
   // On the loop's thread; must not block.
   virtual Started start(StepContext context, StepDone done) const = 0;
-  // The time of a StepWait has come.
+  // What a StepWait or StepChild waited for has come: context.wake says what.
   virtual Started resume(StepContext context, StepDone done) const;
 };
 

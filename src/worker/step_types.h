@@ -14,6 +14,9 @@ const StepType& wait_step();
 const StepType& file_step();
 const StepType& llm_step();
 const StepType& http_step();
+const StepType& approval_step();
+const StepType& signal_step();
+const StepType& workflow_step();
 
 // Parameters, with errors that name the step's parameter. E0603: missing, unknown, or wrong type.
 Result<std::string> text_parameter(const json::Object& parameters, std::string_view name);

@@ -4,6 +4,7 @@
 // are void again by then), kept as rows so that a store says what a run waits for.
 #include <algorithm>
 
+#include "obs/log.h"
 #include "worker/executor.h"
 
 namespace weft::worker {
@@ -67,6 +68,71 @@ void Executor::arm_timers(ActiveRun& run, Change& change) {
     timer.id = services_.loop.after(delay_us, [weak = weak_from_this(), run = run.id, key = key] {
       if (const auto self = weak.lock()) self->on_timer(run, key);
     });
+  }
+}
+
+// A run that only waits, and for long, needs no memory: its row is claimed again when its time
+// comes, or a message.
+std::optional<int64_t> Executor::parkable(const ActiveRun& run) {
+  if (options_.park_us == 0 || run.driving || !run.claimed) return {};
+  if (terminal(run.state.status) || !run.running.empty() || !run.todo.empty()) return {};
+  if (run.state.status == workflow::RunStatus::kQueued) return {};
+  int64_t wake_us = INT64_MAX;
+  for (const auto& [key, timer] : run.timers) wake_us = std::min(wake_us, timer.at_us);
+  if (wake_us - options_.park_us < journal_.now_us()) return {};
+  return wake_us;
+}
+
+void Executor::park(const std::string& id) {
+  const ActiveRun* run = find(id);
+  const auto wake_us = run != nullptr && !stopping_ ? parkable(*run) : std::nullopt;
+  if (!wake_us) return;
+  CHECK(run->change.events.empty(), "run {} is parked with events unwritten", id);
+  CHECK(run->change.taken.empty(), "run {} is parked with a message half taken", id);
+  CHECK(*wake_us > journal_.now_us(), "run {} is parked until a time that is gone", id);
+  journal_.release(id, wake_us);
+  forget(id);
+}
+
+// Whether nothing can bring the run on: no work, no timer, nobody outside that it waits for.
+bool Executor::stuck(const ActiveRun& run) const {
+  CHECK(!run.driving, "run {} is judged in its turn", run.id);
+  CHECK(run.state.sequence > 0, "run {} was never accepted", run.id);
+  if (terminal(run.state.status) || !run.todo.empty() || !run.running.empty()) return false;
+  if (run.state.status == workflow::RunStatus::kQueued) return false;  // a child before its turn
+  if (!run.timers.empty()) return false;
+  const auto waits = [](const workflow::Execution& e) {
+    return e.phase == workflow::Phase::kUnknown ||
+           (e.phase == workflow::Phase::kSuspended &&
+            (e.reason == workflow::WaitReason::kPerson ||
+             e.reason == workflow::WaitReason::kSignal ||
+             e.reason == workflow::WaitReason::kChildRun));
+  };
+  for (const workflow::StepState& step : run.state.steps) {
+    if (waits(step.execution)) return false;
+    for (const workflow::Execution& item : step.item_executions) {
+      if (waits(item)) return false;
+    }
+  }
+  return true;
+}
+
+// A run that is stuck would be by a mistake of ours. It must not hang in silence: it is given back,
+// and whoever claims it folds its events anew.
+void Executor::watch() {
+  constexpr int64_t kWatchUs = 60'000'000;
+  next_watch_us_ = journal_.now_us() + kWatchUs;
+  std::vector<std::string> ids;
+  for (const auto& [id, run] : runs_) {
+    if (run->claimed && !run->driving && stuck(*run)) ids.push_back(id);
+  }
+  for (const std::string& id : ids) {
+    obs::log(obs::Level::kError, "executor", "{}",
+             make_error("E0617", fmt::format("run {} waits for nothing; it begins anew from its "
+                                             "journal", id)).text());
+    journal_.release(id);
+    drop_run(id);
+    if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
 }
 

@@ -75,9 +75,9 @@ constexpr StepType kTypes[] = {
      .effects = true},
     {.name = "shell", .alias = "", .parameters = kShell, .runs = false, .effects = true},
     {.name = "mcp", .alias = "", .parameters = kMcp, .runs = false, .effects = true},
-    {.name = "approval", .alias = "", .parameters = kApproval, .runs = false},
-    {.name = "signal", .alias = "", .parameters = kSignal, .runs = false},
-    {.name = "workflow", .alias = "", .parameters = kWorkflow, .runs = false, .effects = true},
+    {.name = "approval", .alias = "", .parameters = kApproval},
+    {.name = "signal", .alias = "", .parameters = kSignal},
+    {.name = "workflow", .alias = "", .parameters = kWorkflow, .effects = true},
     {.name = "plan", .alias = "", .parameters = kPlan, .runs = false},
 };
 

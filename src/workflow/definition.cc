@@ -66,7 +66,8 @@ StepExtras& Step::edit() {
 }
 
 bool timeout_limits_waiting(const Step& step) {
-  return step.type == "approval" || step.type == "signal" || step.type == "wait";
+  return step.type == "approval" || step.type == "signal" || step.type == "wait" ||
+         step.type == "workflow";
 }
 
 }  // namespace weft::workflow

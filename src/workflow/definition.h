@@ -103,8 +103,8 @@ std::string_view name(OnError on_error);     // "fail"
 std::string_view name(OnUnknown on_unknown); // "ask"
 std::string_view name(Backoff backoff);      // "fixed"
 
-// approval, signal and wait: their `timeout` limits the waiting itself, so that no clock stands
-// still for them, and there is none unless given.
+// approval, signal, wait and workflow: their `timeout` limits the waiting itself, so that no clock
+// stands still for them, and there is none unless given.
 bool timeout_limits_waiting(const Step& step);
 
 }  // namespace weft::workflow

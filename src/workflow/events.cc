@@ -19,11 +19,15 @@ constexpr std::array<std::string_view, 6> kReasons = {"none", "person",    "sign
 constexpr std::array<std::string_view, 5> kTimers = {"run_deadline", "step_deadline",
                                                      "attempt_deadline", "retry", "wake"};
 constexpr std::array<std::string_view, 3> kResolutions = {"retry", "fail", "succeed"};
+constexpr std::array<std::string_view, 2> kDecisions = {"approved", "rejected"};
+constexpr std::array<std::string_view, 5> kEnds = {"succeeded", "failed", "skipped", "cancelled",
+                                                   "timed_out"};
 constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds = {
     "run_accepted",      "run_started",     "step_decided",        "decision_failed",
     "attempt_started",   "attempt_succeeded", "attempt_failed",    "attempt_waiting",
     "attempt_resumed",   "attempt_interrupted", "attempt_unknown", "unknown_resolved",
-    "timer_fired",       "cancel_requested", "run_finished"};
+    "timer_fired",       "cancel_requested", "run_finished",        "result_kept",
+    "approval_decided",  "signal_received", "child_ended"};
 
 // The fields of every event, once, for the writer and the reader below.
 template <class A> void fields(A& a, Failure& f) {
@@ -32,6 +36,21 @@ template <class A> void fields(A& a, Failure& f) {
 template <class A> void fields(A& a, RunAccepted& e) {
   a("run", e.run), a("definition", e.definition), a("input", e.input), a("env", e.env);
   a("priority", e.priority), a("timeout_us", e.timeout_us), a("seed", e.seed);
+  a("parent", e.parent), a("parent_path", e.parent_path), a("origin", e.origin);
+  a("effects_of", e.effects_of);
+}
+template <class A> void fields(A& a, ResultKept& e) {
+  a("path", e.path), a("end", e.end), a("output", e.output), a("failure", e.failure);
+}
+template <class A> void fields(A& a, ApprovalDecided& e) {
+  a("path", e.path), a("decision", e.decision), a("by", e.by), a("comment", e.comment);
+}
+template <class A> void fields(A& a, SignalReceived& e) {
+  a("name", e.name), a("payload", e.payload), a("by", e.by);
+}
+template <class A> void fields(A& a, ChildEnded& e) {
+  a("path", e.path), a("run", e.run), a("status", e.status), a("output", e.output);
+  a("failure", e.failure);
 }
 template <class A> void fields(A&, RunStarted&) {}
 template <class A> void fields(A& a, StepDecided& e) {
@@ -52,6 +71,7 @@ template <class A> void fields(A& a, AttemptFailed& e) {
 }
 template <class A> void fields(A& a, AttemptWaiting& e) {
   a("path", e.path), a("attempt", e.attempt), a("reason", e.reason), a("until_us", e.until_us);
+  a("name", e.name), a("ask", e.ask);
 }
 template <class A> void fields(A& a, AttemptResumed& e) {
   a("path", e.path), a("attempt", e.attempt);
@@ -73,6 +93,8 @@ template <class A> void fields(A& a, RunFinished& e) {
 
 std::span<const std::string_view> words(WaitReason) { return kReasons; }
 std::span<const std::string_view> words(TimerKind) { return kTimers; }
+std::span<const std::string_view> words(StepEnd) { return kEnds; }
+std::span<const std::string_view> words(ApprovalDecided::Decision) { return kDecisions; }
 std::span<const std::string_view> words(UnknownResolved::Resolution) { return kResolutions; }
 
 // Writes the text of an object directly: events are most of what the journal holds, and a tree of
@@ -189,6 +211,9 @@ Result<EventBody> read_body(size_t kind, const json::Object& object) {
 
 std::string_view name(WaitReason reason) { return kReasons[static_cast<size_t>(reason)]; }
 std::string_view name(TimerKind kind) { return kTimers[static_cast<size_t>(kind)]; }
+std::string_view name(ApprovalDecided::Decision decision) {
+  return kDecisions[static_cast<size_t>(decision)];
+}
 
 std::string_view kind(const Event& event) { return kKinds[event.body.index()]; }
 

@@ -35,11 +35,15 @@ Failure failure_of(const Error& error);
 
 enum class WaitReason : uint8_t { kNone, kPerson, kSignal, kTime, kChildRun, kResource };
 
+// How a step may have ended, in the order of the terminal words of StepStatus (state.h).
+enum class StepEnd : uint8_t { kSucceeded, kFailed, kSkipped, kCancelled, kTimedOut };
+
 // What a timer is for. (run, path, kind) identifies a timer: setting it again replaces it.
 enum class TimerKind : uint8_t { kRunDeadline, kStepDeadline, kAttemptDeadline, kRetry, kWake };
 
 // The run is stored. `env` holds the allow-listed environment as read now; `seed` decides every
-// jitter of the run.
+// jitter of the run. A sub-workflow names its parent and the path there that waits for it; a run
+// made from another one (retry, fork) names that as its origin, and ResultKept follow.
 struct RunAccepted {
   std::string run;
   std::string definition;  // hash of the workflow
@@ -48,6 +52,17 @@ struct RunAccepted {
   int32_t priority = 1;
   int64_t timeout_us = 0;  // of the run; 0: none
   uint64_t seed = 0;
+  std::string parent;
+  std::string parent_path;
+  std::string origin;
+  std::string effects_of;  // the run whose id stands in keys of effects; empty: this one
+};
+// Before RunStarted: the step does not run, its end is that of the run's origin.
+struct ResultKept {
+  std::string path;
+  StepEnd end = StepEnd::kSucceeded;
+  json::Value output;   // of a success
+  Failure failure;      // of a failure
 };
 // A worker took the run: its clock starts.
 struct RunStarted {};
@@ -80,12 +95,15 @@ struct AttemptFailed {
   int64_t retry_after_us = 0;  // the peer asked for at least this pause
 };
 // The attempt waits for something outside; with `until_us` != 0 the planner sets a timer and
-// answers with Command::kResume when it fires.
+// answers with Command::kResume when it fires. `name` is that of the signal, or the child run's id;
+// `ask` what people are shown (an object, or null), so that the journal says what they saw.
 struct AttemptWaiting {
   std::string path;
   uint32_t attempt = 0;
   WaitReason reason = WaitReason::kNone;
   int64_t until_us = 0;
+  std::string name = {};
+  json::Value ask = {};
 };
 struct AttemptResumed {
   std::string path;
@@ -111,6 +129,29 @@ struct UnknownResolved {
   json::Value output;  // for kSucceed
   std::string by;
 };
+// A person decided what an approval step asks.
+struct ApprovalDecided {
+  enum class Decision : uint8_t { kApproved, kRejected };
+  std::string path;
+  Decision decision = Decision::kRejected;
+  std::string by;
+  std::string comment;
+};
+// Goes to the execution that has waited longest for a signal of this name; one that nobody waits
+// for is kept until somebody does. One signal, one receiver.
+struct SignalReceived {
+  std::string name;
+  json::Value payload;
+  std::string by;
+};
+// The child run that `path` waits for has ended.
+struct ChildEnded {
+  std::string path;
+  std::string run;
+  std::string status;  // a terminal word of RunStatus
+  json::Value output;
+  Failure failure;
+};
 struct TimerFired {
   TimerKind kind = TimerKind::kRetry;
   std::string path;  // empty for the run
@@ -130,7 +171,7 @@ using EventBody =
     std::variant<RunAccepted, RunStarted, StepDecided, DecisionFailed, AttemptStarted,
                  AttemptSucceeded, AttemptFailed, AttemptWaiting, AttemptResumed,
                  AttemptInterrupted, AttemptUnknown, UnknownResolved, TimerFired, CancelRequested,
-                 RunFinished>;
+                 RunFinished, ResultKept, ApprovalDecided, SignalReceived, ChildEnded>;
 
 struct Event {
   int64_t at_us = 0;  // time of the store, microseconds since 1970; never goes back in a run
@@ -152,5 +193,6 @@ Result<Failure> failure_from_json(const json::Value& value);
 
 std::string_view name(WaitReason reason);  // "person"
 std::string_view name(TimerKind kind);     // "step_deadline"
+std::string_view name(ApprovalDecided::Decision decision);  // "approved"
 
 }  // namespace weft::workflow

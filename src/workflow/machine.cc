@@ -46,7 +46,8 @@ void check_phase(const Execution& e) {
   CHECK((e.phase == Phase::kEnded) == terminal(e.end), "an end without its phase, or the reverse");
   CHECK(e.ended_us == 0 || e.phase == Phase::kEnded, "ended at {}, but goes on", e.ended_us);
   CHECK((e.phase == Phase::kSuspended) == (e.reason != WaitReason::kNone), "waits for what?");
-  CHECK(!e.woken || e.phase == Phase::kSuspended, "woken, but not asleep");
+  CHECK(e.woken == Wake::kNo || e.phase == Phase::kSuspended, "woken, but not asleep");
+  CHECK(e.waiting == nullptr || e.phase == Phase::kSuspended, "asks, but does not wait");
   CHECK(e.wake_us == 0 || e.phase == Phase::kSuspended || e.phase == Phase::kRetrying,
         "wakes at {} from nothing", e.wake_us);
   CHECK(e.phase != Phase::kRetrying || e.wake_us > 0, "a retry without its time");
@@ -93,10 +94,14 @@ void Machine::set_phase(const Target& t, Phase phase, std::string why) {
   Execution& e = *t.execution;
   CHECK(e.phase != Phase::kEnded, "terminal states never change");
   count(t, -1);
+  if (e.phase == Phase::kSuspended && e.reason == WaitReason::kSignal) {
+    std::erase(state_.listeners, t.id);
+  }
   e.phase = phase;
   if (phase != Phase::kSuspended) {
     e.reason = WaitReason::kNone;
-    e.woken = false;
+    e.woken = Wake::kNo;
+    e.waiting = nullptr;
   }
   if (phase != Phase::kSuspended && phase != Phase::kRetrying) e.wake_us = 0;
   count(t, +1);
@@ -129,6 +134,8 @@ void Machine::command(Command::Kind kind, const Target& t) {
   c.attempt = t.execution->attempt;
   c.height = planner_.graph().height(t.id.step);
   c.path = planner_.path(t.id);
+  const bool child = t.execution->reason == WaitReason::kChildRun && t.execution->waiting;
+  if (kind == Command::Kind::kStop && child) c.child = t.execution->waiting->name;
   decision_.commands.push_back(std::move(c));
 }
 

@@ -36,6 +36,11 @@ class Machine {
   Status on(const TimerFired& event);
   Status on(const CancelRequested& event);
   Status on(const RunFinished& event);
+  Status on(const ResultKept& event);
+  // machine_answers.cc: what people and other runs say
+  Status on(const ApprovalDecided& event);
+  Status on(const SignalReceived& event);
+  Status on(const ChildEnded& event);
 
   // After a handler that succeeded: lets the ends of steps reach their successors, ends the run
   // if nothing is left, sets the run's clock. Once.
@@ -59,6 +64,9 @@ class Machine {
   void set_run_clock();
   void set_timer(TimerKind kind, std::string path, int64_t at_us);
   void command(Command::Kind kind, const Target& t);
+  void wake(const Target& t, Wake why);
+  void answer(const Target& t, json::Value answer);
+  void listen(const Target& t);
   void change_run(RunStatus status, std::string why);
 
   void arrive(uint32_t step, uint32_t from);          // a predecessor ended
@@ -78,7 +86,6 @@ class Machine {
   void end_everything(RunStatus run, const Failure& failure);
   void step_deadline(const Target& t);
   void conclude_run();
-  bool forgiven(uint32_t step) const;
   std::shared_ptr<const Failure> failure_at(const Target& t, const Failure& failure) const;
 
   const Planner& planner_;

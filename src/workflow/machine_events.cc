@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "workflow/machine.h"
+#include "workflow/restart.h"
 #include "workflow/schedule.h"
 
 namespace weft::workflow {
@@ -63,6 +64,10 @@ Status Machine::on(const RunAccepted& event) {
   state_.priority = event.priority;
   state_.timeout_us = event.timeout_us;
   state_.seed = event.seed;
+  state_.parent = event.parent;
+  state_.parent_path = event.parent_path;
+  state_.origin = event.origin;
+  state_.effects_of = event.effects_of.empty() ? event.run : event.effects_of;
   state_.accepted_us = now_us_;
   state_.steps.resize(workflow_.steps.size());
   state_.unfinished = static_cast<uint32_t>(workflow_.steps.size());
@@ -78,13 +83,40 @@ Status Machine::on(const RunStarted&) {
   }
   state_.started_us = now_us_;
   state_.deadline_us = deadline_us(now_us_, state_.timeout_us);
-  CHECK(state_.unfinished == workflow_.steps.size(), "steps ended before the run began");
+  CHECK(state_.unfinished > 0, "a run that keeps everything has nothing to do");
   CHECK(state_.busy == 0 && state_.suspended == 0, "steps began before the run");
   change_run(RunStatus::kRunning, "");
   if (state_.deadline_us != 0) set_timer(TimerKind::kRunDeadline, "", state_.deadline_us);
   for (uint32_t i = 0; i < workflow_.steps.size(); ++i) {
-    if (workflow_.steps[i].dependencies.empty()) begin(i);
+    if (state_.steps[i].execution.phase == Phase::kEnded) {
+      ended_.push_back(i);  // kept: its successors hear of it now
+    } else if (workflow_.steps[i].dependencies.empty()) {
+      begin(i);
+    }
   }
+  return ok_status();
+}
+
+Status Machine::on(const ResultKept& event) {
+  if (state_.run.empty()) return misfit("expected run_accepted as the first event of a run");
+  const auto id = planner_.find(event.path);
+  if (!id || id->item >= 0) {
+    return misfit(fmt::format("expected a step of the workflow, found {}", quoted(event.path)));
+  }
+  Execution& e = state_.steps[id->step].execution;
+  const bool last = state_.unfinished == 1;
+  if (state_.status != RunStatus::kQueued || e.phase == Phase::kEnded || last) {
+    return misfit(fmt::format("the result of '{}' comes too late, twice, or for a run without "
+                              "work", event.path));
+  }
+  const bool failed = event.end == StepEnd::kFailed || event.end == StepEnd::kTimedOut;
+  if (failed) e.failure = std::make_shared<Failure>(event.failure);
+  if (event.end == StepEnd::kSucceeded) e.output = event.output;
+  const auto status = static_cast<StepStatus>(static_cast<int>(StepStatus::kSucceeded) +
+                                              static_cast<int>(event.end));
+  e.started_us = now_us_;
+  end(target(*id), status, "kept from run " + state_.origin);
+  ended_.clear();  // successors hear of it when the run starts
   return ok_status();
 }
 
@@ -221,10 +253,14 @@ Status Machine::on(const AttemptWaiting& event) {
   }
   if (e.phase == Phase::kStarting) set_phase(t, Phase::kRunning);
   e.reason = event.reason;  // does not matter to the count of kRunning
+  if (!event.name.empty() || !event.ask.is_null()) {
+    e.waiting = std::make_shared<const Waiting>(Waiting{event.name, event.ask, nullptr});
+  }
   e.wake_us = event.until_us;
   set_phase(t, Phase::kSuspended, fmt::format("waits for {}", name(event.reason)));
   if (event.reason != WaitReason::kChildRun && event.reason != WaitReason::kResource) pause(t);
   if (event.until_us != 0) set_timer(TimerKind::kWake, planner_.path(t.id), event.until_us);
+  if (event.reason == WaitReason::kSignal && !event.name.empty()) listen(t);
   return ok_status();
 }
 
@@ -339,11 +375,10 @@ Status Machine::on(const TimerFired& event) {
       if (!decision_.stale) start_attempt(t);
       break;
     case TimerKind::kWake:
-      decision_.stale = t.stale || e.phase != Phase::kSuspended || !due(e.wake_us);
+      decision_.stale = t.stale || e.phase != Phase::kSuspended || e.woken != Wake::kNo ||
+                        !due(e.wake_us);
       if (decision_.stale) break;
-      e.woken = true;
-      command(Command::Kind::kResume, t);
-      decision_.commands.back().timer = TimerKind::kWake;
+      wake(t, Wake::kTime);
       break;
     case TimerKind::kRunDeadline:
       CHECK(false);
@@ -357,8 +392,7 @@ void Machine::step_deadline(const Target& t) {
   CHECK(e.paused_us == 0 && e.deadline_us <= now_us_, "the deadline has not come");
   if (t.step->type == "approval" && e.phase == Phase::kSuspended) {
     e.deadline_us = 0;  // once; what follows is the business of the step type (on_timeout)
-    command(Command::Kind::kResume, t);
-    decision_.commands.back().timer = TimerKind::kStepDeadline;
+    if (e.woken == Wake::kNo) wake(t, Wake::kLimit);  // else it was answered in time
     return;
   }
   if (in_attempt(e)) command(Command::Kind::kStop, t);
@@ -414,19 +448,6 @@ void Machine::change_run(RunStatus status, std::string why) {
   decision_.changes.push_back(std::move(change));
 }
 
-// Whether the failure of a step leaves the run's outcome alone.
-bool Machine::forgiven(uint32_t step) const {
-  CHECK(state_.steps[step].execution.phase == Phase::kEnded);
-  CHECK(state_.steps[step].execution.failure != nullptr, "only failures are forgiven");
-  if (state_.steps[step].execution.tolerated) return true;
-  for (const uint32_t s : planner_.graph().successors(step)) {
-    if (workflow_.steps[s].join != Join::kAnyOk) continue;
-    const StepState& successor = state_.steps[s];
-    if (successor.ok > 0 || successor.skipped > 0) return true;  // the join said run
-  }
-  return false;
-}
-
 void Machine::conclude_run() {
   CHECK(state_.unfinished == 0, "{} steps are left", state_.unfinished);
   CHECK(state_.busy == 0, "{} executions run on", state_.busy);
@@ -437,7 +458,7 @@ void Machine::conclude_run() {
     const StepState& s = state_.steps[i];
     const StepStatus end = s.execution.end;
     const bool failed = end == StepStatus::kFailed || end == StepStatus::kTimedOut;
-    if (!failed || s.ended_sequence >= first || forgiven(i)) continue;
+    if (!failed || s.ended_sequence >= first || forgiven(planner_, state_, i)) continue;
     first = s.ended_sequence;
     failure = s.execution.failure;
   }

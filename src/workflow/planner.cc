@@ -103,16 +103,16 @@ class Outstanding {
       timer(TimerKind::kAttemptDeadline, path, e.attempt_deadline_us);
     }
     if (e.phase == Phase::kRetrying) timer(TimerKind::kRetry, path, e.wake_us);
-    if (e.phase == Phase::kSuspended && e.wake_us != 0 && !e.woken) {
+    if (e.phase == Phase::kSuspended && e.wake_us != 0 && e.woken == Wake::kNo) {
       timer(TimerKind::kWake, path, e.wake_us);
     }
-    const bool resume = e.phase == Phase::kSuspended && e.woken;
+    const bool resume = e.phase == Phase::kSuspended && e.woken != Wake::kNo;
     if (e.phase != Phase::kDeciding && e.phase != Phase::kStarting && !resume) return;
     Command c;
     c.kind = resume                         ? Command::Kind::kResume
              : e.phase == Phase::kDeciding ? Command::Kind::kDecide
                                             : Command::Kind::kStart;
-    c.timer = TimerKind::kWake;
+    c.wake = e.woken;
     c.alternative = e.alternative;
     c.attempt = e.attempt;
     c.height = planner_.graph().height(id.step);

@@ -42,8 +42,8 @@ struct Command {
     kDecide,  // evaluate `when` and `for_each` (render.h), answer StepDecided or DecisionFailed
     kStart,   // run the attempt: AttemptStarted when taken, then its result
     kStop,    // stop the attempt if it runs; what it still says is stale
-    kResume,  // an AttemptWaiting reached `until_us` (timer kWake) or, for an approval, its time
-              // limit (timer kStepDeadline): the step type says what that means
+    kResume,  // what an AttemptWaiting waited for has come (`wake`): the step type says what that
+              // means; an answer stands in Execution::waiting until the attempt is resumed
     kTimer,   // deliver TimerFired{timer, path} at `at_us`. A timer whose execution has ended or
               // that was set again is void: dropping it is right, firing it is harmless
     kFinish   // the run ended: `run_status`. kSucceeded: render the output, answer RunFinished;
@@ -51,12 +51,14 @@ struct Command {
   };
   Kind kind = Kind::kStart;
   TimerKind timer = TimerKind::kRetry;
+  Wake wake = Wake::kNo;     // kResume
   RunStatus run_status = RunStatus::kRunning;
   uint16_t alternative = 0;  // 0: the step itself; n: its n-th fallback
   uint32_t attempt = 0;
   uint32_t height = 0;       // kStart: steps on the longest path behind it; more is more urgent
   int64_t at_us = 0;
   std::string path;
+  std::string child;         // kStop of what waits for a child run: its id
 };
 
 // A row of the step table changed. For the run itself, `path` is empty and `run` set.
@@ -72,13 +74,6 @@ struct Decision {
   bool stale = false;        // the event came too late and changed nothing (but is counted)
   std::vector<Change> changes;    // in order; a path may stand twice
   std::vector<Command> commands;  // in order
-};
-
-// Names an execution: step index, and item or -1.
-struct ExecutionId {
-  uint32_t step = 0;
-  int64_t item = -1;
-  bool operator==(const ExecutionId&) const = default;
 };
 
 class Planner {

@@ -40,7 +40,8 @@ struct Rendered {
   // Prompts and other long texts (catalog.h, kPrompt), by parameter, once more with the marks of
   // what is template and what is data; in document order.
   std::vector<std::pair<std::string, text::MarkedText>> prompts;
-  std::string idempotency_key;            // rendered, or RUN/PATH (a fallback: RUN/PATH/ID)
+  std::string idempotency_key;            // rendered, or RUN/PATH (a fallback: RUN/PATH/ID);
+                                          // RUN is that of the first try, through retries of it
   std::vector<std::string> secrets_used;  // names whose values were read
 };
 // For Command::kStart. E0450: an expression failed.

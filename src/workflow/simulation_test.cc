@@ -77,6 +77,7 @@ class Simulation {
     }
   }
   const Bench& bench() const { return run_; }
+  int answers() const { return answers_; }
 
  private:
   std::vector<Step> steps() {
@@ -110,6 +111,7 @@ class Simulation {
   bool one_event() {
     if (random_.chance(1)) return apply(CancelRequested{"eve", ""}), true;
     if (random_.chance(3)) return crash(), true;
+    if (random_.chance(20)) return outside(), true;
     const uint32_t choices = static_cast<uint32_t>(todo_.size() + timers_.size());
     if (choices == 0) return answer_people();
     const uint32_t pick = random_.below(choices);
@@ -130,10 +132,34 @@ class Simulation {
     return true;
   }
 
+  // People, signals and child runs, whether or not anybody waits for them.
+  void outside() {
+    const std::string n = "n" + std::to_string(random_.below(3));
+    const auto all = executions();
+    const std::string path = all[random_.below(static_cast<uint32_t>(all.size()))].first;
+    switch (random_.below(3)) {
+      case 0:
+        return apply(SignalReceived{n, json::Value(n), "eve"});
+      case 1:
+        return apply(ApprovalDecided{path, ApprovalDecided::Decision::kApproved, "eve", ""});
+      default:
+        return apply(ChildEnded{path, n, "succeeded", json::Value(1), {}});
+    }
+  }
+
   void answer(const Command& c) {
     switch (c.kind) {
       case Command::Kind::kDecide:
         return decide(c);
+      case Command::Kind::kResume: {
+        const Execution* e = find_execution(run_.state, *run_.planner.find(c.path));
+        if (c.wake == Wake::kAnswer && e->attempt == c.attempt && e->phase == Phase::kSuspended) {
+          ASSERT_TRUE(e->waiting != nullptr && !e->waiting->answer.is_null()) << c.path;
+          ++answers_;
+        }
+        apply(AttemptResumed{c.path, c.attempt});
+        return result(c);
+      }
       case Command::Kind::kFinish:
         return apply(RunFinished{json::Value("out"), !random_.chance(10), {"E0450", "no", "", ""}});
       case Command::Kind::kStart:
@@ -164,7 +190,10 @@ class Simulation {
     if (draw < 85) {
       const auto reason = static_cast<WaitReason>(1 + random_.below(5));
       const int64_t until = random_.chance(50) ? run_.now_us + random_.below(5'000'000) + 1 : 0;
-      return apply(AttemptWaiting{c.path, c.attempt, reason, until});
+      const bool named = reason == WaitReason::kSignal || random_.chance(80);
+      return apply(AttemptWaiting{c.path, c.attempt, reason, until,
+                                  named ? "n" + std::to_string(random_.below(3)) : "",
+                                  named ? json::Value(json::Object{}) : json::Value()});
     }
     if (draw < 90) return apply(AttemptUnknown{c.path, c.attempt, {"E0640", "cut", "", ""}});
     if (draw < 95) return apply(AttemptInterrupted{c.path, c.attempt});
@@ -246,6 +275,10 @@ class Simulation {
     ASSERT_EQ(run_.state.paused_us != 0,
               busy == 0 && suspended > 0 && !terminal(run_.state.status));
     check_concurrency();
+    for (const ExecutionId& id : run_.state.listeners) {
+      const Execution* e = find_execution(run_.state, id);
+      ASSERT_TRUE(e->phase == Phase::kSuspended && e->reason == WaitReason::kSignal);
+    }
   }
 
   bool has_open_predecessor(const std::string& path) const {
@@ -273,21 +306,25 @@ class Simulation {
   std::set<std::pair<std::string, uint32_t>> started_;
   std::map<std::string, std::string> ended_;
   int finishes_ = 0;
+  int answers_ = 0;
 };
 
 TEST(Simulation, EveryRunEndsAndFoldsToTheSame) {
   std::map<std::string, int> outcomes;
+  int answers = 0;
   for (uint64_t seed = 1; seed <= 3'000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Simulation simulation(seed);
     simulation.run_to_the_end();
     if (testing::Test::HasFailure()) return;
     ++outcomes[std::string(name(simulation.bench().state.status))];
+    answers += simulation.answers();
   }
   // The simulation reaches every end of a run, or it tests less than it says.
   for (const char* word : {"succeeded", "failed", "cancelled", "timed_out"}) {
     EXPECT_GT(outcomes[word], 20) << word;
   }
+  EXPECT_GT(answers, 100) << "people, signals and child runs that were waited for";
 }
 
 // Whatever the journal's text is cut to, its fold is a state of the run; the rest continues it.

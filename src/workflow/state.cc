@@ -16,6 +16,8 @@ constexpr std::string_view kRunStatus[] = {"queued", "running",   "waiting",  "s
 constexpr std::string_view kPhase[] = {"idle",     "deciding",  "starting", "running", "looping",
                                        "retrying", "suspended", "unknown",  "ended"};
 
+constexpr std::string_view kWake[] = {"no", "time", "limit", "answer"};
+
 // Members that are as they began are left out, so that the text of a state stays short.
 template <class T>
 void put(json::Object& object, std::string_view key, const T& value, const T& usual) {
@@ -67,7 +69,14 @@ json::Value to_json(const Execution& e) {
   put(object, "deadline_us", e.deadline_us, int64_t{0});
   put(object, "attempt_deadline_us", e.attempt_deadline_us, int64_t{0});
   put(object, "wake_us", e.wake_us, int64_t{0});
-  put(object, "woken", e.woken, false);
+  if (e.woken != Wake::kNo) object.emplace("woken", kWake[static_cast<size_t>(e.woken)]);
+  if (e.waiting != nullptr) {
+    json::Object waiting;
+    put(waiting, "name", e.waiting->name, std::string());
+    if (!e.waiting->ask.is_null()) waiting.emplace("ask", e.waiting->ask);
+    if (!e.waiting->answer.is_null()) waiting.emplace("answer", e.waiting->answer);
+    object.emplace("waiting", std::move(waiting));
+  }
   put(object, "paused_us", e.paused_us, int64_t{0});
   if (!e.output.is_null()) object.emplace("output", e.output);
   if (e.failure) object.emplace("failure", to_json(*e.failure));
@@ -105,6 +114,10 @@ json::Value to_json(const State& state, const Workflow& workflow) {
   object.emplace("env", state.env);
   object.emplace("priority", state.priority);
   object.emplace("seed", state.seed);
+  put(object, "parent", state.parent, std::string());
+  put(object, "parent_path", state.parent_path, std::string());
+  put(object, "origin", state.origin, std::string());
+  put(object, "effects_of", state.effects_of, state.run);
   put(object, "timeout_us", state.timeout_us, int64_t{0});
   put(object, "accepted_us", state.accepted_us, int64_t{0});
   put(object, "started_us", state.started_us, int64_t{0});
@@ -118,6 +131,20 @@ json::Value to_json(const State& state, const Workflow& workflow) {
   object.emplace("suspended", state.suspended);
   if (!state.output.is_null()) object.emplace("output", state.output);
   if (state.failure) object.emplace("failure", to_json(*state.failure));
+  if (!state.listeners.empty()) {
+    json::Array listeners;
+    for (const ExecutionId& id : state.listeners) {
+      listeners.push_back(json::Array{int64_t{id.step}, id.item});
+    }
+    object.emplace("listeners", std::move(listeners));
+  }
+  if (!state.signals.empty()) {
+    json::Array signals;
+    for (const SignalReceived& s : state.signals) {
+      signals.push_back(json::Object{{"name", s.name}, {"payload", s.payload}, {"by", s.by}});
+    }
+    object.emplace("signals", std::move(signals));
+  }
   json::Object steps;
   for (size_t i = 0; i < state.steps.size(); ++i) {
     steps.emplace(workflow.steps[i].id, to_json(state.steps[i]));

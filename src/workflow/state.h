@@ -46,6 +46,28 @@ enum class Phase : uint8_t {
   kEnded      // nothing
 };
 
+// Why a suspended execution goes on.
+enum class Wake : uint8_t {
+  kNo,
+  kTime,   // wake_us came
+  kLimit,  // an approval's time limit came
+  kAnswer  // a person, a signal or a child run answered
+};
+
+// What a suspended execution waits for besides time. Never changed, only replaced.
+struct Waiting {
+  std::string name;       // of the signal; id of the child run
+  json::Value ask;        // what people are shown; object or null
+  json::Value answer;     // null until it came
+};
+
+// Names an execution: step index, and item or -1.
+struct ExecutionId {
+  uint32_t step = 0;
+  int64_t item = -1;
+  bool operator==(const ExecutionId&) const = default;
+};
+
 struct Execution {
   Phase phase = Phase::kIdle;
   StepStatus end = StepStatus::kPending;  // the terminal status, in phase kEnded
@@ -59,8 +81,9 @@ struct Execution {
   int64_t deadline_us = 0;                // of the current alternative; 0: none
   int64_t attempt_deadline_us = 0;        // of the current attempt; 0: none
   int64_t wake_us = 0;                    // kRetrying: next attempt; kSuspended: until; 0: none
-  bool woken = false;                     // kSuspended: wake_us has come, kResume is on its way
+  Wake woken = Wake::kNo;                 // kSuspended: kResume is on its way
   int64_t paused_us = 0;                  // since when its clock stands still; 0: it runs
+  std::shared_ptr<const Waiting> waiting; // in kSuspended; null if only time or a resource
   json::Value output;                     // of a success; else null
   std::shared_ptr<const Failure> failure; // of the last failed attempt, or why it ended
 };
@@ -91,6 +114,9 @@ struct State {
   json::Value env;
   int32_t priority = 1;
   uint64_t seed = 0;
+  std::string parent, parent_path;        // of a sub-workflow; else empty
+  std::string origin;                     // the run it was made from (retry, fork)
+  std::string effects_of;                 // the run that keys of effects name; never empty
   int64_t timeout_us = 0;
   int64_t accepted_us = 0, started_us = 0, ended_us = 0;
   int64_t deadline_us = 0;                // 0: none
@@ -100,6 +126,8 @@ struct State {
   uint32_t unfinished = 0;                // steps that have not ended
   uint32_t busy = 0;                      // executions that use the run's clock
   uint32_t suspended = 0;                 // executions that only wait for a person, signal, time
+  std::vector<ExecutionId> listeners;     // suspended for a signal, longest first
+  std::vector<SignalReceived> signals;    // that nobody waited for yet, oldest first
   json::Value output;
   std::shared_ptr<const Failure> failure;
   std::vector<StepState> steps;           // as Workflow::steps

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Continuing a run in the background: another weft process that outlives this one, with its own
+// session, nothing on its terminal, and the same store.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+
+namespace weft::cli {
+
+// E0903: it cannot be started; the run stays stored.
+Status continue_in_background(const std::string& run, const std::string& store);
+
+}  // namespace weft::cli

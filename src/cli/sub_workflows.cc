@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sub_workflows.h"
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "workflow/loader.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+constexpr size_t kDefinitionsMax = 256;
+
+// Names that a step and its fallbacks give as plain text; {{ }} can only name what is there.
+void add_names(const workflow::Step& step, std::vector<std::string>& names) {
+  const json::Object* parameters = step.parameters.if_object();
+  const json::Value* name = parameters != nullptr ? parameters->if_contains("workflow") : nullptr;
+  if (step.type == "workflow" && name != nullptr && name->is_string()) {
+    const std::string_view text = name->get_string();
+    if (text.find("{{") == std::string_view::npos) names.emplace_back(text);
+  }
+  for (const workflow::Step& fallback : step.fallback()) add_names(fallback, names);
+}
+
+Result<std::string> file_of(const std::string& name, const std::filesystem::path& directory) {
+  for (const char* ending : {"", ".yaml", ".yml", ".json"}) {
+    const std::string path = (directory / (name + ending)).string();
+    if (std::filesystem::is_regular_file(path)) return path;
+  }
+  return make_error("E0616",
+                    fmt::format("no file for sub-workflow {} in {}", weft::quoted(name),
+                                weft::quoted(directory.string(), 300)),
+                    fmt::format("expected {}.yaml there", name));
+}
+
+}  // namespace
+
+Result<worker::Definitions> sub_workflows(const workflow::Workflow& workflow,
+                                          const std::string& file) {
+  worker::Definitions found;
+  std::vector<std::pair<std::string, std::filesystem::path>> todo;
+  const auto add = [&](const workflow::Workflow& definition, const std::string& path) {
+    std::vector<std::string> names;
+    for (const workflow::Step& step : definition.steps) add_names(step, names);
+    const auto directory = std::filesystem::absolute(path).parent_path();
+    for (std::string& name : names) todo.emplace_back(std::move(name), directory);
+  };
+  add(workflow, file);
+  while (!todo.empty()) {
+    const auto [name, directory] = std::move(todo.back());
+    todo.pop_back();
+    const std::string path = TRY(file_of(name, directory));
+    const std::string text = TRY(read_file(path, kDocumentBytesMax));
+    auto definition = TRY(workflow::load_or_error(text, path));
+    const auto [place, fresh] = found.emplace(name, definition);
+    if (!fresh && place->second->hash == definition->hash) continue;
+    if (!fresh || found.size() > kDefinitionsMax) {
+      return make_error("E0616", fresh ? fmt::format("more than {} sub-workflows", kDefinitionsMax)
+                                       : fmt::format("two documents are called {}",
+                                                     weft::quoted(name)),
+                        "a name means one document in all of a run");
+    }
+    add(*definition, path);
+  }
+  return found;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/verify.h"
+
+#include "backend/local.h"
+#include "base/env.h"
+#include "base/json.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "worker/asio_loop.h"
+#include "worker/fsck.h"
+#include "worker/replay.h"
+#include "worker/schema.h"
+
+namespace weft::cli {
+namespace {
+
+int refuse(const Error& error) {
+  say_error(error);
+  return error.code == "E0601" ? kExitNotFound : kExitConfiguration;
+}
+
+Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
+  const std::string path = TRY(prepare_store(store));
+  return worker::open_journal_store(path);
+}
+
+}  // namespace
+
+int run_fsck(const FsckOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  const auto report = worker::check_store(**db);
+  if (!report.ok()) return refuse(report.error());
+  json::Array problems;
+  for (const worker::FsckProblem& problem : report->problems) {
+    if (!options.json) {
+      print_data(problem.run.empty() ? problem.what
+                                     : fmt::format("run {}: {}", problem.run, problem.what));
+    }
+    problems.push_back(json::Object{{"run", problem.run}, {"what", problem.what}});
+  }
+  if (options.json) {
+    const json::Object out{{"runs", report->runs},
+                           {"events", report->events},
+                           {"chains", report->chains},
+                           {"problems_total", report->problems_total},
+                           {"problems", std::move(problems)}};
+    print_data(json::dump(json::Value(out), {.spaces = true, .indent = 2}));
+  }
+  say(fmt::format("{} runs, {} events in {} chains: {}", report->runs, report->events,
+                  report->chains,
+                  report->problems_total == 0
+                      ? std::string("tables and journal agree")
+                      : fmt::format("{} problems", report->problems_total)));
+  return report->problems_total == 0 ? kExitOk : kExitFailed;
+}
+
+int run_replay(const ReplayOptions& options) {
+  auto db = open_store(options.store);
+  if (!db.ok()) return refuse(db.error());
+  const auto id = worker::find_run(**db, options.run);
+  if (!id.ok()) return refuse(id.error());
+  worker::AsioLoop loop;
+  worker::ThreadPool pool(1);
+  backend::LocalBackend backend;
+  worker::Services services{real_env(), loop, pool, &backend, nullptr};
+  const auto calls = worker::replay_run(**db, *id, services);
+  if (!calls.ok()) return refuse(calls.error());
+  json::Array out;
+  int64_t different = 0;
+  int64_t tokens = 0;
+  for (const worker::ReplayedCall& call : *calls) {
+    const bool same = call.difference.empty();
+    different += same ? 0 : 1;
+    tokens += call.tokens;
+    out.push_back(json::Object{{"step", call.path},
+                               {"attempt", int64_t{call.attempt}},
+                               {"n", int64_t{call.n}},
+                               {"model", call.model},
+                               {"tokens", call.tokens},
+                               {"same", same},
+                               {"difference", call.difference}});
+    if (options.json) continue;
+    print_data(fmt::format("{}  attempt {}  {}  {} tokens  {}", call.path, call.attempt,
+                           call.model, call.tokens, same ? "the same" : call.difference));
+  }
+  if (options.json) print_data(json::dump(json::Value(std::move(out)), {.indent = 2}));
+  say(fmt::format("{} decisions, {} tokens: {}", calls->size(), tokens,
+                  different == 0 ? std::string("all made again, bit for bit")
+                                 : fmt::format("{} differ", different)));
+  return options.verify && different > 0 ? kExitFailed : kExitOk;
+}
+
+}  // namespace weft::cli

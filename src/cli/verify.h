@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft fsck` and `weft replay`: proof from the store alone. fsck says whether tables and journal
+// agree; replay makes every decision of a run's models again and compares the tokens. Both only
+// read; exit code 1 when something does not agree.
+#pragma once
+
+#include <string>
+
+namespace weft::cli {
+
+struct FsckOptions {
+  std::string store;
+  bool json = false;
+};
+int run_fsck(const FsckOptions& options);
+
+struct ReplayOptions {
+  std::string store;
+  std::string run;
+  bool verify = false;  // exit code 1 unless all tokens are equal
+  bool json = false;
+};
+int run_replay(const ReplayOptions& options);
+
+}  // namespace weft::cli

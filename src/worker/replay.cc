@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/replay.h"
+
+#include <algorithm>
+#include <future>
+#include <map>
+
+#include "base/strings.h"
+#include "worker/folded_run.h"
+#include "workflow/render.h"
+
+namespace weft::worker {
+namespace {
+
+using workflow::Execution;
+using AttemptKey = std::pair<std::string, uint32_t>;
+
+// Where two lists of little-endian int32 part, as "token 3 of 20".
+std::string first_difference(std::string_view what, const std::string& then,
+                             const std::string& now) {
+  if (then == now) return "";
+  size_t i = 0;
+  while (i < std::min(then.size(), now.size()) && then[i] == now[i]) ++i;
+  return fmt::format("{} differ from token {} on ({} then, {} now)", what, i / 4,
+                     then.size() / 4, now.size() / 4);
+}
+
+std::string compare(const AiCallRow& then, const AiCallRow& now) {
+  if (then.model_hash != now.model_hash) {
+    return fmt::format("other weights: {:.12}… then, {:.12}… now", then.model_hash,
+                       now.model_hash);
+  }
+  if (then.template_hash != now.template_hash) return "another chat template";
+  std::string prompt = first_difference("prompts", then.prompt_ids, now.prompt_ids);
+  if (!prompt.empty()) return prompt;
+  if (then.grammar != now.grammar) return "another grammar: " + then.grammar + " then";
+  if (then.sampler != now.sampler) return "another sampler: " + then.sampler + " then";
+  std::string output = first_difference("answers", then.output_ids, now.output_ids);
+  if (!output.empty() && then.fingerprint != now.fingerprint) {
+    output += "; made by " + then.fingerprint;
+  }
+  if (!output.empty()) return output;
+  return then.finish_reason == now.finish_reason ? "" : "it ended for another reason";
+}
+
+class Replay {
+ public:
+  Replay(const StoredRun& stored, Services& services, std::vector<AiCallRow> calls)
+      : stored_(stored), services_(services), calls_(std::move(calls)) {}
+
+  Result<std::vector<ReplayedCall>> run() {
+    workflow_ = TRY(stored_definition(stored_));
+    definitions_ = TRY(pinned_definitions(stored_));
+    context_ = TRY(fold_run(stored_)).context;
+    const workflow::Planner planner(workflow_);
+    std::map<AttemptKey, std::vector<const AiCallRow*>> wanted;
+    for (const AiCallRow& call : calls_) wanted[{call.path, call.attempt}].push_back(&call);
+    workflow::State state;
+    for (const StoredEvent& row : stored_.events) {
+      const workflow::Event event = TRY(workflow::event_from_json(TRY(json::parse(row.body))));
+      // The moment before its result: the state it was asked in, with the failures it had then.
+      if (const auto key = ended_attempt(event); key && wanted.contains(*key)) {
+        replay_attempt(planner, state, *key, wanted[*key]);
+        wanted.erase(*key);
+      }
+      TRY(planner.apply(state, event));
+    }
+    for (const auto& [key, rows] : wanted) {
+      for (const AiCallRow* row : rows) add(*row, "its attempt has no result in the journal");
+    }
+    return std::move(replayed_);
+  }
+
+ private:
+  static std::optional<AttemptKey> ended_attempt(const workflow::Event& event) {
+    if (const auto* good = std::get_if<workflow::AttemptSucceeded>(&event.body)) {
+      return AttemptKey{good->path, good->attempt};
+    }
+    if (const auto* bad = std::get_if<workflow::AttemptFailed>(&event.body)) {
+      return AttemptKey{bad->path, bad->attempt};
+    }
+    return std::nullopt;
+  }
+  void add(const AiCallRow& call, std::string difference) {
+    replayed_.push_back({call.path, call.attempt, call.n, call.model,
+                         static_cast<int64_t>(call.output_ids.size() / 4),
+                         std::move(difference)});
+  }
+
+  void replay_attempt(const workflow::Planner& planner, const workflow::State& state,
+                      const AttemptKey& key, const std::vector<const AiCallRow*>& then) {
+    const auto outcome = act_again(planner, state, key);
+    if (!outcome.ok()) {
+      for (const AiCallRow* call : then) add(*call, outcome.error().text());
+      return;
+    }
+    const std::vector<AiCallRow>* now = nullptr;
+    if (const auto* result = std::get_if<StepResult>(&*outcome)) now = &result->ai_calls;
+    const auto* failure = std::get_if<StepFailure>(&*outcome);
+    if (failure != nullptr) now = &failure->ai_calls;
+    for (size_t i = 0; i < then.size(); ++i) {
+      if (now != nullptr && i < now->size()) {
+        add(*then[i], compare(*then[i], (*now)[i]));
+      } else {
+        add(*then[i], failure != nullptr ? failure->error.text() : "no answer this time");
+      }
+    }
+  }
+
+  Result<StepOutcome> act_again(const workflow::Planner& planner, const workflow::State& state,
+                                const AttemptKey& key) {
+    const auto id = planner.find(key.first);
+    const Execution* execution = id ? workflow::find_execution(state, *id) : nullptr;
+    if (execution == nullptr || execution->attempt != key.second) {
+      return make_error("E0604", fmt::format("attempt {} of {} is not where the journal says",
+                                             key.second, weft::quoted(key.first)));
+    }
+    workflow::Command command;
+    command.path = key.first;
+    command.attempt = key.second;
+    command.alternative = execution->alternative;
+    const json::Object no_secrets;
+    auto rendered = TRY(workflow::render_parameters({planner, state, no_secrets}, command));
+    const workflow::Step& step = planner.step(key.first, execution->alternative);
+    const StepType* type = find_step_type(step.type);
+    if (type == nullptr) return unknown_step_type(step.type);
+    StepContext context;
+    context.run = state.run;
+    context.path = key.first;
+    context.attempt = key.second;
+    context.seed = state.seed;
+    context.alternative = execution->alternative;
+    context.failures = execution->failures;
+    context.timeout_us = step.timeout_us;
+    context.effect_key = rendered.idempotency_key;
+    context.now_us = state.now_us;
+    context.deadline_us = execution->deadline_us;
+    context.parameters = std::move(rendered.parameters.as_object());
+    context.workflow = workflow_;
+    context.run_context = &context_;
+    context.definitions = &definitions_;
+    context.services = &services_;
+    context.on_progress = [](StepProgress) {};
+    if (type->effect(context.parameters, step) != EffectClass::kPure) {
+      return make_error("E0618", fmt::format("{} acts on the world: it is not done again",
+                                             weft::quoted(key.first)),
+                        "only decisions of models in this process can be replayed");
+    }
+    // Shared: a call that is given up may still answer.
+    auto answer = std::make_shared<std::promise<StepOutcome>>();
+    std::future<StepOutcome> future = answer->get_future();
+    Started started = type->start(std::move(context), [answer](StepOutcome outcome) {
+      answer->set_value(std::move(outcome));
+    });
+    if (started.outcome) return std::move(*started.outcome);
+    return future.get();
+  }
+
+  const StoredRun& stored_;
+  Services& services_;
+  std::vector<AiCallRow> calls_;
+  std::shared_ptr<const workflow::Workflow> workflow_;
+  Definitions definitions_;
+  json::Object context_;
+  std::vector<ReplayedCall> replayed_;
+};
+
+}  // namespace
+
+Result<std::vector<ReplayedCall>> replay_run(store::Db& db, std::string_view run,
+                                             Services& services) {
+  const StoredRun stored = TRY(load_run(db, run));
+  return Replay(stored, services, TRY(ai_calls(db, run))).run();
+}
+
+}  // namespace weft::worker
