@@ -16,6 +16,14 @@ function(weft_precompiled target owner)
   endif()
 endfunction()
 
+# What the units of every GoogleTest program have in common.
+function(weft_test_flags target)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})  # tests/golden/golden.h
+  target_compile_definitions(${target} PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE -O1)  # GoogleTest's macros gain nothing from -O2
+  weft_precompiled(${target} base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)
+endfunction()
+
 function(weft_module name)
   cmake_parse_arguments(ARG "" "" "MODULES;LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
@@ -49,10 +57,7 @@ function(weft_module name)
   if(WEFT_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock GTest::gtest_main)
-    target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR})  # tests/golden/golden.h
-    target_compile_definitions(${name}_test PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    target_compile_options(${name}_test PRIVATE -O1)  # GoogleTest's macros gain nothing from -O2
-    weft_precompiled(${name}_test base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)
+    weft_test_flags(${name}_test)
     add_test(NAME ${name} COMMAND ${name}_test)
     set(labels unit)
     if(name MATCHES "^(base|tensor|runtime|backend|net|store|worker)$")

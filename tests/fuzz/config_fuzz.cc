@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json and generation_config.json, divided by a zero byte: what is accepted is bounded and
 // has rotary tables without NaN.
+// sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
+// sources: src/model/config_rope.cc src/model/rope.cc src/model/safetensors.cc
+// sources: src/model/files.cc src/model/stored_tensor.cc src/model/blocks.cc src/model/gguf*.cc
 // covers: src/model/config*.cc src/model/rope.cc
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A string of a workflow document: parses or not, and then evaluates or not, always within its
 // bounds and always to the same result. What belongs to templates alone is left to their target.
+// sources: src/text/jinja*.cc src/text/unicode.cc
 // covers: src/text/jinja_access.cc src/text/jinja_compare.cc src/text/jinja_e*.cc
 // covers: src/text/jinja_lexer.cc src/text/jinja_*filters.cc src/text/jinja_methods.cc
 // covers: src/text/jinja_names.cc src/text/jinja_print.cc src/text/jinja_tests.cc

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF: whatever the bytes, views lie inside the file, apart from each other, and fit their shapes;
 // what is accepted can be shown as a directory, and every row of every tensor can be read.
-// covers: src/model/gguf*.cc src/model/blocks.cc
+// covers: src/model/gguf*.cc src/model/blocks.cc src/model/stored_tensor.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -2,6 +2,7 @@
 // A template, and behind a zero byte the JSON of its variables: whatever parses renders within its
 // bounds, and the marks of the result lie in order inside the text. Without a zero byte the
 // variables are those of variables.h.
+// sources: src/text/jinja*.cc src/text/unicode.cc
 // covers: src/text/jinja*.cc
 #include <cstddef>
 #include <cstdint>

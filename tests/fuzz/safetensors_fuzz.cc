@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The safetensors header: whatever the bytes, views lie inside the file and fit their shapes. An
 // input that begins with { is an index and its shards "a", "b", … instead, divided by lines of ---.
-// covers: src/model/safetensors.cc src/model/stored_tensor.cc
+// sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
+// sources: src/model/config_rope.cc src/model/rope.cc src/model/safetensors.cc
+// sources: src/model/files.cc src/model/stored_tensor.cc src/model/blocks.cc src/model/gguf*.cc
+// covers: src/model/safetensors.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>

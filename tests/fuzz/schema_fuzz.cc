@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first line is a JSON Schema, the rest a value: what parses is judged alike with and without
 // a list of violations, places are pointers, and defaults end.
-// covers: src/schema/*.cc
+// sources: src/schema/*.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -3,8 +3,8 @@
 // gives only ids it can decode, streams what it decodes, and shows no control token for data. In
 // the first line, "@":0 stands for the 256 bytes that every vocabulary needs, as tokens 0 to 255,
 // so that inputs stay short.
-// covers: src/text/tokenizer*.cc src/text/bpe.cc src/text/regex.cc src/text/unicode.cc
-// covers: src/text/pretokenizer.cc src/text/added_tokens.cc
+// sources: src/text/tokenizer*.cc src/text/bpe.cc src/text/regex.cc src/text/unicode.cc
+// sources: src/text/pretokenizer.cc src/text/added_tokens.cc
 #include <fmt/format.h>
 
 #include <algorithm>
