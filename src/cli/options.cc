@@ -27,6 +27,7 @@
 #include "cli/terminal.h"
 #include "cli/tokenize.h"
 #include "cli/verify.h"
+#include "cli/worker.h"
 
 namespace weft::cli {
 namespace {
@@ -420,6 +421,20 @@ void add_serve(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
 }
 
+void add_worker(CLI::App& app, Action& action) {
+  auto options = std::make_shared<WorkerOptions>();
+  CLI::App* command =
+      app.add_subcommand("worker", "Work on the runs of a store, beside other workers");
+  command->add_option("--store", options->store, "a file, or postgres://USER@HOST/DATABASE");
+  command->add_option("--runs", options->runs_max, "worked on at a time")
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000}))
+      ->capture_default_str();
+  command->add_option("--allow-host", options->allowed_hosts,
+                      "a private host that http steps may call; may be repeated")
+      ->allow_extra_args(false);
+  command->callback([&action, options] { action = [options] { return run_worker(*options); }; });
+}
+
 void add_verify(CLI::App& app, Action& action) {
   auto check = std::make_shared<FsckOptions>();
   CLI::App* fsck = app.add_subcommand("fsck", "Whether the store's tables and journal agree");
@@ -466,6 +481,7 @@ int run_command_line(int argc, char** argv) {
   add_run(app, action);
   add_runs(app, action);
   add_serve(app, action);
+  add_worker(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

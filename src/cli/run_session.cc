@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "store/postgres.h"
 #include "worker/run_acts.h"
 #include "worker/run_reader.h"
 #include "worker/run_report.h"
@@ -40,6 +41,7 @@ Error cut_off(const std::string& run, const std::string& path) {
 }  // namespace
 
 Result<std::string> prepare_store(const std::string& store) {
+  if (store::is_postgres_url(store)) return store;
   std::string path = store.empty() ? default_store_path() : store;
   const std::string directory = std::filesystem::path(path).parent_path().string();
   if (!directory.empty() && !file_exists(directory)) {

@@ -152,8 +152,8 @@ Result<std::string> find_run(store::Db& db, std::string_view text) {
   // substr, not LIKE: an underscore in an id is no wildcard.
   const auto length = static_cast<int64_t>(text.size());
   auto rows = TRY(db.query(
-      "SELECT id FROM run WHERE substr(id, length(id) - $1 + 1) = $2 OR substr(id, 1, $1) = $2 "
-      "LIMIT 2",
+      "SELECT id FROM run WHERE substr(id, length(id) - CAST($1 AS INTEGER) + 1) = $2 OR "
+      "substr(id, 1, CAST($1 AS INTEGER)) = $2 LIMIT 2",
       {length, text}));
   if (!TRY(rows->next())) return no_such_run(text);
   std::string id(rows->text(0));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/schema.h"
 
+#include "store/postgres.h"
 #include "store/sqlite.h"
 
 namespace weft::worker {
@@ -169,7 +170,8 @@ constexpr store::Migration kMigrations[] = {
 std::span<const store::Migration> journal_migrations() { return kMigrations; }
 
 Result<std::unique_ptr<store::Db>> open_journal_store(const std::string& path) {
-  auto db = TRY(store::open_sqlite({.path = path}));
+  auto db = TRY(store::is_postgres_url(path) ? store::open_postgres({.url = path})
+                                             : store::open_sqlite({.path = path}));
   TRY(store::migrate(*db, journal_migrations()));
   return Result<std::unique_ptr<store::Db>>(std::move(db));
 }

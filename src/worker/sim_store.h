@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "store/db.h"
+#include "store/postgres.h"
 #include "worker/schema.h"
 
 namespace weft::worker {
@@ -27,7 +28,9 @@ class SimStore final : public store::Db {
   static Result<std::unique_ptr<store::Db>> open(const std::string& path, Env& env,
                                                  SimFaults& faults) {
     auto db = TRY(open_journal_store(path));
-    TRY(db->script("PRAGMA synchronous=OFF"));  // simulated processes die, the machine does not
+    // simulated processes die, the machine does not
+    TRY(db->script(store::is_postgres_url(path) ? "SET synchronous_commit = off"
+                                                : "PRAGMA synchronous=OFF"));
     return Result<std::unique_ptr<store::Db>>(
         std::make_unique<SimStore>(std::move(db), env, faults));
   }
@@ -52,6 +55,8 @@ class SimStore final : public store::Db {
     if (fault) return make_error("E0506", "injected: error after the commit");
     return ok_status();
   }
+  std::string_view skip_locked() const override { return db_->skip_locked(); }
+  std::string_view share_lock() const override { return db_->share_lock(); }
   void rollback() override { db_->rollback(); }
   Result<int64_t> now_ms() override { return env_.wall_us() / 1000; }
 

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/worker.h"
+
+#include "backend/local.h"
+#include "base/env.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "worker/process.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr int64_t kParkUs = 60'000'000;
+constexpr int64_t kPauseUs = 2'000'000;  // before a lost database is tried again
+
+void tell(const worker::Notice& notice) {
+  const bool end = notice.kind == worker::Notice::Kind::kRun && notice.terminal;
+  if (end) say(fmt::format("{}  {}  {}", notice.run, notice.status, notice.why));
+  if (notice.kind == worker::Notice::Kind::kLost) say(fmt::format("{}  lost", notice.run));
+}
+
+// Until it is interrupted (true), or the store fails.
+Result<bool> work(const WorkerOptions& options, const std::string& store,
+                  backend::Backend& backend) {
+  auto process = TRY(worker::Process::start({.store_path = store,
+                                             .adopt_max = options.runs_max,
+                                             .park_us = kParkUs,
+                                             .backend = &backend,
+                                             .allowed_hosts = options.allowed_hosts},
+                                            tell));
+  bool interrupted = false;
+  process->loop().on_interrupt([&] {
+    interrupted = true;
+    process->loop().default_interrupts();  // a second Ctrl-C ends the process at once
+    process->stop();
+  });
+  say("working; Ctrl-C gives the runs back");
+  TRY(process->run());
+  return interrupted;
+}
+
+}  // namespace
+
+int run_worker(const WorkerOptions& options) {
+  const auto store = prepare_store(options.store);
+  if (!store.ok()) {
+    say_error(store.error());
+    return kExitConfiguration;
+  }
+  backend::LocalBackend backend;
+  for (bool begun = false;; begun = true) {
+    const auto done = work(options, *store, backend);
+    if (done.ok()) return *done ? kExitInterrupted : kExitOk;
+    say_error(done.error());
+    const bool gone = done.error().code == "E0507" || (begun && done.error().code == "E0501");
+    if (!gone) return kExitConfiguration;
+    real_env().sleep_us(kPauseUs);
+  }
+}
+
+}  // namespace weft::cli
