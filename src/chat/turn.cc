@@ -341,15 +341,16 @@ void Turn::reasoning_token(TokenId id) {
   if (dialect_.think_text_close.empty()) {
     add_reasoning(text);
   } else {
-    reasoning_text(text);
-    if (state_ == State::kAnswer && forced_.empty() && (answer_ || call_needed())) {
+    // The marker's last token may have brought the blank line with it.
+    const bool closed_bare = reasoning_text(text);
+    if (closed_bare && forced_.empty() && (answer_ || call_needed())) {
       forced_.assign(dialect_.after_close.begin(), dialect_.after_close.end());
     }
   }
 }
 
 // Where the markers are text, they may begin and end inside tokens.
-void Turn::reasoning_text(std::string_view text) {
+bool Turn::reasoning_text(std::string_view text) {
   marker_ += text;
   const size_t at = marker_.find(dialect_.think_text_close);
   if (at != marker_.npos) {
@@ -358,11 +359,12 @@ void Turn::reasoning_text(std::string_view text) {
     marker_.clear();
     close_reasoning();
     add_content(rest);
-    return;
+    return rest.empty();
   }
   const size_t kept = possible_stop(marker_, {dialect_.think_text_close});
   add_reasoning(std::string_view(marker_).substr(0, marker_.size() - kept));
   marker_.erase(0, marker_.size() - kept);
+  return false;
 }
 
 // Newlines around the reasoning belong to the markup.

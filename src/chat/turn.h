@@ -107,7 +107,7 @@ class Turn final : public grammar::Guide {
   void open_reasoning();
   void close_reasoning();
   void reasoning_token(text::TokenId id);
-  void reasoning_text(std::string_view text);
+  bool reasoning_text(std::string_view text);  // true: it ends here, with nothing behind
   void add_reasoning(std::string_view text);
   bool mask_reasoning(grammar::TokenMask& mask);
   void forbid_past_marker(grammar::TokenMask& mask);

@@ -241,6 +241,43 @@ TEST(Turn, AGrammarBindsTheAnswerOnly) {
   EXPECT_EQ(turn.result().content, "7");
 }
 
+// EXAONE Deep's marker is text of several tokens, of which the last may hold more than the marker.
+TEST(Turn, AGrammarBindsBehindAMarkerOfText) {
+  const Tokenizer tokenizer = mini("exaone4");
+  const Dialect dialect = Dialect::recognise(tokenizer, "<thought>").value();
+  TurnOptions options;
+  options.answer = choice_of(tokenizer, {"yes", "no"});
+  options.tokens_max = 60;
+  const std::vector<TokenId> prompt = tokenizer.encode("[|assistant|]<thought>\n");
+  const auto turn = Turn::create(tokenizer, dialect, prompt, options).value();
+  for (const TokenId id : tokenizer.encode("hm.\n</thought")) turn->on_token(id);
+  TokenMask mask(tokenizer.size());
+  mask.allow_all();
+  ASSERT_TRUE(turn->mask(mask));
+  for (size_t id = 0; id < tokenizer.size(); ++id) {
+    const std::string_view bytes = tokenizer.token_bytes(static_cast<TokenId>(id));
+    if (!bytes.starts_with('>')) continue;
+    const bool only_lines = bytes.find_first_not_of('\n', 1) == bytes.npos;
+    EXPECT_EQ(mask.allowed(static_cast<TokenId>(id)), only_lines) << bytes;
+  }
+  EXPECT_FALSE(mask.allowed(dialect.stops[0]));
+  turn->on_token(tokenizer.encode(">")[0]);
+  std::vector<TokenId> blank;
+  while (blank.size() < dialect.after_close.size()) {
+    blank.push_back(turn->forced().value());
+    turn->on_token(blank.back());
+  }
+  EXPECT_EQ(blank, dialect.after_close);
+  mask.allow_all();
+  ASSERT_TRUE(turn->mask(mask));
+  EXPECT_TRUE(mask.allowed(tokenizer.encode("y")[0]));
+  EXPECT_FALSE(mask.allowed(tokenizer.encode("x")[0]));
+  for (const TokenId id : tokenizer.encode("no")) turn->on_token(id);
+  turn->finish();
+  EXPECT_EQ(turn->result().reasoning, "hm.");
+  EXPECT_EQ(turn->result().content, "no");
+}
+
 // Line ends that the grammar asks for are part of the answer.
 TEST(Turn, AnAnswerUnderAGrammarIsKeptByteForByte) {
   const Tokenizer tokenizer = mini("qwen3");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The grammars of one model: its vocabulary as a trie, made when the first grammar is asked for
-// (weft-mini 3 ms and 0.3 MB, a vocabulary of 150,000 some 80 ms and 8 MB), and the grammars compiled so far. The same
+// (weft-mini 3 ms and 0.3 MB, a vocabulary of 150,000 some 80 ms and 8 MB), and the grammars
+// compiled so far. The same
 // schema asked for again is the same object, with all the parts of masks it has made: the second
 // answer under a schema costs almost nothing.
 //

@@ -103,7 +103,8 @@ struct Outcome {
   int forced = 0;
 };
 
-std::vector<Outcome> serve(Engine& engine, const std::vector<Job>& jobs, bool compares = false) {
+std::vector<Outcome> serve(Engine& engine, const std::vector<Job>& jobs, bool compares = false,
+                           const chat::Dialect& dialect = weft::dialect()) {
   std::vector<std::promise<Completion>> promises(jobs.size());
   std::vector<std::shared_ptr<Watched>> guides;
   for (size_t i = 0; i < jobs.size(); ++i) {
@@ -116,7 +117,7 @@ std::vector<Outcome> serve(Engine& engine, const std::vector<Job>& jobs, bool co
     options.tokens_max = jobs[i].max_tokens;
     options.answer = jobs[i].answer;
     options.calls = jobs[i].calls;
-    auto turn = chat::Turn::create(tokenizer(), dialect(), request.prompt, std::move(options));
+    auto turn = chat::Turn::create(tokenizer(), dialect, request.prompt, std::move(options));
     if (!turn.ok()) ADD_FAILURE() << turn.error().text();
     guides.push_back(std::make_shared<Watched>(std::move(turn).value(), compares));
     request.guide = guides.back();
@@ -200,6 +201,26 @@ TEST(Constrained, ReasoningLeavesRoomForEveryMaxTokens) {
         chat::Turn::create(tokenizer(), dialect(), tokenizer().encode(prompt), options);
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, "E0326");
+  }
+}
+
+// Markers that are text, as EXAONE Deep's: the closing text is forced, and the answer follows.
+TEST(Constrained, ReasoningBetweenMarkersOfTextLeavesRoom) {
+  const auto engine = engine_of({.threads = 2});
+  const auto deep = chat::Dialect::recognise(tokenizer(), "<thought>").value();
+  const json::Value document = schemas()[1];
+  const auto grammar = grammar_of(document);
+  std::vector<Job> jobs;
+  const int64_t fewest =
+      grammar->fewest_tokens() + static_cast<int64_t>(deep.close_text.size());
+  for (int64_t max = fewest; max <= fewest + 64; ++max) {
+    jobs.push_back({.answer = grammar, .prompt = "<|im_start|>assistant\n<thought>\n",
+                    .max_tokens = max, .seed = static_cast<uint64_t>(max)});
+  }
+  const auto outcomes = serve(*engine, jobs, false, deep);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    expect_valid(document, outcomes[i], fmt::format("{} tokens", jobs[i].max_tokens));
+    EXPECT_TRUE(outcomes[i].said.reasoning.has_value());
   }
 }
 
