@@ -399,6 +399,10 @@ void add_serve(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_option("--api-key-file", options->key_file,
                       "keys that clients must have, one a line; needed to listen elsewhere");
+  command->add_option("--workflow", options->workflows,
+                      "a workflow's file, which can then be started by its id; may be repeated")
+      ->allow_extra_args(false);
+  command->add_option("--files", options->files, "the directory that file steps may use");
   command->add_option("--allow-origin", options->origins, "a web page's origin that may ask")
       ->allow_extra_args(false);
   command->add_option("--allow-host", options->allowed_hosts,
@@ -416,6 +420,7 @@ void add_serve(CLI::App& app, Action& action) {
       "Examples:\n"
       "  weft serve\n"
       "  weft serve --model qwen=./Qwen3-0.6B --port 8000\n"
+      "  weft serve --workflow examples/customer-service.yaml\n"
       "  weft serve --host 0.0.0.0 --api-key-file keys.txt\n"
       "Then: curl http://127.0.0.1:8700/v1/models\n");
   command->callback([&action, options] { action = [options] { return run_serve(*options); }; });

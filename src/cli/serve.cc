@@ -20,10 +20,14 @@
 #include "model/weights.h"
 #include "net/http_server.h"
 #include "server/routes.h"
+#include "server/runs.h"
 #include "worker/process.h"
+#include "workflow/loader.h"
 
 namespace weft::cli {
 namespace {
+
+constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
 
@@ -104,9 +108,16 @@ class Serving {
     process_options.store_path = TRY(prepare_store(options_.store));
     process_options.backend = backend_.get();
     process_options.allowed_hosts = options_.allowed_hosts;
-    process_ = TRY(worker::Process::start(std::move(process_options), [](const auto&) {}));
+    process_options.adopt_max = kAdoptMax;
+    process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
+      if (runs_) runs_->tell(notice);
+    }));
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
         real_env(), process_->loop(), process_->pool(), *backend_, *backend_, metrics_});
+    runs_ = TRY(server::Runs::open(real_env(), process_->loop(), process_->pool(), metrics_,
+                                   TRY(runs_options())));
+    runs_->set_executor(process_->executor());
+    context_->runs = runs_.get();
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
     net::HttpServerOptions http_options;
@@ -123,6 +134,19 @@ class Serving {
     const bool v6 = options_.host.find(':') != std::string::npos;
     return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host,
                        http_->port());
+  }
+
+  Result<server::RunsOptions> runs_options() const {
+    server::RunsOptions out;
+    out.store_path = TRY(prepare_store(options_.store));
+    if (!options_.files.empty()) {
+      out.roots.push_back(std::filesystem::weakly_canonical(options_.files).string());
+    }
+    for (const std::string& file : options_.workflows) {
+      const std::string text = TRY(read_file(file));
+      out.workflows.push_back(TRY(workflow::load_or_error(text, file)));
+    }
+    return out;
   }
 
   Status run() {
@@ -152,6 +176,7 @@ class Serving {
 
   const ServeOptions& options_;
   server::Metrics metrics_;
+  std::unique_ptr<server::Runs> runs_;
   std::unique_ptr<server::ServerContext> context_;
   std::unique_ptr<backend::LocalBackend> backend_;
   std::unique_ptr<worker::Process> process_;

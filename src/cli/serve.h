@@ -17,6 +17,8 @@ struct ServeOptions {
   uint16_t port = 8700;              // 0: any free one
   std::vector<std::string> models;   // NAME=SOURCE or SOURCE; the first is the default too
   std::string key_file;              // one API key a line; empty: none
+  std::vector<std::string> workflows;  // files: what can be started by its id
+  std::string files;                 // directory that file steps may use; empty: none
   std::vector<std::string> origins;  // web pages that may ask
   std::string store;                 // empty: the user's own
   std::vector<std::string> allowed_hosts;  // of http steps

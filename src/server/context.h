@@ -25,6 +25,8 @@ class LocalBackend;
 
 namespace weft::server {
 
+class Runs;
+
 struct ServerContext {
   Env& env;
   worker::Loop& loop;
@@ -32,6 +34,7 @@ struct ServerContext {
   backend::Backend& chats;          // both are the same object
   backend::LocalBackend& backend;
   Metrics& metrics;
+  Runs* runs = nullptr;
   std::function<net::HttpServerStats()> http_stats = {};
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429

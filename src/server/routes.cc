@@ -8,7 +8,9 @@
 #include "server/completion_api.h"
 #include "server/models_api.h"
 #include "server/openai_error.h"
+#include "server/problem.h"
 #include "server/system_api.h"
+#include "server/workflows_api.h"
 
 namespace weft::server {
 namespace {
@@ -27,6 +29,13 @@ constexpr Row kRoutes[] = {
     {"GET", "/v1/models/{id}", show_model},
     {"POST", "/tokenize", tokenize},
     {"POST", "/detokenize", detokenize},
+    {"POST", "/workflows/execute", execute_workflow},
+    {"GET", "/workflows", list_runs},
+    {"GET", "/workflows/{task_id}", show_run},
+    {"GET", "/workflows/{task_id}/events", follow_run},
+    {"POST", "/workflows/{task_id}/cancel", cancel_run},
+    {"GET", "/definitions", list_definitions},
+    {"GET", "/definitions/{id}", show_definition},
     {"GET", "/health", health},
     {"GET", "/livez", health},
     {"GET", "/readyz", ready},
@@ -122,8 +131,10 @@ void set_access(ServerContext& context, AccessOptions access, net::HttpServerOpt
     if (space.status == 401) space.headers.push_back({"WWW-Authenticate", "Bearer"});
     return &space;
   };
-  options.refusal = [](const net::HttpRequest&, int status, std::string_view message) {
-    return openai_refusal(status, message);
+  options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {
+    const bool workflows = !request.segments.empty() && (request.segments[0] == "workflows" ||
+                                                         request.segments[0] == "definitions");
+    return workflows ? problem(status, message) : openai_refusal(status, message);
   };
   options.observer = [&context](const net::HttpRequest&, std::string_view pattern, int status,
                                 int64_t us) {

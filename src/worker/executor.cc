@@ -102,6 +102,7 @@ ActiveRun& Executor::accept(NewRun request) {
                              .context = json::dump(run.context),
                              .priority = request.priority.value_or(definition.priority),
                              .created_us = journal_.now_us(),
+                             .idem_key = std::move(request.idem_key),
                              .claimed = run.claimed,
                              .parent = request.parent,
                              .origin = request.origin};

@@ -28,6 +28,7 @@ struct NewRun {
   Definitions definitions = {};
   std::optional<int32_t> priority = {};
   uint64_t seed = 0;
+  std::string idem_key = {};    // of whoever asks; at most one run of the store has it
   bool detached = false;        // only stored; whoever claims it runs it
   // Of a run made from another one (workflow/restart.h); else empty.
   std::string origin = {};

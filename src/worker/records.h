@@ -30,6 +30,7 @@ struct RunRow {
   std::string context = {};          // JSON: allowed roots, model (run_context.h)
   int32_t priority = 1;
   int64_t created_us = 0;
+  std::string idem_key = {};    // of the client that asked for the run; empty: none
   bool claimed = true;          // false: left for any worker to claim
   std::string parent = {};      // of a sub-workflow
   std::string origin = {};      // the run it was made from by a retry or a fork

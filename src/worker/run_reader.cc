@@ -35,8 +35,10 @@ Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query)
   auto rows =
       TRY(db.query(std::string(kSummaryColumns)
                        .append("WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
-                               "ORDER BY created_us DESC, id DESC LIMIT $3"),
-                   {query.status, query.workflow, query.limit}));
+                               "AND ($3 = '' OR (created_us, id) < (SELECT created_us, id FROM "
+                               "run WHERE id = $3)) "
+                               "ORDER BY created_us DESC, id DESC LIMIT $4"),
+                   {query.status, query.workflow, query.before, query.limit}));
   std::vector<RunSummary> runs;
   while (TRY(rows->next())) runs.push_back(summary_of(*rows));
   return runs;
@@ -46,6 +48,13 @@ Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(std::string(kSummaryColumns).append("WHERE id = $1"), {run}));
   if (!TRY(rows->next())) return no_such_run(run);
   return summary_of(*rows);
+}
+
+Result<std::optional<KeyedRun>> find_keyed_run(store::Db& db, std::string_view idem_key) {
+  auto rows = TRY(db.query("SELECT id, workflow, input FROM run WHERE idem_key = $1", {idem_key}));
+  if (!TRY(rows->next())) return std::optional<KeyedRun>();
+  return std::optional(KeyedRun{std::string(rows->text(0)), std::string(rows->text(1)),
+                                std::string(rows->text(2))});
 }
 
 Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,19 @@ struct ListQuery {
   std::string status = {};    // empty: any
   std::string workflow = {};  // empty: any
   int64_t limit = 20;
+  std::string before = {};    // runs older than this one (its id); empty: from the newest
 };
 // Newest first.
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query);
 Result<RunSummary> read_summary(store::Db& db, std::string_view run);
+
+// The run that was asked for under this key (input included), or nothing.
+struct KeyedRun {
+  std::string id;
+  std::string workflow;
+  std::string input;  // JSON
+};
+Result<std::optional<KeyedRun>> find_keyed_run(store::Db& db, std::string_view idem_key);
 
 struct StoredEvent {
   int64_t seq = 0;

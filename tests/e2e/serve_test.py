@@ -7,7 +7,7 @@ import threading
 import time
 
 from harness import main
-from serving import Server
+from serving import Server, until
 
 SYSTEM = ("You are a customer service workflow manager. Analyze the inquiry and determine:\n"
           "1. Urgency level (1-5)  2. Category (technical, billing, general)\n"
@@ -18,14 +18,6 @@ MESSAGES = [{"role": "system", "content": SYSTEM},
 
 def chat(**more):
     return {"model": "default", "messages": MESSAGES, "temperature": 0, **more}
-
-
-def until(condition, seconds=20):
-    for _ in range(int(seconds * 50)):
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def quiet(server):

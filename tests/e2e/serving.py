@@ -6,8 +6,17 @@ import json
 import signal
 import socket
 import subprocess
+import time
 
 from harness import WEFT, Place
+
+
+def until(condition, seconds=20):
+    for _ in range(int(seconds * 50)):
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
 
 
 class Answer:

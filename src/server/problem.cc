@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/problem.h"
+
+#include "base/json.h"
+#include "server/openai_error.h"
+
+namespace weft::server {
+namespace {
+
+int problem_status(const Error& error) {
+  const std::string_view code = error.code;
+  if (code == "E0601" || code == "E0753") return 404;
+  if (code == "E0754") return 409;
+  if (code.starts_with("E03") || code.starts_with("E04")) return 422;
+  if (code == "E0602") return 422;  // a step type that this edition has not
+  return status_of(error);
+}
+
+net::HttpResponse response(int status, json::Object body) {
+  net::HttpResponse out = json_response(body, status);
+  out.headers[0].value = "application/problem+json";
+  return out;
+}
+
+}  // namespace
+
+net::HttpResponse problem(const Error& error) {
+  const int status = problem_status(error);
+  json::Object body{{"type", "about:blank"},
+                    {"title", net::reason_phrase(status)},
+                    {"status", status},
+                    {"detail", error.message},
+                    {"code", error.code}};
+  if (!error.hint.empty()) body["hint"] = error.hint;
+  return response(status, std::move(body));
+}
+
+net::HttpResponse problem(int status, std::string_view detail) {
+  return response(status, {{"type", "about:blank"},
+                           {"title", net::reason_phrase(status)},
+                           {"status", status},
+                           {"detail", detail}});
+}
+
+}  // namespace weft::server

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs as the HTTP API sees them: the workflows that may be started by name, the executor that runs
+// them (the same that `weft run` uses), what is stored about them, and who waits for news of which
+// run. Reading the store happens on the pool: nothing here blocks the loop.
+//
+// Not here: HTTP. All on the loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "server/metrics.h"
+#include "worker/executor.h"
+#include "worker/loop.h"
+#include "worker/run_reader.h"
+#include "workflow/definition.h"
+
+namespace weft::server {
+
+struct RunsOptions {
+  std::string store_path;
+  std::vector<std::shared_ptr<const workflow::Workflow>> workflows;
+  std::vector<std::string> roots;  // directories that file steps may use; none: refused
+};
+
+struct Submission {
+  std::string workflow;
+  json::Value input;
+  int32_t priority = 1;
+  std::string idem_key = {};  // empty: none
+};
+struct Accepted {
+  std::string run;
+  int64_t estimated_us = 0;  // since 1970: when it will probably be done
+};
+
+class Runs {
+ public:
+  static Result<std::unique_ptr<Runs>> open(Env& env, worker::Loop& loop, worker::Pool& pool,
+                                            Metrics& metrics, RunsOptions options);
+  // Before anything is submitted. The executor outlives this.
+  void set_executor(worker::Executor& executor) { executor_ = &executor; }
+
+  const std::map<std::string, std::shared_ptr<const workflow::Workflow>>& workflows() const {
+    return workflows_;
+  }
+
+  // `done` is called when the run is on disk. E0753 no such workflow, E0310 wrong input, E0754 the
+  // key was used for something else.
+  void submit(Submission submission, std::function<void(Result<Accepted>)> done);
+  Status cancel(const std::string& run, std::string reason);
+
+  // Reads on the pool, one at a time, and gives the result to `then` on the loop.
+  template <class T>
+  void read(std::function<Result<T>(store::Db&)> query, std::function<void(Result<T>)> then) {
+    pool_.submit([this, query = std::move(query), then = std::move(then)] {
+      std::shared_ptr<Result<T>> result;
+      {
+        const std::lock_guard lock(mutex_);
+        result = std::make_shared<Result<T>>(query(*db_));
+      }
+      loop_.post([result, then] { then(std::move(*result)); });
+    });
+  }
+
+  // The observer of the executor.
+  void tell(const worker::Notice& notice);
+  using Listener = std::function<void(const worker::Notice&)>;
+  uint64_t listen(const std::string& run, Listener listener);
+  void unlisten(uint64_t id) { listeners_.erase(id); }
+
+ private:
+  Runs(Env& env, worker::Loop& loop, worker::Pool& pool, Metrics& metrics)
+      : env_(env), loop_(loop), pool_(pool), metrics_(metrics) {}
+  void submit_new(const Submission& submission, double mean_seconds,
+                  const std::function<void(Result<Accepted>)>& done);
+  void count(const std::string& run);
+
+  Env& env_;
+  worker::Loop& loop_;
+  worker::Pool& pool_;
+  Metrics& metrics_;
+  worker::Executor* executor_ = nullptr;
+  std::vector<std::string> roots_;
+  std::map<std::string, std::shared_ptr<const workflow::Workflow>> workflows_;
+  std::mutex mutex_;  // of db_
+  std::unique_ptr<store::Db> db_;
+  std::map<uint64_t, std::pair<std::string, Listener>> listeners_;
+  uint64_t newest_listener_ = 0;
+  std::map<std::string, Submission> being_stored_;  // by key, until they are on disk
+};
+
+}  // namespace weft::server

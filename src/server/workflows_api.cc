@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/workflows_api.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "server/fields.h"
+#include "server/openai_error.h"
+#include "server/problem.h"
+#include "server/runs.h"
+#include "worker/run_report.h"
+
+namespace weft::server {
+namespace {
+
+constexpr size_t kKeyBytesMax = 255;
+constexpr int64_t kListMax = 200;
+constexpr int64_t kPollUs = 1'000'000;  // for runs that another process works on
+
+Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
+  const json::Object body = TRY(std::move(given));
+  Fields fields(body);
+  Submission submission;
+  submission.workflow = TRY(fields.required_text("workflow_id"));
+  const json::Object* input = TRY(fields.object("input_data"));
+  submission.input = input != nullptr ? json::Value(*input) : json::Value(json::Object());
+  submission.priority = static_cast<int32_t>(TRY(fields.integer("priority", 1, 100)).value_or(1));
+  if (TRY(fields.text("callback_url"))) {
+    return unsupported_field("callback_url", "callbacks are not delivered yet; follow the run's "
+                                             "events instead");
+  }
+  TRY(fields.finish());
+  if (const std::string* key = exchange->request().header("Idempotency-Key")) {
+    if (key->empty() || key->size() > kKeyBytesMax) {
+      return wrong_field("Idempotency-Key", fmt::format("1 to {} characters", kKeyBytesMax),
+                         std::to_string(key->size()));
+    }
+    submission.idem_key = *key;
+  }
+  context.runs->submit(std::move(submission), [exchange](Result<Accepted> accepted) {
+    if (!accepted.ok()) return exchange->respond(problem(accepted.error()));
+    net::HttpResponse out = json_response(
+        json::Object{{"task_id", accepted->run},
+                     {"status", "queued"},
+                     {"estimated_completion", iso8601(accepted->estimated_us)}},
+        202);
+    out.headers.push_back({"Location", "/workflows/" + accepted->run});
+    exchange->respond(std::move(out));
+  });
+  return ok_status();
+}
+
+json::Object summary_object(const worker::RunSummary& run) {
+  json::Object out{{"task_id", run.id}, {"workflow_id", run.workflow}, {"status", run.status},
+                   {"created_at", iso8601(run.created_us)}};
+  if (run.started_us != 0) out["started_at"] = iso8601(run.started_us);
+  if (run.finished_us != 0) out["finished_at"] = iso8601(run.finished_us);
+  return out;
+}
+
+std::string query_or_empty(const net::HttpRequest& request, std::string_view name) {
+  const std::string* value = net::find_parameter(request.query, name);
+  return value == nullptr ? std::string() : *value;
+}
+
+Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
+  worker::ListQuery out{.status = query_or_empty(request, "status"),
+                        .workflow = query_or_empty(request, "workflow_id")};
+  out.before = query_or_empty(request, "cursor");
+  const std::string limit = query_or_empty(request, "limit");
+  if (limit.empty()) return out;
+  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), out.limit);
+  if (error != std::errc() || end != limit.data() + limit.size() || out.limit < 1 ||
+      out.limit > kListMax) {
+    return wrong_field("limit", fmt::format("a number from 1 to {}", kListMax), limit);
+  }
+  return out;
+}
+
+// One follower of one run: everything stored behind the last event it has, then what comes. The id
+// of an event is its number in the run, so a client that comes back misses nothing.
+class RunFeed : public std::enable_shared_from_this<RunFeed> {
+ public:
+  RunFeed(ServerContext& context, ExchangePtr exchange, std::string run, int64_t seen)
+      : context_(context), exchange_(std::move(exchange)), run_(std::move(run)), seen_(seen) {}
+
+  void start() {
+    const auto self = shared_from_this();
+    exchange_->on_closed([self] { self->finish(); });
+    listener_ = context_.runs->listen(run_, [self](const worker::Notice& notice) {
+      if (notice.kind == worker::Notice::Kind::kProgress) return self->show_progress(notice);
+      self->read_more();
+    });
+    read_more();
+  }
+
+ private:
+  struct News {
+    std::vector<worker::StoredEvent> events;
+    bool over = false;
+  };
+
+  void read_more() {
+    if (!exchange_) return;
+    if (std::exchange(reading_, true)) {
+      again_ = true;
+      return;
+    }
+    const auto self = shared_from_this();
+    context_.runs->read<News>(
+        [run = run_, seen = seen_](store::Db& db) -> Result<News> {
+          News news;
+          news.over = TRY(worker::read_summary(db, run)).finished_us != 0;
+          news.events = TRY(worker::events_after(db, run, seen));
+          return news;
+        },
+        [self](Result<News> news) { self->show(std::move(news)); });
+  }
+
+  void show(Result<News> news) {
+    reading_ = false;
+    if (!exchange_) return;
+    if (!news.ok()) {
+      if (!begun_) exchange_->respond(problem(news.error()));
+      return finish();
+    }
+    if (!std::exchange(begun_, true)) exchange_->begin({});
+    for (const worker::StoredEvent& event : news->events) {
+      seen_ = event.seq;
+      exchange_->write(fmt::format("id: {}\nevent: state\ndata: {}\n\n", event.seq, event.body));
+    }
+    if (news->over) {
+      exchange_->write("event: end\ndata: {}\n\n");
+      exchange_->end();
+      return finish();
+    }
+    if (std::exchange(again_, false)) return read_more();
+    if (timer_ == 0) {
+      timer_ = context_.loop.after(kPollUs, [self = shared_from_this()] {
+        self->timer_ = 0;
+        self->read_more();
+      });
+    }
+  }
+
+  void show_progress(const worker::Notice& notice) {
+    if (!begun_ || !exchange_) return;
+    const json::Object data{{"step", notice.path},
+                            {"reasoning", notice.progress.reasoning},
+                            {"answer", notice.progress.answer}};
+    exchange_->write("event: progress\ndata: " + json::dump(data) + "\n\n");
+  }
+
+  void finish() {
+    context_.runs->unlisten(listener_);
+    if (timer_ != 0) context_.loop.cancel(std::exchange(timer_, 0));
+    exchange_.reset();
+  }
+
+  ServerContext& context_;
+  ExchangePtr exchange_;
+  const std::string run_;
+  int64_t seen_;
+  uint64_t listener_ = 0;
+  worker::Loop::TimerId timer_ = 0;
+  bool begun_ = false;
+  bool reading_ = false;
+  bool again_ = false;
+};
+
+json::Object definition_object(const workflow::Workflow& workflow) {
+  return {{"id", workflow.id}, {"hash", workflow.hash}, {"title", workflow.title},
+          {"input", workflow.input_schema}};
+}
+
+}  // namespace
+
+void execute_workflow(ServerContext& context, const ExchangePtr& exchange) {
+  with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
+    const Status started = start_run(context, exchange, std::move(body));
+    if (!started.ok()) exchange->respond(problem(started.error()));
+  });
+}
+
+void show_run(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string run = exchange->request().parameter("task_id");
+  context.runs->read<json::Object>(
+      [run](store::Db& db) { return worker::read_run_document(db, run); },
+      [exchange, run](Result<json::Object> document) {
+        if (!document.ok()) return exchange->respond(problem(document.error()));
+        json::Object out{{"task_id", run}};
+        for (auto& [name, value] : *document) out[name] = std::move(value);
+        exchange->respond(json_response(out));
+      });
+}
+
+void list_runs(ServerContext& context, const ExchangePtr& exchange) {
+  auto query = list_query(exchange->request());
+  if (!query.ok()) return exchange->respond(problem(query.error()));
+  context.runs->read<std::vector<worker::RunSummary>>(
+      [query = *query](store::Db& db) { return worker::list_runs(db, query); },
+      [exchange, limit = query->limit](Result<std::vector<worker::RunSummary>> runs) {
+        if (!runs.ok()) return exchange->respond(problem(runs.error()));
+        json::Array items;
+        for (const worker::RunSummary& run : *runs) items.push_back(summary_object(run));
+        json::Object out{{"items", std::move(items)}};
+        out["next_cursor"] = nullptr;
+        if (std::ssize(*runs) == limit) out["next_cursor"] = runs->back().id;
+        exchange->respond(json_response(out));
+      });
+}
+
+void follow_run(ServerContext& context, const ExchangePtr& exchange) {
+  int64_t seen = 0;
+  if (const std::string* last = exchange->request().header("Last-Event-ID")) {
+    const auto [end, error] = std::from_chars(last->data(), last->data() + last->size(), seen);
+    if (error != std::errc() || end != last->data() + last->size() || seen < 0) {
+      return exchange->respond(problem(wrong_field("Last-Event-ID", "a number", *last)));
+    }
+  }
+  std::make_shared<RunFeed>(context, exchange, exchange->request().parameter("task_id"), seen)
+      ->start();
+}
+
+void cancel_run(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string run = exchange->request().parameter("task_id");
+  const Status done = context.runs->cancel(run, "asked for over HTTP");
+  if (!done.ok()) return exchange->respond(problem(done.error()));
+  exchange->respond(json_response(json::Object{{"task_id", run}, {"status", "cancelling"}}, 202));
+}
+
+void list_definitions(ServerContext& context, const ExchangePtr& exchange) {
+  json::Array items;
+  for (const auto& [id, workflow] : context.runs->workflows()) {
+    items.push_back(definition_object(*workflow));
+  }
+  json::Object out{{"items", std::move(items)}};
+  out["next_cursor"] = nullptr;
+  exchange->respond(json_response(out));
+}
+
+void show_definition(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string id = exchange->request().parameter("id");
+  const auto found = context.runs->workflows().find(id);
+  if (found == context.runs->workflows().end()) {
+    return exchange->respond(problem(make_error("E0753", "there is no workflow " + id)));
+  }
+  json::Object out = definition_object(*found->second);
+  if (auto document = json::parse(found->second->canonical); document.ok()) {
+    out["document"] = std::move(*document);
+  }
+  exchange->respond(json_response(out));
+}
+
+}  // namespace weft::server

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workflow routes of `weft serve`: runs are started durably and once per key, followed as events
+without a gap, listed, cancelled, and taken up again after the server was killed."""
+import json
+import re
+import socket
+
+from harness import main
+from serving import Server, until
+
+HELLO = """weft: "1"
+id: hello
+input:
+  type: object
+  required: [name]
+  properties: { name: { type: string }, greeting: { type: string, default: Hello } }
+steps:
+  - id: greet
+    type: set
+    parameters: { value: "{{ input.greeting }}, {{ input.name }}!" }
+output: "{{ steps.greet }}"
+"""
+SLOW = """weft: "1"
+id: slow
+steps:
+  - id: pause
+    type: wait
+    parameters: { for: DURATION }
+  - id: after
+    type: set
+    dependencies: [pause]
+    parameters: { value: done }
+output: "{{ steps.after }}"
+"""
+BROKEN = """weft: "1"
+id: broken
+steps:
+  - id: fetch
+    type: http
+    parameters: { url: "http://127.0.0.1:1/" }
+"""
+
+
+def serving(duration="1s"):
+    server = Server()
+    server.write("hello.yaml", HELLO)
+    server.write("slow.yaml", SLOW.replace("DURATION", duration))
+    server.write("broken.yaml", BROKEN)
+    server.words = ("--workflow", "hello.yaml", "--workflow", "slow.yaml",
+                    "--workflow", "broken.yaml")
+    return server
+
+
+def execute(server, workflow, data=None, key=None, status=202, **more):
+    headers = {"Idempotency-Key": key} if key else {}
+    answer = server.post("/workflows/execute",
+                         {"workflow_id": workflow, "input_data": data or {}, **more}, headers=headers)
+    assert answer.status == status, (answer.status, answer.body)
+    return answer.json
+
+
+def finished(server, task):
+    assert until(lambda: server.get(f"/workflows/{task}").json["status"] not in
+                 ("queued", "running", "waiting"))
+    return server.get(f"/workflows/{task}").json
+
+
+def test_a_run_from_start_to_end():
+    with serving() as server:
+        accepted = execute(server, "hello", {"name": "Ada"}, priority=2)
+        assert set(accepted) == {"task_id", "status", "estimated_completion"}, accepted
+        assert accepted["status"] == "queued"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", accepted["estimated_completion"])
+        run = finished(server, accepted["task_id"])
+        assert run["status"] == "succeeded" and run["output"] == "Hello, Ada!", run
+        assert run["task_id"] == run["run"] == accepted["task_id"]
+        assert run["steps"]["greet"]["status"] == "succeeded"
+        assert server.rows("select priority from run") == [(2,)]
+        assert until(lambda: server.metric("exaone_workflows_total") == 1)
+        assert server.metric("exaone_errors_total") == 0
+        assert server.metric("exaone_processing_seconds_count") == 1
+        failed = execute(server, "broken")["task_id"]
+        assert finished(server, failed)["status"] == "failed"
+        assert until(lambda: server.metric("exaone_errors_total") == 1)
+
+
+def test_a_key_means_one_run():
+    with serving() as server:
+        first = execute(server, "hello", {"name": "Ada"}, key="k1")["task_id"]
+        assert execute(server, "hello", {"name": "Ada"}, key="k1")["task_id"] == first
+        other = execute(server, "hello", {"name": "Bob"}, key="k1", status=409)
+        assert other["code"] == "E0754" and other["status"] == 409
+        assert execute(server, "hello", {"name": "Ada"}, key="k2")["task_id"] != first
+        assert server.rows("select count(*) from run") == [(2,)]
+        server.stop()
+        server.__enter__()  # the key is remembered by the store, not by the process
+        assert execute(server, "hello", {"name": "Ada"}, key="k1")["task_id"] == first
+
+
+def test_events_without_a_gap():
+    with serving("300ms") as server:
+        task = execute(server, "slow")["task_id"]
+        live = server.get(f"/workflows/{task}/events")
+        assert live.headers["Content-Type"].startswith("text/event-stream")
+        ids = [int(i) for i in re.findall(r"^id: (\d+)$", live.body.decode(), re.M)]
+        assert ids == list(range(1, len(ids) + 1)) and len(ids) >= 4, live.body
+        assert live.body.decode().rstrip().endswith("event: end\ndata: {}")
+        stored = server.rows("select body from event where run = ? order by seq", task)
+        assert [json.loads(body) for (body,) in stored] == live.events[:-1]
+        rest = server.get(f"/workflows/{task}/events", headers={"Last-Event-ID": "2"})
+        assert [int(i) for i in re.findall(r"^id: (\d+)$", rest.body.decode(), re.M)] == ids[2:]
+        assert server.get(f"/workflows/{task}/events", headers={"Last-Event-ID": "x"}).status == 400
+        assert server.get("/workflows/run_none/events").status == 404
+
+
+def test_lists_and_cursors():
+    with serving() as server:
+        tasks = [execute(server, "hello", {"name": str(i)})["task_id"] for i in range(5)]
+        for task in tasks:
+            finished(server, task)
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = server.get(f"/workflows?limit=2&cursor={cursor}").json
+            seen += [item["task_id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert seen == tasks[::-1], (seen, tasks)
+        assert server.get("/workflows?status=failed").json["items"] == []
+        assert len(server.get("/workflows?workflow_id=hello&status=succeeded").json["items"]) == 5
+        assert server.get("/workflows?limit=0").status == 400
+        names = [d["id"] for d in server.get("/definitions").json["items"]]
+        assert names == ["broken", "hello", "slow"]
+        assert server.get("/definitions/hello").json["document"]["id"] == "hello"
+
+
+def test_errors_are_problem_details():
+    with serving() as server:
+        def refused(body, status, code, headers=None):
+            answer = server.post("/workflows/execute", body, headers=headers)
+            assert answer.status == status, (answer.status, answer.body)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            said = answer.json
+            assert said["status"] == status and said["code"] == code and said["detail"], said
+
+        refused({"workflow_id": "helo"}, 404, "E0753")
+        refused({}, 400, "E0750")
+        refused("{", 400, "E0010")
+        refused({"workflow_id": "hello", "input_data": {}}, 422, "E0310")
+        refused({"workflow_id": "hello", "input_data": []}, 400, "E0750")
+        refused({"workflow_id": "hello", "priority": "high"}, 400, "E0750")
+        refused({"workflow_id": "hello", "input": {}}, 400, "E0750")
+        refused({"workflow_id": "hello", "callback_url": "http://x"}, 400, "E0751")
+        refused({"workflow_id": "hello"}, 400, "E0750", headers={"Idempotency-Key": "x" * 300})
+        missing = server.get("/workflows/run_none")
+        assert missing.status == 404 and missing.json["code"] == "E0601"
+        assert server.post("/workflows/run_none/cancel", {}).status == 404
+        assert server.ask("DELETE", "/workflows").headers["Content-Type"] == "application/problem+json"
+        assert server.rows("select count(*) from run") == [(0,)]
+
+
+def test_cancel():
+    with serving("60s") as server:
+        task = execute(server, "slow")["task_id"]
+        assert server.post(f"/workflows/{task}/cancel", {}).status == 202
+        assert finished(server, task)["status"] == "cancelled"
+
+
+def test_a_killed_server_takes_its_runs_up_again():
+    with serving("2s") as server:
+        task = execute(server, "slow")["task_id"]
+        follower = socket.create_connection(("127.0.0.1", server.port))
+        follower.sendall(f"GET /workflows/{task}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert b"text/event-stream" in follower.recv(65536)
+        server.process.kill()
+        server.process.wait()
+        follower.close()
+        server.process.stdout.close()
+        server.log.close()
+        server.__enter__()
+        assert until(lambda: server.get(f"/workflows/{task}").json["status"] == "succeeded", 40)
+
+
+if __name__ == "__main__":
+    main(dict(globals()))
