@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
+#include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "model/weights.h"
 #include "net/http_server.h"
@@ -144,7 +145,9 @@ class Serving {
     }
     for (const std::string& file : options_.workflows) {
       const std::string text = TRY(read_file(file));
-      out.workflows.push_back(TRY(workflow::load_or_error(text, file)));
+      auto workflow = TRY(workflow::load_or_error(text, file));
+      auto definitions = TRY(sub_workflows(*workflow, file));
+      out.workflows.push_back({std::move(workflow), std::move(definitions)});
     }
     return out;
   }

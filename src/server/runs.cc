@@ -49,9 +49,10 @@ Result<std::unique_ptr<Runs>> Runs::open(Env& env, worker::Loop& loop, worker::P
   std::unique_ptr<Runs> out(new Runs(env, loop, pool, metrics));
   out->db_ = TRY(worker::open_journal_store(options.store_path));
   out->roots_ = std::move(options.roots);
-  for (auto& workflow : options.workflows) {
+  for (auto& [workflow, definitions] : options.workflows) {
     TRY(worker::check_step_types(*workflow));
     const std::string id = workflow->id;
+    out->definitions_[id] = std::move(definitions);
     if (!out->workflows_.emplace(id, std::move(workflow)).second) {
       return make_error("E0753", fmt::format("two workflows are called {}", quoted(id)),
                         "give one of them another id");
@@ -99,6 +100,7 @@ void Runs::submit_new(const Submission& submission, double mean_seconds,
   worker::NewRun request;
   request.workflow = workflows_.at(submission.workflow);
   request.input = submission.input;
+  request.definitions = definitions_.at(submission.workflow);
   request.context = worker::to_json(worker::RunContext{.roots = roots_, .model = {}});
   request.priority = submission.priority;
   request.seed = static_cast<uint64_t>(env_.wall_us());

@@ -19,14 +19,21 @@
 #include "server/metrics.h"
 #include "worker/executor.h"
 #include "worker/loop.h"
+#include "worker/new_run.h"
 #include "worker/run_reader.h"
 #include "workflow/definition.h"
 
 namespace weft::server {
 
+// A workflow that may be started by its id, and what its `workflow` steps mean.
+struct Offered {
+  std::shared_ptr<const workflow::Workflow> workflow;
+  worker::Definitions definitions = {};
+};
+
 struct RunsOptions {
   std::string store_path;
-  std::vector<std::shared_ptr<const workflow::Workflow>> workflows;
+  std::vector<Offered> workflows;
   std::vector<std::string> roots;  // directories that file steps may use; none: refused
 };
 
@@ -90,6 +97,7 @@ class Runs {
   worker::Executor* executor_ = nullptr;
   std::vector<std::string> roots_;
   std::map<std::string, std::shared_ptr<const workflow::Workflow>> workflows_;
+  std::map<std::string, worker::Definitions> definitions_;  // by the id of the workflow
   std::mutex mutex_;  // of db_
   std::unique_ptr<store::Db> db_;
   std::map<uint64_t, std::pair<std::string, Listener>> listeners_;

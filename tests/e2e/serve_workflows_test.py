@@ -39,6 +39,14 @@ steps:
     type: http
     parameters: { url: "http://127.0.0.1:1/" }
 """
+PARENT = """weft: "1"
+id: parent
+steps:
+  - id: greeting
+    type: workflow
+    parameters: { workflow: hello, input: { name: Bo } }
+output: "{{ steps.greeting }}"
+"""
 
 
 def serving(duration="1s"):
@@ -46,8 +54,9 @@ def serving(duration="1s"):
     server.write("hello.yaml", HELLO)
     server.write("slow.yaml", SLOW.replace("DURATION", duration))
     server.write("broken.yaml", BROKEN)
+    server.write("parent.yaml", PARENT)
     server.words = ("--workflow", "hello.yaml", "--workflow", "slow.yaml",
-                    "--workflow", "broken.yaml")
+                    "--workflow", "broken.yaml", "--workflow", "parent.yaml")
     return server
 
 
@@ -82,6 +91,12 @@ def test_a_run_from_start_to_end():
         failed = execute(server, "broken")["task_id"]
         assert finished(server, failed)["status"] == "failed"
         assert until(lambda: server.metric("exaone_errors_total") == 1)
+
+
+def test_a_workflow_step_finds_the_file_beside_its_own():
+    with serving() as server:
+        run = finished(server, execute(server, "parent")["task_id"])
+        assert run["status"] == "succeeded" and run["output"] == "Hello, Bo!", run
 
 
 def test_a_key_means_one_run():
@@ -128,7 +143,7 @@ def test_lists_and_cursors():
         assert len(server.get("/workflows?workflow_id=hello&status=succeeded").json["items"]) == 5
         assert server.get("/workflows?limit=0").status == 400
         names = [d["id"] for d in server.get("/definitions").json["items"]]
-        assert names == ["broken", "hello", "slow"]
+        assert names == ["broken", "hello", "parent", "slow"]
         assert server.get("/definitions/hello").json["document"]["id"] == "hello"
 
 
