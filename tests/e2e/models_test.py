@@ -221,7 +221,7 @@ def test_show_tells_shape_and_memory():
         path = str(GGUF / "granitehybrid-moe" / "model.gguf")
         card = json.loads(weft(place, "models", "show", path, "--json").stdout)
         assert card["family"] == "granite" and card["experts"] == 6 and card["layers"] == 3
-        assert card["kv_bytes_per_token"] == 2 * (8 + 16) * 4  # one attention layer, two heads of 8
+        assert card["kv_bytes_per_token"] == 2 * (8 + 16) * 2  # one attention layer, two heads of 8, f16
         assert card["state_bytes"] > 0 and card["memory"]["native"]["fits"]
         assert "granitehybrid" in weft(place, "models", "show", path).stdout
         assert "embedded" in weft(place, "models", "list").stdout
