@@ -51,6 +51,19 @@ Result<std::string> prepare_store(const std::string& store) {
   return path;
 }
 
+Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
+  return worker::open_journal_store(TRY(prepare_store(store)));
+}
+
+int refuse_run(const Error& error) {
+  say_error(error);
+  if (error.code == "E0601") return kExitNotFound;
+  if (error.code == "E0613") return kExitRefused;
+  if (error.code == "E0902") return kExitUsage;
+  if (error.code == "E0614" || error.code == "E0310") return kExitFailed;
+  return kExitConfiguration;
+}
+
 RunSession::RunSession(SessionOptions options)
     : options_(std::move(options)),
       display_(real_env(), {.quiet = options_.quiet || (options_.json && !people_watch()),

@@ -35,6 +35,11 @@ struct SessionOptions {
 
 // The store's path, its directory created for this user alone.
 Result<std::string> prepare_store(const std::string& store);
+// The same, opened as the journal's.
+Result<std::unique_ptr<store::Db>> open_store(const std::string& store);
+
+// Shows why a command about a stored run ends, and gives its exit code.
+int refuse_run(const Error& error);
 
 class RunSession {
  public:

@@ -15,16 +15,6 @@
 namespace weft::cli {
 namespace {
 
-int refuse(const Error& error) {
-  say_error(error);
-  return error.code == "E0601" ? kExitNotFound : kExitConfiguration;
-}
-
-Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
-  const std::string path = TRY(prepare_store(store));
-  return worker::open_journal_store(path);
-}
-
 Colour colour_of(std::string_view status) {
   if (status == "succeeded") return Colour::kGreen;
   if (status == "failed" || status == "timed_out") return Colour::kRed;
@@ -120,9 +110,9 @@ void print_history(const json::Object& step) {
 
 int list_runs(const RunsListOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   auto runs = worker::list_runs(**db, {options.status, options.workflow, options.limit});
-  if (!runs.ok()) return refuse(runs.error());
+  if (!runs.ok()) return refuse_run(runs.error());
   if (options.json) {
     json::Array out;
     for (const auto& run : *runs) out.push_back(summary_document(run));
@@ -139,11 +129,11 @@ int list_runs(const RunsListOptions& options) {
 
 int show_run(const RunsShowOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
+  if (!id.ok()) return refuse_run(id.error());
   auto document = worker::read_run_document(**db, *id);
-  if (!document.ok()) return refuse(document.error());
+  if (!document.ok()) return refuse_run(document.error());
   if (options.json) {
     print_data(json::dump(json::Value(*document), {.spaces = true, .indent = 2}));
     return kExitOk;
@@ -167,11 +157,11 @@ int show_run(const RunsShowOptions& options) {
 
 int explain(const RunsShowOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
+  if (!id.ok()) return refuse_run(id.error());
   auto document = worker::explain_run(**db, *id, options.step);
-  if (!document.ok()) return refuse(document.error());
+  if (!document.ok()) return refuse_run(document.error());
   if (options.json) {
     print_data(json::dump(json::Value(*document), {.spaces = true, .indent = 2}));
     return kExitOk;
@@ -197,16 +187,16 @@ int explain(const RunsShowOptions& options) {
 
 int resume_runs(const RunsResumeOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   std::vector<std::string> wanted;
   if (!options.run.empty()) {
     const auto id = worker::find_run(**db, options.run);
-    if (!id.ok()) return refuse(id.error());
+    if (!id.ok()) return refuse_run(id.error());
     wanted.push_back(*id);
   } else {
     for (const std::string_view status : {"queued", "running", "waiting"}) {
       auto runs = worker::list_runs(**db, {.status = std::string(status), .limit = 1000});
-      if (!runs.ok()) return refuse(runs.error());
+      if (!runs.ok()) return refuse_run(runs.error());
       for (const auto& run : *runs) wanted.push_back(run.id);
     }
     if (wanted.empty()) say("no run is unfinished");
@@ -215,7 +205,7 @@ int resume_runs(const RunsResumeOptions& options) {
                       .json = options.json,
                       .quiet = options.quiet,
                       .show_tokens = options.follow});
-  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   for (const std::string& run : wanted) session.process().journal().want(run);
   return session.follow(wanted);
 }

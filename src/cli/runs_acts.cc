@@ -26,20 +26,6 @@ constexpr size_t kPayloadBytesMax = size_t{1} << 20;
 constexpr int64_t kOutcomeUsMax = 2'000'000;
 constexpr int64_t kOutcomePollUs = 20'000;
 
-int refuse(const Error& error) {
-  say_error(error);
-  if (error.code == "E0601") return kExitNotFound;
-  if (error.code == "E0613") return kExitRefused;
-  if (error.code == "E0902") return kExitUsage;
-  if (error.code == "E0614" || error.code == "E0310") return kExitFailed;
-  return kExitConfiguration;
-}
-
-Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
-  const std::string path = TRY(prepare_store(store));
-  return worker::open_journal_store(path);
-}
-
 std::string user_name() {
   const passwd* entry = ::getpwuid(::geteuid());
   return entry != nullptr ? entry->pw_name : fmt::format("user {}", ::geteuid());
@@ -110,12 +96,12 @@ int tell_stored(const RunActOptions& options, const std::string& run) {
 // Nobody has the run: this process claims it, which takes the message along, and works on it.
 int continue_run(const RunActOptions& options, const std::string& run) {
   RunSession session({.store = options.store, .json = options.json});
-  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   session.process().journal().want(run);
   const int code = session.follow({run});
   if (options.act != "cancel" || code != kExitFailed) return code;
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto summary = worker::read_summary(**db, run);
   return summary.ok() && summary->status == "cancelled" ? kExitOk : code;
 }
@@ -124,15 +110,15 @@ int continue_run(const RunActOptions& options, const std::string& run) {
 
 int act_on_run(const RunActOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
+  if (!id.ok()) return refuse_run(id.error());
   const worker::Actor actor{options.by.empty() ? user_name() : options.by, {}, true};
   const auto posted = post({**db, real_env(), actor}, *id, options);
-  if (!posted.ok()) return refuse(posted.error());
+  if (!posted.ok()) return refuse_run(posted.error());
   if (posted->owned) {
     const auto outcome = wait_for_outcome(**db, posted->message);
-    if (!outcome.ok()) return refuse(outcome.error());
+    if (!outcome.ok()) return refuse_run(outcome.error());
     if (!outcome->empty()) return tell_outcome(options, *id, *outcome);
   }
   if (options.detach) return tell_stored(options, *id);
@@ -155,22 +141,22 @@ Result<worker::NewRun> request_again(store::Db& db, const std::string& run,
 
 int run_again(const RunAgainOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
+  if (!id.ok()) return refuse_run(id.error());
   auto request = request_again(**db, *id, options);
-  if (!request.ok()) return refuse(request.error());
+  if (!request.ok()) return refuse_run(request.error());
   const size_t kept = request->kept.size();
   RunSession session({.store = options.store, .json = options.json});
-  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   request->detached = options.detach;
   auto run = session.process().executor().submit(std::move(*request));
-  if (!run.ok()) return refuse(run.error());
+  if (!run.ok()) return refuse_run(run.error());
   say(fmt::format("run {} keeps {} results of {}", *run, kept, *id));
   if (!options.detach) return session.follow({*run});
-  if (Status closed = session.close(); !closed.ok()) return refuse(closed.error());
+  if (Status closed = session.close(); !closed.ok()) return refuse_run(closed.error());
   if (Status begun = continue_in_background(*run, session.store_path()); !begun.ok()) {
-    return refuse(begun.error());
+    return refuse_run(begun.error());
   }
   print_data(options.json ? json::dump(json::Object{{"run", *run}, {"status", "queued"}}) : *run);
   return kExitOk;
@@ -217,15 +203,15 @@ std::string action_command(const worker::RequiredAction& action) {
 
 int list_actions(const RunsActionsOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   worker::ActionQuery query{.run = "", .role = options.role, .limit = options.limit};
   if (!options.run.empty()) {
     auto id = worker::find_run(**db, options.run);
-    if (!id.ok()) return refuse(id.error());
+    if (!id.ok()) return refuse_run(id.error());
     query.run = std::move(*id);
   }
   const auto actions = worker::required_actions(**db, query);
-  if (!actions.ok()) return refuse(actions.error());
+  if (!actions.ok()) return refuse_run(actions.error());
   if (options.json) {
     json::Array out;
     for (const auto& action : *actions) out.push_back(action_document(action));

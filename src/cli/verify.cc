@@ -13,25 +13,11 @@
 #include "worker/schema.h"
 
 namespace weft::cli {
-namespace {
-
-int refuse(const Error& error) {
-  say_error(error);
-  return error.code == "E0601" ? kExitNotFound : kExitConfiguration;
-}
-
-Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
-  const std::string path = TRY(prepare_store(store));
-  return worker::open_journal_store(path);
-}
-
-}  // namespace
-
 int run_fsck(const FsckOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto report = worker::check_store(**db);
-  if (!report.ok()) return refuse(report.error());
+  if (!report.ok()) return refuse_run(report.error());
   json::Array problems;
   for (const worker::FsckProblem& problem : report->problems) {
     if (!options.json) {
@@ -58,15 +44,15 @@ int run_fsck(const FsckOptions& options) {
 
 int run_replay(const ReplayOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_run(db.error());
   const auto id = worker::find_run(**db, options.run);
-  if (!id.ok()) return refuse(id.error());
+  if (!id.ok()) return refuse_run(id.error());
   worker::AsioLoop loop;
   worker::ThreadPool pool(1);
   backend::LocalBackend backend;
   worker::Services services{real_env(), loop, pool, &backend, nullptr};
   const auto calls = worker::replay_run(**db, *id, services);
-  if (!calls.ok()) return refuse(calls.error());
+  if (!calls.ok()) return refuse_run(calls.error());
   json::Array out;
   int64_t different = 0;
   int64_t tokens = 0;
