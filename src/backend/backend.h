@@ -55,12 +55,20 @@ struct ChatRequest {
   uint32_t choice_index = 0;                      // which of several answers to one request
   bool logprobs = false;                          // fill ChatResult::generated
   int top_logprobs = 0;                           // with logprobs: alternatives of each token
+  int priority = 0;  // higher is served sooner; who waits catches up, so nobody starves
+  // From the call on: then the answer ends as soon as its form allows. Unset: no deadline.
+  std::optional<int64_t> deadline_ms;
+  // Cached prefixes are shared only among requests of the same salt (a tenant, a user).
+  std::string cache_salt;
 };
 
 struct TokenCounts {
   int64_t prompt = 0;
   int64_t reasoning = 0;
   int64_t answer = 0;
+  int64_t cached = 0;    // of the prompt, not computed again
+  int64_t drafted = 0;   // tokens guessed ahead and verified
+  int64_t accepted = 0;  // of these, the ones that the model chose too
 };
 
 // Everything needed to make the same decision again, token by token.
@@ -102,6 +110,9 @@ struct ChatResult {
   json::Array tool_calls;     // OpenAI form; arguments as an object
   std::string finish_reason;  // "stop", "length", "tool_calls", "cancelled"
   TokenCounts tokens;
+  // What bound the reasoning: as asked for, or cut to what max_tokens and context leave.
+  std::optional<int64_t> thinking_budget;
+  bool budget_reached = false;  // the reasoning was closed for it
   double prefill_seconds = 0;
   double decode_seconds = 0;
   std::vector<GeneratedToken> generated;  // all in order, if asked for and the backend knows them
