@@ -135,6 +135,7 @@ struct Engine::Impl {
   std::vector<float> hidden;
   std::vector<float> wanted;  // hidden rows whose logits are needed, gathered
   std::vector<float> logits;
+  SideJobs side_jobs;
   std::thread thread;
 
   int context() const { return std::min(model->config.context, cache.blocks() * kBlockPositions); }
@@ -176,11 +177,16 @@ bool Engine::Impl::tick() {
 
 void Engine::Impl::loop() {
   for (;;) {
-    while (tick()) {
+    bool worked = true;
+    while (worked) {
+      worked = tick();
+      worked = side_jobs.work(*ops) || worked;
+      const std::scoped_lock lock(mutex);
+      if (stopping) break;
     }
     publish();
     std::unique_lock lock(mutex);
-    wake.wait(lock, [&] { return stopping || !inbox.empty(); });
+    wake.wait(lock, [&] { return stopping || !inbox.empty() || !side_jobs.empty(); });
     if (stopping) break;
   }
   accept();
@@ -421,6 +427,14 @@ Result<Handle> Engine::submit(Request request) {
   }
   impl_->wake.notify_one();
   return handle;
+}
+
+void Engine::run_beside(SideJob job) {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->side_jobs.add(std::move(job));
+  }
+  impl_->wake.notify_one();
 }
 
 const ModelInstance& Engine::model() const { return *impl_->model; }

@@ -24,6 +24,7 @@
 #include "grammar/guide.h"
 #include "runtime/model_instance.h"
 #include "runtime/sampler.h"
+#include "runtime/side_jobs.h"
 #include "text/token.h"
 
 namespace weft::runtime {
@@ -112,6 +113,9 @@ class Engine {
   // From any thread. E0730: a value out of range. E0731: the prompt does not fit into the context
   // or the cache, both numbers in the message. Then no callback is called.
   Result<Handle> submit(Request request);
+
+  // From any thread: see side_jobs.h. The model's forward pass is the job's while it runs.
+  void run_beside(SideJob job);
 
   const ModelInstance& model() const;
   // The most tokens (prompt and generated) that one request may have here.

@@ -54,12 +54,17 @@ Status Evaluator::feed(std::span<const text::TokenId> tokens) {
   return ok_status();
 }
 
-std::span<const float> Evaluator::logits(int index) {
+std::span<const float> Evaluator::hidden(int index) const {
   CHECK(index >= 0 && index < rows_, "row {} of {}", index, rows_);
-  const int width = model_.family->hidden_size();
+  const auto width = static_cast<size_t>(model_.family->hidden_size());
+  return std::span(hidden_).subspan(static_cast<size_t>(index) * width, width);
+}
+
+std::span<const float> Evaluator::logits(int index) {
+  const std::span<const float> row = hidden(index);
   logits_.resize(static_cast<size_t>(model_.family->vocab_size()));
-  const float* row = hidden_.data() + static_cast<size_t>(index) * static_cast<size_t>(width);
-  model_.family->head(ops_, {row, 1, width}, {logits_.data(), 1, model_.family->vocab_size()});
+  model_.family->head(ops_, {row.data(), 1, std::ssize(row)},
+                      {logits_.data(), 1, model_.family->vocab_size()});
   return logits_;
 }
 

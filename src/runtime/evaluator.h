@@ -26,6 +26,8 @@ class Evaluator {
   Status feed(std::span<const text::TokenId> tokens);
   // Logits (V) of row `index` of the last feed(); valid until the next call.
   std::span<const float> logits(int index);
+  // The residual stream behind the final norm (hidden_size) of row `index` of the last feed().
+  std::span<const float> hidden(int index) const;
 
   int position() const { return position_; }  // tokens computed so far
   // Forgets what follows; 0 = everything, and the only place a recurrent model can go back to.

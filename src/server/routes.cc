@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
+#include "server/embeddings_api.h"
 #include "server/models_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
@@ -25,6 +26,7 @@ struct Row {
 constexpr Row kRoutes[] = {
     {"POST", "/v1/chat/completions", chat_completions},
     {"POST", "/v1/completions", completions},
+    {"POST", "/v1/embeddings", embeddings},
     {"GET", "/v1/models", list_models},
     {"GET", "/v1/models/{id}", show_model},
     {"POST", "/tokenize", tokenize},

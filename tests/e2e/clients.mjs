@@ -158,6 +158,20 @@ const tests = {
     const text = await openai.completions.create({ model, prompt: "I was", max_tokens: 4 });
     assert.equal(text.usage.completion_tokens, 4);
   },
+  async "openai: embeddings"() {
+    const inputs = ["I was charged twice", "My card was billed two times", "The printer is on fire"];
+    const floats = await openai.embeddings.create({ model, input: inputs, encoding_format: "float" });
+    const packed = await openai.embeddings.create({ model, input: inputs });  // base64 on the wire
+    assert.ok(floats.usage.prompt_tokens > 5 && floats.data.length === 3);
+    const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+    for (const [i, entry] of floats.data.entries()) {
+      assert.equal(entry.index, i);
+      assert.ok(Math.abs(dot(entry.embedding, entry.embedding) - 1) < 1e-5);
+      assert.ok(dot(entry.embedding, packed.data[i].embedding) > 0.99999);
+    }
+    const small = await openai.embeddings.create({ model, input: inputs[0], dimensions: 8 });
+    assert.equal(small.data[0].embedding.length, 8);
+  },
   async "ai sdk: text, reasoning, stream, abort"() {
     const done = await generateText({ model: ai(model), messages,
                                       providerOptions: { weft: { reasoningEffort: "high" } } });
