@@ -22,6 +22,7 @@
 #include "net/http_server.h"
 #include "server/routes.h"
 #include "server/runs.h"
+#include "server/stored_responses.h"
 #include "worker/process.h"
 #include "workflow/loader.h"
 
@@ -119,6 +120,7 @@ class Serving {
                                    TRY(runs_options())));
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
+    context_->responses = &responses_;
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
     net::HttpServerOptions http_options;
@@ -179,6 +181,7 @@ class Serving {
 
   const ServeOptions& options_;
   server::Metrics metrics_;
+  server::StoredResponses responses_;
   std::unique_ptr<server::Runs> runs_;
   std::unique_ptr<server::ServerContext> context_;
   std::unique_ptr<backend::LocalBackend> backend_;

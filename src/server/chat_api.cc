@@ -110,14 +110,6 @@ class ChatForm final : public ReplyForm {
   std::map<int, json::Array> told_calls_;  // by choice
 };
 
-uint64_t random_seed(Env& env) {
-  uint8_t bytes[8];
-  env.random(bytes);
-  uint64_t seed = 0;
-  for (const uint8_t byte : bytes) seed = seed << 8 | byte;
-  return seed >> 1;  // as far as JSON's integers go
-}
-
 Status start_chat(ServerContext& context, const ExchangePtr& exchange,
                   Result<json::Object> body) {
   ChatParameters parameters = TRY(parse_chat_request(TRY(std::move(body))));

@@ -16,10 +16,10 @@ constexpr size_t kParsedHere = size_t{1} << 20;  // takes a few milliseconds; mo
 
 void with_body(ServerContext& context, const ExchangePtr& exchange,
                std::function<void(Result<json::Object>)> then) {
-  std::string body = std::move(exchange->request().body);
-  if (body.size() <= kParsedHere) return then(parse_body(body));
-  context.pool.submit([&context, body = std::move(body), then = std::move(then)]() mutable {
-    auto parsed = std::make_shared<Result<json::Object>>(parse_body(body));
+  auto body = std::make_shared<std::string>(std::move(exchange->request().body));
+  if (body->size() <= kParsedHere) return then(parse_body(*body));
+  context.pool.submit([&context, body, then = std::move(then)]() mutable {
+    auto parsed = std::make_shared<Result<json::Object>>(parse_body(*body));
     context.loop.post([parsed, then = std::move(then)] { then(std::move(*parsed)); });
   });
 }
@@ -32,6 +32,14 @@ Status check_model_name(ServerContext& context, std::string_view name) {
   }
   return make_error("E0710", fmt::format("the model {} does not exist here", quoted(name)),
                     name_hint(name, names));
+}
+
+uint64_t random_seed(Env& env) {
+  uint8_t bytes[8];
+  env.random(bytes);
+  uint64_t seed = 0;
+  for (const uint8_t byte : bytes) seed = seed << 8 | byte;
+  return seed >> 1;
 }
 
 }  // namespace weft::server

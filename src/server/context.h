@@ -26,6 +26,7 @@ class LocalBackend;
 namespace weft::server {
 
 class Runs;
+class StoredResponses;
 
 struct ServerContext {
   Env& env;
@@ -35,6 +36,7 @@ struct ServerContext {
   backend::LocalBackend& backend;
   Metrics& metrics;
   Runs* runs = nullptr;
+  StoredResponses* responses = nullptr;
   std::function<net::HttpServerStats()> http_stats = {};
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
@@ -52,5 +54,8 @@ void with_body(ServerContext& context, const ExchangePtr& exchange,
 // The model's name as the API takes it: one of those that exist here, never a path of this machine.
 // E0710 with the nearest name.
 Status check_model_name(ServerContext& context, std::string_view name);
+
+// For requests that give none; as far as JSON's integers go.
+uint64_t random_seed(Env& env);
 
 }  // namespace weft::server

@@ -10,7 +10,8 @@ namespace {
 int problem_status(const Error& error) {
   const std::string_view code = error.code;
   if (code == "E0601" || code == "E0753") return 404;
-  if (code == "E0754") return 409;
+  if (code == "E0754" || code == "E0614") return 409;
+  if (code == "E0613") return 403;
   if (code.starts_with("E03") || code.starts_with("E04")) return 422;
   if (code == "E0602") return 422;  // a step type that this edition has not
   return status_of(error);

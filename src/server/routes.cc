@@ -4,12 +4,14 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "server/acts_api.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
 #include "server/embeddings_api.h"
 #include "server/models_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
+#include "server/responses_api.h"
 #include "server/system_api.h"
 #include "server/workflows_api.h"
 
@@ -27,6 +29,10 @@ constexpr Row kRoutes[] = {
     {"POST", "/v1/chat/completions", chat_completions},
     {"POST", "/v1/completions", completions},
     {"POST", "/v1/embeddings", embeddings},
+    {"POST", "/v1/responses", create_response},
+    {"GET", "/v1/responses/{id}", show_response},
+    {"DELETE", "/v1/responses/{id}", delete_response},
+    {"GET", "/v1/responses/{id}/input_items", list_response_input},
     {"GET", "/v1/models", list_models},
     {"GET", "/v1/models/{id}", show_model},
     {"POST", "/tokenize", tokenize},
@@ -36,6 +42,12 @@ constexpr Row kRoutes[] = {
     {"GET", "/workflows/{task_id}", show_run},
     {"GET", "/workflows/{task_id}/events", follow_run},
     {"POST", "/workflows/{task_id}/cancel", cancel_run},
+    {"POST", "/workflows/{task_id}/signals/{name}", signal_run},
+    {"POST", "/workflows/{task_id}/approvals/{step}", decide_approval},
+    {"POST", "/workflows/{task_id}/resolutions/{step}", resolve_step},
+    {"POST", "/workflows/{task_id}/retry", retry_run},
+    {"POST", "/workflows/{task_id}/fork", fork_run},
+    {"GET", "/approvals", list_actions},
     {"GET", "/definitions", list_definitions},
     {"GET", "/definitions/{id}", show_definition},
     {"GET", "/health", health},
@@ -135,6 +147,7 @@ void set_access(ServerContext& context, AccessOptions access, net::HttpServerOpt
   };
   options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {
     const bool workflows = !request.segments.empty() && (request.segments[0] == "workflows" ||
+                                                         request.segments[0] == "approvals" ||
                                                          request.segments[0] == "definitions");
     return workflows ? problem(status, message) : openai_refusal(status, message);
   };

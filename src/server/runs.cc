@@ -107,23 +107,27 @@ void Runs::submit_new(const Submission& submission, double mean_seconds,
   request.idem_key = key;
   const auto ahead = static_cast<double>(executor_->active());
   const double seconds = mean_seconds * (1 + ahead / std::max(1, submission.priority));
-  auto run = executor_->submit(std::move(request));
-  if (!run.ok()) return done(std::move(run).error());
   if (!key.empty()) being_stored_[key] = submission;
-  const Accepted accepted{*run, env_.wall_us() + static_cast<int64_t>(seconds * 1e6)};
-  // Nothing leaves before it is durable: the first news of a run comes when it is on disk.
-  const auto id = std::make_shared<uint64_t>(0);
-  *id = listen(*run, [this, id, key, accepted, done](const worker::Notice&) {
-    const auto keep = done;
+  const int64_t estimated_us = env_.wall_us() + static_cast<int64_t>(seconds * 1e6);
+  start(std::move(request), [this, key, estimated_us, done](Result<std::string> run) {
     being_stored_.erase(key);
-    const Accepted told = accepted;
-    unlisten(*id);
-    keep(told);
+    if (!run.ok()) return done(std::move(run).error());
+    done(Accepted{*run, estimated_us});
   });
 }
 
-Status Runs::cancel(const std::string& run, std::string reason) {
-  return executor_->cancel(run, "api", std::move(reason));
+// Nothing leaves before it is durable: the first news of a run comes when it is on disk.
+void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)> done) {
+  CHECK(executor_ != nullptr);
+  auto run = executor_->submit(std::move(request));
+  if (!run.ok()) return done(std::move(run).error());
+  const auto id = std::make_shared<uint64_t>(0);
+  *id = listen(*run, [this, id, run = *run, done](const worker::Notice&) {
+    const auto keep = done;
+    const std::string told = run;
+    unlisten(*id);
+    keep(told);
+  });
 }
 
 void Runs::tell(const worker::Notice& notice) {

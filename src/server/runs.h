@@ -62,7 +62,8 @@ class Runs {
   // `done` is called when the run is on disk. E0753 no such workflow, E0310 wrong input, E0754 the
   // key was used for something else.
   void submit(Submission submission, std::function<void(Result<Accepted>)> done);
-  Status cancel(const std::string& run, std::string reason);
+  // A run made from another one; `done` as above.
+  void start(worker::NewRun request, std::function<void(Result<std::string>)> done);
 
   // Reads on the pool, one at a time, and gives the result to `then` on the loop.
   template <class T>

@@ -223,13 +223,6 @@ void follow_run(ServerContext& context, const ExchangePtr& exchange) {
       ->start();
 }
 
-void cancel_run(ServerContext& context, const ExchangePtr& exchange) {
-  const std::string run = exchange->request().parameter("task_id");
-  const Status done = context.runs->cancel(run, "asked for over HTTP");
-  if (!done.ok()) return exchange->respond(problem(done.error()));
-  exchange->respond(json_response(json::Object{{"task_id", run}, {"status", "cancelling"}}, 202));
-}
-
 void list_definitions(ServerContext& context, const ExchangePtr& exchange) {
   json::Array items;
   for (const auto& [id, workflow] : context.runs->workflows()) {

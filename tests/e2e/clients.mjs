@@ -13,7 +13,9 @@ const baseURL = `${url}/v1`;
 const model = "default";
 
 const { default: OpenAI } = await load("openai");
-const { zodResponseFormat } = await load("openai/helpers/zod");
+const { Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, run: runAgent, setTracingDisabled,
+        tool: agentTool } = await load("@openai/agents");
+const { zodResponseFormat, zodTextFormat } = await load("openai/helpers/zod");
 const { z } = await load("zod");
 const { generateText, streamText, generateObject, tool, jsonSchema } = await load("ai");
 const { createOpenAICompatible } = await load("@ai-sdk/openai-compatible");
@@ -171,6 +173,112 @@ const tests = {
     }
     const small = await openai.embeddings.create({ model, input: inputs[0], dimensions: 8 });
     assert.equal(small.data[0].embedding.length, 8);
+  },
+  async "openai: responses, whole and streamed, go on from each other"() {
+    const ask = { model, instructions: system, input: inquiry, reasoning: { effort: "none" } };
+    const whole = await openai.responses.create(ask);
+    assert.equal(whole.status, "completed");
+    assert.ok(whole.output_text.length > 0 && whole.usage.output_tokens > 0);
+    const chat = await openai.chat.completions.create({ model, messages, reasoning_effort: "none" });
+    assert.equal(whole.output_text, chat.choices[0].message.content);
+    const stream = await openai.responses.create({ ...ask, stream: true });
+    let text = "", last, sequence = 0;
+    for await (const event of stream) {
+      assert.equal(event.sequence_number, sequence++);
+      if (event.type === "response.output_text.delta") text += event.delta;
+      last = event;
+    }
+    assert.equal(last.type, "response.completed");
+    assert.equal(text, whole.output_text);
+    const runner = openai.responses.stream({ ...ask, reasoning: { effort: "high" } });
+    const final = await runner.finalResponse();
+    assert.deepEqual(final.output.map((item) => item.type), ["reasoning", "message"]);
+    assert.ok(final.usage.output_tokens_details.reasoning_tokens > 0);
+    // The conversation is remembered: what it costs to read says so.
+    const next = await openai.responses.create({ model, input: "And my refund?",
+                                                 previous_response_id: whole.id, max_output_tokens: 8 });
+    const alone = await openai.responses.create({ model, input: "And my refund?", max_output_tokens: 8 });
+    assert.ok(next.usage.input_tokens > alone.usage.input_tokens + whole.usage.output_tokens - 5);
+    assert.equal(next.previous_response_id, whole.id);
+    const spelled = await openai.responses.create({ model, max_output_tokens: 8, input: [
+      { role: "user", content: inquiry }, ...whole.output,
+      { role: "user", content: [{ type: "input_text", text: "And my refund?" }] }] });
+    assert.equal(next.output_text, spelled.output_text);
+    assert.equal((await openai.responses.retrieve(whole.id)).output_text ?? whole.output_text,
+                 whole.output_text);
+    const items = await openai.responses.inputItems.list(whole.id);
+    assert.equal(items.data[0].role, "user");
+    await openai.responses.delete(whole.id);
+    await assert.rejects(openai.responses.create({ model, input: "x", previous_response_id: whole.id }),
+                         (error) => error instanceof OpenAI.NotFoundError &&
+                                    error.code === "previous_response_not_found");
+  },
+  async "openai: responses with tools and structured output"() {
+    const parsed = await openai.responses.parse({ model, instructions: system, input: inquiry,
+                                                  text: { format: zodTextFormat(Triage, "triage") } });
+    assert.equal(parsed.output_parsed.category, "billing");
+    const tools = [{ type: "function", ...weather.function }];
+    const ask = { model, instructions: system, input: inquiry, tools, tool_choice: "required",
+                  reasoning: { effort: "none" } };
+    const called = await openai.responses.create(ask);
+    const call = called.output.find((item) => item.type === "function_call");
+    assert.equal(call.name, "create_support_ticket");
+    assert.ok(["low", "high"].includes(JSON.parse(call.arguments).priority));
+    const streamed = await openai.responses.stream(ask).finalResponse();
+    assert.equal(streamed.output.find((item) => item.type === "function_call").arguments, call.arguments);
+    const after = await openai.responses.create({ model, tools, instructions: system, previous_response_id: called.id,
+      max_output_tokens: 16, input: [{ type: "function_call_output", call_id: call.call_id, output: "{\"ticket\": 7}" }] });
+    assert.ok(after.usage.input_tokens > called.usage.input_tokens);
+    await assert.rejects(openai.responses.create({ ...ask, tools: [{ type: "web_search" }] }),
+                         (error) => error instanceof OpenAI.BadRequestError &&
+                                    error.param === "tools[0].type");
+  },
+  async "openai: logprobs, seeds, n, stop"() {
+    const ask = { ...endless, n: 1, max_tokens: 24, reasoning_effort: "none" };
+    const texts = (done) => done.choices.map((choice) => choice.message.content);
+    const first = await openai.chat.completions.create({ ...ask, seed: 5, n: 3 });
+    const again = await openai.chat.completions.create({ ...ask, seed: 5, n: 3 });
+    const other = await openai.chat.completions.create({ ...ask, seed: 6, n: 3 });
+    assert.deepEqual(texts(first), texts(again));
+    assert.notDeepEqual(texts(first), texts(other));
+    assert.equal(new Set(texts(first)).size > 1, true);
+    const told = await openai.chat.completions.create({ ...ask, seed: 5, logprobs: true, top_logprobs: 2 });
+    assert.equal(told.choices[0].message.content, texts(first)[0]);
+    const tokens = told.choices[0].logprobs.content;
+    assert.equal(tokens.map((token) => token.token).join(""), texts(first)[0]);
+    assert.ok(tokens.every((token) => token.logprob <= 0 && token.top_logprobs.length === 2));
+    const stop = texts(first)[0].slice(4, 8);
+    const cut = await openai.chat.completions.create({ ...ask, seed: 5, stop: [stop] });
+    assert.equal(cut.choices[0].message.content,
+                 texts(first)[0].slice(0, texts(first)[0].indexOf(stop)));
+    assert.equal(cut.choices[0].finish_reason, "stop");
+  },
+  async "agents: a tool is called and answered, over both APIs"() {
+    setTracingDisabled(true);
+    for (const api of ["responses", "chat_completions"]) {
+      const tickets = [];
+      const open = agentTool({
+        name: "create_support_ticket", description: "Opens a ticket",
+        parameters: z.object({ priority: z.enum(["low", "high"]) }),
+        execute: async ({ priority }) => { tickets.push(priority); return `{"ticket": 7}`; } });
+      const modelOf = api === "responses" ? new OpenAIResponsesModel(openai, model)
+                                          : new OpenAIChatCompletionsModel(openai, model);
+      const agent = new Agent({ name: "Support", instructions: system, model: modelOf, tools: [open],
+                                modelSettings: { toolChoice: "required", temperature: 0 } });
+      const done = await runAgent(agent, inquiry, { maxTurns: 3 });
+      assert.equal(tickets.length, 1, api);
+      assert.ok(["low", "high"].includes(tickets[0]));
+      assert.equal(typeof done.finalOutput, "string");
+      const typed = new Agent({ name: "Triage", instructions: system, model: modelOf,
+                                outputType: Triage });
+      assert.equal((await runAgent(typed, inquiry)).finalOutput.category, "billing");
+      const streamed = await runAgent(new Agent({ name: "Talk", model: modelOf }), inquiry,
+                                      { stream: true });
+      let text = "";
+      for await (const piece of streamed.toTextStream()) text += piece;
+      await streamed.completed;
+      assert.equal(text, streamed.finalOutput);
+    }
   },
   async "ai sdk: text, reasoning, stream, abort"() {
     const done = await generateText({ model: ai(model), messages,

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import traceback
 
 WEFT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "build/weft"
 
@@ -66,5 +67,6 @@ def main(tests):
             print(f"ok      {name}", flush=True)
         except Exception as error:  # a test shows what it saw and the others go on
             failed += 1
-            print(f"FAILED  {name}: {type(error).__name__}: {error}", flush=True)
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"FAILED  {name} line {line.lineno}: {type(error).__name__}: {error}", flush=True)
     sys.exit(1 if failed else 0)

@@ -49,14 +49,33 @@ output: "{{ steps.greeting }}"
 """
 
 
+ASKING = """weft: "1"
+id: asking
+input: { type: object, properties: { amount: { type: integer, default: 1 } } }
+steps:
+  - id: ask
+    type: approval
+    parameters: { role: boss, title: "Pay {{ input.amount }}?", on_reject: continue }
+  - id: order
+    type: signal
+    dependencies: [ask]
+    parameters:
+      name: arrived
+      schema: { type: object, required: [box], properties: { box: { type: integer } } }
+output: { by: "{{ steps.ask.by }}", decision: "{{ steps.ask.decision }}", box: "{{ steps.order.box }}", amount: "{{ input.amount }}" }
+"""
+
+
 def serving(duration="1s"):
     server = Server()
     server.write("hello.yaml", HELLO)
     server.write("slow.yaml", SLOW.replace("DURATION", duration))
     server.write("broken.yaml", BROKEN)
     server.write("parent.yaml", PARENT)
+    server.write("asking.yaml", ASKING)
     server.words = ("--workflow", "hello.yaml", "--workflow", "slow.yaml",
-                    "--workflow", "broken.yaml", "--workflow", "parent.yaml")
+                    "--workflow", "broken.yaml", "--workflow", "parent.yaml",
+                    "--workflow", "asking.yaml")
     return server
 
 
@@ -143,7 +162,7 @@ def test_lists_and_cursors():
         assert len(server.get("/workflows?workflow_id=hello&status=succeeded").json["items"]) == 5
         assert server.get("/workflows?limit=0").status == 400
         names = [d["id"] for d in server.get("/definitions").json["items"]]
-        assert names == ["broken", "hello", "parent", "slow"]
+        assert names == ["asking", "broken", "hello", "parent", "slow"]
         assert server.get("/definitions/hello").json["document"]["id"] == "hello"
 
 
@@ -175,8 +194,57 @@ def test_errors_are_problem_details():
 def test_cancel():
     with serving("60s") as server:
         task = execute(server, "slow")["task_id"]
-        assert server.post(f"/workflows/{task}/cancel", {}).status == 202
+        assert server.post(f"/workflows/{task}/cancel", {"reason": "no more"}).status in (200, 202)
         assert finished(server, task)["status"] == "cancelled"
+        assert server.post(f"/workflows/{task}/cancel", {}).status == 409
+
+
+def waits_for(server, task, kind):
+    def asked():
+        return [a for a in server.get(f"/approvals?task_id={task}").json["items"] if a["kind"] == kind]
+    assert until(asked)
+    return asked()[0]
+
+
+def test_people_and_programs_decide():
+    with serving() as server:
+        task = execute(server, "asking", {"amount": 7})["task_id"]
+        asked = waits_for(server, task, "approval")
+        assert asked["title"] == "Pay 7?" and asked["role"] == "boss" and asked["step"] == "ask", asked
+        assert server.get("/approvals?role=nobody").json["items"] == []
+        place = f"/workflows/{task}/approvals/ask"
+        assert server.post(place, {"decision": "perhaps"}).status == 400
+        assert server.post(f"/workflows/{task}/approvals/akk", {"decision": "approved"}).status == 404
+        body = {"decision": "approved", "by": "ada", "comment": "fine"}
+        once = server.post(place, body, headers={"Idempotency-Key": "a1"})
+        assert once.status == 200 and once.json["outcome"] == "applied", once.body
+        late = server.post(place, {"decision": "rejected"})
+        assert late.status == 409 and late.json["code"] == "E0614", late.body
+        assert waits_for(server, task, "signal")["name"] == "arrived"
+        wrong = server.post(f"/workflows/{task}/signals/arrived", {"box": "three"})
+        assert wrong.status == 422, wrong.body
+        assert server.post(f"/workflows/{task}/signals/arrived", {"box": 3}).status == 200
+        run = finished(server, task)
+        assert run["output"] == {"by": "ada", "decision": "approved", "box": 3, "amount": 7}, run
+        assert server.post("/workflows/run_none/signals/arrived", {}).status == 404
+
+
+def test_retry_and_fork():
+    with serving() as server:
+        good = execute(server, "hello", {"name": "Ada"})["task_id"]
+        finished(server, good)
+        again = server.post(f"/workflows/{good}/retry", {})
+        assert again.status == 409 and again.json["code"] == "E0614", again.body  # nothing failed
+        fork = server.post(f"/workflows/{good}/fork", {"from": "greet", "set": {"name": "Bo"}})
+        assert fork.status == 202 and fork.json["origin"] == good, fork.body
+        assert finished(server, fork.json["task_id"])["output"] == "Hello, Bo!"
+        assert server.post(f"/workflows/{good}/fork", {"from": "gret"}).status == 404
+        assert server.post(f"/workflows/{good}/fork", {}).status == 400
+        failed = execute(server, "broken")["task_id"]
+        finished(server, failed)
+        retried = server.post(f"/workflows/{failed}/retry", None)
+        assert retried.status == 202 and retried.json["task_id"] != failed, retried.body
+        assert finished(server, retried.json["task_id"])["status"] == "failed"
 
 
 def test_a_killed_server_takes_its_runs_up_again():

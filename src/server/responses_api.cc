@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/responses_api.h"
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "server/openai_error.h"
+#include "server/responses_reply.h"
+#include "server/responses_request.h"
+#include "server/stored_responses.h"
+
+namespace weft::server {
+namespace {
+
+Error no_response(std::string_view name, const std::string& id) {
+  return make_error("E0755", fmt::format("{}: no response {} is remembered here", name, quoted(id)),
+                    "responses are kept in memory, the oldest go first; send the conversation "
+                    "as input instead");
+}
+
+Result<json::Array> history_of(ServerContext& context, const std::string& previous) {
+  if (previous.empty()) return json::Array();
+  const auto stored = context.responses->find(previous);
+  if (stored == nullptr) return no_response("previous_response_id", previous);
+  return stored->messages;
+}
+
+std::unique_ptr<ResponsesForm> form_of(ServerContext& context, ReplyHead head,
+                                       const ResponsesParameters& parameters) {
+  json::Object echo = parameters.echo;
+  echo["store"] = parameters.store;
+  if (!parameters.previous.empty()) echo["previous_response_id"] = parameters.previous;
+  auto self = std::make_shared<ResponsesForm*>(nullptr);
+  ResponsesForm::Finished keep;
+  if (parameters.store) {
+    keep = [&context, self, id = head.id, messages = parameters.conversation,
+            input = parameters.input](const json::Object& response,
+                                      const backend::ChatResult& result) mutable {
+      messages.push_back((*self)->message_of(result));
+      context.responses->put(id, {response, std::move(messages), std::move(input)});
+    };
+  }
+  auto form = std::make_unique<ResponsesForm>(std::move(head), std::move(echo), std::move(keep));
+  *self = form.get();
+  return form;
+}
+
+Status start(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
+  const json::Object body = TRY(std::move(given));
+  const std::string previous = TRY(previous_response_of(body));
+  ResponsesParameters parameters =
+      TRY(parse_responses_request(body, TRY(history_of(context, previous))));
+  backend::ChatRequest& request = parameters.chat.request;
+  TRY(check_model_name(context, request.model));
+  if (!parameters.chat.seeded) request.seed = random_seed(context.env);
+  ReplyHead head{.id = new_id(context.env, "resp_"), .object = "response", .model = request.model,
+                 .created = context.env.wall_us() / 1'000'000, .fingerprint = {}};
+  AnswerPlan plan;
+  plan.model = request.model;
+  plan.stream = parameters.chat.streaming.stream;
+  plan.form = form_of(context, std::move(head), parameters);
+  plan.start = [&context, request = std::move(request)](int, backend::ChatCallbacks callbacks) {
+    return context.chats.chat(request, std::move(callbacks));
+  };
+  answer(context, exchange, std::move(plan));
+  return ok_status();
+}
+
+}  // namespace
+
+void create_response(ServerContext& context, const ExchangePtr& exchange) {
+  with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
+    const Status started = start(context, exchange, std::move(body));
+    if (!started.ok()) exchange->respond(openai_error(started.error()));
+  });
+}
+
+void show_response(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string id = exchange->request().parameter("id");
+  const auto stored = context.responses->find(id);
+  exchange->respond(stored ? json_response(stored->response)
+                           : openai_error(no_response("id", id)));
+}
+
+void delete_response(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string id = exchange->request().parameter("id");
+  if (!context.responses->erase(id)) {
+    return exchange->respond(openai_error(no_response("id", id)));
+  }
+  exchange->respond(
+      json_response(json::Object{{"id", id}, {"object", "response"}, {"deleted", true}}));
+}
+
+void list_response_input(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string id = exchange->request().parameter("id");
+  const auto stored = context.responses->find(id);
+  if (stored == nullptr) return exchange->respond(openai_error(no_response("id", id)));
+  json::Array items;
+  for (size_t i = 0; i < stored->input.size(); ++i) {
+    json::Object item = stored->input[i].as_object();
+    if (!item.contains("id")) item["id"] = fmt::format("item_{}_{}", id.substr(5), i);
+    items.push_back(std::move(item));
+  }
+  json::Object out{{"object", "list"}, {"data", std::move(items)}, {"has_more", false}};
+  exchange->respond(json_response(out));
+}
+
+}  // namespace weft::server

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backend's answer as OpenAI's Responses API shows it: items (reasoning, message, function
+// calls), whole or as a stream of typed events with running numbers:
+//
+//   created · in_progress · (output_item.added · part.added · text.delta … · text.done ·
+//   part.done · output_item.done)* · completed | incomplete | failed
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "server/answer.h"
+#include "server/chat_reply.h"
+
+namespace weft::server {
+
+class ResponsesForm final : public ReplyForm {
+ public:
+  // `echo`: members that the response repeats. `finished` hears of the response when it is whole.
+  using Finished = std::function<void(const json::Object& response, const backend::ChatResult&)>;
+  ResponsesForm(ReplyHead head, json::Object echo, Finished finished);
+
+  void set_facts(const backend::ModelFacts& facts) override;
+  json::Value whole(std::span<const backend::ChatResult> results) override;
+  std::string opening(int choice) override;
+  std::string delta(int choice, const backend::ChatDelta& delta) override;
+  std::string closing(int choice, const backend::ChatResult& result) override;
+  std::string ending(std::span<const backend::ChatResult> results) override;
+  std::string failure(const Error& error) override;
+
+  // The assistant's message of the conversation that this answer is.
+  json::Object message_of(const backend::ChatResult& result) const;
+
+ private:
+  enum class Part : uint8_t { kNone, kReasoning, kText };
+
+  json::Object response(std::string_view status) const;
+  json::Array output_of(const backend::ChatResult& result) const;
+  json::Object reasoning_item(std::string_view text, std::string_view status) const;
+  json::Object message_item(std::string_view text, std::string_view status) const;
+  json::Object call_item(const json::Value& call, size_t index) const;
+  json::Object finished_response(const backend::ChatResult& result);
+  std::string typed(std::string_view type, json::Object members);
+  std::string open_part(Part part);
+  std::string close_part();
+  std::string text_delta(Part part, const std::string& text);
+  std::string calls_delta(const json::Array& calls);
+
+  ReplyHead head_;
+  const json::Object echo_;
+  const Finished finished_;
+  const std::string seed_;   // ids of items end with it
+  int64_t sequence_ = 0;     // of the next event
+  int64_t output_index_ = 0; // of the item that is open, or comes next
+  Part part_ = Part::kNone;  // that is open
+  std::string part_text_;
+  size_t calls_ = 0;         // told so far
+};
+
+}  // namespace weft::server
