@@ -22,6 +22,7 @@
 #include "cli/run.h"
 #include "cli/runs.h"
 #include "cli/runs_acts.h"
+#include "cli/schedules.h"
 #include "cli/serve.h"
 #include "cli/template.h"
 #include "cli/terminal.h"
@@ -361,6 +362,55 @@ void add_runs_again(CLI::App& runs, Action& action) {
   }
 }
 
+void add_schedules_add(CLI::App& schedules, Action& action) {
+  auto options = std::make_shared<ScheduleAddOptions>();
+  CLI::App* command = schedules.add_subcommand("add", "Store a schedule, or replace it");
+  command->add_option("file", options->file, "the workflow; its key `schedule` counts")->required();
+  command->add_option("--name", options->name, "of the schedule (default: the workflow's id)");
+  command->add_option("--cron", options->cron, "\"30 8 * * 1-5\": minute hour day month weekday");
+  command->add_option("--every", options->every, "15m: at multiples of that");
+  command->add_option("--timezone", options->timezone, "Europe/Berlin; UTC unless given");
+  command->add_option("--missed", options->missed, "without a worker: once (default), skip, all")
+      ->check(CLI::IsMember({"once", "skip", "all"}));
+  command->add_option("--overlap", options->overlap, "allow (default), or skip while one runs")
+      ->check(CLI::IsMember({"allow", "skip"}));
+  command->add_option("--time-as", options->time_as, "the input that gets the time it is due");
+  command->add_option("-i,--input", options->inputs, "key=value, or @file.json")
+      ->allow_extra_args(false);
+  command->add_option("--model", options->model, "a name, or a model's directory or file");
+  command->add_option("--store", options->store, "database file, or postgres://…");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return add_schedule(*options); }; });
+}
+
+void add_schedules(CLI::App& app, Action& action) {
+  CLI::App* schedules = app.add_subcommand("schedules", "Workflows that run by themselves");
+  schedules->require_subcommand(1);
+  add_schedules_add(*schedules, action);
+  auto next = std::make_shared<ScheduleNextOptions>();
+  CLI::App* command = schedules->add_subcommand("next", "When a timetable would be due");
+  command->add_option("--cron", next->cron, "\"30 8 * * 1-5\"");
+  command->add_option("--every", next->every, "15m");
+  command->add_option("--timezone", next->timezone, "Europe/Berlin")->capture_default_str();
+  command->add_option("--count", next->count, "so many times")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000}))
+      ->capture_default_str();
+  command->add_flag("--json", next->json, "a JSON list on stdout");
+  command->callback([&action, next] { action = [next] { return show_next_times(*next); }; });
+  for (const char* act : {"list", "pause", "resume", "remove"}) {
+    auto options = std::make_shared<SchedulesOptions>();
+    options->act = act;
+    const bool all = options->act == "list";
+    command = schedules->add_subcommand(act, all ? "Every schedule: when next, what last"
+                                                 : "That, to one schedule");
+    if (!all) command->add_option("name", options->name, "of the schedule")->required();
+    command->add_option("--store", options->store, "database file, or postgres://…");
+    command->add_flag("--json", options->json, "JSON on stdout");
+    command->callback(
+        [&action, options] { action = [options] { return act_on_schedules(*options); }; });
+  }
+}
+
 void add_runs_actions(CLI::App& runs, Action& action) {
   auto options = std::make_shared<RunsActionsOptions>();
   CLI::App* command = runs.add_subcommand("actions", "What waits for a person or a signal");
@@ -485,6 +535,7 @@ int run_command_line(int argc, char** argv) {
   add_chat(app, action);
   add_run(app, action);
   add_runs(app, action);
+  add_schedules(app, action);
   add_serve(app, action);
   add_worker(app, action);
   add_verify(app, action);

@@ -85,6 +85,7 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
     return;
   }
   if (auto* child = std::get_if<StepChild>(&outcome)) {
+    add_ai_calls(run, running, std::move(child->ai_calls));
     return start_child(run, running, std::move(*child));
   }
   if (auto* failure = std::get_if<StepFailure>(&outcome)) {

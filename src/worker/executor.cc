@@ -84,51 +84,17 @@ Result<std::string> Executor::submit(NewRun request) {
 
 // The run is in memory and in its first change, which nobody has written yet.
 ActiveRun& Executor::accept(NewRun request) {
-  const workflow::Workflow& definition = *request.workflow;
   auto owned = std::make_unique<ActiveRun>(new_id(services_.env, "run_"),
                                            planner_of(request.workflow));
   ActiveRun& run = *owned;
-  run.context = std::move(request.context);
   run.claimed = !request.detached;
-  run.definitions = std::move(request.definitions);
-  json::Object pinned;
-  for (const auto& [name, sub] : run.definitions) pinned[name] = sub->hash;
-  if (!pinned.empty()) run.context["definitions"] = std::move(pinned);
-  run.change.insert = RunRow{.id = run.id,
-                             .definition_hash = definition.hash,
-                             .definition = definition.canonical,
-                             .workflow = definition.id,
-                             .input = json::dump(request.input),
-                             .context = json::dump(run.context),
-                             .priority = request.priority.value_or(definition.priority),
-                             .created_us = journal_.now_us(),
-                             .idem_key = std::move(request.idem_key),
-                             .claimed = run.claimed,
-                             .parent = request.parent,
-                             .origin = request.origin};
-  for (const auto& [name, sub] : run.definitions) {
-    run.change.insert->more_definitions.emplace_back(sub->hash, sub->canonical);
-  }
+  run.definitions = request.definitions;
+  run.context = full_context(request);
+  run.change.insert = run_row(request, run.id, journal_.now_us());
   const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
   CHECK(fresh, "two runs are called {}", run.id);
   CHECK(run.next_seq == 1 && run.state.sequence == 0, "a new run has a past");
-  workflow::RunAccepted accepted;
-  accepted.run = run.id;
-  accepted.definition = definition.hash;
-  accepted.input = std::move(request.input);
-  accepted.env = request.env.is_null() ? json::Value(json::Object()) : std::move(request.env);
-  accepted.priority = run.change.insert->priority;
-  accepted.timeout_us = definition.timeout_us;
-  if (request.timeout_us_max > 0 &&
-      (accepted.timeout_us == 0 || accepted.timeout_us > request.timeout_us_max)) {
-    accepted.timeout_us = request.timeout_us_max;
-  }
-  accepted.seed = request.seed;
-  accepted.parent = std::move(request.parent);
-  accepted.parent_path = std::move(request.parent_path);
-  accepted.origin = std::move(request.origin);
-  accepted.effects_of = std::move(request.effects_of);
-  apply(run, std::move(accepted));
+  apply(run, run_accepted(request, run.id));
   for (workflow::ResultKept& kept : request.kept) {
     if (kept.end == workflow::StepEnd::kSucceeded) run.output_seq[kept.path] = run.next_seq;
     apply(run, std::move(kept));

@@ -18,7 +18,7 @@ constexpr int64_t kNsPerMs = 1'000'000;
 }  // namespace
 
 Journal::Journal(Env& env, JournalOptions options, Listener listener)
-    : env_(env), options_(std::move(options)), listener_(std::move(listener)) {}
+    : env_(env), options_(std::move(options)), listener_(std::move(listener)), schedules_(env) {}
 
 Result<std::unique_ptr<Journal>> Journal::open(Env& env, JournalOptions options,
                                                Listener listener) {
@@ -115,9 +115,14 @@ bool Journal::heartbeat_due() { return env_.mono_ns() >= next_heartbeat_ns_; }
 bool Journal::scan_due() { return env_.mono_ns() >= next_scan_ns_; }
 bool Journal::inbox_due() { return env_.mono_ns() >= next_inbox_ns_; }
 
+bool Journal::schedules_due() {
+  return options_.fires_schedules && env_.mono_ns() >= next_schedules_ns_;
+}
+
 int64_t Journal::idle_ns() {
-  const int64_t until =
-      std::min({next_heartbeat_ns_, next_scan_ns_, next_inbox_ns_}) - env_.mono_ns();
+  int64_t until = std::min({next_heartbeat_ns_, next_scan_ns_, next_inbox_ns_});
+  if (options_.fires_schedules) until = std::min(until, next_schedules_ns_);
+  until -= env_.mono_ns();
   return std::clamp<int64_t>(until, 0, 1000 * kNsPerMs);
 }
 
@@ -160,10 +165,13 @@ bool Journal::pump() {
     if (std::exchange(poked_, false)) next_inbox_ns_ = env_.mono_ns();
   }
   const std::vector<Queued> group = take_group();
-  if (group.empty() && !heartbeat_due() && !scan_due() && !inbox_due()) return false;
+  if (group.empty() && !heartbeat_due() && !scan_due() && !inbox_due() && !schedules_due()) {
+    return false;
+  }
   Written written;
   Status status = ok_status();
   if (!group.empty() || heartbeat_due()) status = write_group(group, written);
+  if (status.ok() && schedules_due()) status = fire_schedules();
   if (status.ok() && scan_due()) status = scan(written);
   if (status.ok() && inbox_due()) status = read_inbox(written);
   if (!status.ok()) {
@@ -265,6 +273,36 @@ Status Journal::on_fenced(Written& written) {
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
   return set_clock();
+}
+
+// Looks once a scan, and at the moment at which the next one is due.
+Status Journal::fire_schedules() {
+  const int64_t scan_ns = options_.scan_ms * kNsPerMs;
+  next_schedules_ns_ = env_.mono_ns() + scan_ns;
+  int64_t due_us = TRY(ScheduleRunner::next_due_us(*db_));
+  if (due_us == INT64_MAX) return ok_status();
+  if (due_us <= TRY(db_->now_ms()) * 1000) {
+    const ChainHead chain_before = *chain_;
+    const auto fire = [this]() -> Result<int64_t> {
+      store::Tx tx = TRY(store::Tx::begin(*db_));
+      if (!TRY(lease_is_current(*db_, worker_))) return 0;  // the next group will tell
+      const int64_t runs = TRY(schedules_.fire_due(*db_, *writer_, worker_, *chain_));
+      TRY(tx.commit());
+      return runs;
+    };
+    const auto fired = fire();
+    if (!fired.ok()) {
+      chain_ = chain_before;
+      writer_->forget();
+      return fired.error();
+    }
+    if (*fired > 0) next_scan_ns_ = env_.mono_ns();  // somebody should take them
+    due_us = TRY(ScheduleRunner::next_due_us(*db_));
+    if (due_us == INT64_MAX) return ok_status();
+  }
+  const int64_t wait_us = std::max<int64_t>(due_us - now_us(), 1'000);
+  next_schedules_ns_ = std::min(next_schedules_ns_, env_.mono_ns() + wait_us * 1'000);
+  return ok_status();
 }
 
 // Looks without a lock, and writes only when there is something to take.

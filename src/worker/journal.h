@@ -35,6 +35,7 @@
 #include "worker/lease.h"
 #include "worker/records.h"
 #include "worker/run_reader.h"
+#include "worker/schedules.h"
 #include "worker/sequence.h"
 
 namespace weft::worker {
@@ -47,6 +48,7 @@ struct JournalOptions {
   int64_t scan_ms = 1'000;
   int64_t inbox_ms = 100;         // how often messages to our runs are looked for
   KnownDead known_dead = nullptr; // null: only leases tell (liveness.h)
+  bool fires_schedules = false;   // this process fires what is due (schedules.h)
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 
@@ -112,6 +114,7 @@ class Journal {
   Status write_changes(const std::vector<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
+  Status fire_schedules();
   Status read_inbox(Written& written);
   void note_written(const std::vector<Queued>& group, const Written& written);
   Status set_clock();
@@ -119,6 +122,7 @@ class Journal {
   bool heartbeat_due();
   bool scan_due();
   bool inbox_due();
+  bool schedules_due();
   void report(Written written);
 
   Env& env_;
@@ -131,6 +135,8 @@ class Journal {
   int64_t next_heartbeat_ns_ = 0;
   int64_t next_scan_ns_ = 0;
   int64_t next_inbox_ns_ = 0;
+  int64_t next_schedules_ns_ = 0;
+  ScheduleRunner schedules_;
   std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
 
   std::mutex mutex_;               // guards what follows, up to wanted_

@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "base/strings.h"
 #include "schema/validator.h"
+#include "worker/llm_request.h"
 #include "worker/run_context.h"
 #include "worker/step_types.h"
 
@@ -135,7 +136,29 @@ Status add_sampling(const json::Object& parameters, ChatRequest& request) {
   return ok_status();
 }
 
-Result<ChatRequest> request_of(const StepContext& context) {
+std::string bytes_of(const std::vector<int32_t>& ids) {
+  std::string bytes;
+  bytes.reserve(ids.size() * 4);
+  for (const int32_t id : ids) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes += static_cast<char>(static_cast<uint32_t>(id) >> shift & 0xff);
+    }
+  }
+  return bytes;
+}
+
+class LlmActivity final : public Activity {
+ public:
+  explicit LlmActivity(std::shared_ptr<backend::ChatCall> call) : call_(std::move(call)) {}
+  void cancel() override { call_->cancel(); }
+
+ private:
+  std::shared_ptr<backend::ChatCall> call_;
+};
+
+}  // namespace
+
+Result<ChatRequest> chat_request_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   ChatRequest request;
   request.model = TRY(text_parameter_or(parameters, "model", "default"));
@@ -151,17 +174,6 @@ Result<ChatRequest> request_of(const StepContext& context) {
   request.output_best_effort = true;
   TRY(add_sampling(parameters, request));
   return request;
-}
-
-std::string bytes_of(const std::vector<int32_t>& ids) {
-  std::string bytes;
-  bytes.reserve(ids.size() * 4);
-  for (const int32_t id : ids) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      bytes += static_cast<char>(static_cast<uint32_t>(id) >> shift & 0xff);
-    }
-  }
-  return bytes;
 }
 
 AiCallRow evidence_of(const ChatResult& result) {
@@ -189,6 +201,13 @@ AiCallRow evidence_of(const ChatResult& result) {
   row.decode_us = static_cast<int64_t>(result.decode_seconds * 1e6);
   return row;
 }
+
+std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call) {
+  CHECK(call != nullptr, "a chat call without a handle");
+  return std::make_unique<LlmActivity>(std::move(call));
+}
+
+namespace {
 
 Result<json::Value> answer_of(const ChatResult& result, const json::Value* output) {
   if (output == nullptr) return json::Value(result.content);
@@ -225,15 +244,6 @@ StepOutcome outcome_of(Result<ChatResult> result, const json::Value* output) {
   return success;
 }
 
-class LlmActivity final : public Activity {
- public:
-  explicit LlmActivity(std::shared_ptr<backend::ChatCall> call) : call_(std::move(call)) {}
-  void cancel() override { call_->cancel(); }
-
- private:
-  std::shared_ptr<backend::ChatCall> call_;
-};
-
 class LlmStep final : public StepType {
  public:
   std::string_view name() const override { return "llm"; }
@@ -242,7 +252,7 @@ class LlmStep final : public StepType {
     return EffectClass::kPure;
   }
   Started start(StepContext context, StepDone done) const override {
-    auto request = request_of(context);
+    auto request = chat_request_of(context);
     if (!request.ok()) return failed(std::move(request).error(), false);
     if (context.services->backend == nullptr) {
       return failed(make_error("E0610", "this process runs no models"), false);
@@ -259,8 +269,7 @@ class LlmStep final : public StepType {
       done(outcome_of(std::move(result), output.get()));
     };
     auto call = context.services->backend->chat(std::move(*request), std::move(callbacks));
-    CHECK(call != nullptr, "a chat call without a handle");
-    return {std::nullopt, std::make_unique<LlmActivity>(std::move(call))};
+    return {std::nullopt, chat_activity(std::move(call))};
   }
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "worker/records.h"
 #include "workflow/definition.h"
 #include "workflow/events.h"
 
@@ -39,5 +40,11 @@ struct NewRun {
   std::string parent_path = {};
   int64_t timeout_us_max = 0;   // 0: only what the workflow says
 };
+
+// The context with the sub-workflows that it is pinned to.
+json::Object full_context(const NewRun& request);
+// The run's row, and its first event, which takes what it can out of the request.
+RunRow run_row(const NewRun& request, const std::string& id, int64_t now_us);
+workflow::RunAccepted run_accepted(NewRun& request, const std::string& id);
 
 }  // namespace weft::worker

@@ -96,6 +96,7 @@ class Replay {
     }
     const std::vector<AiCallRow>* now = nullptr;
     if (const auto* result = std::get_if<StepResult>(&*outcome)) now = &result->ai_calls;
+    if (const auto* child = std::get_if<StepChild>(&*outcome)) now = &child->ai_calls;
     const auto* failure = std::get_if<StepFailure>(&*outcome);
     if (failure != nullptr) now = &failure->ai_calls;
     for (size_t i = 0; i < then.size(); ++i) {

@@ -159,10 +159,45 @@ CREATE TABLE required_action (
 );
 )sql";
 
+// `body` of a schedule: what its runs are made of (schedules.cc). `next_us` NULL: never again. A
+// slot is a time at which it was due; its row is what makes it fire once, whoever fires it; an
+// empty `run`: left out, because the run before it had not ended. ai_partial: what a model has generated
+// of an answer that is not complete, so that a crash costs a few tokens only; `draw` says which
+// answer of its path, `request` is the hash of all that decides it.
+constexpr std::string_view kSchedules = R"sql(
+CREATE TABLE schedule (
+  name TEXT PRIMARY KEY,
+  def_hash TEXT NOT NULL REFERENCES definition (hash),
+  workflow TEXT NOT NULL,
+  body TEXT NOT NULL,
+  paused BIGINT NOT NULL,
+  created_us BIGINT NOT NULL,
+  next_us BIGINT
+);
+CREATE INDEX schedule_due ON schedule (next_us) WHERE paused = 0;
+CREATE TABLE schedule_slot (
+  schedule TEXT NOT NULL,
+  slot_us BIGINT NOT NULL,
+  run TEXT NOT NULL,
+  PRIMARY KEY (schedule, slot_us)
+);
+CREATE TABLE ai_partial (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  draw TEXT NOT NULL,
+  first BIGINT NOT NULL,
+  request TEXT NOT NULL,
+  ids BYTEA NOT NULL,
+  logprobs BYTEA NOT NULL,
+  PRIMARY KEY (run, path, draw, first)
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
     {3, "messages to runs, required actions, aging, parked runs", kActs},
+    {4, "schedules; answers of models as far as they came", kSchedules},
 };
 
 }  // namespace

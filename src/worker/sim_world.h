@@ -76,6 +76,7 @@ class SimProcess {
     JournalOptions options;
     options.open = [this, store, &env] { return SimStore::open(store, env, faults_); };
     options.own_thread = false;
+    options.fires_schedules = room > 0;
     journal_ = Journal::open(env, std::move(options), [this](Written written) {
                  auto shared = std::make_shared<Written>(std::move(written));
                  loop_.post([this, shared] { executor_->handle(std::move(*shared)); });

@@ -103,6 +103,7 @@ struct StepWait {
 struct StepChild {
   std::shared_ptr<const workflow::Workflow> workflow;
   json::Value input;         // checked and completed
+  std::vector<AiCallRow> ai_calls = {};  // of the models that proposed it
 };
 // An unsafe effect without an answer: nobody knows whether it acted.
 struct StepUnknown {

@@ -9,9 +9,10 @@
 namespace weft::worker {
 namespace {
 
-std::array<const StepType*, 9> all_step_types() {
+std::array<const StepType*, 10> all_step_types() {
   return {&set_step(),  &validate_step(), &wait_step(),   &file_step(),    &llm_step(),
-          &http_step(), &approval_step(), &signal_step(), &workflow_step()};
+          &http_step(), &approval_step(), &signal_step(), &workflow_step(),
+          &plan_step()};
 }
 
 }  // namespace

@@ -17,6 +17,10 @@ const StepType& http_step();
 const StepType& approval_step();
 const StepType& signal_step();
 const StepType& workflow_step();
+const StepType& plan_step();
+
+// For types whose work is a run of its own: what its end means for the step.
+Started end_of_child(const StepContext& context);
 
 // Parameters, with errors that name the step's parameter. E0603: missing, unknown, or wrong type.
 Result<std::string> text_parameter(const json::Object& parameters, std::string_view name);

@@ -22,21 +22,7 @@ class WorkflowStep final : public StepType {
     if (!child.ok()) return failed(std::move(child).error(), false);
     return finished(std::move(child).value());
   }
-  Started resume(StepContext context, StepDone) const override {
-    const json::Object& end = context.answer.as_object();
-    const std::string_view status = end.at("status").as_string();
-    const std::string_view run = end.at("run").as_string();
-    if (status == "succeeded") return succeeded(end.at("output"));
-    std::string message = fmt::format("its run {} ended {}", run, status);
-    const json::Value* failure = end.if_contains("failure");
-    const json::Object* object = failure != nullptr ? failure->if_object() : nullptr;
-    const json::Value* said = object != nullptr ? object->if_contains("message") : nullptr;
-    if (said != nullptr && said->is_string()) {
-      message += fmt::format(": {}", std::string_view(said->get_string()));
-    }
-    return failed(make_error("E0616", std::move(message), fmt::format("weft explain {}", run)),
-                  true);
-  }
+  Started resume(StepContext context, StepDone) const override { return end_of_child(context); }
 
  private:
   static Result<StepChild> child_of(const StepContext& context) {
@@ -70,6 +56,22 @@ class WorkflowStep final : public StepType {
 };
 
 }  // namespace
+
+Started end_of_child(const StepContext& context) {
+  const json::Object& end = context.answer.as_object();
+  const std::string_view status = end.at("status").as_string();
+  const std::string_view run = end.at("run").as_string();
+  if (status == "succeeded") return succeeded(end.at("output"));
+  std::string message = fmt::format("its run {} ended {}", run, status);
+  const json::Value* failure = end.if_contains("failure");
+  const json::Object* object = failure != nullptr ? failure->if_object() : nullptr;
+  const json::Value* said = object != nullptr ? object->if_contains("message") : nullptr;
+  if (said != nullptr && said->is_string()) {
+    message += fmt::format(": {}", std::string_view(said->get_string()));
+  }
+  return failed(make_error("E0616", std::move(message), fmt::format("weft explain {}", run)),
+                true);
+}
 
 const StepType& workflow_step() {
   static const WorkflowStep step;

@@ -56,10 +56,14 @@ constexpr Parameter kSignal[] = {{"name", kText, true}, {"schema", kSchema}};
 constexpr Parameter kWorkflow[] = {
     {"workflow", kText, true}, {"input", kMapping}, {"version", kText}};
 constexpr Parameter kPlan[] = {
-    {"goal", kPrompt, true}, {"types", kList}, {"max_steps", kInteger}, {"model", kText},
-    {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt}};
+    {"goal", kPrompt}, {"steps", kAnything}, {"types", kList}, {"max_steps", kInteger},
+    {"input", kMapping}, {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes},
+    {"system", kPrompt}, {"thinking", kMapping}, {"max_tokens", kInteger},
+    {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber},
+    {"seed", kInteger}};
 
 constexpr std::string_view kPromptOrMessages[] = {"prompt", "messages"};
+constexpr std::string_view kGoalOrSteps[] = {"goal", "steps"};
 constexpr std::string_view kForOrUntil[] = {"for", "until"};
 
 constexpr StepType kTypes[] = {
@@ -78,7 +82,8 @@ constexpr StepType kTypes[] = {
     {.name = "approval", .alias = "", .parameters = kApproval},
     {.name = "signal", .alias = "", .parameters = kSignal},
     {.name = "workflow", .alias = "", .parameters = kWorkflow, .effects = true},
-    {.name = "plan", .alias = "", .parameters = kPlan, .runs = false},
+    {.name = "plan", .alias = "", .parameters = kPlan, .effects = true,
+     .one_of = kGoalOrSteps},
 };
 
 }  // namespace

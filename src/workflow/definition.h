@@ -41,6 +41,7 @@ struct Retry {
 };
 
 struct StepExtras;
+struct ScheduleSpec;  // timetable.h
 
 struct Step {
   std::string id;                        // [a-z][a-z0-9_]{0,63}, unique, fallbacks included
@@ -94,6 +95,7 @@ struct Workflow {
   WorkflowConfig config;
   std::vector<Step> steps;               // in document order
   json::Value output;                    // template; null: the outputs of the last steps, by id
+  std::shared_ptr<const ScheduleSpec> schedule;  // when it runs by itself; null: never
   std::string canonical;                 // the document as JSON, in its order; loads to the same
   std::string hash;                      // sha256 of `canonical`, 64 hex digits
 };

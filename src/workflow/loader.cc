@@ -90,6 +90,7 @@ void Loader::read_workflow(Node root) {
   read_input(fields);
   w.config = reading_.read_config(fields.any("workflow_config"));
   const StepDefaults defaults = reading_.read_defaults(fields.any("defaults"));
+  w.schedule = reading_.read_schedule(fields.any("schedule"));
   const Node steps = fields.required("steps", "a list of steps");
   if (const Node output = fields.any("output"); output.ok()) w.output = output.to_json();
   fields.finish();

@@ -9,6 +9,7 @@
 
 #include "schema/schema.h"
 #include "workflow/catalog.h"
+#include "workflow/timetable.h"
 
 namespace weft::workflow {
 namespace {
@@ -199,6 +200,38 @@ WorkflowConfig Reading::read_config(Node node) {
 }
 
 // ---- steps -----------------------------------------------------------------------------------
+
+std::shared_ptr<const ScheduleSpec> Reading::read_schedule(YamlTree::Node node) {
+  if (!node.ok()) return nullptr;
+  auto spec = std::make_shared<ScheduleSpec>();
+  Fields fields(node, "schedule", problems_);
+  spec->cron = fields.text("cron").value_or("");
+  spec->every_us = fields.duration_us("every").value_or(0);
+  spec->timezone = fields.text("timezone").value_or("UTC");
+  spec->time_as = fields.text("time_as").value_or("");
+  if (const auto word = fields.word("missed", {"once", "skip", "all"})) {
+    spec->missed = static_cast<Missed>(*word);
+  }
+  if (const auto word = fields.word("overlap", {"allow", "skip"})) {
+    spec->overlap = static_cast<Overlap>(*word);
+  }
+  spec->input = json::Object();
+  if (const YamlTree::Node input = fields.any("input"); input.ok()) {
+    if (input.is_mapping()) {
+      spec->input = input.to_json();
+    } else {
+      fields.wrong(input, "input", "a mapping: the input of its runs");
+    }
+  }
+  fields.finish();
+  if (node.is_mapping()) {
+    if (const auto table = timetable_of(*spec); !table.ok()) {
+      problems_.add(table.error().code, node.place(), "schedule: " + table.error().message,
+                    table.error().hint);
+    }
+  }
+  return spec;
+}
 
 Step Reading::read_step(Node node, const StepDefaults& defaults, bool is_fallback) {
   Step step;

@@ -26,6 +26,7 @@ class Reading {
 
   StepDefaults read_defaults(YamlTree::Node node);
   WorkflowConfig read_config(YamlTree::Node node);
+  std::shared_ptr<const ScheduleSpec> read_schedule(YamlTree::Node node);
   // Everything but the dependencies, which need all ids.
   Step read_step(YamlTree::Node node, const StepDefaults& defaults, bool is_fallback);
   // The document behind a schema; null and a problem if it is none.

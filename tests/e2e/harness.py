@@ -41,6 +41,11 @@ class Place:
             assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done
 
+    def weft_bare(self, *words, timeout=60):
+        """A command that has no store."""
+        return subprocess.run([WEFT, *words], cwd=self.path, env=self.env, text=True,
+                              capture_output=True, timeout=timeout, check=True)
+
     def start(self, *words):
         return subprocess.Popen(self.command(*words), cwd=self.path, env=self.env, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)

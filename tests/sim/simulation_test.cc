@@ -19,7 +19,9 @@
 #include "worker/run_acts.h"
 #include "worker/run_context.h"
 #include "worker/run_report.h"
+#include "worker/schedules.h"
 #include "worker/sim_world.h"
+#include "workflow/input.h"
 #include "workflow/loader.h"
 
 namespace weft::worker {
@@ -77,9 +79,30 @@ steps:
   - {id: sub, type: workflow, for_each: [1, 2], parameters: {workflow: chain}}
   - {id: sum, type: set, dependencies: [sub], parameters: {value: "{{ steps.sub }}"}}
 output: "{{ steps.sum }}"
+)",
+    R"(
+weft: "1"
+id: planned
+input: {type: object, properties: {steps: {type: array, default: [
+  {id: a, type: wait, parameters: {for: 3s}},
+  {id: b, type: set, dependencies: [a], parameters: {value: 7}}]}}}
+steps:
+  - {id: plan, type: plan, parameters: {steps: "{{ input.steps }}", types: [set, wait]}}
+output: "{{ steps.plan.b }}"
 )"};
 constexpr std::string_view kOutputs[] = {"3", R"(["5\n","6\n","7\n"])", R"("saved")",
-                                         R"(["approved","go","go"])", "[3,3]"};
+                                         R"(["approved","go","go"])", "[3,3]", "7"};
+
+// Fires by itself all the while; no time may be left out, none may fire twice.
+constexpr std::string_view kTick = R"(
+weft: "1"
+id: tick
+input: {type: object, properties: {at: {type: string}}}
+schedule: {every: 9s, missed: all, time_as: at}
+steps: [{id: tick, type: set, parameters: {value: "{{ input.at is defined }}"}}]
+output: "{{ steps.tick }}"
+)";
+constexpr int64_t kTickUs = 9'000'000;
 
 class World {
  public:
@@ -99,6 +122,7 @@ class World {
 
   void live(int turns) {
     start();
+    schedule();
     for (int i = 0; i < 4; ++i) submit();
     for (int turn = 0; turn < turns; ++turn) {
       act();
@@ -111,6 +135,7 @@ class World {
   int crashes() const { return crashes_; }
   int acts() const { return acts_; }
   int64_t runs() const { return runs_; }
+  int64_t slots() const { return slots_; }
   // Every event, in order: what two stores must agree on, byte for byte.
   std::string history() {
     std::string all;
@@ -142,6 +167,14 @@ class World {
     const auto room = static_cast<int64_t>(1 + dice(20));
     processes_.push_back({std::make_unique<SimProcess>(env_, store(), room, park_us), 0});
   }
+  void schedule() {
+    NewSchedule tick{.name = "tick", .workflow = workflow::load(kTick).workflow};
+    CHECK(tick.workflow != nullptr, "the schedule's workflow");
+    tick.spec = *tick.workflow->schedule;
+    ASSERT_TRUE(add_schedule(*reader_, tick).ok());
+    expected_["tick"] = "true";
+    expected_["planned-plan"] = R"({"b":7})";
+  }
   // Somebody does what a run asks for, or tries what it does not.
   void people() {
     const Actor actor{"sim", {}, true};
@@ -163,7 +196,7 @@ class World {
     NewRun run;
     run.workflow = workflow::load(kWorkflows[which]).workflow;
     CHECK(run.workflow != nullptr, "workflow {}", which);
-    run.input = json::Object();
+    run.input = workflow::completed_input(*run.workflow, json::Object()).value();
     if (which == 4) run.definitions["chain"] = workflow::load(kWorkflows[0]).workflow;
     run.context = to_json(RunContext{.roots = {directory_.string()}, .model = {}});
     run.seed = dice(1000);
@@ -207,6 +240,7 @@ class World {
 
   // No more disturbance: everything that was accepted must end.
   void settle() {
+    ASSERT_TRUE(pause_schedule(*reader_, "tick", true).ok());
     for (Member& member : processes_) {
       member.frozen = 0;
       member.process->faults() = {};
@@ -285,6 +319,7 @@ class World {
     EXPECT_EQ(number("SELECT count(*) FROM event WHERE kind = 'child_ended'"),
               number("SELECT count(*) FROM inbox WHERE outcome = 'applied' AND id LIKE 'end of%'"));
     EXPECT_TRUE(verify_chains(*reader_).ok());
+    check_slots();
     const std::vector<RunSummary> runs = list_runs(*reader_, {.limit = 10'000}).value();
     runs_ += std::ssize(runs);
     const FsckReport report = check_store(*reader_).value();
@@ -297,6 +332,20 @@ class World {
       EXPECT_EQ(workflow::name(folded->state.status), run.status);
       EXPECT_EQ(json::dump(folded->state.output), expected_of(run.workflow)) << run.id;
     }
+  }
+
+  // Every time from the first on, each once, each with its one run.
+  void check_slots() {
+    EXPECT_EQ(number("SELECT count(*) FROM schedule_slot s WHERE NOT EXISTS (SELECT 1 FROM run r "
+                     "WHERE r.id = s.run)"),
+              0);
+    EXPECT_EQ(number("SELECT count(*) FROM schedule_slot"),
+              number("SELECT count(*) FROM run WHERE workflow = 'tick'"));
+    const int64_t slots = number("SELECT count(*) FROM schedule_slot");
+    if (slots == 0) return;
+    EXPECT_EQ(number("SELECT max(slot_us) - min(slot_us) FROM schedule_slot"),
+              (slots - 1) * kTickUs);
+    slots_ += slots;
   }
 
   std::string expected_of(const std::string& workflow) {
@@ -315,6 +364,7 @@ class World {
   int crashes_ = 0;
   int acts_ = 0;
   int64_t runs_ = 0;
+  int64_t slots_ = 0;
 };
 
 TEST(Simulation, EveryAcceptedRunEndsAsIfUndisturbed) {
@@ -330,6 +380,7 @@ TEST(Simulation, EveryAcceptedRunEndsAsIfUndisturbed) {
   int crashes = 0;
   int acts = 0;
   int64_t runs = 0;
+  int64_t slots = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE(fmt::format("WEFT_SIM_SEEDS=\"{} 1\"", seed));
     World world(seed);
@@ -337,12 +388,14 @@ TEST(Simulation, EveryAcceptedRunEndsAsIfUndisturbed) {
     crashes += world.crashes();
     acts += world.acts();
     runs += world.runs();
+    slots += world.slots();
     if (::testing::Test::HasFailure()) break;
   }
   if (count >= 20) {
     EXPECT_GT(crashes, 10);
     EXPECT_GT(runs, 5 * static_cast<int64_t>(count));
     EXPECT_GT(acts, 50) << "what people did";
+    EXPECT_GT(slots, static_cast<int64_t>(count)) << "times of a schedule";
   }
   std::printf("%llu seeds, %lld runs, %d crashes, %d acts\n",
               static_cast<unsigned long long>(count), static_cast<long long>(runs), crashes, acts);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the step types that ask a model share: their parameters as a request of the backend, and a
+// result as the evidence that the journal keeps. The rules of both are those of the `llm` step,
+// where they are written.
+//
+// No prompt of its own, and no judgement of answers: those differ from type to type.
+#pragma once
+
+#include "backend/backend.h"
+#include "worker/step_type.h"
+
+namespace weft::worker {
+
+// Model, seed, thinking, sampling, messages, output schema. E0603: a parameter of the wrong kind.
+Result<backend::ChatRequest> chat_request_of(const StepContext& context);
+
+AiCallRow evidence_of(const backend::ChatResult& result);
+
+// A chat call under way; cancelling it cancels the call.
+std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call);
+
+}  // namespace weft::worker
