@@ -64,6 +64,10 @@ class Guide {
 
   // The sequence now ends with `id`. kStop ends the generation; the token still belongs to it.
   virtual Verdict on_token(text::TokenId id) = 0;
+
+  // Time is up, or the text goes round in circles: from here on allow only what leads to the end by
+  // the shortest way. False: there is no form to be finished, the text may be cut off here.
+  virtual bool wrap_up() { return false; }
 };
 
 }  // namespace weft::grammar

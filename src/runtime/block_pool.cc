@@ -10,26 +10,10 @@ BlockPool::BlockPool(int blocks) {
   CHECK(free() == size());
 }
 
-bool BlockPool::reserve(int blocks) {
-  CHECK(blocks >= 0, "blocks={}", blocks);
-  CHECK(reserved_ <= free(), "reserved={} free={}", reserved_, free());
-  if (blocks > free() - reserved_) return false;
-  reserved_ += blocks;
-  return true;
-}
-
-void BlockPool::unreserve(int blocks) {
-  CHECK(blocks >= 0, "blocks={}", blocks);
-  CHECK(blocks <= reserved_, "blocks={} reserved={}", blocks, reserved_);
-  reserved_ -= blocks;
-}
-
 BlockId BlockPool::take() {
-  CHECK(reserved_ > 0, "a block is taken that was not reserved");
-  CHECK(!free_.empty(), "reserved={}", reserved_);
+  CHECK(!free_.empty(), "all {} blocks are taken", size());
   const BlockId id = free_.back();
   free_.pop_back();
-  --reserved_;
   CHECK(references_[static_cast<size_t>(id)] == 0, "block {}", id);
   references_[static_cast<size_t>(id)] = 1;
   return id;

@@ -10,8 +10,11 @@
 #include <thread>
 
 #include "runtime/block_pool.h"
+#include "runtime/cache_memory.h"
+#include "runtime/drafter.h"
 #include "runtime/evaluator.h"
 #include "runtime/kv_cache.h"
+#include "runtime/loop_guard.h"
 #include "runtime/scheduler.h"
 #include "runtime/state_pool.h"
 
@@ -34,6 +37,11 @@ struct Sequence {
   std::vector<TokenId> tokens;  // prompt and generated
   Completion out;
   TokenHistory history;
+  Drafter drafter;
+  std::vector<TokenId> drafts;  // rows of this tick behind the known ones
+  size_t proved = 0;            // of them, that the sequence has taken
+  bool on_drafts = false;       // everything since the last tick stands in the drafts
+  bool wrapping_up = false;
   int state = -1;  // slot of the state pool, from the first tick on
   int64_t started_ns = 0;
   int64_t first_token_ns = 0;
@@ -57,15 +65,17 @@ struct BatchRows {
     positions.clear();
     sequences.clear();
   }
-  void add(const Slice& slice, const std::vector<TokenId>& known,
-           const std::vector<BlockId>& blocks, float* state) {
-    CHECK(static_cast<size_t>(slice.begin + slice.count) <= known.size());
+  void add(const Slice& slice, const Sequence& sequence, const std::vector<BlockId>& blocks,
+           float* state) {
+    const std::vector<TokenId>& known = sequence.tokens;
+    CHECK(static_cast<size_t>(slice.begin + slice.count - slice.drafts) <= known.size());
     CHECK(blocks.size() * kBlockPositions >= static_cast<size_t>(slice.begin + slice.count));
     CHECK(slice.begin >= 0 && slice.count > 0, "rows {}+{}", slice.begin, slice.count);
     sequences.push_back({blocks, static_cast<int64_t>(tokens.size()), slice.count, slice.begin});
     states.push_back(state);
     for (int i = slice.begin; i < slice.begin + slice.count; ++i) {
-      tokens.push_back(known[static_cast<size_t>(i)]);
+      const auto at = static_cast<size_t>(i);
+      tokens.push_back(at < known.size() ? known[at] : sequence.drafts[at - known.size()]);
       positions.push_back(i);
     }
   }
@@ -101,13 +111,22 @@ MemoryPlan plan_memory(const ModelInstance& model, const EngineOptions& options)
 
 }  // namespace
 
+// Rows of a tick up to which guesses are worth their time: more rows are no longer free.
+constexpr int kDraftRows = 8;
+// Tokens between two looks for a loop.
+constexpr size_t kLoopStride = 16;
+
 struct Engine::Impl {
   Impl(std::shared_ptr<ModelInstance> model_in, const EngineOptions& options,
-       std::unique_ptr<tensor::Ops> ops_in, Env& env_in)
+       std::unique_ptr<tensor::Ops> ops_in, std::unique_ptr<KvSpill> spill, Env& env_in)
       : model(std::move(model_in)), ops(std::move(ops_in)), env(env_in),
+        recurrent(model->family->state_floats() > 0),
+        speculate(options.speculate && !recurrent),  // a state cannot be taken back
         memory(plan_memory(*model, options)), cache(model->kv_shape(), memory.blocks),
+        blocks(cache, std::move(spill)),
         states(model->family->state_floats(), memory.sequences), pool(cache.blocks()),
-        scheduler({options.tokens_per_tick, memory.sequences}, pool),
+        scheduler({options.tokens_per_tick, memory.sequences,
+                   options.share_prefixes && !recurrent}, pool, blocks),
         mask(static_cast<size_t>(model->config.vocab_size)) {}
 
   // --- shared with submitters ---
@@ -117,12 +136,16 @@ struct Engine::Impl {
   std::vector<Incoming> inbox;
   bool stopping = false;
   EngineStats published;
+  std::atomic<int> outstanding = 0;
 
   // --- the engine thread's own ---
   const std::unique_ptr<tensor::Ops> ops;
   Env& env;
+  const bool recurrent;
+  const bool speculate;
   const MemoryPlan memory;
   KvCache cache;
+  CacheMemory blocks;
   StatePool states;
   BlockPool pool;
   Scheduler scheduler;
@@ -144,11 +167,16 @@ struct Engine::Impl {
   void accept();
   void start(Incoming in);
   void drop_cancelled();
+  void keep_deadlines();
+  void propose_drafts();
+  void prepare(const std::vector<Slice>& plan);
   void run_model(const std::vector<Slice>& plan);
   void compute_logits(const std::vector<Slice>& plan);
-  void choose(SequenceId id, std::span<float> row);
+  void decide(const Slice& slice, std::span<float> rows);
+  bool choose(SequenceId id, std::span<float> row);
   bool take(SequenceId id, const Sampled& sampled);
   bool take_forced(SequenceId id);
+  bool wrap_up(SequenceId id, Finish otherwise);
   void finish(SequenceId id, Finish reason, std::optional<Error> error = std::nullopt);
   void publish();
 };
@@ -157,17 +185,23 @@ struct Engine::Impl {
 bool Engine::Impl::tick() {
   accept();
   drop_cancelled();
+  keep_deadlines();
+  const int64_t begin_ns = env.mono_ns();
+  if (speculate) propose_drafts();
   const std::vector<Slice> plan = scheduler.plan();
   CHECK(plan.empty() == sequences.empty(), "{} sequences, nothing planned", sequences.size());
   if (plan.empty()) return false;
-  const int64_t begin_ns = env.mono_ns();
+  prepare(plan);
   run_model(plan);
   scheduler.done(plan);
   compute_logits(plan);
   size_t row = 0;
   const auto vocab = static_cast<size_t>(model->config.vocab_size);
   for (const Slice& slice : plan) {
-    if (slice.last) choose(slice.id, std::span(logits).subspan(row++ * vocab, vocab));
+    if (!slice.last) continue;
+    const auto rows = static_cast<size_t>(slice.drafts) + 1;
+    decide(slice, std::span(logits).subspan(row * vocab, rows * vocab));
+    row += rows;
   }
   ++stats.ticks;
   stats.busy_seconds += seconds(env.mono_ns() - begin_ns);
@@ -191,7 +225,8 @@ void Engine::Impl::loop() {
   }
   accept();
   while (!sequences.empty()) finish(sequences.begin()->first, Finish::kCancelled);
-  CHECK(pool.free() == pool.size() && pool.reserved() == 0, "blocks leak: {}", pool.free());
+  scheduler.drop_cache();
+  CHECK(pool.free() == pool.size(), "blocks leak: {}", pool.free());
   CHECK(states.free() == states.slots(), "states leak: {}", states.free());
 }
 
@@ -219,7 +254,9 @@ void Engine::Impl::start(Incoming in) {
   added.out.usage.prompt_tokens = static_cast<int>(in.request.prompt.size());
   added.history.add_prompt(in.request.prompt);
   added.in = std::move(in);
-  scheduler.add(id, static_cast<int>(added.tokens.size()), added.in.tokens_max);
+  if (speculate) added.drafter.add(added.tokens);
+  scheduler.add(id, {added.tokens, added.in.tokens_max, added.in.request.priority,
+                     added.in.request.cache_salt});
   sequences.emplace(id, std::move(added));
   ++stats.requests;
   take_forced(id);  // a guide may know the first tokens before the model has said anything
@@ -234,15 +271,60 @@ void Engine::Impl::drop_cancelled() {
   for (const SequenceId id : gone) finish(id, Finish::kCancelled);
 }
 
+void Engine::Impl::keep_deadlines() {
+  std::vector<SequenceId> late;
+  for (const auto& [id, sequence] : sequences) {
+    const int64_t deadline = sequence.in.request.deadline_ns;
+    if (deadline == 0 || sequence.wrapping_up) continue;
+    if (env.mono_ns() >= deadline) late.push_back(id);
+  }
+  stats.deadlines += std::ssize(late);
+  for (const SequenceId id : late) {
+    if (wrap_up(id, Finish::kDeadline)) take_forced(id);
+  }
+}
+
+// Guesses for those that decode, as many as the tick has rows to spare.
+void Engine::Impl::propose_drafts() {
+  int spare = kDraftRows - scheduler.admitted();
+  for (auto& [id, sequence] : sequences) {
+    sequence.drafts.clear();
+    if (spare <= 0 || !scheduler.is_admitted(id) || !scheduler.decoding(id)) continue;
+    sequence.drafts = sequence.drafter.guess(std::min(spare, Drafter::kDraftMax));
+    spare -= static_cast<int>(sequence.drafts.size());
+    scheduler.propose(id, static_cast<int>(sequence.drafts.size()));
+  }
+}
+
+// What the plan says about sequences, besides which rows to compute.
+void Engine::Impl::prepare(const std::vector<Slice>& plan) {
+  for (const SequenceId id : scheduler.preempted()) {
+    Sequence& sequence = sequences.at(id);
+    sequence.drafts.clear();
+    if (sequence.state >= 0) states.release(std::exchange(sequence.state, -1));
+  }
+  for (auto& [id, sequence] : sequences) {
+    if (!scheduler.is_admitted(id)) sequence.drafts.clear();
+  }
+  for (const Slice& slice : plan) {
+    Sequence& sequence = sequences.at(slice.id);
+    CHECK(slice.drafts <= std::ssize(sequence.drafts), "sequence {}", slice.id);
+    sequence.drafts.resize(static_cast<size_t>(slice.drafts));
+    if (sequence.started_ns == 0) sequence.started_ns = env.mono_ns();
+    const int cached = scheduler.cached(slice.id);
+    stats.cached_tokens += cached - std::exchange(sequence.out.usage.cached_tokens, cached);
+  }
+}
+
 void Engine::Impl::run_model(const std::vector<Slice>& plan) {
   batch.clear();
   for (const Slice& slice : plan) {
     Sequence& sequence = sequences.at(slice.id);
-    if (slice.begin == 0) sequence.started_ns = env.mono_ns();
     CHECK(slice.count > 0 && slice.begin + slice.count <= context(), "sequence {}", slice.id);
     if (sequence.state < 0) sequence.state = states.take();  // as many as can be admitted
-    batch.add(slice, sequence.tokens, scheduler.blocks(slice.id),
-              states.run(sequence.state, slice.begin, slice.count));
+    float* const state =
+        recurrent ? states.run(sequence.state, slice.begin, slice.count) : nullptr;
+    batch.add(slice, sequence, scheduler.blocks(slice.id), state);
     const int prompt = sequence.out.usage.prompt_tokens;
     stats.prompt_tokens += std::clamp(prompt - slice.begin, 0, slice.count);
   }
@@ -254,7 +336,8 @@ void Engine::Impl::run_model(const std::vector<Slice>& plan) {
                          {hidden.data(), static_cast<int64_t>(batch.tokens.size()), width});
 }
 
-// Only the last row of a sequence decides a token; the others are not worth a vocabulary.
+// Only the last known row of a sequence decides a token, and the guesses behind it may; the others
+// are not worth a vocabulary.
 void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
   CHECK(plan.size() == batch.sequences.size());
   CHECK(hidden.size() == batch.tokens.size() * static_cast<size_t>(model->family->hidden_size()));
@@ -264,9 +347,10 @@ void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
   for (size_t i = 0; i < plan.size(); ++i) {
     if (!plan[i].last) continue;
     const tensor::SequenceRows& at = batch.sequences[i];
-    const float* row = hidden.data() + static_cast<size_t>(at.first_row + at.rows - 1) * width;
-    wanted.insert(wanted.end(), row, row + width);
-    ++rows;
+    const int count = plan[i].drafts + 1;
+    const float* row = hidden.data() + static_cast<size_t>(at.first_row + at.rows - count) * width;
+    wanted.insert(wanted.end(), row, row + static_cast<size_t>(count) * width);
+    rows += count;
   }
   if (rows == 0) return;
   const int vocab = model->config.vocab_size;
@@ -278,7 +362,28 @@ void Engine::Impl::compute_logits(const std::vector<Slice>& plan) {
                       {logits.data(), rows, vocab});
 }
 
-void Engine::Impl::choose(SequenceId id, std::span<float> row) {
+// Row 0 gives the next token. While every token taken is the one that was guessed, the next row is
+// worth something too: it was computed behind exactly these tokens.
+void Engine::Impl::decide(const Slice& slice, std::span<float> rows) {
+  const auto vocab = static_cast<size_t>(model->config.vocab_size);
+  Sequence& sequence = sequences.at(slice.id);
+  sequence.proved = 0;
+  sequence.on_drafts = true;
+  Usage& usage = sequence.out.usage;
+  usage.drafted_tokens += slice.drafts;
+  stats.drafted_tokens += slice.drafts;
+  for (;;) {
+    const size_t proved = sequence.proved;
+    CHECK(proved <= static_cast<size_t>(slice.drafts), "{} of {}", proved, slice.drafts);
+    if (!choose(slice.id, rows.subspan(proved * vocab, vocab))) return;
+    if (!sequence.on_drafts) break;
+    CHECK(sequence.proved > proved, "sequence {} stands still", slice.id);
+  }
+  sequence.drafter.verdict(slice.drafts, static_cast<int>(sequence.proved));
+}
+
+// False: the sequence has ended.
+bool Engine::Impl::choose(SequenceId id, std::span<float> row) {
   Sequence& sequence = sequences.at(id);
   const Request& request = sequence.in.request;
   CHECK(row.size() == static_cast<size_t>(model->config.vocab_size), "{} logits", row.size());
@@ -297,9 +402,9 @@ void Engine::Impl::choose(SequenceId id, std::span<float> row) {
            make_error("E0732", fmt::format("no token can be chosen at position {}: no allowed "
                                            "logit is a finite number", sequence.tokens.size()),
                       "the weights are damaged, or a guide forbids every token"));
-    return;
+    return false;
   }
-  if (take(id, *sampled)) take_forced(id);
+  return take(id, *sampled) && take_forced(id);
 }
 
 // The sequence goes on with a token. False if it ended with it.
@@ -320,12 +425,38 @@ bool Engine::Impl::take(SequenceId id, const Sampled& sampled) {
   if (request.guide && request.guide->on_token(token) == grammar::Verdict::kStop) stop = true;
   if (request.on_token) request.on_token(sampled);  // after the guide, which may have split it
   const bool full = static_cast<int>(sequence.out.tokens.size()) >= sequence.generated_max();
+  if (sequence.on_drafts) {
+    sequence.on_drafts = sequence.proved < sequence.drafts.size() &&
+                         sequence.drafts[sequence.proved] == token;
+    if (sequence.on_drafts) {
+      ++sequence.proved;
+      ++stats.accepted_tokens;
+      ++sequence.out.usage.accepted_tokens;
+    }
+  }
   if (stop || full) {
     finish(id, stop ? Finish::kStop : Finish::kLength);
     return false;
   }
-  scheduler.append(id);
+  scheduler.append(id, token, sequence.on_drafts);
+  if (speculate) sequence.drafter.add({&token, 1});
+  if (request.end_loops && !sequence.wrapping_up &&
+      sequence.out.tokens.size() % kLoopStride == 0 && ends_in_loop(sequence.out.tokens)) {
+    ++stats.loops;
+    return wrap_up(id, Finish::kLoop);
+  }
   return true;
+}
+
+// The sequence ends as soon as its form allows; at once if it has none. False: it has ended.
+bool Engine::Impl::wrap_up(SequenceId id, Finish otherwise) {
+  Sequence& sequence = sequences.at(id);
+  CHECK(!sequence.wrapping_up, "sequence {}", id);
+  sequence.wrapping_up = true;
+  const auto& guide = sequence.in.request.guide;
+  if (guide && guide->wrap_up()) return true;
+  finish(id, otherwise);
+  return false;
 }
 
 // Takes all tokens that the guide forces next; they go through the model together.
@@ -358,13 +489,22 @@ void Engine::Impl::finish(SequenceId id, Finish reason, std::optional<Error> err
   out.usage.prefill_seconds = seconds(std::max<int64_t>(first - started, 0));
   out.usage.decode_seconds = seconds(now - std::max(first, started));
   if (sequence.in.request.on_done) sequence.in.request.on_done(std::move(out));
+  --outstanding;
 }
 
 void Engine::Impl::publish() {
   stats.running = scheduler.admitted();
   stats.waiting = scheduler.waiting();
   stats.blocks = pool.size();
-  stats.blocks_used = pool.size() - pool.free();
+  stats.blocks_used = scheduler.used();
+  stats.blocks_cached = scheduler.tree().evictable();
+  stats.preemptions = scheduler.preemptions();
+  stats.copied_blocks = scheduler.copies();
+  const PrefixTree::Stats& tree = scheduler.tree().stats();
+  stats.evicted_blocks = tree.evicted;
+  stats.spilled_blocks = tree.spilled;
+  stats.restored_blocks = tree.restored;
+  stats.damaged_blocks = tree.damaged;
   CHECK(stats.running + stats.waiting == std::ssize(sequences), "a sequence is lost");
   CHECK(!sequences.empty() || stats.blocks_used == 0, "{} blocks leak", stats.blocks_used);
   const std::scoped_lock lock(mutex);
@@ -391,8 +531,13 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<ModelInstance> mo
   CHECK(model->family != nullptr, "{} has weights and no family", model->name);
   CHECK(options.sequences_max > 0 && options.tokens_per_tick > 0);
   auto ops = TRY(tensor::Ops::create({.threads = options.threads, .table = options.table}));
-  return std::unique_ptr<Engine>(
-      new Engine(std::make_unique<Impl>(std::move(model), options, std::move(ops), env)));
+  std::unique_ptr<KvSpill> spill;
+  if (!options.spill_directory.empty()) {
+    spill = TRY(KvSpill::open(options.spill_directory, KvCache::block_bytes(model->kv_shape()),
+                              options.spill_bytes_max));
+  }
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
+      std::move(model), options, std::move(ops), std::move(spill), env)));
 }
 
 Result<Handle> Engine::submit(Request request) {
@@ -400,6 +545,10 @@ Result<Handle> Engine::submit(Request request) {
   if (request.prompt.empty()) return refused("the prompt has no token");
   if (request.max_tokens < 1) {
     return refused(fmt::format("max_tokens should be at least 1, found {}", request.max_tokens));
+  }
+  if (std::abs(request.priority) > Scheduler::kPriorityMax) {
+    return refused(fmt::format("priority should be from -{0} to {0}, found {1}",
+                               Scheduler::kPriorityMax, request.priority));
   }
   TRY(check_sampling(request.sampling));
   TRY(check_tokens(*impl_->model, request.prompt));
@@ -421,6 +570,7 @@ Result<Handle> Engine::submit(Request request) {
   in.cancelled = std::make_shared<std::atomic<bool>>(false);
   in.submitted_ns = impl_->env.mono_ns();
   const Handle handle(in.cancelled);
+  ++impl_->outstanding;
   {
     const std::scoped_lock lock(impl_->mutex);
     impl_->inbox.push_back(std::move(in));
@@ -439,6 +589,7 @@ void Engine::run_beside(SideJob job) {
 
 const ModelInstance& Engine::model() const { return *impl_->model; }
 int Engine::context() const { return impl_->context(); }
+int Engine::outstanding() const { return impl_->outstanding; }
 
 EngineStats Engine::stats() const {
   const std::scoped_lock lock(impl_->mutex);

@@ -5,7 +5,8 @@
 // token of every sequence that is due, tell whoever listens.
 //
 // Promise: a request's tokens depend on the request and the model only. Other requests, threads,
-// tokens_per_tick and the moment of arrival change when they come, never which.
+// tokens_per_tick, what is cached, preemption, guesses and the moment of arrival change when they
+// come, never which. (A deadline is the exception: it ends a text where the clock stands.)
 //
 // It knows Guides (what steers a sequence), not dialects, grammars, templates or text.
 #pragma once
@@ -35,13 +36,21 @@ struct EngineOptions {
   int tokens_per_tick = 256;                // rows of one forward pass
   int sequences_max = 64;                   // computed at once; more wait their turn
   size_t kv_bytes_max = size_t{1} << 30;    // memory of the KV cache, touched as it is used
+  bool share_prefixes = true;               // off by itself for models with recurrent layers
+  bool speculate = true;                    // as above: guesses, verified in one pass
+  std::string spill_directory = {};         // for evicted blocks of the cache; empty = dropped
+  uint64_t spill_bytes_max = uint64_t{8} << 30;
 };
 
-enum class Finish { kStop, kLength, kCancelled, kError };
+// kDeadline and kLoop: cut off, because nothing said how to end it properly.
+enum class Finish { kStop, kLength, kCancelled, kError, kDeadline, kLoop };
 
 struct Usage {
   int prompt_tokens = 0;
+  int cached_tokens = 0;     // of the prompt, found in the cache
   int generated_tokens = 0;  // forced ones included
+  int drafted_tokens = 0;    // guessed ahead and verified
+  int accepted_tokens = 0;   // of these, that proved true
   double queue_seconds = 0;    // from submit to the first tick with this request
   double prefill_seconds = 0;  // from there to the first generated token
   double decode_seconds = 0;   // from there to the end
@@ -61,6 +70,10 @@ struct Request {
   int max_tokens = 512;                      // cut to what the context leaves
   std::vector<text::TokenId> stop_tokens;    // end the generation and belong to its tokens
   std::shared_ptr<grammar::Guide> guide;     // may be null; used by the engine thread only
+  int priority = 0;                          // higher is served sooner; who waits catches up
+  std::string cache_salt;                    // prefixes are shared within one salt
+  int64_t deadline_ns = 0;                   // by Env::mono_ns(): then it wraps up; 0 = none
+  bool end_loops = false;                    // wraps up when the text repeats itself
   bool logprobs = false;
   int top_logprobs = 0;  // with logprobs: of how many alternatives on_token hears
   // Called on the engine thread, in order; they must not block, throw or call the engine's
@@ -89,12 +102,24 @@ class Handle {
 struct EngineStats {
   int64_t ticks = 0;
   int64_t requests = 0;          // accepted so far
-  int64_t prompt_tokens = 0;     // computed so far
+  int64_t prompt_tokens = 0;     // computed so far; what was recomputed counts again
+  int64_t cached_tokens = 0;     // of prompts, not computed
   int64_t generated_tokens = 0;
+  int64_t drafted_tokens = 0;
+  int64_t accepted_tokens = 0;
+  int64_t loops = 0;             // ended because they repeated themselves
+  int64_t deadlines = 0;         // ended because their time was up
+  int64_t preemptions = 0;
+  int64_t copied_blocks = 0;     // of texts that begin alike
+  int64_t evicted_blocks = 0;
+  int64_t spilled_blocks = 0;    // so far, as the next two
+  int64_t restored_blocks = 0;
+  int64_t damaged_blocks = 0;    // lost in the file, computed again
   double busy_seconds = 0;       // inside ticks
   int running = 0;               // sequences
   int waiting = 0;
-  int blocks_used = 0;           // of the KV cache
+  int blocks_used = 0;           // of the KV cache, by sequences
+  int blocks_cached = 0;         // kept for texts that begin alike
   int blocks = 0;
 };
 
@@ -121,6 +146,8 @@ class Engine {
   // The most tokens (prompt and generated) that one request may have here.
   int context() const;
   EngineStats stats() const;  // from any thread, as of the last tick
+  // Requests accepted whose on_done has not returned. From any thread.
+  int outstanding() const;
 
  private:
   struct Impl;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "family/family.h"
 #include "tensor/buffer.h"
@@ -23,10 +24,16 @@ class KvCache {
     return static_cast<size_t>(std::max<int64_t>(shape.block_bytes(), 4));
   }
   const family::KvBlocks& view() const { return view_; }
+  // All layers of a block.
+  std::span<uint8_t> block(int id) {
+    CHECK(id >= 0 && id < blocks_, "block {} of {}", id, blocks_);
+    return {view_.base + static_cast<size_t>(id) * bytes_, bytes_};
+  }
   int blocks() const { return blocks_; }
 
  private:
   int blocks_;
+  size_t bytes_;  // of a block
   tensor::Buffer memory_;
   family::KvBlocks view_;
 };
