@@ -38,6 +38,8 @@ struct Running {
   std::string in_hash = {};
   json::Object parameters = {};         // until it begins
   std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
+  bool noted = false;                       // it has left notes
+  uint32_t ai_calls = 0;                    // of this attempt, recorded so far
 };
 
 // Key of the attempt's row in `effect`: stable over attempts where the effect is, else one for each

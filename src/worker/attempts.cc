@@ -96,7 +96,7 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
     return;
   }
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
-    CHECK(running.effect == EffectClass::kUnsafe, "{} cannot be unknown", path);
+    CHECK(running.effect == EffectClass::kUnsafe || running.noted, "{} cannot be unknown", path);
     note_effect(run, running, "unknown", "");
     apply(run, workflow::AttemptUnknown{path, attempt, workflow::failure_of(unknown->error)});
     return;
@@ -117,13 +117,13 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   apply(run, workflow::AttemptSucceeded{path, attempt, std::move(output).value()});
 }
 
-void Executor::add_ai_calls(ActiveRun& run, const Running& running, std::vector<AiCallRow> calls) {
+void Executor::add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCallRow> calls) {
   CHECK(calls.empty() || running.attempt > 0, "evidence for no attempt of {}", running.path);
-  for (uint32_t n = 0; n < calls.size(); ++n) {
-    calls[n].path = running.path;
-    calls[n].attempt = running.attempt;
-    calls[n].n = n;
-    run.change.ai_calls.push_back(std::move(calls[n]));
+  for (AiCallRow& call : calls) {
+    call.path = running.path;
+    call.attempt = running.attempt;
+    call.n = running.ai_calls++;
+    run.change.ai_calls.push_back(std::move(call));
   }
 }
 
@@ -200,6 +200,10 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
   context.deadline_us = execution->deadline_us != 0 ? execution->deadline_us
                                                     : run.state.deadline_us;
   context.parameters = std::move(running.parameters);  // only until it begins
+  context.notes = execution->notes.get();
+  running.noted = running.noted || execution->notes != nullptr;
+  context.input = &run.state.input;
+  context.env = &run.state.env;
   context.timeout_us = run.planner.step(running.path, running.alternative).timeout_us;
   context.workflow = run.workflow;
   context.definitions = &run.definitions;
@@ -211,7 +215,29 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
       if (const auto self = weak.lock()) self->on_progress(run, path, std::move(progress));
     });
   };
+  context.note = [weak = weak_from_this(), &loop = services_.loop, run = run.id,
+                  path = running.path, attempt = running.attempt](StepNote note) {
+    loop.post([weak, run, path, attempt, note = std::move(note)]() mutable {
+      if (const auto self = weak.lock()) self->on_note(run, path, attempt, std::move(note));
+    });
+  };
   return context;
+}
+
+void Executor::on_note(const std::string& id, const std::string& path, uint32_t attempt,
+                       StepNote note) {
+  ActiveRun* run = find(id);
+  if (run == nullptr || stopping_) return;
+  const auto at = run->running.find(path);
+  if (at == run->running.end() || at->second.attempt != attempt) return;  // stopped meanwhile
+  CHECK(!run->driving, "notes come between turns");
+  CHECK(!note.note.is_null(), "{} of {} notes nothing", path, id);
+  at->second.noted = true;
+  add_ai_calls(*run, at->second, std::move(note.ai_calls));
+  apply(*run, workflow::AttemptNoted{path, attempt, std::move(note.note)});
+  drive(*run);
+  if (!note.then) return;
+  continuations_.emplace_back(Continuation{id, path, attempt, std::move(note.then)}, run->last);
 }
 
 // May be called on any thread; the result counts on the loop's.

@@ -381,6 +381,7 @@ void Executor::handle(Written written) {
     drop_run(id);
     std::erase_if(notices_, [&](const auto& held) { return held.inside().run == id; });
     std::erase_if(effects_, [&](const auto& held) { return held.inside().run == id; });
+    std::erase_if(continuations_, [&](const auto& held) { return held.inside().run == id; });
     if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
   release_held(written.durable);
@@ -411,6 +412,14 @@ void Executor::release_held(const Durable& durable) {
     begin(*run, found->second);
     drive(*run);
   }
+  while (!continuations_.empty() && durable.covers(continuations_.front().until())) {
+    const Continuation next = std::move(continuations_.front()).release(durable);
+    continuations_.pop_front();
+    const ActiveRun* run = find(next.run);
+    if (run == nullptr) continue;
+    const auto found = run->running.find(next.path);
+    if (found != run->running.end() && found->second.attempt == next.attempt) next.then();
+  }
   while (!notices_.empty() && durable.covers(notices_.front().until())) {
     const Notice notice = std::move(notices_.front()).release(durable);
     notices_.pop_front();
@@ -430,6 +439,7 @@ void Executor::shutdown() {
   }
   runs_.clear();
   effects_.clear();
+  continuations_.clear();
 }
 
 }  // namespace weft::worker

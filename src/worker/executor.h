@@ -73,6 +73,14 @@ class Executor : public std::enable_shared_from_this<Executor> {
     uint32_t attempt = 0;
   };
 
+  // What an attempt goes on with once its note is durable.
+  struct Continuation {
+    std::string run;
+    std::string path;
+    uint32_t attempt = 0;
+    std::function<void()> then;
+  };
+
   ActiveRun* find(const std::string& run);
   std::shared_ptr<const workflow::Planner> planner_of(
       const std::shared_ptr<const workflow::Workflow>& definition);
@@ -94,10 +102,11 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void take(ActiveRun& run, const std::string& path, Started started);
   void finish_attempt(ActiveRun& run, Running running, StepOutcome outcome);
   void note_effect(ActiveRun& run, const Running& running, std::string state, std::string response);
-  void add_ai_calls(ActiveRun& run, const Running& running, std::vector<AiCallRow> calls);
+  void add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCallRow> calls);
   void on_done(const std::string& run, const std::string& path, uint32_t attempt,
                StepOutcome outcome);
   void on_progress(const std::string& run, const std::string& path, StepProgress progress);
+  void on_note(const std::string& run, const std::string& path, uint32_t attempt, StepNote note);
   StepContext context_of(ActiveRun& run, Running& running);
   StepDone done_of(const ActiveRun& run, const Running& running);
 
@@ -137,6 +146,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   std::unordered_map<std::string, std::weak_ptr<const workflow::Planner>> planners_;  // by hash
   std::deque<Held<Notice>> notices_;
   std::deque<Held<EffectStart>> effects_;
+  std::deque<Held<Continuation>> continuations_;
   std::optional<Error> journal_error_;
   int64_t next_watch_us_ = 0;
   bool stopping_ = false;

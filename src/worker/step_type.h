@@ -59,6 +59,14 @@ struct StepProgress {
   int64_t tokens_answer = 0;
 };
 
+// What an attempt wants kept before it goes on (workflow::AttemptNoted). `then` is called on the
+// loop once it is on disk, unless the attempt was stopped meanwhile.
+struct StepNote {
+  json::Value note;
+  std::vector<AiCallRow> ai_calls = {};
+  std::function<void()> then = {};
+};
+
 struct StepContext {
   std::string run;
   std::string path;
@@ -75,10 +83,14 @@ struct StepContext {
   int64_t now_us = 0;                 // the store's clock
   int64_t deadline_us = 0;            // of the step; 0: none
   json::Object parameters;            // rendered
+  const json::Array* notes = nullptr; // of this execution so far; null: none; outlives start()
+  const json::Value* input = nullptr; // of the run; these two outlive start(), too
+  const json::Value* env = nullptr;
   std::shared_ptr<const workflow::Workflow> workflow;
   const json::Object* run_context = nullptr;  // roots, model: see run_context.h; outlives start()
   Services* services = nullptr;
   std::function<void(StepProgress)> on_progress;  // from any thread, until done
+  std::function<void(StepNote)> note;             // as on_progress; in order
 };
 
 struct StepResult {
@@ -105,7 +117,8 @@ struct StepChild {
   json::Value input;         // checked and completed
   std::vector<AiCallRow> ai_calls = {};  // of the models that proposed it
 };
-// An unsafe effect without an answer: nobody knows whether it acted.
+// An unsafe effect without an answer: nobody knows whether it acted. Only from attempts of that
+// class, and from those that have left a note of what they were about to do.
 struct StepUnknown {
   Error error;
 };

@@ -77,6 +77,15 @@ struct StepExtras {
   Retry retry;                           // shared by all steps that have the document's default
 };
 
+// Something that agents may call, in the form of OpenAI's functions; what happens then is a step
+// without dependencies, loops or fallbacks whose templates see `args`.
+struct ToolDefinition {
+  std::string name;                      // [a-zA-Z_][a-zA-Z0-9_-]{0,63}
+  std::string description;
+  json::Value parameters;                // JSON Schema of an object
+  Step step;                             // its id is the tool's name
+};
+
 struct WorkflowConfig {
   // class of a thinking step -> "non_reasoning" | "reasoning" | "adaptive"
   std::vector<std::pair<std::string, std::string>> mode_selection;
@@ -94,6 +103,7 @@ struct Workflow {
   json::Value input_schema;              // null: no input is described, any object is accepted
   WorkflowConfig config;
   std::vector<Step> steps;               // in document order
+  std::vector<ToolDefinition> tools;     // by name, each once
   json::Value output;                    // template; null: the outputs of the last steps, by id
   std::shared_ptr<const ScheduleSpec> schedule;  // when it runs by itself; null: never
   std::string canonical;                 // the document as JSON, in its order; loads to the same

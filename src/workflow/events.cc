@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, std::variant_size_v<EventBody>> kKinds = 
     "attempt_started",   "attempt_succeeded", "attempt_failed",    "attempt_waiting",
     "attempt_resumed",   "attempt_interrupted", "attempt_unknown", "unknown_resolved",
     "timer_fired",       "cancel_requested", "run_finished",        "result_kept",
-    "approval_decided",  "signal_received", "child_ended"};
+    "approval_decided",  "signal_received", "child_ended",       "attempt_noted"};
 
 // The fields of every event, once, for the writer and the reader below.
 template <class A> void fields(A& a, Failure& f) {
@@ -81,6 +81,9 @@ template <class A> void fields(A& a, AttemptInterrupted& e) {
 }
 template <class A> void fields(A& a, AttemptUnknown& e) {
   a("path", e.path), a("attempt", e.attempt), a("failure", e.failure);
+}
+template <class A> void fields(A& a, AttemptNoted& e) {
+  a("path", e.path), a("attempt", e.attempt), a("note", e.note);
 }
 template <class A> void fields(A& a, UnknownResolved& e) {
   a("path", e.path), a("resolution", e.resolution), a("output", e.output), a("by", e.by);

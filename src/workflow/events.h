@@ -167,11 +167,21 @@ struct RunFinished {
   Failure failure;
 };
 
+// Something that an attempt must not do twice, or must not forget, in the words of its step type: a
+// turn of an agent, the result of a tool. Kept with the execution until the step ends or begins
+// anew; an attempt that continues after a crash finds all of them.
+struct AttemptNoted {
+  std::string path;
+  uint32_t attempt = 0;
+  json::Value note;
+};
+
 using EventBody =
     std::variant<RunAccepted, RunStarted, StepDecided, DecisionFailed, AttemptStarted,
                  AttemptSucceeded, AttemptFailed, AttemptWaiting, AttemptResumed,
                  AttemptInterrupted, AttemptUnknown, UnknownResolved, TimerFired, CancelRequested,
-                 RunFinished, ResultKept, ApprovalDecided, SignalReceived, ChildEnded>;
+                 RunFinished, ResultKept, ApprovalDecided, SignalReceived, ChildEnded,
+                 AttemptNoted>;
 
 struct Event {
   int64_t at_us = 0;  // time of the store, microseconds since 1970; never goes back in a run

@@ -89,6 +89,7 @@ void Loader::read_workflow(Node root) {
   w.timeout_us = fields.duration_us("timeout").value_or(0);
   read_input(fields);
   w.config = reading_.read_config(fields.any("workflow_config"));
+  w.tools = reading_.read_tools(fields.any("tools"));
   const StepDefaults defaults = reading_.read_defaults(fields.any("defaults"));
   w.schedule = reading_.read_schedule(fields.any("schedule"));
   const Node steps = fields.required("steps", "a list of steps");

@@ -378,6 +378,57 @@ TEST(Graph, DependsOnAgreesWithASearch) {
   }
 }
 
+TEST(Loader, ToolsAreStepsThatModelsCall) {
+  const std::string head = "weft: \"1\"\nid: test\nsteps: [{ id: a, type: set }]\n";
+  const auto loaded = load(head + R"(
+tools:
+  - name: get_customer_profile
+    description: Looks a customer up
+    parameters: { type: object, properties: { customer_id: { type: string } } }
+    step:
+      type: api_client
+      timeout: 5s
+      idempotency_key: "{{ args.customer_id }}"
+      parameters: { url: "{{ input.crm }}/customers/{{ args.customer_id | urlencode }}" }
+      output_as: "{{ output.body }}"
+)");
+  ASSERT_TRUE(loaded.workflow != nullptr) << loaded.errors[0].message;
+  ASSERT_EQ(loaded.workflow->tools.size(), 1U);
+  const ToolDefinition& tool = loaded.workflow->tools[0];
+  EXPECT_EQ(tool.name, "get_customer_profile");
+  EXPECT_EQ(tool.step.type, "http");
+  EXPECT_EQ(tool.step.timeout_us, 5 * kSecondUs);
+  EXPECT_EQ(tool.step.idempotency_key(), "{{ args.customer_id }}");
+}
+
+TEST(Loader, ToolsThatCannotWorkAreProblems) {
+  const std::string head = "weft: \"1\"\nid: test\nsteps: [{ id: a, type: set }]\ntools:\n";
+  const auto codes = [&](std::string_view tools) {
+    std::string out;
+    for (const Problem& p : load(head + std::string(tools)).errors) out += p.code + " ";
+    return out;
+  };
+  EXPECT_EQ(codes("  - { name: t, step: { type: http, parameters: { url: x } } }\n"), "");
+  EXPECT_EQ(codes("  - { name: 't t', step: { type: http, parameters: { url: x } } }\n"), "E0412 ");
+  EXPECT_EQ(codes("  - { name: t }\n"), "E0411 ");
+  EXPECT_EQ(codes("  - { name: t, step: { type: approval, parameters: { role: a } } }\n"),
+            "E0412 ");
+  EXPECT_EQ(codes("  - { name: t, step: { type: http } }\n"), "E0411 ");
+  EXPECT_EQ(codes("  - { name: t, colour: 1, step: { type: http, parameters: { url: x } } }\n"),
+            "E0410 ");
+  EXPECT_EQ(codes("  - name: t\n    parameters: { type: 7 }\n"
+                  "    step: { type: http, parameters: { url: x } }\n"), "E0419 ");
+  EXPECT_EQ(codes("  - name: t\n    step: { type: http, parameters: { url: '{{ steps.a }}' } }\n"),
+            "E0418 ");
+  EXPECT_EQ(codes("  - name: t\n    parameters: { type: object, properties: { id: true } }\n"
+                  "    step: { type: http, parameters: { url: '{{ args.di }}' } }\n"), "E0418 ");
+  EXPECT_EQ(codes("  - name: t\n    step: { type: http, parameters: { url: '{{ args. }}' } }\n"),
+            "E0417 ");
+  EXPECT_EQ(codes("  - { name: t, step: { type: http, parameters: { url: x } } }\n"
+                  "  - { name: t, step: { type: http, parameters: { url: y } } }\n"), "E0413 ");
+  EXPECT_EQ(codes("  t: 1\n"), "E0412 ");
+}
+
 TEST(Catalog, NamesAndAliases) {
   EXPECT_EQ(find_step_type("api_client"), find_step_type("http"));
   EXPECT_EQ(find_step_type("file_processor"), find_step_type("file"));

@@ -236,6 +236,7 @@ void Machine::attempt_failed(const Target& t, const AttemptFailed& event) {
   }
   if (e.phase == Phase::kStarting) note_start(t);
   e.attempt_deadline_us = 0;
+  e.notes = nullptr;  // a failed attempt is begun anew, one that was cut off goes on
   const std::string path = planner_.path(t.id);
   const int64_t pause = std::max(
       backoff_us(retry, {e.failures, e.attempt, state_.seed, path}), event.retry_after_us);
@@ -261,6 +262,7 @@ void Machine::alternative_failed(const Target& t, StepStatus end_status) {
   if (e.alternative == definition.fallback().size()) return end(t, end_status);
   ++e.alternative;
   e.failures = 0;
+  e.notes = nullptr;
   e.deadline_us = 0;
   e.attempt_deadline_us = 0;
   e.paused_us = 0;
@@ -285,6 +287,7 @@ void Machine::end(const Target& t, StepStatus end_status, std::string why) {
   const bool failed = end_status == StepStatus::kFailed || end_status == StepStatus::kTimedOut;
   CHECK(!failed || e.failure != nullptr);
   e.end = end_status;
+  e.notes = nullptr;
   e.ended_us = now_us_;
   e.deadline_us = e.attempt_deadline_us = e.paused_us = 0;
   e.tolerated = failed && workflow_.steps[t.id.step].on_error == OnError::kContinue;

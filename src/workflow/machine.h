@@ -41,6 +41,7 @@ class Machine {
   Status on(const ApprovalDecided& event);
   Status on(const SignalReceived& event);
   Status on(const ChildEnded& event);
+  Status on(const AttemptNoted& event);
 
   // After a handler that succeeded: lets the ends of steps reach their successors, ends the run
   // if nothing is left, sets the run's clock. Once.

@@ -288,6 +288,21 @@ Status Machine::on(const AttemptInterrupted& event) {
   return ok_status();
 }
 
+Status Machine::on(const AttemptNoted& event) {
+  const Target t = TRY(target(event.path, event.attempt));
+  if (event.note.is_null()) return misfit(fmt::format("an empty note of '{}'", event.path));
+  if (t.stale || t.execution->phase != Phase::kRunning) {
+    decision_.stale = true;
+    return ok_status();
+  }
+  CHECK(t.execution->attempt == event.attempt, "an older attempt of '{}' counts", event.path);
+  auto notes = t.execution->notes ? std::make_shared<json::Array>(*t.execution->notes)
+                                  : std::make_shared<json::Array>();
+  notes->push_back(event.note);
+  t.execution->notes = std::move(notes);
+  return ok_status();
+}
+
 Status Machine::on(const AttemptUnknown& event) {
   const Target t = TRY(target(event.path, event.attempt));
   if (t.stale || !in_attempt(*t.execution)) {

@@ -67,6 +67,32 @@ TEST(Planner, TerminalStatesNeverChange) {
   EXPECT_TRUE(run.apply(CancelRequested{}).stale);
 }
 
+// What an attempt noted survives a crash of its process and its waiting for people, not a failure.
+TEST(Planner, NotesStayUntilTheStepBeginsAnewOrEnds) {
+  auto step = make_step("a");
+  step.edit().retry.attempts = 2;
+  Bench b({step});
+  const auto notes = [&] {
+    const auto& kept = b.state.steps[0].execution.notes;
+    return kept == nullptr ? json::Array() : *kept;
+  };
+  b.apply(AttemptStarted{"a", 1});
+  b.apply(AttemptNoted{"a", 1, json::Value("one")});
+  b.apply(AttemptNoted{"a", 1, json::Value("two")});
+  EXPECT_EQ(notes(), (json::Array{"one", "two"}));
+  b.apply(AttemptInterrupted{"a", 1});
+  EXPECT_EQ(notes().size(), 2U);
+  EXPECT_TRUE(b.apply(AttemptNoted{"a", 1, json::Value("late")}).stale);
+  b.apply(AttemptStarted{"a", 2});
+  b.apply(AttemptWaiting{"a", 2, WaitReason::kPerson, 0, "", json::Object{{"title", "?"}}});
+  b.apply(ApprovalDecided{"a", ApprovalDecided::Decision::kApproved, "ada", ""});
+  b.apply(AttemptResumed{"a", 2});
+  b.apply(AttemptNoted{"a", 2, json::Value("three")});
+  EXPECT_EQ(notes(), (json::Array{"one", "two", "three"}));
+  b.apply(AttemptFailed{"a", 2, {"E1", "no", "", ""}, true, 0});
+  EXPECT_TRUE(notes().empty());
+}
+
 TEST(Planner, RetriesWithBackoffThenFails) {
   Step a = make_step("a");
   a.edit().retry = {.attempts = 3, .backoff = Backoff::kExponential, .jitter = false};

@@ -29,6 +29,8 @@ class Reading {
   std::shared_ptr<const ScheduleSpec> read_schedule(YamlTree::Node node);
   // Everything but the dependencies, which need all ids.
   Step read_step(YamlTree::Node node, const StepDefaults& defaults, bool is_fallback);
+  // The list of tools, each checked whole.
+  std::vector<ToolDefinition> read_tools(YamlTree::Node list);
   // The document behind a schema; null and a problem if it is none.
   json::Value read_schema(YamlTree::Node node, const std::string& where);
   // Steps and inputs; a workflow's id may also hold '-'.
@@ -36,6 +38,8 @@ class Reading {
 
  private:
   Retry read_retry(YamlTree::Node node, const std::string& where, Retry retry);
+  ToolDefinition read_tool(YamlTree::Node node);
+  void read_tool_step(YamlTree::Node node, ToolDefinition& tool);
   void read_type(Fields& fields, Step& step);
   void read_parameters(Fields& fields, Step& step);
   void read_options(Fields& fields, Step& step);

@@ -309,6 +309,35 @@ Result<json::Value> render_step_output(const RenderContext& context, std::string
   return render_value(step.output_as(), scope, Where{.step = path, .what = "output_as"});
 }
 
+namespace {
+
+class ToolScope final : public text::Scope {
+ public:
+  explicit ToolScope(const ToolNames& names) : names_(names) {}
+  const json::Value* find(std::string_view name) const override {
+    if (name == "args") return &names_.args;
+    if (name == "input") return &names_.input;
+    if (name == "env") return &names_.env;
+    return name == "output" ? names_.output : nullptr;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names = {"args", "input", "env"};
+    if (names_.output != nullptr) names.emplace_back("output");
+    return names;
+  }
+
+ private:
+  const ToolNames& names_;
+};
+
+}  // namespace
+
+Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
+                                const ToolNames& names) {
+  const std::string what = fmt::format("tool '{}'", tool);
+  return render_value(value, ToolScope(names), Where{.step = {}, .what = what});
+}
+
 Result<json::Value> render_run_output(const RenderContext& context) {
   const Workflow& workflow = context.planner.workflow();
   if (!workflow.output.is_null()) {

@@ -51,6 +51,17 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
 Result<json::Value> render_step_output(const RenderContext& context, std::string_view path,
                                        uint16_t alternative, json::Value output);
 
+// Templates of a tool (definition.h): `args` are what it is called with, `output` what its step
+// gave (null before it ran; then there is no such name). They see input and env beside these.
+struct ToolNames {
+  const json::Value& args;
+  const json::Value& input;
+  const json::Value& env;
+  const json::Value* output = nullptr;
+};
+Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
+                                const ToolNames& names);
+
 // For Command::kFinish of a run that succeeded: `output` of the workflow; without one, an object
 // of the outputs of the steps that nothing depends on, by id.
 Result<json::Value> render_run_output(const RenderContext& context);

@@ -164,6 +164,7 @@ class Simulation {
         return apply(RunFinished{json::Value("out"), !random_.chance(10), {"E0450", "no", "", ""}});
       case Command::Kind::kStart:
         if (random_.chance(80)) apply(AttemptStarted{c.path, c.attempt});
+        if (random_.chance(20)) apply(AttemptNoted{c.path, c.attempt, json::Value(c.path)});
         [[fallthrough]];
       default:
         return result(c);

@@ -78,6 +78,7 @@ json::Value to_json(const Execution& e) {
     object.emplace("waiting", std::move(waiting));
   }
   put(object, "paused_us", e.paused_us, int64_t{0});
+  if (e.notes != nullptr) object.emplace("notes", *e.notes);
   if (!e.output.is_null()) object.emplace("output", e.output);
   if (e.failure) object.emplace("failure", to_json(*e.failure));
   return object;

@@ -84,6 +84,7 @@ struct Execution {
   Wake woken = Wake::kNo;                 // kSuspended: kResume is on its way
   int64_t paused_us = 0;                  // since when its clock stands still; 0: it runs
   std::shared_ptr<const Waiting> waiting; // in kSuspended; null if only time or a resource
+  std::shared_ptr<const json::Array> notes;  // of AttemptNoted, in order; null: none
   json::Value output;                     // of a success; else null
   std::shared_ptr<const Failure> failure; // of the last failed attempt, or why it ended
 };
