@@ -7,6 +7,7 @@
 
 #include "backend/local.h"
 #include "backend/local_call.h"
+#include "base/env.h"
 #include "base/strings.h"
 #include "chat/message.h"
 #include "grammar/guide.h"
@@ -27,11 +28,22 @@ ModelFacts facts_of(const LoadedModel& model) {
           .context = model.engine->context(),
           .requests = stats.requests,
           .prompt_tokens = stats.prompt_tokens,
+          .cached_tokens = stats.cached_tokens,
           .generated_tokens = stats.generated_tokens,
+          .drafted_tokens = stats.drafted_tokens,
+          .accepted_tokens = stats.accepted_tokens,
+          .preemptions = stats.preemptions,
+          .loops = stats.loops,
+          .deadlines = stats.deadlines,
+          .evicted_blocks = stats.evicted_blocks,
+          .spilled_blocks = stats.spilled_blocks,
+          .restored_blocks = stats.restored_blocks,
+          .damaged_blocks = stats.damaged_blocks,
           .busy_seconds = stats.busy_seconds,
           .running = stats.running,
           .waiting = stats.waiting,
           .blocks_used = stats.blocks_used,
+          .blocks_cached = stats.blocks_cached,
           .blocks = stats.blocks};
 }
 
@@ -40,8 +52,9 @@ template <class T, class Work>
 void with_model(LocalBackend& backend, std::string name, std::function<void(Result<T>)> done,
                 Work work) {
   CHECK(done != nullptr);
-  backend.prepare([&backend, name = std::move(name), done = std::move(done),
-                   work = std::move(work)](Status ready) mutable {
+  const std::string model = name;
+  backend.prepare(model, [&backend, name = std::move(name), done = std::move(done),
+                          work = std::move(work)](Status ready) mutable {
     const auto result = [&]() -> Result<T> {
       TRY(std::move(ready));
       const std::shared_ptr<LoadedModel> model = TRY(backend.models().get(name));
@@ -161,9 +174,8 @@ struct Completing {
     guide->finish();
     tell();
     result.content = guide->text();
-    result.finish_reason = completion.finish == runtime::Finish::kCancelled ? "cancelled"
-                           : completion.finish == runtime::Finish::kLength  ? "length"
-                                                                            : "stop";
+    result.finish_reason = finish_reason(completion.finish);
+    result.tokens = with_engine_counts(result.tokens, completion.usage);
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
     result.evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
@@ -172,7 +184,7 @@ struct Completing {
 };
 
 Status start_completion(Models& models, const CompletionRequest& request,
-                        const ChatCallbacks& callbacks, LocalCall& call) {
+                        const ChatCallbacks& callbacks, LocalCall& call, int64_t called_ns) {
   const ChatRequest& options = request.options;
   const std::shared_ptr<LoadedModel> model = TRY(models.get(options.model));
   const text::Tokenizer tokenizer = TRY(tokenizer_of(*model));
@@ -184,6 +196,8 @@ Status start_completion(Models& models, const CompletionRequest& request,
   work.max_tokens = static_cast<int>(std::clamp<int64_t>(options.max_tokens, 0, 1 << 30));
   work.logprobs = options.logprobs;
   work.top_logprobs = options.top_logprobs;
+  TRY(set_service(work, options, called_ns));
+  work.end_loops = true;
   const auto& eos = model->instance->config.eos;
   std::vector<text::TokenId> ends(eos.begin(), eos.end());
   if (model->dialect) {
@@ -256,9 +270,13 @@ std::shared_ptr<ChatCall> complete(LocalBackend& backend, CompletionRequest requ
                                    ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
   auto call = std::make_shared<LocalCall>();
-  backend.prepare([&backend, call, request = std::move(request),
-                   callbacks = std::move(callbacks)](Status ready) {
-    if (ready.ok()) ready = start_completion(backend.models(), request, callbacks, *call);
+  const int64_t called_ns = real_env().mono_ns();
+  const std::string model = request.options.model;
+  backend.prepare(model, [&backend, call, called_ns, request = std::move(request),
+                          callbacks = std::move(callbacks)](Status ready) {
+    if (ready.ok()) {
+      ready = start_completion(backend.models(), request, callbacks, *call, called_ns);
+    }
     if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });
   return call;

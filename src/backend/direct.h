@@ -28,12 +28,23 @@ struct ModelFacts {
   std::string fingerprint;  // what outputs depend on besides the request
   int64_t context = 0;      // most tokens of one request, prompt and answer
   int64_t requests = 0;     // so far, as the next two
-  int64_t prompt_tokens = 0;
+  int64_t prompt_tokens = 0;     // computed
+  int64_t cached_tokens = 0;     // of prompts, not computed
   int64_t generated_tokens = 0;
+  int64_t drafted_tokens = 0;    // guessed ahead and verified
+  int64_t accepted_tokens = 0;   // of these, that proved true
+  int64_t preemptions = 0;
+  int64_t loops = 0;             // texts ended because they went round in circles
+  int64_t deadlines = 0;         // texts whose time was up
+  int64_t evicted_blocks = 0;    // of the KV cache
+  int64_t spilled_blocks = 0;    // of these, kept in the file
+  int64_t restored_blocks = 0;
+  int64_t damaged_blocks = 0;    // not as they were written; computed again
   double busy_seconds = 0;
   int running = 0;          // sequences
   int waiting = 0;
-  int blocks_used = 0;      // of the KV cache
+  int blocks_used = 0;      // of the KV cache, by sequences
+  int blocks_cached = 0;    // kept for texts that begin alike
   int blocks = 0;
 };
 // Loads the model if nobody has. `done` comes on a thread of the backend.

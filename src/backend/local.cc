@@ -53,6 +53,7 @@ struct Generation {
   ChatCallbacks callbacks;
   Evidence evidence;
   int64_t prompt_tokens = 0;
+  std::optional<int64_t> thinking_budget;   // as it binds
   std::optional<text::Tokenizer> spelling;  // of tokens; absent: nobody needs it
   std::optional<json::Value> schema;        // that holds the answer
   std::string not_held;
@@ -112,11 +113,13 @@ struct Generation {
     for (const chat::ToolCall& call : said.tool_calls) {
       result.tool_calls.push_back(chat::openai_form(call));
     }
-    result.finish_reason = completion.finish == runtime::Finish::kCancelled ? "cancelled"
-                           : completion.finish == runtime::Finish::kLength  ? "length"
-                           : result.tool_calls.empty()                      ? "stop"
-                                                                            : "tool_calls";
-    result.tokens = counts();
+    result.finish_reason = completion.finish != runtime::Finish::kStop
+                               ? finish_reason(completion.finish)
+                           : result.tool_calls.empty() ? "stop"
+                                                       : "tool_calls";
+    result.tokens = with_engine_counts(counts(), completion.usage);
+    result.thinking_budget = thinking_budget;
+    result.budget_reached = said.budget_reached;
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
     result.generated = std::move(generated);
@@ -165,7 +168,7 @@ Status check_request(const LoadedModel& model, const ChatRequest& request) {
 }
 
 Status start(Models& models, const ChatRequest& request, ChatCallbacks& callbacks,
-             LocalCall& call) {
+             LocalCall& call, int64_t called_ns) {
   const std::shared_ptr<LoadedModel> model = TRY(models.get(request.model));
   TRY(check_request(*model, request));
   AnswerForm form = TRY(answer_form(*model, request));
@@ -176,6 +179,8 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
   work.max_tokens = static_cast<int>(request.max_tokens);
   work.top_logprobs = request.top_logprobs;
+  TRY(set_service(work, request, called_ns));
+  work.end_loops = true;
 
   auto generation = std::make_shared<Generation>();
   chat::TurnOptions options = turn_options(*model, request, form, thinks);
@@ -185,6 +190,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
     options.tokens_max = std::min(request.max_tokens, room);
     generation->turn = TRY(chat::Turn::create(*model->instance->tokenizer, *model->dialect,
                                               work.prompt, std::move(options)));
+    generation->thinking_budget = generation->turn->thinking_budget();
   }
   if (form.answer && !request.output_schema.is_null()) generation->schema = request.output_schema;
   generation->not_held = form.not_held;
@@ -214,48 +220,52 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
 
 }  // namespace
 
-LocalBackend::LocalBackend(ModelsOptions options)
-    : models_(std::move(options)), thread_([this] { prepare_calls(); }) {}
+LocalBackend::LocalBackend(ModelsOptions options) : models_(std::move(options)) {
+  for (Lane& lane : lanes_) lane.thread = std::thread([this, &lane] { prepare_calls(lane); });
+}
 
 LocalBackend::~LocalBackend() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
-  thread_.join();
+  for (Lane& lane : lanes_) lane.changed.notify_all();
+  for (Lane& lane : lanes_) lane.thread.join();
 }
 
 std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
   auto call = std::make_shared<LocalCall>();
-  prepare([this, call, request = std::move(request),
-           callbacks = std::move(callbacks)](Status ready) mutable {
-    if (ready.ok()) ready = start(models_, request, callbacks, *call);
+  const int64_t called_ns = real_env().mono_ns();
+  const std::string model = request.model;
+  prepare(model, [this, call, called_ns, request = std::move(request),
+                  callbacks = std::move(callbacks)](Status ready) mutable {
+    if (ready.ok()) ready = start(models_, request, callbacks, *call, called_ns);
     if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });
   return call;
 }
 
-void LocalBackend::prepare(Job job) {
+void LocalBackend::prepare(const std::string& model, Job job) {
+  Lane& lane = lanes_[models_.is_loaded(model) ? 0 : 1];
   const std::lock_guard lock(mutex_);
-  waiting_.push_back(std::move(job));
-  changed_.notify_one();
+  lane.waiting.push_back(std::move(job));
+  lane.changed.notify_one();
 }
 
 // Loading a model takes seconds and rendering a long prompt milliseconds: neither may stand on the
-// caller's thread, which is the loop of all runs. One thread, in order of arrival, so that two
-// first users of a model wait for one load.
-void LocalBackend::prepare_calls() {
+// caller's thread, which is the loop of all runs. In order of arrival, so that two first users of a
+// model wait for one load.
+void LocalBackend::prepare_calls(Lane& lane) {
   for (;;) {
     Job job;
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      job = std::move(waiting_.front());
-      waiting_.pop_front();
+      lane.changed.wait(lock, [&] { return stopping_ || !lane.waiting.empty(); });
+      if (lane.waiting.empty()) return;
+      job = std::move(lane.waiting.front());
+      lane.waiting.pop_front();
       stopping = stopping_;
     }
     job(stopping ? Status(make_error("E0713", "the backend stopped before the call began"))

@@ -3,10 +3,13 @@
 // The backend inside this process: renders the conversation through the model's own template, lets
 // the model's engine generate under a turn automaton, and hands back text with its evidence.
 //
-// Loading, rendering and tokenising happen on one thread of its own, so that chat() never blocks;
-// generation on the engine's. Same request, same result, whatever else runs.
+// Loading, rendering and tokenising happen on two threads of its own, so that chat() never blocks:
+// one for models that are loaded, one for those that have to be loaded first, so that no model
+// waits for another. Generation happens on the engine's. Same request, same result, whatever else
+// runs.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -31,21 +34,24 @@ class LocalBackend final : public Backend {
 
   Models& models() { return models_; }
 
-  // Runs `job` on the thread that loads models, renders and tokenises, after those before it: with
-  // E0713 if the backend stops first. What needs a model and is no chat comes in here
-  // (backend/direct.h).
+  // Runs `job`, which needs the model of that name, on a thread that loads models, renders and
+  // tokenises, after those before it: with E0713 if the backend stops first. What needs a model and
+  // is no chat comes in here (backend/direct.h).
   using Job = std::function<void(Status)>;
-  void prepare(Job job);
+  void prepare(const std::string& model, Job job);
 
  private:
-  void prepare_calls();
+  struct Lane {
+    std::condition_variable changed;
+    std::deque<Job> waiting;
+    std::thread thread;
+  };
+  void prepare_calls(Lane& lane);
 
   Models models_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> waiting_;
+  std::mutex mutex_;  // guards the rest but the threads
   bool stopping_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  std::array<Lane, 2> lanes_;  // loaded models; others. Last: the threads use all of the above
 };
 
 }  // namespace weft::backend

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/local_call.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace weft::backend {
@@ -22,6 +24,38 @@ Result<runtime::Sampling> sampling_of(const ChatRequest& request,
   out.choice = request.choice_index;
   TRY(runtime::check_sampling(out));
   return out;
+}
+
+Status set_service(runtime::Request& work, const ChatRequest& request, int64_t called_ns) {
+  constexpr int64_t kDeadlineMax = int64_t{1000} * 3600 * 24 * 365;  // ms
+  const int64_t deadline_ms = request.deadline_ms.value_or(kDeadlineMax);
+  if (deadline_ms < 1 || deadline_ms > kDeadlineMax) {
+    return make_error("E0712", fmt::format("the deadline should be 1 to {} ms from now, found {}",
+                                           kDeadlineMax, deadline_ms));
+  }
+  work.priority = request.priority;
+  work.cache_salt = request.cache_salt;
+  if (request.deadline_ms) work.deadline_ns = called_ns + deadline_ms * 1'000'000;
+  return ok_status();
+}
+
+std::string finish_reason(runtime::Finish finish) {
+  switch (finish) {
+    case runtime::Finish::kCancelled: return "cancelled";
+    case runtime::Finish::kLength:
+    case runtime::Finish::kDeadline:
+    case runtime::Finish::kLoop: return "length";
+    case runtime::Finish::kStop:
+    case runtime::Finish::kError: break;
+  }
+  return "stop";
+}
+
+TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage) {
+  counts.cached = usage.cached_tokens;
+  counts.drafted = usage.drafted_tokens;
+  counts.accepted = usage.accepted_tokens;
+  return counts;
 }
 
 json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request) {

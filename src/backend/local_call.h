@@ -37,6 +37,12 @@ class LocalCall final : public ChatCall {
 // The request's parameters, else the checkpoint's own, else greedy. E0730 out of range.
 Result<runtime::Sampling> sampling_of(const ChatRequest& request,
                                       const model::GenerationDefaults& defaults);
+// Who is served first, whose prefixes are shared, and until when. E0712.
+Status set_service(runtime::Request& work, const ChatRequest& request, int64_t called_ns);
+// Of a generation that was not ended by its own last token: "length", "cancelled".
+std::string finish_reason(runtime::Finish finish);
+// Beside what the turn has counted, what the engine has.
+TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage);
 // As evidence (Evidence::sampler).
 json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request);
 

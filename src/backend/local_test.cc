@@ -6,6 +6,7 @@
 #include <future>
 #include <set>
 
+#include "base/env.h"
 #include "schema/validator.h"
 
 namespace weft::backend {
@@ -90,6 +91,93 @@ TEST(LocalBackend, TellsTheSchemaToModelsThatDoNotKnowTheirForm) {
   EXPECT_GT(prompt_tokens("default", false, true), prompt_tokens("default", false, false));
   EXPECT_GT(prompt_tokens(directory, true, true), prompt_tokens(directory, true, false));
   EXPECT_GT(prompt_tokens(directory, false, true), prompt_tokens(directory, false, false));
+}
+
+TEST(LocalBackend, CountsWhatWasCachedAndKeepsSaltsApart) {
+  LocalBackend backend;
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "Order number " + std::to_string(i) + " is late. ";
+  ChatRequest request = request_for(text);
+  const auto first = ask(backend, request);
+  ASSERT_TRUE(first.ok()) << first.error().text();
+  EXPECT_EQ(first->tokens.cached, 0);
+  const auto again = ask(backend, request);
+  ASSERT_TRUE(again.ok()) << again.error().text();
+  EXPECT_GE(again->tokens.cached, again->tokens.prompt - 33);
+  EXPECT_EQ(again->evidence.output_ids, first->evidence.output_ids);
+  request.cache_salt = "tenant b";
+  const auto other = ask(backend, request);
+  ASSERT_TRUE(other.ok()) << other.error().text();
+  EXPECT_EQ(other->tokens.cached, 0);
+  EXPECT_EQ(other->evidence.output_ids, first->evidence.output_ids);
+}
+
+TEST(LocalBackend, ADeadlineLeavesACompleteAnswer) {
+  LocalBackend backend;
+  ASSERT_TRUE(ask(backend, request_for("load it")).ok());
+  const json::Value document = json::parse(R"({"type": "object", "additionalProperties": false,
+    "required": ["notes", "kind"], "properties": {
+      "notes": {"type": "array", "items": {"type": "string"}},
+      "kind": {"enum": ["technical", "billing"]}}})").value();
+  const schema::Schema schema = schema::Schema::parse(document).value();
+  for (const int64_t deadline_ms : {1, 20, 60}) {
+    ChatRequest request = request_for("I was charged twice");
+    request.output_schema = document;
+    request.max_tokens = 900;
+    request.temperature = 2.0;
+    request.deadline_ms = deadline_ms;
+    const auto result = ask(backend, request);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    const auto answer = json::parse(result->content);
+    ASSERT_TRUE(answer.ok()) << result->content;
+    EXPECT_TRUE(schema::validate(schema, *answer).empty()) << result->content;
+    EXPECT_LT(result->tokens.answer, 900);
+  }
+  ChatRequest never = request_for("x");
+  never.deadline_ms = 0;
+  EXPECT_EQ(ask(backend, never).error().code, "E0712");
+}
+
+TEST(LocalBackend, ModelsLeaveUnderABudgetAndComeBack) {
+  ModelsOptions options;
+  options.engine.kv_bytes_max = size_t{8} << 20;
+  options.names["copy"] = WEFT_SOURCE_DIR "/models/weft-mini";
+  options.memory_bytes_max = uint64_t{19} << 20;  // one of two
+  LocalBackend backend(options);
+  const auto chat = [&](const char* name) {
+    ChatRequest request = request_for("I was charged twice");
+    request.model = name;
+    request.max_tokens = 8;
+    return ask(backend, request);
+  };
+  const auto first = chat("default");
+  ASSERT_TRUE(first.ok()) << first.error().text();
+  EXPECT_TRUE(backend.models().is_loaded("default"));
+  EXPECT_LE(backend.models().memory_bytes(), options.memory_bytes_max);
+  const auto second = chat("copy");
+  ASSERT_TRUE(second.ok()) << second.error().text();
+  EXPECT_EQ(backend.models().loaded().size(), 1U);
+  EXPECT_FALSE(backend.models().is_loaded("default"));
+  EXPECT_EQ(chat("default")->evidence.output_ids, first->evidence.output_ids);
+  const auto held = backend.models().get("default").value();
+  const auto refused = chat("copy");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, "E0714");
+  EXPECT_NE(refused.error().text().find("GiB"), std::string::npos);
+  EXPECT_EQ(backend.models().unload("default").error().code, "E0715");
+}
+
+TEST(LocalBackend, UnloadsWhatNobodyUses) {
+  LocalBackend backend;
+  EXPECT_FALSE(backend.models().unload("default").value());
+  ASSERT_TRUE(ask(backend, request_for("x")).ok());
+  for (int i = 0; i < 100; ++i) {  // the engine's thread may still be in the last callback
+    const auto left = backend.models().unload("default");
+    if (left.ok()) break;
+    real_env().sleep_us(1000);
+  }
+  EXPECT_TRUE(backend.models().loaded().empty());
+  ASSERT_TRUE(ask(backend, request_for("x")).ok());
 }
 
 const char* const kTriage = R"({"type": "object", "additionalProperties": false,

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "base/digest.h"
+#include "base/env.h"
+#include "obs/log.h"
 
 namespace weft::backend {
 namespace {
@@ -23,6 +25,24 @@ Status check_rows(const chat::Dialect& dialect, size_t rows, const std::string& 
                       "tokenizer.json and config.json belong to different checkpoints");
   }
   return ok_status();
+}
+
+double gib(uint64_t bytes) { return static_cast<double>(bytes) / (uint64_t{1} << 30); }
+
+// Worked out from the headers of the files; nothing is loaded.
+Result<uint64_t> memory_needed(const std::string& source, const ModelsOptions& options) {
+  model::ModelFiles files = source.empty() ? TRY(runtime::embedded_model_files())
+                                           : TRY(runtime::model_files_named(source));
+  const runtime::MemoryNeeded cost = TRY(runtime::memory_needed(files, options.load));
+  const uint64_t full = cost.sequence_bytes * static_cast<uint64_t>(options.engine.sequences_max);
+  return cost.weight_bytes + std::min<uint64_t>(options.engine.kv_bytes_max, full);
+}
+
+// Nobody holds it, nobody waits for an answer of it, nothing is computed beside its answers.
+bool idle(const std::shared_ptr<LoadedModel>& model) {
+  constexpr int64_t kOwners = 2;  // of the instance: the model and its engine
+  return model.use_count() == 1 && model->engine->outstanding() == 0 &&
+         model->instance.use_count() <= kOwners;
 }
 
 Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const ModelsOptions& options) {
@@ -57,15 +77,96 @@ Result<std::string> Models::source_of(const std::string& name) const {
   return std::filesystem::weakly_canonical(name).string();
 }
 
+std::shared_ptr<LoadedModel> Models::find(const std::string& source) {
+  const std::lock_guard quick(loaded_mutex_);
+  const auto found = loaded_.find(source);
+  if (found == loaded_.end()) return nullptr;
+  found->second->asked_for = ++gets_;
+  return found->second;
+}
+
 Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   const std::string source = TRY(source_of(name));
+  if (auto known = find(source)) return known;
   const std::lock_guard lock(mutex_);
-  if (const auto found = loaded_.find(source); found != loaded_.end()) return found->second;
+  if (auto known = find(source)) return known;
+  uint64_t needed = 0;
+  if (options_.memory_bytes_max > 0) {
+    needed = TRY(memory_needed(source, options_));
+    TRY(make_room(name, needed));
+  }
   auto model = load(source, options_);
   if (!model.ok()) return std::move(model).error();
+  (*model)->memory_bytes = needed;
+  {
+    const std::lock_guard quick(loaded_mutex_);
+    loaded_[source] = *model;
+  }
+  return find(source);
+}
+
+bool Models::is_loaded(const std::string& name) const {
+  const auto source = source_of(name);
   const std::lock_guard quick(loaded_mutex_);
-  loaded_[source] = *model;
-  return *model;
+  return source.ok() && loaded_.contains(*source);
+}
+
+uint64_t Models::memory_bytes() const {
+  const std::lock_guard quick(loaded_mutex_);
+  uint64_t sum = 0;
+  for (const auto& [source, model] : loaded_) sum += model->memory_bytes;
+  return sum;
+}
+
+Status Models::make_room(const std::string& name, uint64_t needed) {
+  constexpr int kTries = 50;  // facts and metrics hold a model for a moment
+  const uint64_t most = options_.memory_bytes_max;
+  for (int i = 0; memory_bytes() + needed > most; ++i) {
+    std::vector<std::pair<int64_t, std::string>> oldest;
+    {
+      const std::lock_guard quick(loaded_mutex_);
+      for (const auto& [source, model] : loaded_) oldest.emplace_back(model->asked_for, source);
+    }
+    std::ranges::sort(oldest);
+    const bool fits_alone = needed <= most;
+    const bool left = fits_alone && std::ranges::any_of(oldest, [&](const auto& one) {
+      return unload_source(one.second);
+    });
+    if (left) continue;
+    if (!fits_alone || oldest.empty() || i >= kTries) {
+      return make_error("E0714",
+                        fmt::format("model {} needs {:.2f} GiB for weights and cache; the budget "
+                                    "is {:.2f} GiB, of which models in use hold {:.2f}",
+                                    name, gib(needed), gib(most), gib(memory_bytes())),
+                        fits_alone ? "try again when the other models have answered"
+                                   : "raise --model-memory, lower --kv-memory, or load it with "
+                                     "fewer bits (--dtype q4)");
+    }
+    real_env().sleep_us(2000);
+  }
+  return ok_status();
+}
+
+bool Models::unload_source(const std::string& source) {
+  std::shared_ptr<LoadedModel> gone;
+  {
+    const std::lock_guard quick(loaded_mutex_);
+    const auto found = loaded_.find(source);
+    if (found == loaded_.end() || !idle(found->second)) return false;
+    gone = std::move(found->second);
+    loaded_.erase(found);
+  }
+  obs::log(obs::Level::kInfo, "model", "{} is unloaded", gone->instance->name);
+  return true;
+}
+
+Result<bool> Models::unload(const std::string& name) {
+  const std::string source = TRY(source_of(name));
+  const std::lock_guard lock(mutex_);
+  if (find(source) == nullptr) return false;
+  if (unload_source(source)) return true;
+  return make_error("E0715", fmt::format("model {} is answering now", name),
+                    "try again when its answers are done");
 }
 
 std::vector<std::shared_ptr<LoadedModel>> Models::loaded() const {

@@ -4,7 +4,10 @@
 // layout, or "embedded". A model is loaded when it is first asked for and then shared by everybody;
 // names that mean the same directory share one engine.
 //
-// It does not decide which model answers (the router will) nor unload any yet.
+// Under a memory budget a model is refused before it is loaded if it cannot fit, and makes those
+// leave that nobody uses, the one asked for longest ago first. What is in use never leaves.
+//
+// It does not decide which model answers (the router will).
 #pragma once
 
 #include <map>
@@ -28,6 +31,8 @@ struct ModelsOptions {
   std::map<std::string, std::string> names;
   runtime::LoadOptions load;
   runtime::EngineOptions engine;
+  // For weights and caches of all models together; 0: what the machine has.
+  uint64_t memory_bytes_max = 0;
 };
 
 // A model ready to chat. Immutable but for engine and grammars, which are safe from every thread.
@@ -41,6 +46,8 @@ struct LoadedModel {
   // It was trained on system texts that say the form in words: a schema behind them would lead it
   // away from what it knows. Without a system text it gets the schema as any model does.
   bool one_task = false;
+  uint64_t memory_bytes = 0;  // weights as packed, and the most that its cache may take
+  int64_t asked_for = 0;      // when last, by count of get(); Models' own
 };
 
 class Models {
@@ -48,8 +55,15 @@ class Models {
   explicit Models(ModelsOptions options = {}) : options_(std::move(options)) {}
 
   // Loads on first use, which takes as long as reading and packing the weights; later calls answer
-  // at once. From any thread. E0710 for a name that is neither known nor a directory.
+  // at once, also while another model is being loaded. From any thread. E0710 for a name that is
+  // neither known nor a directory; E0714: no room for it in the memory budget. What is held by
+  // somebody counts as used: let go soon.
   Result<std::shared_ptr<LoadedModel>> get(const std::string& name);
+  // Would get() answer at once?
+  bool is_loaded(const std::string& name) const;
+  // False: it was not loaded. E0715 while it is used.
+  Result<bool> unload(const std::string& name);
+  uint64_t memory_bytes() const;  // of those loaded
 
   // Every name that get() knows, with what it means: ("default", "weft-mini (embedded)").
   std::vector<std::pair<std::string, std::string>> names() const;
@@ -58,11 +72,15 @@ class Models {
 
  private:
   Result<std::string> source_of(const std::string& name) const;
+  std::shared_ptr<LoadedModel> find(const std::string& source);
+  Status make_room(const std::string& name, uint64_t needed);
+  bool unload_source(const std::string& source);
 
   ModelsOptions options_;
   std::mutex mutex_;  // held while loading: two first users wait for one load
   mutable std::mutex loaded_mutex_;  // held for moments only
   std::map<std::string, std::shared_ptr<LoadedModel>> loaded_;  // by source; guarded by both
+  int64_t gets_ = 0;  // guarded by loaded_mutex_
 };
 
 }  // namespace weft::backend

@@ -28,6 +28,8 @@ void ReasoningBlock::add(std::string_view bytes, std::string_view shown) {
   if (tail_.size() > 4) tail_.erase(0, tail_.size() - 4);
 }
 
+bool ReasoningBlock::may_close() const { return !inside_character(tail_); }
+
 bool ReasoningBlock::must_close(std::optional<int64_t> budget) const {
   if (!budget || tokens_ < *budget) return false;
   const int64_t window = thinking_overrun(*budget);

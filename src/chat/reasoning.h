@@ -27,6 +27,7 @@ class ReasoningBlock {
 
   int64_t tokens() const { return tokens_; }
   bool must_close(std::optional<int64_t> budget) const;
+  bool may_close() const;  // not inside a character
 
  private:
   int64_t tokens_ = 0;        // generated since the block was opened

@@ -153,7 +153,7 @@ bool Turn::is_stop(TokenId id) const {
 std::optional<TokenId> Turn::forced() {
   if (finished_) return std::nullopt;
   if (forced_.empty() && state_ == State::kReasoning &&
-      block_.must_close(options_.thinking_budget)) {
+      (block_.must_close(options_.thinking_budget) || (wrapping_up_ && block_.may_close()))) {
     result_.budget_reached = true;
     forced_.assign(dialect_.close_text.begin(), dialect_.close_text.end());
   }
@@ -167,6 +167,21 @@ std::optional<TokenId> Turn::forced() {
     return call_->over() ? dialect_.call_close : call_->forced();
   }
   return std::nullopt;
+}
+
+bool Turn::wrap_up() {
+  if (finished_ || wrapping_up_) return false;
+  const bool held_to_form = state_ == State::kToolCall ? call_ != nullptr
+                                                       : answer_ && result_.tool_calls.empty();
+  if (state_ != State::kReasoning && !held_to_form && !call_needed()) return false;
+  wrapping_up_ = true;
+  words_left_ = kAnswerReserve;
+  if (call_) return call_->wrap_up();
+  if (state_ == State::kReasoning) return true;
+  options_.thinking_budget = 0;
+  if (state_ == State::kStart) state_ = State::kAnswer;
+  if (answer_ && !call_needed()) answer_->wrap_up();
+  return true;
 }
 
 bool Turn::mask(TokenMask& mask) {
@@ -293,7 +308,9 @@ Verdict Turn::on_token(TokenId id) {
   state_ = State::kAnswer;
   if (!was_forced) begin_answer();
   ++result_.answer_tokens;
-  return answer_token(id, was_forced) ? stop() : Verdict::kContinue;
+  if (answer_token(id, was_forced)) return stop();
+  const bool free_text = state_ == State::kAnswer && !answer_ && !call_needed();
+  return wrapping_up_ && free_text && --words_left_ <= 0 ? stop() : Verdict::kContinue;
 }
 
 Verdict Turn::stop() {
@@ -387,9 +404,11 @@ void Turn::begin_answer() {
   if (!answer_ || answer_begun_ || !forced_.empty()) return;
   answer_begun_ = true;
   skip_newlines_ = false;
-  if (!options_.tokens_max) return;
-  const Status fits = answer_->set_tokens_left(*tokens_left());
-  CHECK(fits.ok(), "the reasoning has eaten the answer: {} tokens left", *tokens_left());
+  if (options_.tokens_max) {
+    const Status fits = answer_->set_tokens_left(*tokens_left());
+    CHECK(fits.ok(), "the reasoning has eaten the answer: {} tokens left", *tokens_left());
+  }
+  if (wrapping_up_) answer_->wrap_up();
 }
 
 bool Turn::answer_token(TokenId id, bool was_forced) {
@@ -456,6 +475,7 @@ bool Turn::only_calls() const {
 
 bool Turn::may_open_call() const {
   if (!dialect_.call_open || options_.calls.choice == ToolChoice::Mode::kNone) return false;
+  if (wrapping_up_ && !call_needed()) return false;
   if (!options_.calls.parallel && !result_.tool_calls.empty()) return false;
   if (answer_ && answer_->begun()) return false;  // an answer is an answer to its end
   if (!options_.calls.grammar) return !answer_ || !options_.calls.tools.empty();
@@ -475,6 +495,7 @@ void Turn::open_call() {
   auto made = grammar::Matcher::create(options_.calls.grammar, std::move(matcher));
   CHECK(made.ok(), "a call was opened that cannot be finished");
   call_ = std::move(made).value();
+  if (wrapping_up_) call_->wrap_up();
 }
 
 bool Turn::call_token(TokenId id) {
@@ -488,7 +509,7 @@ bool Turn::call_token(TokenId id) {
   call_text_ += decoder_.flush();
   end_call(true);
   // Nothing can follow but the stop token, for which there may be no room.
-  return only_calls() && !call_needed() && !may_open_call();
+  return wrapping_up_ || (only_calls() && !call_needed() && !may_open_call());
 }
 
 void Turn::end_call(bool closed) {

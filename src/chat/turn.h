@@ -83,6 +83,9 @@ class Turn final : public grammar::Guide {
   std::optional<text::TokenId> forced() override;
   bool mask(grammar::TokenMask& mask) override;
   grammar::Verdict on_token(text::TokenId id) override;
+  // Reasoning is closed now; what has a grammar is finished by its shortest completion, other
+  // answers behind reasoning get a few words. False: only free text is left, or nothing.
+  bool wrap_up() override;
 
   TurnDelta take_delta();
   // The generation is over, for whatever reason: what was held back becomes text. Then result().
@@ -135,6 +138,8 @@ class Turn final : public grammar::Guide {
   std::deque<text::TokenId> forced_;
   ReasoningBlock block_;
   bool closed_once_ = false;
+  bool wrapping_up_ = false;
+  int64_t words_left_ = 0;     // then: tokens of an answer without a grammar
   bool finished_ = false;
   std::unique_ptr<grammar::Matcher> answer_;  // of options_.answer
   bool answer_begun_ = false;

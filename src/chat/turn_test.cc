@@ -162,6 +162,41 @@ TEST(Turn, BudgetBoundsTheReasoning) {
   check_budgets(mini("exaone4"), "<thought>");
 }
 
+// In the middle of the reasoning time is up: it is closed, between two characters, and a short
+// answer may follow; a turn of free text alone is cut off by whoever runs it.
+TEST(Turn, WrapsUpItsReasoning) {
+  for (const char* family : kFamilies) {
+    SCOPED_TRACE(family);
+    const Tokenizer tokenizer = mini(family);
+    const Dialect dialect = Dialect::recognise(tokenizer, "").value();
+    if (!dialect.think_open) continue;
+    const auto made = Turn::create(tokenizer, dialect, tokenizer.encode("x<think>"), {}).value();
+    Turn& turn = *made;
+    for (const TokenId id : tokenizer.encode("생각하는 중 😀 thoughts")) {
+      EXPECT_FALSE(turn.forced().has_value());
+      turn.on_token(id);
+    }
+    EXPECT_TRUE(turn.wrap_up());
+    EXPECT_FALSE(turn.wrap_up());
+    std::vector<TokenId> closing;
+    while (const auto forced = turn.forced()) {
+      closing.push_back(*forced);
+      turn.on_token(*forced);
+    }
+    EXPECT_EQ(closing, dialect.close_text);
+    EXPECT_FALSE(turn.reasoning_now());
+    const std::vector<TokenId> words = tokenizer.encode("a");
+    int answer = 0;
+    while (turn.on_token(words[0]) == grammar::Verdict::kContinue && answer < 1000) ++answer;
+    EXPECT_LT(answer, 70);
+    EXPECT_GT(answer, 30);
+    const auto text = Turn::create(tokenizer, dialect, tokenizer.encode("x"),
+                                   {.thinking_budget = 0}).value();
+    text->on_token(words[0]);
+    EXPECT_FALSE(text->wrap_up());
+  }
+}
+
 TEST(Turn, BudgetEndsAtALineWhenOneComes) {
   const Tokenizer tokenizer = mini("qwen3");
   const Dialect dialect = Dialect::recognise(tokenizer).value();

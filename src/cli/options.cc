@@ -462,6 +462,18 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
   command->add_option("--threads", options->threads, "of a model; 0 = all usable cores");
+  command->add_option("--kv-memory", options->kv_memory_mib, "MiB of each model's cache")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 24));
+  command->add_option("--model-memory", options->model_memory_mib,
+                      "MiB for all models together; idle ones make room. 0 = no budget")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 24));
+  command->add_option("--kv-spill", options->kv_spill,
+                      "a directory: what leaves the cache is kept in a file there");
+  command->add_option("--kv-spill-size", options->kv_spill_mib, "MiB of that file")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 24));
   command->add_option("--drain", options->drain_s, "seconds for answers under way at the end")
       ->capture_default_str()
       ->check(CLI::Range(0, 86400));

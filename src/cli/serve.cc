@@ -67,6 +67,10 @@ Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
   out.load = {.precision = TRY(model::precision_of(options.precision)),
               .threads = options.threads};
   out.engine.threads = options.threads;
+  out.engine.kv_bytes_max = static_cast<size_t>(options.kv_memory_mib) << 20;
+  out.engine.spill_directory = options.kv_spill;
+  out.engine.spill_bytes_max = static_cast<uint64_t>(options.kv_spill_mib) << 20;
+  out.memory_bytes_max = static_cast<uint64_t>(options.model_memory_mib) << 20;
   out.names["weft-mini"] = "";
   for (const std::string& given : options.models) {
     const size_t equals = given.find('=');

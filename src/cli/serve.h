@@ -24,6 +24,10 @@ struct ServeOptions {
   std::vector<std::string> allowed_hosts;  // of http steps
   std::string precision = "native";
   int threads = 0;                   // of a model; 0 = all usable cores
+  int64_t kv_memory_mib = 1024;      // of each model's cache
+  int64_t model_memory_mib = 0;      // of all models together; 0: what the machine has
+  std::string kv_spill;              // directory for evicted blocks of the cache; empty: none
+  int64_t kv_spill_mib = 8192;
   int64_t drain_s = 30;              // for answers under way when it stops
   bool json = false;
 };

@@ -51,6 +51,14 @@ Status Matcher::set_tokens_left(int64_t tokens) {
   return ok_status();
 }
 
+// Where keys must not repeat, the shortest completion may be a little longer than what is counted.
+bool Matcher::wrap_up() {
+  const auto slack = track_keys_ ? static_cast<int64_t>(machine_.rules().key_slack()) : 0;
+  const int64_t fewest = int64_t{fewest_tokens()} + slack;
+  options_.tokens_left = std::min(options_.tokens_left.value_or(fewest), fewest);
+  return true;
+}
+
 bool Matcher::is_end(TokenId id) const {
   return std::find(options_.ends.begin(), options_.ends.end(), id) != options_.ends.end();
 }

@@ -45,6 +45,8 @@ class Matcher final : public Guide {
   void rollback(size_t tokens);
   // The budget may become known or change while the answer has not begun. E0326.
   Status set_tokens_left(int64_t tokens);
+  // From here on only a shortest completion is allowed.
+  bool wrap_up() override;
 
   bool begun() const { return !tokens_.empty(); }
   bool complete() const { return set_.bottom; }  // the text so far is an answer

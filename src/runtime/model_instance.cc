@@ -116,6 +116,14 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   return out;
 }
 
+Result<MemoryNeeded> memory_needed(model::ModelFiles& files, const LoadOptions& options) {
+  const model::Config config = TRY(model::load_config(files));
+  const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
+  const model::Footprint cost = model::footprint(config, checkpoint, options.precision);
+  const auto context = static_cast<uint64_t>(config.context);
+  return MemoryNeeded{cost.weight_bytes, context * cost.kv_token_bytes + cost.state_bytes};
+}
+
 Result<model::ModelFiles> embedded_model_files() {
   const auto& files = model::embedded_weft_mini();
   if (files.empty()) {

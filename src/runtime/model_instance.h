@@ -52,6 +52,13 @@ struct ModelInstance {
                                                      const LoadOptions& options = {});
 };
 
+// What a model would need, worked out from the headers of its files.
+struct MemoryNeeded {
+  uint64_t weight_bytes = 0;    // packed
+  uint64_t sequence_bytes = 0;  // of a cache for one sequence as long as the context
+};
+Result<MemoryNeeded> memory_needed(model::ModelFiles& files, const LoadOptions& options);
+
 // The embedded model's files. E0213 if the program was built without one.
 Result<model::ModelFiles> embedded_model_files();
 

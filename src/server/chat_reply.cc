@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace weft::server {
@@ -89,20 +91,25 @@ json::Object chat_choice(int index, const ChatResult& result, const ChoiceForm& 
 }
 
 json::Object usage_of(std::span<const ChatResult> results) {
-  int64_t prompt = 0, completion = 0, reasoning = 0;
+  int64_t prompt = 0, completion = 0, reasoning = 0, cached = -1;
   for (const ChatResult& result : results) {
     prompt = result.tokens.prompt;
+    // Of several answers one has computed the prompt for all.
+    cached = cached < 0 ? result.tokens.cached : std::min(cached, result.tokens.cached);
     reasoning += result.tokens.reasoning;
     completion += result.tokens.reasoning + result.tokens.answer;
+  }
+  json::Object details{{"reasoning_tokens", reasoning},
+                       {"accepted_prediction_tokens", 0},
+                       {"rejected_prediction_tokens", 0}};
+  if (!results.empty() && results[0].thinking_budget) {
+    details["reasoning_budget"] = *results[0].thinking_budget;
   }
   return {{"prompt_tokens", prompt},
           {"completion_tokens", completion},
           {"total_tokens", prompt + completion},
-          {"prompt_tokens_details", json::Object{{"cached_tokens", 0}}},
-          {"completion_tokens_details",
-           json::Object{{"reasoning_tokens", reasoning},
-                        {"accepted_prediction_tokens", 0},
-                        {"rejected_prediction_tokens", 0}}}};
+          {"prompt_tokens_details", json::Object{{"cached_tokens", std::max<int64_t>(cached, 0)}}},
+          {"completion_tokens_details", std::move(details)}};
 }
 
 std::string event(const json::Value& data) { return "data: " + json::dump(data) + "\n\n"; }

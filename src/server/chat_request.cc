@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kStopsMax = 16;
 constexpr size_t kChoiceTextsMax = 4096;
 constexpr size_t kMessagesMax = 10'000;
+constexpr int64_t kPriorityMax = 1'000'000;
+constexpr int64_t kDeadlineMax = int64_t{1000} * 3600 * 24;
 constexpr int64_t kTokensMax = int64_t{1} << 30;
 
 // A literal `extra_body` is what people paste out of examples for OpenAI's Python client, which
@@ -205,6 +207,11 @@ Result<bool> read_sampling(Fields& fields, backend::ChatRequest& request) {
   constexpr int64_t kSeedMax = std::numeric_limits<int64_t>::max();
   const auto seed = TRY(fields.integer("seed", -kSeedMax, kSeedMax));
   request.seed = static_cast<uint64_t>(seed.value_or(0));
+  // vLLM's names: there, lower comes first.
+  request.priority = -static_cast<int>(
+      TRY(fields.integer("priority", -kPriorityMax, kPriorityMax)).value_or(0));
+  request.cache_salt = TRY(fields.text("cache_salt")).value_or("");
+  request.deadline_ms = TRY(fields.integer("deadline_ms", 1, kDeadlineMax));
   return seed.has_value();
 }
 

@@ -93,6 +93,43 @@ void add_model_states(const std::vector<backend::ModelFacts>& models,
   }
 }
 
+// What the engine saves and gives up, by vLLM's names where it has them.
+void add_engine_counters(const std::vector<backend::ModelFacts>& models,
+                         std::vector<prometheus::MetricFamily>& out) {
+  struct Counter {
+    const char* name;
+    const char* help;
+    int64_t backend::ModelFacts::*value;
+  };
+  using Facts = backend::ModelFacts;
+  static constexpr Counter kCounters[] = {
+      {"weft_prefix_cache_hits_total", "Prompt tokens found in the cache", &Facts::cached_tokens},
+      {"weft_num_preemptions_total", "Sequences sent back to wait", &Facts::preemptions},
+      {"weft_spec_decode_num_draft_tokens_total", "Tokens guessed ahead", &Facts::drafted_tokens},
+      {"weft_spec_decode_num_accepted_tokens_total", "Guesses that proved true",
+       &Facts::accepted_tokens},
+      {"weft_loops_ended_total", "Texts ended because they repeated themselves", &Facts::loops},
+      {"weft_deadlines_total", "Texts whose time was up", &Facts::deadlines},
+      {"weft_kv_blocks_evicted_total", "Cached blocks given up", &Facts::evicted_blocks},
+      {"weft_kv_blocks_spilled_total", "Of these, kept in the file", &Facts::spilled_blocks},
+      {"weft_kv_blocks_restored_total", "Blocks read back", &Facts::restored_blocks},
+      {"weft_kv_blocks_damaged_total", "Blocks that the file had lost, computed again",
+       &Facts::damaged_blocks},
+  };
+  if (models.empty()) return;
+  for (const Counter& counter : kCounters) {
+    StateFamily family(counter.name, counter.help, prometheus::MetricType::Counter);
+    for (const Facts& model : models) {
+      family.add(static_cast<double>(model.*counter.value), model.source);
+    }
+    out.push_back(family.take());
+  }
+  StateFamily cached("weft_kv_blocks_cached", "Blocks kept for texts that begin alike",
+                     prometheus::MetricType::Gauge);
+  for (const Facts& model : models) cached.add(model.blocks_cached, model.source);
+  out.push_back(cached.take());
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -160,6 +197,7 @@ std::string Metrics::text(const States& states) const {
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
   add_http_states(states.http, families);
   add_model_states(states.models, families);
+  add_engine_counters(states.models, families);
   families.push_back(StateFamily("weft_answers_in_flight", "Answers being generated",
                                  prometheus::MetricType::Gauge)
                          .add(static_cast<double>(states.answers))

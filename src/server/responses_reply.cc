@@ -23,7 +23,7 @@ json::Object reasoning_part(std::string_view text) {
 json::Object usage_form(const ChatResult& result) {
   const int64_t output = result.tokens.reasoning + result.tokens.answer;
   return {{"input_tokens", result.tokens.prompt},
-          {"input_tokens_details", json::Object{{"cached_tokens", 0}}},
+          {"input_tokens_details", json::Object{{"cached_tokens", result.tokens.cached}}},
           {"output_tokens", output},
           {"output_tokens_details", json::Object{{"reasoning_tokens", result.tokens.reasoning}}},
           {"total_tokens", result.tokens.prompt + output}};
