@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test asan tsan fuzz bench bench-inference clean deps deps-test deps-fuzz deps-bench
+.PHONY: help run build test asan tsan fuzz bench bench-inference bench-serving clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ deps-bench:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test bench node; fi
 bench: deps-bench  ## ratios to peers and physical limits; say BENCH=engine for one of them
 	@bench/run-all $(BENCH)
+bench-serving: deps-bench  ## many requests at once, beside llama.cpp; bench/results/serving.json
+	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target serving_bench
+	@bench/serving/run
 bench-inference: deps-bench  ## the engine beside llama.cpp, over the same file; bench/results/inference.json
 	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target inference_bench
 	@bench/inference/run

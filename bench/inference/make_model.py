@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a GGUF file of a true shape with random weights: the same file for both engines.
 
-usage: bench/inference/make_model.py SHAPE TYPE FILE     SHAPE: qwen3-0.6b, tiny   TYPE: q4_0, q8_0
+usage: bench/inference/make_model.py SHAPE TYPE FILE [successor]
+                                     SHAPE: qwen3-0.6b, tiny   TYPE: q4_0, q8_0
 Speed does not depend on the values, so the codes are random bytes and every scale is the same. The
 embedding is the head too (tied), in the same type as all other matrices (as llama-quantize --pure).
+
+A successor model continues any token by the next one (id + 1), at true cost: what its layers add is
+zero, and its head is the embedding, one row further down. For measuring what guesses are worth.
 """
 import os
 import struct
@@ -52,7 +56,18 @@ def blocks(kind, count, pool):
     return unit * whole + unit[:left * (size + 2)]
 
 
-def main(shape, type_name, path):
+def distinct_rows(kind, columns, rows):
+    """A matrix without two equal rows."""
+    scale = struct.pack("<e", 0.004 if kind == Q4_0 else 0.0003)
+    size = 16 if kind == Q4_0 else 32
+    out = []
+    for _ in range(rows):
+        codes = os.urandom(columns // 32 * size)
+        out.append(b"".join(scale + codes[i:i + size] for i in range(0, len(codes), size)))
+    return out
+
+
+def main(shape, type_name, path, successor=False):
     hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
     kind = {"q4_0": Q4_0, "q8_0": Q8_0}[type_name]
     tokens = byte_characters()
@@ -77,6 +92,12 @@ def main(shape, type_name, path):
     tokens[words - 2] = "w300"
     matrices = [("token_embd.weight", hidden, words)]
     vectors = [("output_norm.weight", hidden)]
+    special = {}
+    if successor:
+        matrices.append(("output.weight", hidden, words))
+        embedding = distinct_rows(kind, hidden, words)
+        special = {"token_embd.weight": b"".join(embedding),
+                   "output.weight": b"".join(embedding[-1:] + embedding[:-1])}
     for i in range(layers):
         p = f"blk.{i}."
         matrices += [(p + "attn_q.weight", hidden, heads * head),
@@ -100,14 +121,20 @@ def main(shape, type_name, path):
         out.write(b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(meta)))
         out.write(b"".join(entry(*m) for m in meta) + b"".join(infos))
         out.write(b"\0" * (-out.tell() % ALIGNMENT))
-        for _, columns, rows in matrices:
-            data = blocks(kind, columns * rows, pool)
+        for name, columns, rows in matrices:
+            if name in special:
+                data = special[name]
+            elif successor and name.endswith(("attn_output.weight", "ffn_down.weight")):
+                data = bytes(columns * rows // 32 * per_group)  # every scale is 0
+            else:
+                data = blocks(kind, columns * rows, pool)
             out.write(data + b"\0" * (-len(data) % ALIGNMENT))
         for _, size in vectors:
             out.write(struct.pack("<f", 1.0) * size)
     os.replace(path + ".part", path)
 
 
-if len(sys.argv) != 4 or sys.argv[1] not in SHAPES:
+if len(sys.argv) not in (4, 5) or sys.argv[1] not in SHAPES or sys.argv[4:] not in (
+        [], ["successor"]):
     sys.exit(__doc__)
-main(*sys.argv[1:])
+main(*sys.argv[1:4], successor=len(sys.argv) == 5)
