@@ -50,7 +50,10 @@ def test_chat_whole_and_streamed_say_the_same():
         events = stream.events
         assert events[-1] == "[DONE]"
         assert events[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
-        assert events[-2]["choices"] == [] and events[-2]["usage"] == usage
+        streamed = events[-2]["usage"]
+        assert streamed["prompt_tokens_details"].pop("cached_tokens") > 0  # the whole one left it
+        assert usage["prompt_tokens_details"].pop("cached_tokens") == 0
+        assert events[-2]["choices"] == [] and streamed == usage
         assert all(e["usage"] is None and e["object"] == "chat.completion.chunk" and
                    e["id"] == events[0]["id"] for e in events[:-2])
         text = "".join(e["choices"][0]["delta"].get("content", "") for e in events[:-2])
@@ -324,6 +327,46 @@ def test_many_streams_at_once_lose_nothing():
         for thread in threads:
             thread.join()
         assert texts == [expected] * 64
+        assert until(lambda: quiet(server))
+
+
+def test_prompts_share_what_they_have_in_common():
+    long = [{"role": "user", "content": "The order is late. " * 60}]
+    with Server() as server:
+        one = server.post("/v1/chat/completions", chat(messages=long, max_tokens=8)).json
+        prompt = one["usage"]["prompt_tokens"]
+        assert one["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+        again = server.post("/v1/chat/completions", chat(messages=long, max_tokens=8)).json
+        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] >= prompt - 33
+        assert again["choices"] == one["choices"]
+        other = server.post("/v1/chat/completions",
+                            chat(messages=long, max_tokens=8, cache_salt="b", n=3)).json
+        assert other["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+        assert [c["message"] for c in other["choices"]] == [one["choices"][0]["message"]] * 3
+        assert until(lambda: quiet(server))
+        # Three prompts were asked for under the salt; one was computed, and a few rows.
+        assert server.metric("weft_prompt_tokens_total") <= prompt * 2 + 33 + 2 * 8
+        assert server.metric("weft_prefix_cache_hits_total") >= 3 * prompt - 33 - 2 * 8
+        assert server.metric("weft_kv_blocks_cached") > 0
+
+
+def test_deadlines_priorities_and_their_bad_values():
+    schema = {"type": "object", "required": ["notes", "kind"], "additionalProperties": False,
+              "properties": {"notes": {"type": "array", "items": {"type": "string"}},
+                             "kind": {"enum": ["technical", "billing"]}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    with Server() as server:
+        assert until(lambda: server.get("/readyz").status == 200)
+        said = server.post("/v1/chat/completions", {
+            **chat(response_format=form, max_tokens=900, deadline_ms=30, priority=-5),
+            "temperature": 2}).json
+        answer = json.loads(said["choices"][0]["message"]["content"])
+        assert answer["kind"] in ("technical", "billing"), said
+        for field, value in (("deadline_ms", 0), ("deadline_ms", "soon"), ("priority", 1.5),
+                             ("priority", 10 ** 9), ("cache_salt", 7)):
+            refused = server.post("/v1/chat/completions", chat(**{field: value}))
+            assert refused.status == 400, (field, value)
+            assert refused.error["param"] == field, refused.error
         assert until(lambda: quiet(server))
 
 
