@@ -25,6 +25,15 @@ namespace weft::backend {
 // kAuto, the model's own default).
 using Thinking = chat::ThinkingMode;
 
+// What has been generated of an answer that is not complete: to be kept outside the process, and
+// given back with the same request after a crash.
+struct PartialAnswer {
+  std::string request;          // hash of all that decides the tokens; another request: no use
+  int64_t first = 0;            // place of the first of `ids` in the answer, from 0
+  std::vector<int32_t> ids;
+  std::vector<float> logprobs;  // of each; 0 where nobody asked
+};
+
 struct ChatRequest {
   std::string model = "default";  // a name, a directory in Hugging Face layout
   json::Array messages;           // {role, content, …} in OpenAI's form
@@ -60,6 +69,7 @@ struct ChatRequest {
   std::optional<int64_t> deadline_ms;
   // Cached prefixes are shared only among requests of the same salt (a tenant, a user).
   std::string cache_salt;
+  std::optional<PartialAnswer> resume;  // from before a crash; its `first` is 0
 };
 
 struct TokenCounts {
@@ -119,6 +129,7 @@ struct ChatResult {
   std::vector<ChosenValue> chosen;        // of an answer that a schema held, in its order
   // Why a best-effort schema did not hold the answer; empty: it did, or there was none.
   std::string not_held;
+  int64_t tokens_resumed = 0;             // taken from ChatRequest::resume
   Evidence evidence;
 };
 
@@ -133,6 +144,9 @@ struct ChatDelta {
 struct ChatCallbacks {
   std::function<void(const ChatDelta&)> on_delta;          // may be empty
   std::function<void(Result<ChatResult>)> on_done;         // required
+  // What is new since the last call, every 32 tokens or 2 s; what was resumed is not told again.
+  // May be empty; backends that cannot resume never call it.
+  std::function<void(PartialAnswer)> on_partial = {};
 };
 
 // A call in progress. Dropping it does not cancel.

@@ -7,6 +7,8 @@
 
 #include "backend/answer_form.h"
 #include "backend/local_call.h"
+#include "base/digest.h"
+#include "base/env.h"
 #include "chat/message.h"
 #include "chat/turn.h"
 
@@ -60,6 +62,10 @@ struct Generation {
   bool told = false;                        // the caller wants the tokens
   std::vector<GeneratedToken> generated;
   size_t told_tokens = 0;        // of `generated`
+  PartialAnswer partial;         // not yet told to on_partial
+  int64_t resumed = 0;           // tokens still to come that are known
+  int64_t resumed_total = 0;
+  int64_t partial_told_ns = 0;
   int64_t reasoning_tokens = 0;  // of the turn, before the newest token
 
   TokenCounts counts() const {
@@ -74,6 +80,7 @@ struct Generation {
   }
 
   void on_token(const runtime::Sampled& sampled) {
+    note_partial(sampled);
     if (spelling) {
       GeneratedToken token{std::string(spelling->token_bytes(sampled.id)), sampled.logprob,
                            part_of(sampled.id)};
@@ -84,6 +91,29 @@ struct Generation {
     }
     reasoning_tokens = turn->result().reasoning_tokens;
     tell_delta();
+  }
+
+  // A crash costs what was not told: at most 32 tokens, or 2 s of them.
+  void note_partial(const runtime::Sampled& sampled) {
+    constexpr size_t kTokens = 32;
+    constexpr int64_t kNs = 2'000'000'000;
+    if (!callbacks.on_partial) return;
+    const int64_t now_ns = real_env().mono_ns();
+    if (partial_told_ns == 0) partial_told_ns = now_ns;
+    if (resumed > 0) {
+      --resumed;
+      ++partial.first;
+      return;
+    }
+    partial.ids.push_back(sampled.id);
+    partial.logprobs.push_back(sampled.logprob);
+    if (partial.ids.size() < kTokens && now_ns - partial_told_ns < kNs) return;
+    partial_told_ns = now_ns;
+    PartialAnswer piece = partial;
+    partial.first += static_cast<int64_t>(partial.ids.size());
+    partial.ids.clear();
+    partial.logprobs.clear();
+    callbacks.on_partial(std::move(piece));
   }
 
   void tell_delta() {
@@ -126,6 +156,7 @@ struct Generation {
     if (schema) result.chosen = chosen_values(*schema, result.content, result.generated);
     if (!told) result.generated.clear();
     result.not_held = not_held;
+    result.tokens_resumed = resumed_total - resumed;
     evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
     result.evidence = std::move(evidence);
     callbacks.on_done(std::move(result));
@@ -167,6 +198,37 @@ Status check_request(const LoadedModel& model, const ChatRequest& request) {
   return ok_status();
 }
 
+// Hash of all that decides which tokens come.
+std::string request_hash(const Evidence& evidence, const ChatRequest& request, bool thinks) {
+  json::Array parts{evidence.model_hash,
+                    evidence.template_hash,
+                    evidence.system_fingerprint,
+                    json::Value(evidence.sampler),
+                    evidence.grammar,
+                    request.choice_index,
+                    thinks,
+                    request.thinking_budget_tokens.value_or(-1)};
+  for (const std::string& stop : request.stop) parts.emplace_back(stop);
+  for (const int32_t id : evidence.prompt_ids) parts.emplace_back(id);
+  return sha256_hex(json::canonical(json::Value(std::move(parts))));
+}
+
+// The tokens that `request.resume` brings, if they are of this very request.
+std::vector<runtime::Sampled> resumed_tokens(const ChatRequest& request, const std::string& hash) {
+  std::vector<runtime::Sampled> tokens;
+  const auto& from = request.resume;
+  if (!from || from->request != hash || from->first != 0) return tokens;
+  CHECK(from->logprobs.size() == from->ids.size(), "{} of {} tokens", from->logprobs.size(),
+        from->ids.size());
+  for (size_t i = 0; i < from->ids.size(); ++i) {
+    runtime::Sampled token;
+    token.id = from->ids[i];
+    token.logprob = from->logprobs[i];
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
 Status start(Models& models, const ChatRequest& request, ChatCallbacks& callbacks,
              LocalCall& call, int64_t called_ns) {
   const std::shared_ptr<LoadedModel> model = TRY(models.get(request.model));
@@ -206,6 +268,9 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
                           .grammar = form.grammar,
                           .prompt_ids = {work.prompt.begin(), work.prompt.end()},
                           .output_ids = {}};
+  generation->partial.request = request_hash(generation->evidence, request, thinks);
+  work.resumed = resumed_tokens(request, generation->partial.request);
+  generation->resumed = generation->resumed_total = std::ssize(work.resumed);
   work.guide = generation->turn;
   work.on_token = [generation](const runtime::Sampled& token) { generation->on_token(token); };
   work.on_done = [generation](runtime::Completion completion) {

@@ -119,6 +119,7 @@ struct Engine::Impl {
   bool take(SequenceId id, const Sampled& sampled);
   bool take_forced(SequenceId id);
   bool wrap_up(SequenceId id, Finish otherwise);
+  bool take_resumed(SequenceId id);
   void finish(SequenceId id, Finish reason, std::optional<Error> error = std::nullopt);
   void publish();
 };
@@ -201,7 +202,8 @@ void Engine::Impl::start(Incoming in) {
                      added.in.request.cache_salt});
   sequences.emplace(id, std::move(added));
   ++stats.requests;
-  take_forced(id);  // a guide may know the first tokens before the model has said anything
+  // A guide may know the first tokens before the model has said anything.
+  if (take_resumed(id)) take_forced(id);
 }
 
 void Engine::Impl::drop_cancelled() {
@@ -400,6 +402,24 @@ bool Engine::Impl::wrap_up(SequenceId id, Finish otherwise) {
   if (guide && guide->wrap_up()) return true;
   finish(id, otherwise);
   return false;
+}
+
+// Takes what is known of the answer from before. The guide is asked first, as for any token: what
+// it says depends on having been asked, and a record that does not fit must not get past it.
+bool Engine::Impl::take_resumed(SequenceId id) {
+  const std::vector<Sampled> resumed = std::move(sequences.at(id).in.request.resumed);
+  const std::shared_ptr<grammar::Guide> guide = sequences.at(id).in.request.guide;
+  for (const Sampled& token : resumed) {
+    if (token.id < 0 || token.id >= model->config.vocab_size) return true;
+    if (guide) {
+      const std::optional<TokenId> forced = guide->forced();
+      if (forced && *forced != token.id) return true;
+      mask.allow_all();
+      if (!forced && guide->mask(mask) && !mask.allowed(token.id)) return true;
+    }
+    if (!take(id, token)) return false;
+  }
+  return true;
 }
 
 // Takes all tokens that the guide forces next; they go through the model together.

@@ -76,6 +76,11 @@ struct Request {
   bool end_loops = false;                    // wraps up when the text repeats itself
   bool logprobs = false;
   int top_logprobs = 0;  // with logprobs: of how many alternatives on_token hears
+  // What an earlier process generated of this very request before it ended. It is taken as if it
+  // came now (guide, on_token, on_done hear all of it) and computed together; generation goes on
+  // behind it, to the same tokens as without the interruption. A token that the guide does not
+  // allow there, and what follows it, is generated anew.
+  std::vector<Sampled> resumed;
   // Called on the engine thread, in order; they must not block, throw or call the engine's
   // destructor. on_token comes after the guide has heard of the token; on_done exactly once for
   // every request that submit() accepted.

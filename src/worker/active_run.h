@@ -81,6 +81,9 @@ struct ActiveRun {
   std::unordered_map<std::string, int64_t> output_seq;  // path -> event that holds its output
   Definitions definitions;              // of its `workflow` steps
   std::set<std::string> actions;        // paths with a row in required_action
+  // Answers of models as far as they came: found when the run was taken over, by path and draw.
+  std::map<std::pair<std::string, std::string>, PartialRow> partials;
+  std::set<std::string> partial_paths;  // with rows in ai_partial
 
   // The turn in progress.
   Change change;

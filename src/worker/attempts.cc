@@ -79,6 +79,7 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   const uint32_t attempt = running.attempt;
   CHECK(!path.empty() && attempt > 0, "an attempt of nothing");
   CHECK(!run.running.contains(path), "{} of {} is still under way", path, run.id);
+  drop_partials(run, path);
   if (auto* wait = std::get_if<StepWait>(&outcome)) {
     apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us,
                                         std::move(wait->name), std::move(wait->ask)});
@@ -175,6 +176,7 @@ void Executor::stop_attempt(ActiveRun& run, const Command& command) {
   if (at == run.running.end() || at->second.attempt != command.attempt) return;
   if (at->second.activity) at->second.activity->cancel();
   note_effect(run, at->second, "stopped", "");
+  drop_partials(run, command.path);
   run.running.erase(at);
 }
 
@@ -221,6 +223,7 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
       if (const auto self = weak.lock()) self->on_note(run, path, attempt, std::move(note));
     });
   };
+  add_partials(context, run, running);
   return context;
 }
 

@@ -25,6 +25,7 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   TRY(write_timers(change));
   if (!change.effects.empty()) TRY(write_effects(change));
   if (!change.ai_calls.empty()) TRY(write_ai_calls(change));
+  TRY(write_partials(change));
   TRY(write_acts(change));
   for (const Change& child : change.children) {
     CHECK(child.insert && child.children.empty(), "a child run {} that is not new", child.run);
@@ -185,20 +186,36 @@ Status ChangeWriter::write_effects(const Change& change) {
   return ok_status();
 }
 
+Status ChangeWriter::write_partials(const Change& change) {
+  for (const PartialRow& piece : change.partials) {
+    TRY(db_.run("INSERT INTO ai_partial (run, path, draw, first, request, ids, logprobs) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run, path, draw, first) "
+                "DO UPDATE SET request = excluded.request, ids = excluded.ids, "
+                "logprobs = excluded.logprobs",
+                {change.run, piece.path, piece.draw, piece.first, piece.request,
+                 Value::blob(piece.ids), Value::blob(piece.logprobs)}));
+  }
+  for (const std::string& path : change.partials_done) {
+    TRY(db_.run("DELETE FROM ai_partial WHERE run = $1 AND path = $2", {change.run, path}));
+  }
+  return ok_status();
+}
+
 Status ChangeWriter::write_ai_calls(const Change& change) {
   for (const AiCallRow& call : change.ai_calls) {
     TRY(db_.run(
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
         "fingerprint, prompt_hash, sampler, prompt_ids, output_ids, reasoning, finish_reason, "
         "tokens_prompt, tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, "
-        "chosen) "
+        "chosen, tokens_resumed) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
-        "$19, $20, $21)",
+        "$19, $20, $21, $22)",
         {change.run, call.path, int64_t{call.attempt}, int64_t{call.n}, call.model,
          call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, call.sampler,
          Value::blob(call.prompt_ids), Value::blob(call.output_ids), call.reasoning,
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
-         call.prefill_us, call.decode_us, call.grammar, call.chosen}));
+         call.prefill_us, call.decode_us, call.grammar, call.chosen,
+         call.tokens_resumed}));
   }
   return ok_status();
 }

@@ -34,6 +34,7 @@ class ChangeWriter {
   Status write_timers(const Change& change);
   Status write_effects(const Change& change);
   Status write_ai_calls(const Change& change);
+  Status write_partials(const Change& change);
   Status write_acts(const Change& change);
 
   store::Db& db_;

@@ -288,7 +288,7 @@ void Executor::commit(ActiveRun& run) {
   arm_timers(run, change);
   CHECK(run.notices.empty() || !change.events.empty(), "news of {} without an event", run.id);
   if (change.events.empty() && change.effects.empty() && change.timers.empty() &&
-      change.taken.empty()) {
+      change.taken.empty() && change.partials.empty() && change.partials_done.empty()) {
     return;
   }
   const Sequence before = std::exchange(run.last, journal_.append(std::move(change)));
@@ -335,6 +335,10 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   }
   run.changed_steps.clear();
   if (terminal(state.status) && !state.parent.empty()) tell_parent(run, change);
+  if (terminal(state.status) && !run.partial_paths.empty()) {
+    change.partials_done.assign(run.partial_paths.begin(), run.partial_paths.end());
+    run.partial_paths.clear();
+  }
 }
 
 void Executor::forget(const std::string& id) {

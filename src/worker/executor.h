@@ -110,6 +110,12 @@ class Executor : public std::enable_shared_from_this<Executor> {
   StepContext context_of(ActiveRun& run, Running& running);
   StepDone done_of(const ActiveRun& run, const Running& running);
 
+  // partials.cc
+  static void note_partials(ActiveRun& run, const StoredRun& stored);
+  void add_partials(StepContext& context, ActiveRun& run, const Running& running);
+  void on_partial(const std::string& run, uint32_t attempt, PartialRow piece);
+  static void drop_partials(ActiveRun& run, const std::string& path);
+
   // messages.cc
   void take_message(const MessageRow& message);
   std::string hear(ActiveRun& run, const MessageRow& message);

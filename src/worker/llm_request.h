@@ -17,6 +17,10 @@ Result<backend::ChatRequest> chat_request_of(const StepContext& context);
 
 AiCallRow evidence_of(const backend::ChatResult& result);
 
+// Gives the backend what a crash left of the answer, and keeps this one as it comes.
+void keep_partials(const StepContext& context, backend::ChatRequest& request,
+                   backend::ChatCallbacks& callbacks);
+
 // A chat call under way; cancelling it cancels the call.
 std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call);
 

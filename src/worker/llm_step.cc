@@ -10,6 +10,7 @@
 // with one seed repeats its answers, a retry draws anew, and an attempt that a crash cut off is
 // made again with the same draw, so that the crash leaves no trace in the result.
 #include <algorithm>
+#include <bit>
 
 #include "backend/backend.h"
 #include "base/code_fence.h"
@@ -136,6 +137,12 @@ Status add_sampling(const json::Object& parameters, ChatRequest& request) {
   return ok_status();
 }
 
+uint32_t word_at(const std::string& bytes, size_t at) {
+  uint32_t word = 0;
+  for (size_t i = 4; i-- > 0;) word = word << 8 | static_cast<uint8_t>(bytes[at + i]);
+  return word;
+}
+
 std::string bytes_of(const std::vector<int32_t>& ids) {
   std::string bytes;
   bytes.reserve(ids.size() * 4);
@@ -192,6 +199,7 @@ AiCallRow evidence_of(const ChatResult& result) {
     chosen[one.field] = json::Object{{"value", one.value}, {"probability", one.probability}};
   }
   if (!chosen.empty()) row.chosen = json::dump(chosen);
+  row.tokens_resumed = result.tokens_resumed;
   row.reasoning = result.reasoning;
   row.finish_reason = result.finish_reason;
   row.tokens_prompt = result.tokens.prompt;
@@ -200,6 +208,28 @@ AiCallRow evidence_of(const ChatResult& result) {
   row.prefill_us = static_cast<int64_t>(result.prefill_seconds * 1e6);
   row.decode_us = static_cast<int64_t>(result.decode_seconds * 1e6);
   return row;
+}
+
+void keep_partials(const StepContext& context, ChatRequest& request,
+                   backend::ChatCallbacks& callbacks) {
+  const PartialRow& known = context.resume;
+  if (!known.ids.empty()) {
+    backend::PartialAnswer resume{.request = known.request, .ids = {}, .logprobs = {}};
+    for (size_t at = 0; at + 4 <= known.ids.size(); at += 4) {
+      resume.ids.push_back(static_cast<int32_t>(word_at(known.ids, at)));
+      resume.logprobs.push_back(std::bit_cast<float>(word_at(known.logprobs, at)));
+    }
+    request.resume = std::move(resume);
+  }
+  if (!context.on_partial) return;
+  callbacks.on_partial = [keep = context.on_partial](backend::PartialAnswer piece) {
+    PartialRow row{.first = piece.first, .request = std::move(piece.request)};
+    row.ids = bytes_of(piece.ids);
+    std::vector<int32_t> bits;
+    for (const float logprob : piece.logprobs) bits.push_back(std::bit_cast<int32_t>(logprob));
+    row.logprobs = bytes_of(bits);
+    keep(std::move(row));
+  };
 }
 
 std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call) {
@@ -247,6 +277,7 @@ StepOutcome outcome_of(Result<ChatResult> result, const json::Value* output) {
 class LlmStep final : public StepType {
  public:
   std::string_view name() const override { return "llm"; }
+  bool asks_models() const override { return true; }
   // A model in this process gives the same answer again.
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kPure;
@@ -268,6 +299,7 @@ class LlmStep final : public StepType {
     callbacks.on_done = [done = std::move(done), output](Result<ChatResult> result) {
       done(outcome_of(std::move(result), output.get()));
     };
+    keep_partials(context, *request, callbacks);
     auto call = context.services->backend->chat(std::move(*request), std::move(callbacks));
     return {std::nullopt, chat_activity(std::move(call))};
   }

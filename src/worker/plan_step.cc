@@ -222,6 +222,7 @@ StepOutcome outcome_of(const StepContext& context, const Terms& terms,
 class PlanStep final : public StepType {
  public:
   std::string_view name() const override { return "plan"; }
+  bool asks_models() const override { return true; }
   // The proposed steps have effects of their own.
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kPure;
@@ -266,6 +267,7 @@ class PlanStep final : public StepType {
     callbacks.on_delta = [report = context.on_progress](const backend::ChatDelta& d) {
       report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
     };
+    keep_partials(context, *request, callbacks);
     auto shared = std::make_shared<const StepContext>(std::move(context));
     callbacks.on_done = [done = std::move(done), shared,
                          terms = std::move(terms)](Result<backend::ChatResult> result) {

@@ -116,6 +116,17 @@ struct AiCallRow {
   int64_t decode_us = 0;
   std::string grammar = {};          // that held the answer, "json-schema:sha256…"; or empty
   std::string chosen = {};           // JSON: {"/kind": {"value": "billing", "probability": 0.9}}
+  int64_t tokens_resumed = 0;        // that a process before this one had generated
+};
+
+// A piece of an answer that is not complete; `draw` tells the answers of a path apart.
+struct PartialRow {
+  std::string path = {};
+  std::string draw = {};             // "ALTERNATIVE/FAILURES"
+  int64_t first = 0;                 // place of its first token, from 0
+  std::string request = {};          // hash of all that decides the tokens
+  std::string ids = {};              // little-endian int32
+  std::string logprobs = {};         // little-endian float32
 };
 
 // One transaction of one run. Several changes of one run may reach the disk in one commit, never
@@ -130,6 +141,8 @@ struct Change {
   std::vector<TimerRow> timers;
   std::vector<EffectRow> effects;
   std::vector<AiCallRow> ai_calls;
+  std::vector<PartialRow> partials;
+  std::vector<std::string> partials_done;  // paths whose answers are complete, or given up
   std::vector<ActionRow> actions;
   std::vector<TakenRow> taken;
   std::vector<MessageRow> messages;  // to other runs

@@ -39,6 +39,7 @@ Status Executor::adopt(const StoredRun& stored) {
   run.output_seq = std::move(folded.output_seq);
   run.definitions = TRY(pinned_definitions(stored));
   note_actions(run);
+  note_partials(run, stored);
   run.next_seq = static_cast<int64_t>(stored.events.size()) + 1;
   CHECK(run.state.sequence == stored.events.size(), "events of {} were left out", id);
   if (terminal(run.state.status)) {

@@ -117,6 +117,16 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
                               .req_hash = std::string(rows->text(4)),
                               .response = std::string(rows->text(5))});
   }
+  rows = TRY(db.query("SELECT path, draw, first, request, ids, logprobs FROM ai_partial "
+                      "WHERE run = $1 ORDER BY path, draw, first", {run}));
+  while (TRY(rows->next())) {
+    stored.partials.push_back({.path = std::string(rows->text(0)),
+                               .draw = std::string(rows->text(1)),
+                               .first = rows->int64(2),
+                               .request = std::string(rows->text(3)),
+                               .ids = std::string(rows->blob(4)),
+                               .logprobs = std::string(rows->blob(5))});
+  }
   return stored;
 }
 
@@ -124,7 +134,8 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(
       "SELECT path, attempt, n, model, model_hash, template_hash, fingerprint, prompt_hash, "
       "sampler, prompt_ids, output_ids, reasoning, finish_reason, tokens_prompt, "
-      "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen FROM ai_call "
+      "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen, tokens_resumed FROM "
+      "ai_call "
       "WHERE run = $1 "
       "ORDER BY path, attempt, n",
       {run}));
@@ -149,7 +160,8 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
                      .prefill_us = rows->int64(16),
                      .decode_us = rows->int64(17),
                      .grammar = std::string(rows->text(18)),
-                     .chosen = std::string(rows->text(19))});
+                     .chosen = std::string(rows->text(19)),
+                     .tokens_resumed = rows->int64(20)});
   }
   return calls;
 }

@@ -57,6 +57,7 @@ struct StoredRun {
   std::string context;      // JSON
   std::vector<StoredEvent> events;
   std::vector<EffectRow> effects;
+  std::vector<PartialRow> partials;  // in order of path, draw, first
   std::vector<std::pair<std::string, std::string>> definitions;  // sub-workflow -> document
 };
 Result<StoredRun> load_run(store::Db& db, std::string_view run);

@@ -87,6 +87,7 @@ json::Object call_document(const AiCallRow& call) {
   out["tokens"] = json::Object{{"prompt", call.tokens_prompt},
                                {"reasoning", call.tokens_reasoning},
                                {"answer", call.tokens_answer}};
+  if (call.tokens_resumed > 0) out["tokens_resumed"] = call.tokens_resumed;
   out["prefill_ms"] = call.prefill_us / 1000;
   out["decode_ms"] = call.decode_us / 1000;
   return out;

@@ -161,9 +161,9 @@ CREATE TABLE required_action (
 
 // `body` of a schedule: what its runs are made of (schedules.cc). `next_us` NULL: never again. A
 // slot is a time at which it was due; its row is what makes it fire once, whoever fires it; an
-// empty `run`: left out, because the run before it had not ended. ai_partial: what a model has generated
-// of an answer that is not complete, so that a crash costs a few tokens only; `draw` says which
-// answer of its path, `request` is the hash of all that decides it.
+// empty `run`: left out, because the run before it had not ended. ai_partial: what a model has
+// generated of an answer that is not complete, so that a crash costs a few tokens only; `draw`
+// says which answer of its path, `request` is the hash of all that decides it.
 constexpr std::string_view kSchedules = R"sql(
 CREATE TABLE schedule (
   name TEXT PRIMARY KEY,
@@ -193,11 +193,16 @@ CREATE TABLE ai_partial (
 );
 )sql";
 
+constexpr std::string_view kResumed = R"sql(
+ALTER TABLE ai_call ADD COLUMN tokens_resumed BIGINT NOT NULL DEFAULT 0;
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
     {3, "messages to runs, required actions, aging, parked runs", kActs},
     {4, "schedules; answers of models as far as they came", kSchedules},
+    {5, "how much of an answer was resumed", kResumed},
 };
 
 }  // namespace

@@ -91,6 +91,10 @@ struct StepContext {
   Services* services = nullptr;
   std::function<void(StepProgress)> on_progress;  // from any thread, until done
   std::function<void(StepNote)> note;             // as on_progress; in order
+  // For types that ask a model: what an answer cut off by a crash had come to (no ids: nothing),
+  // and where to keep this one as it comes. path and draw are the executor's. From any thread.
+  PartialRow resume = {};
+  std::function<void(PartialRow)> on_partial = {};  // may be empty
 };
 
 struct StepResult {
@@ -150,6 +154,7 @@ class StepType {
  public:
   virtual ~StepType() = default;
   virtual std::string_view name() const = 0;
+  virtual bool asks_models() const { return false; }  // its answers are kept as they come
   virtual EffectClass effect(const json::Object& parameters,
                              const workflow::Step& step) const = 0;
   // On the loop's thread; must not block.
