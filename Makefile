@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test asan tsan fuzz bench bench-inference bench-serving clean deps deps-test deps-fuzz deps-bench
+.PHONY: help run build test asan tsan fuzz soak sim bench bench-inference bench-serving bench-workflow clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -41,6 +41,13 @@ tsan: deps-test  ## the tests of everything with threads, under ThreadSanitizer
 fuzz: deps-fuzz  ## every parser for SECONDS_EACH (60) each, with coverage
 	@for name in $$(tools/fuzz --list); do echo "== $$name"; tools/fuzz $$name $${SECONDS_EACH:-60} || exit 1; done
 
+soak: build  ## KILLS (2000) random kills of a server and a worker; STORE=postgres for the other store
+	@tests/soak/soak.py build/weft $${KILLS:-2000} $$([ "$$STORE" = postgres ] && echo --postgres)
+
+sim: deps-test  ## the simulation with other seeds: SEEDS="first count" (1 1000)
+	@cmake --preset release >/dev/null && cmake --build build -j$(JOBS) --target simulation_test workflow_test
+	@WEFT_SIM_SEEDS="$${SEEDS:-1 1000}" build/simulation_test --gtest_filter='*Undisturbed*'
+
 deps-bench:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test bench node; fi
 bench: deps-bench  ## ratios to peers and physical limits; say BENCH=engine for one of them
@@ -51,6 +58,11 @@ bench-serving: deps-bench  ## many requests at once, beside llama.cpp; bench/res
 bench-inference: deps-bench  ## the engine beside llama.cpp, over the same file; bench/results/inference.json
 	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target inference_bench
 	@bench/inference/run
+
+bench-workflow: deps-bench  ## durable steps beside Restate, DBOS and bare SQLite; bench/results/workflow.json
+	@tools/node/setup >/dev/null
+	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target workflow_bench weft
+	@bench/workflow/run
 
 clean:     ## removes what was built
 	rm -rf build build-asan-ubsan build-tsan build-fuzz

@@ -63,8 +63,7 @@ struct Generation {
   std::vector<GeneratedToken> generated;
   size_t told_tokens = 0;        // of `generated`
   PartialAnswer partial;         // not yet told to on_partial
-  int64_t resumed = 0;           // tokens still to come that are known
-  int64_t resumed_total = 0;
+  int64_t resumed = 0;           // tokens so far that an earlier process had generated
   int64_t partial_told_ns = 0;
   int64_t reasoning_tokens = 0;  // of the turn, before the newest token
 
@@ -80,6 +79,7 @@ struct Generation {
   }
 
   void on_token(const runtime::Sampled& sampled) {
+    resumed += sampled.resumed ? 1 : 0;
     note_partial(sampled);
     if (spelling) {
       GeneratedToken token{std::string(spelling->token_bytes(sampled.id)), sampled.logprob,
@@ -100,8 +100,7 @@ struct Generation {
     if (!callbacks.on_partial) return;
     const int64_t now_ns = real_env().mono_ns();
     if (partial_told_ns == 0) partial_told_ns = now_ns;
-    if (resumed > 0) {
-      --resumed;
+    if (sampled.resumed) {
       ++partial.first;
       return;
     }
@@ -156,7 +155,7 @@ struct Generation {
     if (schema) result.chosen = chosen_values(*schema, result.content, result.generated);
     if (!told) result.generated.clear();
     result.not_held = not_held;
-    result.tokens_resumed = resumed_total - resumed;
+    result.tokens_resumed = resumed;
     evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
     result.evidence = std::move(evidence);
     callbacks.on_done(std::move(result));
@@ -224,6 +223,7 @@ std::vector<runtime::Sampled> resumed_tokens(const ChatRequest& request, const s
     runtime::Sampled token;
     token.id = from->ids[i];
     token.logprob = from->logprobs[i];
+    token.resumed = true;
     tokens.push_back(std::move(token));
   }
   return tokens;
@@ -270,7 +270,6 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
                           .output_ids = {}};
   generation->partial.request = request_hash(generation->evidence, request, thinks);
   work.resumed = resumed_tokens(request, generation->partial.request);
-  generation->resumed = generation->resumed_total = std::ssize(work.resumed);
   work.guide = generation->turn;
   work.on_token = [generation](const runtime::Sampled& token) { generation->on_token(token); };
   work.on_done = [generation](runtime::Completion completion) {

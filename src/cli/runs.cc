@@ -155,6 +155,18 @@ int show_run(const RunsShowOptions& options) {
   return kExitOk;
 }
 
+namespace {
+
+void print_why(const json::Object& document, std::string_view indent) {
+  const json::Value* why = document.if_contains("why");
+  if (why == nullptr || !why->is_array()) return;
+  for (const json::Value& line : why->get_array()) {
+    print_data(fmt::format("{}{}", indent, std::string_view(line.as_string())));
+  }
+}
+
+}  // namespace
+
 int explain(const RunsShowOptions& options) {
   auto db = open_store(options.store);
   if (!db.ok()) return refuse_run(db.error());
@@ -167,6 +179,7 @@ int explain(const RunsShowOptions& options) {
     return kExitOk;
   }
   print_data(fmt::format("run {}  {}", *id, text_at(*document, "status")));
+  print_why(*document, "  ");
   for (const auto& member : document->at("steps").as_object()) {
     const json::Object& step = member.value().as_object();
     std::string line = fmt::format("  {} ({})", std::string_view(member.key()),
@@ -179,6 +192,7 @@ int explain(const RunsShowOptions& options) {
     if (dependencies.size() > 1) line += fmt::format("  ({})", text_at(step, "join"));
     if (!text_at(step, "when").empty()) line += fmt::format("  when {}", text_at(step, "when"));
     print_data(line);
+    print_why(step, "      ");
     print_history(step);
   }
   print_error_member(*document);

@@ -53,7 +53,10 @@ int run_worker(const WorkerOptions& options) {
     const auto done = work(options, *store, backend);
     if (done.ok()) return *done ? kExitInterrupted : kExitOk;
     say_error(done.error());
-    const bool gone = done.error().code == "E0507" || (begun && done.error().code == "E0501");
+    // A deadlock or a lock that others hold too long ends the work as a lost database does: what
+    // was decided is void, and the runs begin anew from their journals.
+    const bool gone = done.error().code == "E0507" || done.error().code == "E0504" ||
+                      (begun && done.error().code == "E0501");
     if (!gone) return kExitConfiguration;
     real_env().sleep_us(kPauseUs);
   }

@@ -63,6 +63,7 @@ struct Sampled {
   text::TokenId id = 0;
   float logprob = 0;  // as above, if asked for
   std::vector<TokenLogprob> top = {};  // the most probable, best first, as many as asked for
+  bool resumed = false;                // taken from Request::resumed, not chosen now
 };
 
 struct SampleInput {

@@ -54,7 +54,8 @@ Status migrate_rest(Db& db, std::span<const Migration> migrations) {
   TRY(migrate_check_not_newer(version, static_cast<int64_t>(migrations.size())));
   const int64_t now = TRY(db.now_ms());
   for (const Migration& migration : migrations.subspan(static_cast<size_t>(version))) {
-    TRY(db.script(migration.sql));
+    const bool own = !migration.sqlite.empty() && db.skip_locked().empty();
+    TRY(db.script(own ? migration.sqlite : migration.sql));
     TRY(db.run("INSERT INTO schema_version (number, name, applied_ms) VALUES ($1, $2, $3)",
                {migration.number, migration.name, now}));
   }

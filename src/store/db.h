@@ -80,6 +80,12 @@ class Db {
   virtual ~Db() = default;
   // Executes one statement; the number of rows it inserted, changed or deleted.
   virtual Result<int64_t> run(std::string_view sql, Values values) = 0;
+  // Executes one statement whose count nobody needs. A store across a network sends it on with
+  // those that follow; then its error comes with a later statement, with commit() at the latest.
+  virtual Status post(std::string_view sql, Values values) {
+    TRY(run(sql, values));
+    return ok_status();
+  }
   // Starts one query. The Rows must end before the connection.
   virtual Result<std::unique_ptr<Rows>> query(std::string_view sql, Values values) = 0;
   // Executes several statements separated by ';', without values.
@@ -100,6 +106,9 @@ class Db {
 
   Result<int64_t> run(std::string_view sql, std::initializer_list<Value> values) {
     return run(sql, Values(values.begin(), values.size()));
+  }
+  Status post(std::string_view sql, std::initializer_list<Value> values) {
+    return post(sql, Values(values.begin(), values.size()));
   }
   Result<std::unique_ptr<Rows>> query(std::string_view sql, std::initializer_list<Value> values) {
     return query(sql, Values(values.begin(), values.size()));
@@ -126,6 +135,7 @@ struct Migration {
   int number;
   std::string_view name;
   std::string_view sql;
+  std::string_view sqlite = {};  // in place of `sql` where writers come one after the other
 };
 
 // Brings the store up to the newest of `migrations`, each in the one transaction that also records

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -123,7 +124,9 @@ class Postgres final : public Db {
     return Result<std::unique_ptr<Rows>>(
         std::make_unique<PostgresRows>(TRY(execute(sql, values))));
   }
+  Status post(std::string_view sql, Values values) override;
   Status script(std::string_view sql) override {
+    TRY(drain());
     if (PQsendQuery(connection_.get(), std::string(sql).c_str()) == 0) return lost(sql);
     TRY(last_result(sql));
     return ok_status();
@@ -139,6 +142,7 @@ class Postgres final : public Db {
     return make_error("E0506", "the transaction was rolled back by an error before its commit");
   }
   void rollback() override {
+    (void)drain();
     if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) (void)script("ROLLBACK");
   }
   Result<int64_t> now_ms() override {
@@ -158,13 +162,32 @@ class Postgres final : public Db {
                                   trim(PQerrorMessage(connection_.get())), quoted(doing, 120)),
                       "is the server up? weft worker tries again by itself");
   }
+  // Values in the form that the library takes; they point into each other.
+  struct Bound {
+    std::vector<Oid> types;
+    std::vector<std::string> texts;
+    std::vector<const char*> pointers;
+    std::vector<int> lengths;
+    std::vector<int> formats;
+  };
+  static Result<Bound> bind(Values values);
+  Error failure(const PGresult* result, std::string_view sql) const;
   Result<ResultPtr> execute(std::string_view sql, Values values);
+  Status send_prepared(const std::string& name, const Bound& bound, std::string_view sql);
+  Status drain();
   Result<ResultPtr> last_result(std::string_view sql);
   Status wait(int64_t until_ns, std::string_view doing);
 
   ConnectionPtr connection_;
   PostgresOptions options_;
+  std::unordered_map<std::string, std::string> prepared_;  // statement -> its name there
+  int64_t names_ = 0;
+  int64_t posted_ = 0;  // answers to come; 0: no pipeline is open
 };
+
+// Statements are prepared once and kept by the server; beyond so many they are none of ours.
+constexpr size_t kPreparedMax = 256;
+constexpr int64_t kPostedMax = 4'096;
 
 // Sends what is queued and takes in what has come, until an answer can be read without waiting.
 Status Postgres::wait(int64_t until_ns, std::string_view doing) {
@@ -200,13 +223,7 @@ Result<ResultPtr> Postgres::last_result(std::string_view sql) {
     if (result == nullptr) break;
     const ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !failed) {
-      const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-      const std::string_view code = state == nullptr ? "E0507" : code_of(state);
-      failed = make_error(std::string(code),
-                          fmt::format("{} in {}", trim(PQresultErrorMessage(result.get())),
-                                      quoted(sql, 120)),
-                          code == "E0507" ? "is the server up? weft worker tries again by itself"
-                                          : "");
+      failed = failure(result.get(), sql);
     }
     last = std::move(result);
   }
@@ -215,45 +232,123 @@ Result<ResultPtr> Postgres::last_result(std::string_view sql) {
   return last;
 }
 
-Result<ResultPtr> Postgres::execute(std::string_view sql, Values values) {
-  std::vector<Oid> types;
-  std::vector<std::string> texts;
-  std::vector<const char*> pointers;
-  std::vector<int> lengths;
-  std::vector<int> formats;
-  texts.reserve(values.size());  // pointers into them are kept
+Error Postgres::failure(const PGresult* result, std::string_view sql) const {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view code = state == nullptr ? "E0507" : code_of(state);
+  return make_error(std::string(code),
+                    fmt::format("{} in {}", trim(PQresultErrorMessage(result)), quoted(sql, 120)),
+                    code == "E0507" ? "is the server up? weft worker tries again by itself" : "");
+}
+
+Result<Postgres::Bound> Postgres::bind(Values values) {
+  Bound out;
+  out.texts.reserve(values.size());  // pointers into them are kept
   for (const Value& value : values) {
     const bool blob = value.kind() == Kind::kBlob;
     switch (value.kind()) {
       case Kind::kInt64:
-        texts.push_back(fmt::format("{}", value.int64()));
+        out.texts.push_back(fmt::format("{}", value.int64()));
         break;
       case Kind::kDouble:
-        texts.push_back(fmt::format("{}", value.float64()));
+        out.texts.push_back(fmt::format("{}", value.float64()));
         break;
       default:
-        texts.emplace_back(value.bytes());
+        out.texts.emplace_back(value.bytes());
     }
     const bool null = value.kind() == Kind::kNull;
-    types.push_back(null                            ? 0
-                    : blob                          ? kOidBytea
-                    : value.kind() == Kind::kInt64  ? kOidInt8
-                    : value.kind() == Kind::kDouble ? kOidFloat8
-                                                    : kOidText);
-    if (!blob && texts.back().find('\0') != std::string::npos) {
+    out.types.push_back(null                            ? 0
+                        : blob                          ? kOidBytea
+                        : value.kind() == Kind::kInt64  ? kOidInt8
+                        : value.kind() == Kind::kDouble ? kOidFloat8
+                                                        : kOidText);
+    if (!blob && out.texts.back().find('\0') != std::string::npos) {
       return make_error("E0506", "PostgreSQL takes no text with a zero byte",
                         "encode such data, for example as base64");
     }
-    pointers.push_back(null ? nullptr : texts.back().c_str());
-    lengths.push_back(static_cast<int>(texts.back().size()));
-    formats.push_back(blob ? 1 : 0);
+    out.pointers.push_back(null ? nullptr : out.texts.back().c_str());
+    out.lengths.push_back(static_cast<int>(out.texts.back().size()));
+    out.formats.push_back(blob ? 1 : 0);
+  }
+  return out;
+}
+
+Status Postgres::send_prepared(const std::string& name, const Bound& bound, std::string_view sql) {
+  if (PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(bound.texts.size()),
+                          bound.pointers.data(), bound.lengths.data(), bound.formats.data(),
+                          0) == 0) {
+    return lost(sql);
+  }
+  return ok_status();
+}
+
+Result<ResultPtr> Postgres::execute(std::string_view sql, Values values) {
+  TRY(drain());
+  const Bound bound = TRY(bind(values));
+  if (const auto known = prepared_.find(std::string(sql)); known != prepared_.end()) {
+    TRY(send_prepared(known->second, bound, sql));
+    return last_result(sql);
   }
   if (PQsendQueryParams(connection_.get(), std::string(sql).c_str(),
-                        static_cast<int>(values.size()), types.data(), pointers.data(),
-                        lengths.data(), formats.data(), 0) == 0) {
+                        static_cast<int>(values.size()), bound.types.data(),
+                        bound.pointers.data(), bound.lengths.data(), bound.formats.data(),
+                        0) == 0) {
     return lost(sql);
   }
   return last_result(sql);
+}
+
+// A group of changes is a hundred statements: one after the other each would wait for its answer,
+// in a pipeline they share one round trip. Each is planned once a connection.
+Status Postgres::post(std::string_view sql, Values values) {
+  PGconn* const c = connection_.get();
+  const Bound bound = TRY(bind(values));
+  if (posted_ == 0 && PQenterPipelineMode(c) == 0) return lost(sql);
+  posted_ += 1;
+  auto known = prepared_.find(std::string(sql));
+  if (known == prepared_.end() && prepared_.size() < kPreparedMax) {
+    std::string name = fmt::format("weft{}", ++names_);
+    if (PQsendPrepare(c, name.c_str(), std::string(sql).c_str(),
+                      static_cast<int>(bound.types.size()), bound.types.data()) == 0) {
+      return lost(sql);
+    }
+    ++posted_;
+    known = prepared_.emplace(std::string(sql), std::move(name)).first;
+  }
+  if (known == prepared_.end()) {
+    TRY(drain());
+    TRY(execute(sql, values));
+    return ok_status();
+  }
+  TRY(send_prepared(known->second, bound, sql));
+  return posted_ < kPostedMax ? ok_status() : drain();
+}
+
+// Hears the answers to what was posted, and leaves the pipeline.
+Status Postgres::drain() {
+  if (posted_ == 0) return ok_status();
+  PGconn* const c = connection_.get();
+  constexpr std::string_view doing = "a group of changes";
+  posted_ = 0;
+  if (PQpipelineSync(c) == 0) return lost(doing);
+  const int64_t until = real_env().mono_ns() + options_.statement_ms_max * 1'000'000;
+  std::optional<Error> failed;
+  for (bool synced = false; !synced;) {
+    TRY(wait(until, doing));
+    const ResultPtr result(PQgetResult(c));
+    if (result == nullptr) {  // the end of one statement's answers
+      if (PQstatus(c) == CONNECTION_BAD) return lost(doing);
+      continue;
+    }
+    const ExecStatusType status = PQresultStatus(result.get());
+    synced = status == PGRES_PIPELINE_SYNC;
+    const bool good = synced || status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+                      status == PGRES_PIPELINE_ABORTED;
+    if (!good && !failed) failed = failure(result.get(), doing);
+  }
+  if (PQexitPipelineMode(c) == 0) return lost(doing);
+  if (!failed) return ok_status();
+  prepared_.clear();  // what was to be prepared behind the error was not
+  return std::move(*failed);
 }
 
 // The address without its password.

@@ -57,7 +57,7 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
   CHECK(row.id == change.run, "run {} in the change of {}", row.id, change.run);
   TRY(insert_definition(row.definition_hash, row.definition));
   for (const auto& [hash, document] : row.more_definitions) TRY(insert_definition(hash, document));
-  TRY(db_.run(
+  TRY(db_.post(
       "INSERT INTO run (id, def_hash, workflow, input, context, status, error, priority, deadline, "
       "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank, "
       "idem_key) "
@@ -77,7 +77,7 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
 
 Status ChangeWriter::insert_definition(const std::string& hash, const std::string& document) {
   if (definitions_.contains(hash)) return ok_status();
-  TRY(db_.run("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+  TRY(db_.post("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               {hash, document}));
   definitions_.insert(hash);
   return ok_status();
@@ -86,11 +86,11 @@ Status ChangeWriter::insert_definition(const std::string& hash, const std::strin
 Status ChangeWriter::write_acts(const Change& change) {
   for (const ActionRow& action : change.actions) {
     if (action.kind.empty()) {
-      TRY(db_.run("DELETE FROM required_action WHERE run = $1 AND path = $2",
+      TRY(db_.post("DELETE FROM required_action WHERE run = $1 AND path = $2",
                   {change.run, action.path}));
       continue;
     }
-    TRY(db_.run("INSERT INTO required_action (run, path, kind, body, since_us, deadline) "
+    TRY(db_.post("INSERT INTO required_action (run, path, kind, body, since_us, deadline) "
                 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run, path) DO UPDATE SET "
                 "kind = excluded.kind, body = excluded.body, since_us = excluded.since_us, "
                 "deadline = excluded.deadline",
@@ -98,12 +98,12 @@ Status ChangeWriter::write_acts(const Change& change) {
                  time_or_null(action.deadline_us)}));
   }
   for (const TakenRow& taken : change.taken) {
-    TRY(db_.run("UPDATE inbox SET outcome = $1 WHERE id = $2 AND outcome IS NULL",
+    TRY(db_.post("UPDATE inbox SET outcome = $1 WHERE id = $2 AND outcome IS NULL",
                 {taken.outcome, taken.id}));
   }
   for (const MessageRow& message : change.messages) TRY(insert_message(db_, message));
   if (change.state.finished_us != 0) {  // nobody will hear what was said to it
-    TRY(db_.run("UPDATE inbox SET outcome = 'too late' WHERE run = $1 AND outcome IS NULL",
+    TRY(db_.post("UPDATE inbox SET outcome = 'too late' WHERE run = $1 AND outcome IS NULL",
                 {change.run}));
   }
   return ok_status();
@@ -128,7 +128,7 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
   for (const EventRow& event : change.events) {
     const std::string previous(chain.hash());
     chain.append({change.run, seq, event.at_us, event.kind, event.path, event.body});
-    TRY(db_.run(
+    TRY(db_.post(
         "INSERT INTO event (run, seq, at_us, kind, path, body, worker, epoch, n, prev_hash, hash) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         {change.run, seq, event.at_us, event.kind, event.path, event.body, worker.id, worker.epoch,
@@ -140,7 +140,7 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
 
 Status ChangeWriter::write_steps(const Change& change) {
   for (const StepRow& step : change.steps) {
-    TRY(db_.run(
+    TRY(db_.post(
         "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
         "finished_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
         "ON CONFLICT (run, path) DO UPDATE SET attempt = excluded.attempt, "
@@ -157,24 +157,24 @@ Status ChangeWriter::write_steps(const Change& change) {
 Status ChangeWriter::write_timers(const Change& change) {
   for (const TimerRow& timer : change.timers) {
     if (timer.fire_at_us == 0) {
-      TRY(db_.run("DELETE FROM timer WHERE run = $1 AND path = $2 AND kind = $3",
+      TRY(db_.post("DELETE FROM timer WHERE run = $1 AND path = $2 AND kind = $3",
                   {change.run, timer.path, timer.kind}));
     } else {
-      TRY(db_.run("INSERT INTO timer (run, path, kind, fire_at) VALUES ($1, $2, $3, $4) "
+      TRY(db_.post("INSERT INTO timer (run, path, kind, fire_at) VALUES ($1, $2, $3, $4) "
                   "ON CONFLICT (run, path, kind) DO UPDATE SET fire_at = excluded.fire_at",
                   {change.run, timer.path, timer.kind, timer.fire_at_us}));
     }
   }
   // A terminal run waits for nothing.
   if (change.state.finished_us != 0 && !change.insert) {
-    TRY(db_.run("DELETE FROM timer WHERE run = $1", {change.run}));
+    TRY(db_.post("DELETE FROM timer WHERE run = $1", {change.run}));
   }
   return ok_status();
 }
 
 Status ChangeWriter::write_effects(const Change& change) {
   for (const EffectRow& effect : change.effects) {
-    TRY(db_.run(
+    TRY(db_.post(
         "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) "
         "ON CONFLICT (key) DO UPDATE SET run = excluded.run, "
@@ -188,7 +188,7 @@ Status ChangeWriter::write_effects(const Change& change) {
 
 Status ChangeWriter::write_partials(const Change& change) {
   for (const PartialRow& piece : change.partials) {
-    TRY(db_.run("INSERT INTO ai_partial (run, path, draw, first, request, ids, logprobs) "
+    TRY(db_.post("INSERT INTO ai_partial (run, path, draw, first, request, ids, logprobs) "
                 "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run, path, draw, first) "
                 "DO UPDATE SET request = excluded.request, ids = excluded.ids, "
                 "logprobs = excluded.logprobs",
@@ -196,14 +196,14 @@ Status ChangeWriter::write_partials(const Change& change) {
                  Value::blob(piece.ids), Value::blob(piece.logprobs)}));
   }
   for (const std::string& path : change.partials_done) {
-    TRY(db_.run("DELETE FROM ai_partial WHERE run = $1 AND path = $2", {change.run, path}));
+    TRY(db_.post("DELETE FROM ai_partial WHERE run = $1 AND path = $2", {change.run, path}));
   }
   return ok_status();
 }
 
 Status ChangeWriter::write_ai_calls(const Change& change) {
   for (const AiCallRow& call : change.ai_calls) {
-    TRY(db_.run(
+    TRY(db_.post(
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
         "fingerprint, prompt_hash, sampler, prompt_ids, output_ids, reasoning, finish_reason, "
         "tokens_prompt, tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, "

@@ -33,13 +33,13 @@ Executor::Executor(Services services, Journal& journal, Observer observer, Execu
 // or parents could keep out the children that they wait for; but memory has its limit, too.
 void Executor::make_room() {
   if (options_.runs_max == 0) return;
-  constexpr int64_t kIdleFactor = 16;
+  constexpr int64_t kIdleMax = 16'384;  // a few kilobytes each
   const auto all = std::ssize(runs_);
   const auto busy = std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
     return !entry.second->running.empty() || !entry.second->todo.empty();
   });
   CHECK(busy >= 0 && busy <= all, "{} of {} runs are busy", busy, all);
-  const int64_t room = std::min(options_.runs_max - busy, kIdleFactor * options_.runs_max - all);
+  const int64_t room = std::min(options_.runs_max - busy, kIdleMax - all);
   journal_.set_room(std::max<int64_t>(0, room));
 }
 

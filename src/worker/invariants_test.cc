@@ -253,6 +253,18 @@ TEST_F(Invariants, I7_every_unfinished_run_has_something_that_brings_it_on) {
     seen.insert(std::string(rows->text(0)));
   }
   EXPECT_EQ(seen.size(), std::size(waits));
+  // And says so to whoever asks.
+  const std::pair<std::string_view, std::string_view> said[] = {
+      {"wait_time", "It waits for: time."},
+      {"wait_person", "It waits for: person of role 'lead'."},
+      {"wait_signal", "It waits for: signal 'go'."},
+      {"wait_retry", "It waits for its next attempt"}};
+  for (const auto& [workflow, words] : said) {
+    const auto runs = list_runs(*reader_, {.workflow = std::string(workflow)}).value();
+    ASSERT_EQ(runs.size(), 1U);
+    EXPECT_NE(json::dump(explain_run(*reader_, runs[0].id, "s").value()).find(words),
+              std::string::npos) << workflow;
+  }
   for (const Notice& notice : next->notices()) {
     EXPECT_NE(notice.kind, Notice::Kind::kLost) << "the detector took it for stuck";
   }

@@ -88,8 +88,14 @@ void Journal::poke() {
 
 void Journal::set_room(int64_t room) {
   CHECK(room >= 0, "room for {} runs", room);
-  const std::lock_guard lock(mutex_);
-  room_ = room;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    room_ = room;
+    wake = hungry_ && room > 0 && waiting_;
+    if (hungry_ && room > 0) poked_ = true;
+  }
+  if (wake) wake_.notify_one();
 }
 
 void Journal::want(const std::string& run) {
@@ -163,6 +169,7 @@ bool Journal::pump() {
     const std::lock_guard lock(mutex_);
     if (failed_) return false;
     if (std::exchange(poked_, false)) next_inbox_ns_ = env_.mono_ns();
+    if (hungry_ && room_ > 0) next_scan_ns_ = env_.mono_ns();
   }
   const std::vector<Queued> group = take_group();
   if (group.empty() && !heartbeat_due() && !scan_due() && !inbox_due() && !schedules_due()) {
@@ -312,6 +319,7 @@ Status Journal::scan(Written& written) {
   std::vector<std::string> wanted;
   {
     const std::lock_guard lock(mutex_);
+    hungry_ = false;
     room = room_;
     wanted = wanted_;
   }
@@ -331,6 +339,8 @@ Status Journal::scan(Written& written) {
   for (const std::string& id : ids) written.claimed.push_back(TRY(load_run(*db_, id)));
   TRY(tx.commit());
   const std::lock_guard lock(mutex_);
+  // Many timers may be due at one moment: the rest is taken as soon as there is room again.
+  hungry_ = room > 0 && static_cast<int64_t>(ids.size()) >= room;
   room_ = std::max<int64_t>(0, room_ - static_cast<int64_t>(ids.size()));
   std::erase_if(wanted_, [&](const std::string& run) {
     return std::find(ids.begin(), ids.end(), run) != ids.end();

@@ -144,6 +144,7 @@ class Journal {
   std::vector<Queued> queue_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
   bool poked_ = false;
+  bool hungry_ = false;            // the last scan left runs behind for want of room
   bool stopping_ = false;
   bool failed_ = false;
   int64_t room_ = 0;

@@ -33,7 +33,12 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
   // The first report may come before the executor exists: it finds it through the loop, later.
   self.journal_ = TRY(Journal::open(real_env(), std::move(journal_options), [&self](Written w) {
     auto written = std::make_shared<Written>(std::move(w));
-    self.loop_.post([&self, written] { self.executor_->handle(std::move(*written)); });
+    self.loop_.post([&self, written] {
+      const bool failed = written->failed.has_value();
+      self.executor_->handle(std::move(*written));
+      // Nothing more is written, whatever others may still wait for: run() says why.
+      if (failed) self.loop_.stop();
+    });
   }));
   self.executor_ = std::make_shared<Executor>(
       self.services_, *self.journal_, std::move(observer),

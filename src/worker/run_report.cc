@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/run_report.h"
+#include "workflow/explain.h"
 
 #include <algorithm>
 
@@ -124,6 +125,12 @@ json::Object explain_step(const FoldedRun& run, const workflow::Step& step,
     if (belongs(call, step.id)) answers.push_back(call_document(call));
   }
   if (!answers.empty()) out["calls"] = std::move(answers);
+  json::Array why;
+  const workflow::Planner planner(run.workflow);
+  for (std::string& line : workflow::explain(planner, run.state, step.id)) {
+    why.emplace_back(std::move(line));
+  }
+  out["why"] = std::move(why);
   for (const EffectRow& effect : stored.effects) {
     if (effect.path == step.id) {
       out["effect"] = json::Object{{"key", effect.key}, {"state", effect.state}};
@@ -177,6 +184,16 @@ Result<json::Object> explain_run(store::Db& db, std::string_view run, std::strin
     steps[one->id] = explain_step(folded, *one, stored, calls);
   }
   out["steps"] = std::move(steps);
+  json::Array why;
+  const workflow::Planner planner(folded.workflow);
+  for (std::string& line : workflow::explain_run(planner, folded.state)) {
+    why.emplace_back(std::move(line));
+  }
+  const bool asleep = folded.state.status == workflow::RunStatus::kWaiting;
+  if (!terminal(folded.state.status) && stored.summary.worker.empty() && !asleep) {
+    why.emplace_back("No process works on it: `weft worker` takes it, or `weft runs resume`.");
+  }
+  out["why"] = std::move(why);
   if (folded.state.failure) out["error"] = workflow::to_json(*folded.state.failure);
   return out;
 }

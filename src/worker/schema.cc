@@ -197,12 +197,60 @@ constexpr std::string_view kResumed = R"sql(
 ALTER TABLE ai_call ADD COLUMN tokens_resumed BIGINT NOT NULL DEFAULT 0;
 )sql";
 
+// The three tables that a step writes to, each kept in the order of its key: without that SQLite
+// keeps rows and key apart and inserts twice. PostgreSQL has no such tables.
+constexpr std::string_view kInKeyOrder = R"sql(
+CREATE TABLE step_by_key (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  attempt BIGINT NOT NULL,
+  status TEXT NOT NULL,
+  in_hash TEXT,
+  out_ref TEXT,
+  error TEXT,
+  started_us BIGINT,
+  finished_us BIGINT,
+  PRIMARY KEY (run, path)
+) WITHOUT ROWID;
+INSERT INTO step_by_key SELECT * FROM step;
+DROP TABLE step;
+ALTER TABLE step_by_key RENAME TO step;
+CREATE TABLE event_by_key (
+  run TEXT NOT NULL,
+  seq BIGINT NOT NULL,
+  at_us BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  body TEXT NOT NULL,
+  worker TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  prev_hash BYTEA NOT NULL,
+  hash BYTEA NOT NULL,
+  PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+INSERT INTO event_by_key SELECT * FROM event;
+DROP TABLE event;
+ALTER TABLE event_by_key RENAME TO event;
+CREATE TABLE timer_by_key (
+  run TEXT NOT NULL,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  fire_at BIGINT NOT NULL,
+  PRIMARY KEY (run, path, kind)
+) WITHOUT ROWID;
+INSERT INTO timer_by_key SELECT * FROM timer;
+DROP TABLE timer;
+ALTER TABLE timer_by_key RENAME TO timer;
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
     {3, "messages to runs, required actions, aging, parked runs", kActs},
     {4, "schedules; answers of models as far as they came", kSchedules},
     {5, "how much of an answer was resumed", kResumed},
+    {6, "steps, events and timers in the order of their keys", "SELECT 1", kInKeyOrder},
 };
 
 }  // namespace

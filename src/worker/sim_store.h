@@ -40,6 +40,10 @@ class SimStore final : public store::Db {
   Result<int64_t> run(std::string_view sql, store::Values values) override {
     return db_->run(sql, values);
   }
+  using Db::post;
+  Status post(std::string_view sql, store::Values values) override {
+    return db_->post(sql, values);
+  }
   Result<std::unique_ptr<store::Rows>> query(std::string_view sql,
                                              store::Values values) override {
     return db_->query(sql, values);

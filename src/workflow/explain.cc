@@ -67,7 +67,7 @@ class Explanation {
       line += fmt::format(", {} after it started", duration_text(e_.ended_us - e_.started_us));
     }
     say("{}.", line);
-    if (e_.phase == Phase::kSuspended) say("It waits for: {}.", name(e_.reason));
+    if (e_.phase == Phase::kSuspended) say("It waits for: {}.", awaited());
     if (e_.phase == Phase::kSuspended && e_.wake_us != 0) {
       say("It goes on {}.", in_future(e_.wake_us, state_.now_us));
     }
@@ -80,6 +80,21 @@ class Explanation {
     }
     if (e_.phase == Phase::kStarting) say("It waits for a worker to take it.");
     if (e_.failure != nullptr) failure();
+  }
+
+  // A person (and of which role), a signal (and which), …
+  std::string awaited() const {
+    std::string line(name(e_.reason));
+    if (e_.waiting == nullptr) return line;
+    const json::Object* ask = e_.waiting->ask.if_object();
+    const json::Value* role = ask != nullptr ? ask->if_contains("role") : nullptr;
+    if (e_.reason == WaitReason::kPerson && role != nullptr && role->is_string()) {
+      line += fmt::format(" of role '{}'", std::string_view(role->get_string()));
+      if (ask->contains("escalated")) line += ", to whom it was passed on";
+    }
+    if (!e_.waiting->name.empty()) line += fmt::format(" '{}'", e_.waiting->name);
+    if (!e_.waiting->answer.is_null()) line += "; the answer is there and will be taken";
+    return line;
   }
 
   void failure() {

@@ -100,5 +100,65 @@ def test_a_dead_process_and_a_stopped_one():
               "a wait")
 
 
+TICK = """
+weft: "1"
+id: tick
+schedule: {every: 1s, missed: all}
+steps:
+  - {id: a, type: set, parameters: {value: 1}}
+  - {id: nap, type: wait, dependencies: [a], parameters: {for: 300ms}}
+  - {id: b, type: set, dependencies: [nap], parameters: {value: "{{ steps.a + 1 }}"}}
+output: "{{ steps.b }}"
+"""
+
+
+def psql(server, sql, **more):
+    return subprocess.run([f"{server.programs}/psql", "-h", str(server.path), "-U", "weft", "-d",
+                           "w", "-At", "-c", sql], text=True, capture_output=True, check=True,
+                          **more).stdout.strip()
+
+
+def test_workers_outlive_locks_and_restarts_of_the_server_under_load():
+    if programs() is None:
+        print("        SKIPPED: no PostgreSQL server is installed")
+        return
+    with Server(programs()) as server, Place() as place:
+        place.store = server.url
+        place.write("tick.yaml", TICK)
+        place.weft("schedules", "add", "tick.yaml")
+        workers = [place.start("worker") for _ in range(2)]
+        wait_for(lambda: int(psql(server, "select count(*) from schedule_slot")) >= 2, 30)
+        for _ in range(2):
+            server.call("pg_ctl", "-D", "data", "-m", "immediate", "-w", "-l", "log", "-o",
+                        f"-k {server.path} -c listen_addresses=''", "restart")
+            seen = int(psql(server, "select count(*) from schedule_slot"))
+            wait_for(lambda: int(psql(server, "select count(*) from schedule_slot")) > seen, 60)
+        psql(server, "select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
+                     "pg_backend_pid() and datname = 'w'")
+        # Two of three sessions that want each other's rows lose: whoever is chosen begins anew.
+        psql(server, "set deadlock_timeout = '10s'; begin; lock table run in exclusive mode; "
+                     "select pg_sleep(1.5); lock table worker in exclusive mode; commit;")
+        seen = int(psql(server, "select count(*) from schedule_slot"))
+        wait_for(lambda: int(psql(server, "select count(*) from schedule_slot")) > seen, 60)
+        place.weft("schedules", "pause", "tick")
+        wait_for(lambda: psql(server, "select count(*) from run where finished_us is null") == "0",
+                 60)
+        for worker in workers:
+            assert worker.poll() is None, worker.communicate()
+            worker.send_signal(signal.SIGINT)
+        logs = [worker.communicate(timeout=30)[1] for worker in workers]
+        assert any("E0507" in log for log in logs), logs
+        deadlock = any("E0504" in log for log in logs)
+        slots = psql(server, "select count(*), (max(slot_us) - min(slot_us)) / 1000000 + 1 "
+                             "from schedule_slot")
+        count, wanted = slots.split("|")
+        assert count == wanted, slots
+        assert psql(server, "select count(*) from run where status = 'succeeded'") == count
+        assert psql(server, "select count(*) from event where kind = 'run_finished'") == count
+        assert "agree" in place.weft("fsck").stderr
+        print(f"        {count} times of a schedule through 2 restarts, "
+              f"{'a deadlock' if deadlock else 'a long lock'} and cut connections; each ran once")
+
+
 if __name__ == "__main__":
     main(dict(globals()))
