@@ -328,7 +328,7 @@ Status Journal::scan(Written& written) {
   if (!needs.expired && (!needs.unclaimed || (room == 0 && wanted.empty()))) return ok_status();
   store::Tx tx = TRY(store::Tx::begin(*db_));
   if (!TRY(lease_is_current(*db_, worker_))) return ok_status();  // the next group will tell
-  if (needs.expired) TRY(expire_workers(*db_));
+  if (needs.expired) TRY(expire_workers(*db_, worker_));
   std::vector<std::string> ids;
   for (const std::string& run : wanted) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, 1, run))) ids.push_back(std::move(id));

@@ -123,6 +123,51 @@ TEST_F(JournalTest, ACrashLosesASuffixOfWholeChanges) {
   EXPECT_EQ(read_summary(*db_, "r1")->status, "running");
 }
 
+// The database's clock jumps past our own lease, or we slept in the middle of a turn: whoever scans
+// must not end its own epoch and go on claiming under it. Such runs would belong to nobody for ever.
+TEST_F(JournalTest, AWorkerDoesNotExpireItself) {
+  SimEnv own_clock(9);
+  std::vector<Written> written;
+  SimFaults faults;
+  JournalOptions options;
+  options.open = [&] { return SimStore::open(path(), env_, faults); };
+  options.own_thread = false;
+  auto journal = Journal::open(own_clock, std::move(options), [&](Written w) {
+                   written.push_back(std::move(w));
+                 }).value();
+  while (journal->pump()) {
+  }
+  auto other = process();
+  other->journal->append(new_run("r1", false));
+  pump_all(*other);
+  other->journal.reset();
+  env_.advance_us(int64_t{3'600'000'000});  // the store's clock alone
+  journal->set_room(10);
+  own_clock.advance_us(1'500'000);          // a scan is due, a heartbeat is not
+  while (journal->pump()) {
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM run r JOIN worker w ON w.id = r.worker AND "
+                   "w.epoch = r.worker_epoch"), 1);
+  own_clock.advance_us(6'000'000);
+  while (journal->pump()) {
+  }
+  for (const Written& one : written) EXPECT_FALSE(one.fenced);
+}
+
+TEST_F(JournalTest, ARunOfAnEndedEpochIsGivenBackByWhoeverComesNext) {
+  auto first = process();
+  first->journal->append(new_run("r1"));
+  pump_all(*first);
+  ASSERT_TRUE(db_->run("UPDATE worker SET epoch = epoch + 1, lease_until = $1",
+                       {INT64_MAX}).ok());
+  first->journal.reset();
+  auto second = process();
+  second->journal->set_room(1);
+  pump_all(*second);
+  EXPECT_EQ(number("SELECT count(*) FROM run r JOIN worker w ON w.id = r.worker AND "
+                   "w.epoch = r.worker_epoch"), 1);
+}
+
 // I2: a completion of a worker whose lease ended is discarded.
 TEST_F(JournalTest, AStoppedWorkerIsFencedAndItsRunGoesToAnother) {
   auto first = process();

@@ -58,6 +58,11 @@ Result<WorkerIdentity> register_worker(Db& db, Env& env, std::string_view labels
   const int64_t now = TRY(db.now_ms());
   TRY(db.run("INSERT INTO worker (id, epoch, lease_until, labels) VALUES ($1, $2, $3, $4)",
              {worker.id, worker.epoch, now + lease_ms, labels}));
+  // No run may belong to an epoch that has ended: nobody would ever give it back. None does, unless
+  // by a mistake of ours; a store that has seen one heals.
+  TRY(db.run("UPDATE run SET worker = NULL, worker_epoch = NULL, version = version + 1 "
+             "WHERE finished_us IS NULL AND worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+             "worker w WHERE w.id = run.worker AND w.epoch = run.worker_epoch)", {}));
   TRY(tx.commit());
   return worker;
 }
@@ -111,7 +116,7 @@ Result<bool> end_leases_of_dead(Db& db, KnownDead known_dead) {
   return !dead.empty();
 }
 
-Result<int64_t> expire_workers(Db& db) {
+Result<int64_t> expire_workers(Db& db, const WorkerIdentity& self) {
   const int64_t now = TRY(db.now_ms());
   // The epoch moves on, so that a worker that wakes up again finds itself fenced; a lease that
   // never ends keeps the row out of further scans. The worker's row comes first: who writes for it
@@ -119,8 +124,8 @@ Result<int64_t> expire_workers(Db& db) {
   std::vector<std::string> expired;
   {
     auto rows = TRY(db.query("UPDATE worker SET epoch = epoch + 1, lease_until = $1 "
-                             "WHERE lease_until < $2 RETURNING id",
-                             {INT64_MAX, now}));
+                             "WHERE lease_until < $2 AND id <> $3 RETURNING id",
+                             {INT64_MAX, now, self.id}));
     while (TRY(rows->next())) expired.emplace_back(rows->text(0));
   }
   int64_t runs = 0;

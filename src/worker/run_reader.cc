@@ -134,8 +134,8 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(
       "SELECT path, attempt, n, model, model_hash, template_hash, fingerprint, prompt_hash, "
       "sampler, prompt_ids, output_ids, reasoning, finish_reason, tokens_prompt, "
-      "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen, tokens_resumed FROM "
-      "ai_call "
+      "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen, "
+      "tokens_resumed FROM ai_call "
       "WHERE run = $1 "
       "ORDER BY path, attempt, n",
       {run}));

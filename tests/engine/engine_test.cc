@@ -156,6 +156,35 @@ TEST(Invariance, WaitingChangesNoToken) {
   EXPECT_EQ(engine->stats().blocks, 40);
 }
 
+// Cut off anywhere, given back what it had: the same end, to the bit, in any company.
+TEST(Invariance, ResumingChangesNoToken) {
+  const auto alone = served_alone(load(small_model()), 12);
+  const auto engine = engine_of(load(small_model()), {.threads = 1, .tokens_per_tick = 64});
+  for (const size_t cut : {1u, 2u, 4u, 5u}) {
+    std::vector<Request> requests = mixed_requests(12);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      for (size_t t = 0; t < std::min(cut, alone[i].tokens.size()); ++t) {
+        Sampled token{alone[i].tokens[t], alone[i].logprobs[t]};
+        token.resumed = true;
+        requests[i].resumed.push_back(std::move(token));
+      }
+    }
+    SCOPED_TRACE(testing::Message() << "cut at " << cut);
+    expect_same(serve(*engine, requests), alone);
+  }
+}
+
+// Nonsense in the record is no token of the answer.
+TEST(Engine, ARecordThatDoesNotFitIsGeneratedAnew) {
+  const auto engine = engine_of(load(small_model()), {.threads = 1});
+  Request request;
+  request.prompt = prompt_of(40, 5);
+  request.max_tokens = 8;
+  const Completion plain = serve(*engine, {request})[0];
+  request.resumed = {Sampled{plain.tokens[0]}, Sampled{-7}, Sampled{1 << 30}};
+  EXPECT_EQ(serve(*engine, {request})[0].tokens, plain.tokens);
+}
+
 TEST(Engine, StreamsAndCounts) {
   const auto engine = engine_of(load(small_model()), {.threads = 1});
   std::vector<TokenId> streamed;
