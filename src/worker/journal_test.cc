@@ -124,7 +124,7 @@ TEST_F(JournalTest, ACrashLosesASuffixOfWholeChanges) {
 }
 
 // The database's clock jumps past our own lease, or we slept in the middle of a turn: whoever scans
-// must not end its own epoch and go on claiming under it. Such runs would belong to nobody for ever.
+// must not end its own epoch and go on claiming under it: such runs would wait for ever.
 TEST_F(JournalTest, AWorkerDoesNotExpireItself) {
   SimEnv own_clock(9);
   std::vector<Written> written;

@@ -47,8 +47,8 @@ Result<ScanNeeds> scan_needs(store::Db& db);
 using KnownDead = bool (*)(std::string_view labels);
 Result<bool> end_leases_of_dead(store::Db& db, KnownDead known_dead);
 
-// Gives the unfinished runs of expired workers back, but those of `self`: whoever looks is alive, and
-// would go on claiming under an epoch that it has just ended. How many runs.
+// Gives the unfinished runs of expired workers back, but those of `self`: whoever looks is alive,
+// and would go on claiming under an epoch that it has just ended. How many runs.
 Result<int64_t> expire_workers(store::Db& db, const WorkerIdentity& self);
 
 // A parked run is claimed so long before its time, so that its timer can fire on time.
