@@ -52,9 +52,9 @@ template <class T, class Work>
 void with_model(LocalBackend& backend, std::string name, std::function<void(Result<T>)> done,
                 Work work) {
   CHECK(done != nullptr);
-  const std::string model = name;
-  backend.prepare(model, [&backend, name = std::move(name), done = std::move(done),
-                          work = std::move(work)](Status ready) mutable {
+  const std::string asked_for = name;
+  backend.prepare(asked_for, [&backend, name = std::move(name), done = std::move(done),
+                              work = std::move(work)](Status ready) mutable {
     const auto result = [&]() -> Result<T> {
       TRY(std::move(ready));
       const std::shared_ptr<LoadedModel> model = TRY(backend.models().get(name));
@@ -236,6 +236,20 @@ std::vector<ModelFacts> loaded_models(LocalBackend& backend) {
   std::vector<ModelFacts> out;
   for (const auto& model : backend.models().loaded()) out.push_back(facts_of(*model));
   return out;
+}
+
+void unload_model(LocalBackend& backend, std::string model,
+                  std::function<void(Result<bool>)> done) {
+  CHECK(done != nullptr);
+  const std::string name = model;
+  backend.prepare(name, [&backend, model = std::move(model),
+                         done = std::move(done)](Status ready) mutable {
+    const auto result = [&]() -> Result<bool> {
+      TRY(std::move(ready));
+      return backend.models().unload(model);
+    };
+    done(result());
+  });
 }
 
 std::vector<std::pair<std::string, std::string>> model_names(LocalBackend& backend) {

@@ -53,6 +53,11 @@ void model_facts(LocalBackend& backend, std::string model,
 // Of all models loaded so far, in no order. From any thread; never waits for a load.
 std::vector<ModelFacts> loaded_models(LocalBackend& backend);
 
+// The model leaves memory if it is there (true) and nobody uses it (else E0715); the next request
+// loads it again.
+void unload_model(LocalBackend& backend, std::string model,
+                  std::function<void(Result<bool>)> done);
+
 // Every name of a model with what it means, as Models::names().
 std::vector<std::pair<std::string, std::string>> model_names(LocalBackend& backend);
 

@@ -111,6 +111,17 @@ void show_model(ServerContext& context, const ExchangePtr& exchange) {
   }
 }
 
+void unload_model(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string name = exchange->request().parameter("id");
+  if (const Status known = check_model_name(context, name); !known.ok()) {
+    return exchange->respond(openai_error(known.error()));
+  }
+  backend::unload_model(context.backend, name,
+                        answering<bool>(context, exchange, [name](bool left) {
+                          return json::Object{{"id", name}, {"unloaded", left}};
+                        }));
+}
+
 void tokenize(ServerContext& context, const ExchangePtr& exchange) {
   with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
     const Status started = start_tokenize(context, exchange, std::move(body));

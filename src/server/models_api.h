@@ -11,6 +11,7 @@ namespace weft::server {
 
 void list_models(ServerContext& context, const ExchangePtr& exchange);
 void show_model(ServerContext& context, const ExchangePtr& exchange);
+void unload_model(ServerContext& context, const ExchangePtr& exchange);
 void tokenize(ServerContext& context, const ExchangePtr& exchange);
 void detokenize(ServerContext& context, const ExchangePtr& exchange);
 

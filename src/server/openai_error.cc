@@ -19,6 +19,8 @@ constexpr std::array kKnown = {
     Known{"E0731", 400, "context_length_exceeded"},
     Known{"E0710", 404, "model_not_found"},
     Known{"E0713", 503, "overloaded"},
+    Known{"E0714", 503, "overloaded"},
+    Known{"E0715", 409, "model_in_use"},
     Known{"E0755", 404, "previous_response_not_found"},
     Known{"E0732", 500, ""},
     Known{"E001", 400, ""},  // JSON

@@ -35,6 +35,7 @@ constexpr Row kRoutes[] = {
     {"GET", "/v1/responses/{id}/input_items", list_response_input},
     {"GET", "/v1/models", list_models},
     {"GET", "/v1/models/{id}", show_model},
+    {"POST", "/v1/models/{id}/unload", unload_model},
     {"POST", "/tokenize", tokenize},
     {"POST", "/detokenize", detokenize},
     {"POST", "/workflows/execute", execute_workflow},

@@ -350,6 +350,19 @@ def test_prompts_share_what_they_have_in_common():
         assert server.metric("weft_kv_blocks_cached") > 0
 
 
+def test_models_leave_and_come_back():
+    with Server("--model-memory", "200", "--kv-memory", "32") as server:
+        said = server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"]
+        assert until(lambda: quiet(server))
+        assert server.post("/v1/models/default/unload", {}).json["unloaded"] is True
+        assert server.post("/v1/models/default/unload", {}).json["unloaded"] is False
+        assert server.post("/v1/models/nothing/unload", {}).status == 404
+        assert server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"] == said
+    with Server("--model-memory", "5", "--kv-memory", "32") as server:
+        refused = server.post("/v1/chat/completions", chat(max_tokens=8))
+        assert refused.status == 503 and "GiB" in refused.error["message"], refused.body
+
+
 def test_deadlines_priorities_and_their_bad_values():
     schema = {"type": "object", "required": ["notes", "kind"], "additionalProperties": False,
               "properties": {"notes": {"type": "array", "items": {"type": "string"}},
