@@ -18,6 +18,7 @@
 #include "cli/generate.h"
 #include "cli/logits.h"
 #include "cli/models.h"
+#include "cli/options_tools.h"
 #include "cli/pull.h"
 #include "cli/run.h"
 #include "cli/runs.h"
@@ -33,7 +34,6 @@
 namespace weft::cli {
 namespace {
 
-using Action = std::function<int()>;
 
 void add_doctor(CLI::App& app, Action& action) {
   auto options = std::make_shared<DoctorOptions>();
@@ -216,9 +216,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "a name, or a model's directory or file");
   command->add_option("--store", options->store, "database file (default: the user's own)");
   command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
-  command->add_option("--allow-host", options->allowed_hosts,
-                      "a host that http steps may reach although its address is private")
-      ->allow_extra_args(false);
+  add_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
   command->add_flag("--detach", options->detach, "store the run, work on it in the background")
@@ -291,6 +289,7 @@ void add_runs_resume(CLI::App& runs, Action& action) {
   command->add_flag("--json", options->json, "the runs as JSON on stdout");
   command->add_flag("--quiet", options->quiet, "only errors");
   command->add_flag("--follow", options->follow, "show what models write");
+  add_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return resume_runs(*options); }; });
 }
 
@@ -313,6 +312,7 @@ CLI::App* add_run_act(CLI::App& runs, Action& action, const std::string& act,
   command->add_option("--store", options->store, "database file");
   command->add_option("--by", options->by, "who acts (default: this machine's user)");
   command->add_flag("--detach", options->detach, "only store it, if nobody has the run");
+  add_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
   return command;
@@ -350,6 +350,7 @@ void add_runs_again(CLI::App& runs, Action& action) {
              : runs.add_subcommand("retry", "A new run that does again only what failed");
     command->add_option("run", options->run, "id of the run, or its unique end")->required();
     CLI::Option* from = command->add_option("--from", options->from, "begin at this step");
+    add_grants(*command, options->grants);
     if (fork) {
       from->required();
       command->add_option("--set", options->edits, "name=value of the input")
@@ -455,9 +456,7 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--files", options->files, "the directory that file steps may use");
   command->add_option("--allow-origin", options->origins, "a web page's origin that may ask")
       ->allow_extra_args(false);
-  command->add_option("--allow-host", options->allowed_hosts,
-                      "a private host that http steps may call; may be repeated")
-      ->allow_extra_args(false);
+  add_grants(*command, options->grants);
   command->add_option("--store", options->store, "the store's file (default: the user's own)");
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
@@ -496,9 +495,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--runs", options->runs_max, "worked on at a time")
       ->check(CLI::Range(int64_t{1}, int64_t{100'000}))
       ->capture_default_str();
-  command->add_option("--allow-host", options->allowed_hosts,
-                      "a private host that http steps may call; may be repeated")
-      ->allow_extra_args(false);
+  add_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return run_worker(*options); }; });
 }
 
@@ -547,6 +544,7 @@ int run_command_line(int argc, char** argv) {
   add_chat(app, action);
   add_run(app, action);
   add_runs(app, action);
+  add_tools(app, action);
   add_schedules(app, action);
   add_serve(app, action);
   add_worker(app, action);

@@ -83,7 +83,7 @@ int run_workflow(const RunOptions& options) {
   RunSession session({.store = options.store,
                       .json = options.json,
                       .show_tokens = options.follow,
-                      .allowed_hosts = options.allowed_hosts,
+                      .grants = options.grants,
                       .adopt_max = options.detach ? 0 : 16,
                       .file = options.file});
   if (Status started = session.start(); !started.ok()) return refuse(started.error());

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct RunOptions {
@@ -16,7 +18,7 @@ struct RunOptions {
   std::vector<std::string> inputs;  // "key=value" or "@file.json"
   std::string model;                // replaces the model of every llm step
   std::string store;                // empty: the user's own
-  std::vector<std::string> allowed_hosts;  // that http steps may reach in private networks
+  Grants grants;
   bool json = false;
   bool follow = false;              // show what models write
   bool detach = false;              // leave the run to a process in the background

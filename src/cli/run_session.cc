@@ -82,7 +82,8 @@ Status RunSession::start() {
   worker::ProcessOptions process_options;
   process_options.store_path = store_path_;
   process_options.adopt_max = options_.adopt_max;
-  process_options.allowed_hosts = options_.allowed_hosts;
+  process_options.allowed_hosts = options_.grants.hosts;
+  process_options.tools = TRY(tool_settings(options_.grants));
   backend::ModelsOptions models;
   models.load.cache_directory = cache_directory();
   backend_ = std::make_unique<backend::LocalBackend>(std::move(models));  // loads when a step asks

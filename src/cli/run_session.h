@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/grants.h"
 #include "cli/live_display.h"
 #include "store/db.h"
 #include "worker/process.h"
@@ -28,7 +29,7 @@ struct SessionOptions {
   bool json = false;
   bool quiet = false;
   bool show_tokens = false;
-  std::vector<std::string> allowed_hosts = {};  // of http steps
+  Grants grants = {};
   int64_t adopt_max = 0;      // runs of dead workers this process takes over meanwhile
   std::string file = {};      // for hints; empty: none
 };

@@ -218,7 +218,8 @@ int resume_runs(const RunsResumeOptions& options) {
   RunSession session({.store = options.store,
                       .json = options.json,
                       .quiet = options.quiet,
-                      .show_tokens = options.follow});
+                      .show_tokens = options.follow,
+                      .grants = options.grants});
   if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   for (const std::string& run : wanted) session.process().journal().want(run);
   return session.follow(wanted);

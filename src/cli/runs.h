@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct RunsListOptions {
@@ -35,6 +37,7 @@ struct RunsResumeOptions {
   bool json = false;
   bool quiet = false;
   bool follow = false;
+  Grants grants;
 };
 int resume_runs(const RunsResumeOptions& options);
 

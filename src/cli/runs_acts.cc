@@ -95,7 +95,7 @@ int tell_stored(const RunActOptions& options, const std::string& run) {
 
 // Nobody has the run: this process claims it, which takes the message along, and works on it.
 int continue_run(const RunActOptions& options, const std::string& run) {
-  RunSession session({.store = options.store, .json = options.json});
+  RunSession session({.store = options.store, .json = options.json, .grants = options.grants});
   if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   session.process().journal().want(run);
   const int code = session.follow({run});
@@ -147,7 +147,7 @@ int run_again(const RunAgainOptions& options) {
   auto request = request_again(**db, *id, options);
   if (!request.ok()) return refuse_run(request.error());
   const size_t kept = request->kept.size();
-  RunSession session({.store = options.store, .json = options.json});
+  RunSession session({.store = options.store, .json = options.json, .grants = options.grants});
   if (Status started = session.start(); !started.ok()) return refuse_run(started.error());
   request->detached = options.detach;
   auto run = session.process().executor().submit(std::move(*request));

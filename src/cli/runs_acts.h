@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct RunActOptions {
@@ -23,6 +25,7 @@ struct RunActOptions {
   std::string comment;     // approve, reject; cancel: the reason
   std::string by;          // empty: this machine's user
   bool detach = false;     // only store the act
+  Grants grants;           // if this process goes on with the run
   bool json = false;
 };
 int act_on_run(const RunActOptions& options);
@@ -34,6 +37,7 @@ struct RunAgainOptions {
   std::string from;        // retry: empty = whatever failed
   std::vector<std::string> edits;  // fork: "name=value"
   bool detach = false;
+  Grants grants;
   bool json = false;
 };
 int run_again(const RunAgainOptions& options);

@@ -113,7 +113,8 @@ class Serving {
     worker::ProcessOptions process_options;
     process_options.store_path = TRY(prepare_store(options_.store));
     process_options.backend = backend_.get();
-    process_options.allowed_hosts = options_.allowed_hosts;
+    process_options.allowed_hosts = options_.grants.hosts;
+    process_options.tools = TRY(tool_settings(options_.grants));
     process_options.adopt_max = kAdoptMax;
     process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct ServeOptions {
@@ -21,7 +23,7 @@ struct ServeOptions {
   std::string files;                 // directory that file steps may use; empty: none
   std::vector<std::string> origins;  // web pages that may ask
   std::string store;                 // empty: the user's own
-  std::vector<std::string> allowed_hosts;  // of http steps
+  Grants grants;
   std::string precision = "native";
   int threads = 0;                   // of a model; 0 = all usable cores
   int64_t kv_memory_mib = 1024;      // of each model's cache

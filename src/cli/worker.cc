@@ -27,7 +27,8 @@ Result<bool> work(const WorkerOptions& options, const std::string& store,
                                              .adopt_max = options.runs_max,
                                              .park_us = kParkUs,
                                              .backend = &backend,
-                                             .allowed_hosts = options.allowed_hosts},
+                                             .allowed_hosts = options.grants.hosts,
+                                             .tools = TRY(tool_settings(options.grants))},
                                             tell));
   bool interrupted = false;
   process->loop().on_interrupt([&] {

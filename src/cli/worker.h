@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct WorkerOptions {
   std::string store;
   int64_t runs_max = 64;  // worked on at a time
-  std::vector<std::string> allowed_hosts;
+  Grants grants;
 };
 int run_worker(const WorkerOptions& options);
 

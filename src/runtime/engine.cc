@@ -543,6 +543,7 @@ Result<Handle> Engine::submit(Request request) {
 }
 
 void Engine::run_beside(SideJob job) {
+  CHECK(job != nullptr, "nothing to do beside");
   {
     const std::scoped_lock lock(impl_->mutex);
     impl_->side_jobs.add(std::move(job));

@@ -2,7 +2,7 @@
 //
 // PostgreSQL behind store/db.h, for many workers on many machines: libpq's asynchronous calls under
 // one poll(2) with a time limit, so that a server or a network that says nothing any more ends in
-// an error instead of a thread that hangs. The only unit that includes <libpq-fe.h>.
+// an error instead of a thread that hangs.
 //
 // Writers run side by side: who writes for a worker holds that worker's row (share_lock), and
 // claims pass over rows that others are claiming (skip_locked). A client that stops in the middle

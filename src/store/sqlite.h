@@ -5,7 +5,7 @@
 // file is created with mode 0600: it holds inputs and outputs of runs.
 //
 // Any number of connections, in any number of processes, may use one file; it must lie on a local
-// disk (the log's index is shared memory). The only unit that includes <sqlite3.h>.
+// disk (the log's index is shared memory).
 #pragma once
 
 #include <cstdint>

@@ -203,7 +203,10 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
                                                     : run.state.deadline_us;
   context.parameters = std::move(running.parameters);  // only until it begins
   context.notes = execution->notes.get();
-  running.noted = running.noted || execution->notes != nullptr;
+  if (execution->notes != nullptr) {
+    running.noted = true;
+    running.ai_calls = static_cast<uint32_t>(execution->notes->size());  // at most one a note
+  }
   context.input = &run.state.input;
   context.env = &run.state.env;
   context.timeout_us = run.planner.step(running.path, running.alternative).timeout_us;

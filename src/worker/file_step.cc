@@ -3,7 +3,7 @@
 // file: read, write, append, delete, list, parse below the run's roots.
 //
 //   {action: read, path}                            -> text
-//   {action: parse, path, format: json|csv|text}    -> value | rows | lines; format by extension
+//   {action: parse, path, format: json|csv|text|pdf} -> value | rows | lines | text; by extension
 //   {action: list, path}                            -> [{name, kind, bytes}]
 //   {action: write | append, path, content}         -> {path, bytes}; content that is no text is
 //                                                      written as JSON
@@ -15,6 +15,7 @@
 #include "worker/csv.h"
 #include "worker/rooted_files.h"
 #include "worker/run_context.h"
+#include "worker/sandbox.h"
 #include "worker/step_types.h"
 
 namespace weft::worker {
@@ -22,6 +23,8 @@ namespace {
 
 constexpr size_t kBytesMax = size_t{10} << 20;  // as the output of an expression
 constexpr size_t kEntriesMax = 100'000;
+constexpr size_t kPdfBytesMax = size_t{50} << 20;
+constexpr int64_t kPdfMs = 30'000;
 
 struct FileRequest {
   std::string action = {};
@@ -42,13 +45,15 @@ Result<std::string> content_of(const json::Object& parameters) {
 }
 
 Result<std::string> format_of(const json::Object& parameters, const std::string& path) {
-  const std::string known[] = {"csv", "json", "text"};
+  const std::string known[] = {"csv", "json", "text", "pdf"};
+  if (path.ends_with(".pdf") && !parameters.contains("format")) return std::string("pdf");
   const bool csv = path.ends_with(".csv");
   const bool json_file = path.ends_with(".json");
   std::string format = TRY(
       text_parameter_or(parameters, "format", csv ? "csv" : json_file ? "json" : "text"));
-  if (format == "csv" || format == "json" || format == "text") return format;
-  return wrong_parameter("format", "csv, json or text", quoted(format), name_hint(format, known));
+  if (std::find(std::begin(known), std::end(known), format) != std::end(known)) return format;
+  return wrong_parameter("format", "csv, json, text or pdf", quoted(format),
+                         name_hint(format, known));
 }
 
 Result<FileRequest> read_request(const StepContext& context) {
@@ -92,7 +97,21 @@ Result<std::string> read_text(const RootedFiles& files, const FileRequest& reque
   return text;
 }
 
+// A parser of what strangers sent is never let near this process: it runs in the sandbox.
+Result<json::Value> pdf_text(const RootedFiles& files, const FileRequest& request) {
+  SandboxRequest reader{.command = {"/usr/bin/pdftotext", "-enc", "UTF-8", "-", "-"}};
+  reader.input = TRY(files.read(request.path, kPdfBytesMax));
+  reader.output_bytes_max = kBytesMax;
+  reader.timeout_ms = kPdfMs;
+  SandboxResult done = TRY(run_sandboxed(reader));
+  if (done.exit_code == 0 && !invalid_utf8_at(done.output)) return json::Value(done.output);
+  return make_error("E0605", fmt::format("{} cannot be read as a PDF: {}",
+                                         quoted(request.path, 200),
+                                         quoted(trim(done.error_output), 200)));
+}
+
 Result<json::Value> parse(const RootedFiles& files, const FileRequest& request) {
+  if (request.format == "pdf") return pdf_text(files, request);
   const std::string text = TRY(read_text(files, request));
   if (request.format == "json") {
     auto value = json::parse(text);
@@ -170,7 +189,7 @@ class FileStep final : public StepType {
       auto value = perform(files, request);
       if (value.ok()) return done(StepResult{std::move(value).value(), {}});
       // Outside the roots stays outside; what the disk refused may go better later.
-      const bool retryable = value.error().code == "E0605";
+      const bool retryable = value.error().code == "E0605" && request.format != "pdf";
       done(StepFailure{std::move(value).error(), retryable, 0});
     });
     return {std::nullopt, std::make_unique<FileActivity>(std::move(cancelled))};

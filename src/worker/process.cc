@@ -19,7 +19,8 @@ Process::Process(ProcessOptions options)
           loop_.io_context(),
           net::ClientOptions{.policy = {.allow_private = false,
                                         .allowed_hosts = options_.allowed_hosts}})),
-      services_{real_env(), loop_, pool_, options_.backend, http_.get()} {}
+      services_{real_env(), loop_, pool_, options_.backend, http_.get(),
+                &options_.tools} {}
 
 Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
                                                 Executor::Observer observer) {

@@ -16,6 +16,7 @@
 #include "worker/asio_loop.h"
 #include "worker/executor.h"
 #include "worker/journal.h"
+#include "worker/tool_settings.h"
 
 namespace weft::worker {
 
@@ -25,6 +26,7 @@ struct ProcessOptions {
   int64_t park_us = 0;        // ExecutorOptions
   backend::Backend* backend = nullptr;  // used until shutdown
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
+  ToolSettings tools = {};
 };
 
 class Process {

@@ -60,8 +60,7 @@ class Replay {
       const workflow::Event event = TRY(workflow::event_from_json(TRY(json::parse(row.body))));
       // The moment before its result: the state it was asked in, with the failures it had then.
       if (const auto key = ended_attempt(event); key && wanted.contains(*key)) {
-        replay_attempt(planner, state, *key, wanted[*key]);
-        wanted.erase(*key);
+        replay_attempt(planner, state, *key, with_cut_off(planner, state, *key, wanted));
       }
       TRY(planner.apply(state, event));
     }
@@ -81,6 +80,25 @@ class Replay {
     }
     return std::nullopt;
   }
+  // Takes the calls of the attempt out of `wanted`; where it went on behind the notes of attempts
+  // that were cut off, their calls too.
+  using Wanted = std::map<AttemptKey, std::vector<const AiCallRow*>>;
+  static std::vector<const AiCallRow*> with_cut_off(const workflow::Planner& planner,
+                                                    const workflow::State& state,
+                                                    const AttemptKey& key, Wanted& wanted) {
+    const auto id = planner.find(key.first);
+    const Execution* execution = id ? workflow::find_execution(state, *id) : nullptr;
+    const bool noted = execution != nullptr && execution->notes != nullptr;
+    std::vector<const AiCallRow*> calls;
+    for (uint32_t attempt = noted ? 1 : key.second; attempt <= key.second; ++attempt) {
+      const auto found = wanted.find({key.first, attempt});
+      if (found == wanted.end()) continue;
+      calls.insert(calls.end(), found->second.begin(), found->second.end());
+      wanted.erase(found);
+    }
+    return calls;
+  }
+
   void add(const AiCallRow& call, std::string difference) {
     replayed_.push_back({call.path, call.attempt, call.n, call.model,
                          static_cast<int64_t>(call.output_ids.size() / 4),
@@ -142,6 +160,10 @@ class Replay {
     context.definitions = &definitions_;
     context.services = &services_;
     context.on_progress = [](StepProgress) {};
+    context.note = [](StepNote) {};
+    context.notes = execution->notes.get();
+    context.input = &state.input;
+    context.env = &state.env;
     if (type->effect(context.parameters, step) != EffectClass::kPure) {
       return make_error("E0618", fmt::format("{} acts on the world: it is not done again",
                                              weft::quoted(key.first)),
@@ -150,7 +172,7 @@ class Replay {
     // Shared: a call that is given up may still answer.
     auto answer = std::make_shared<std::promise<StepOutcome>>();
     std::future<StepOutcome> future = answer->get_future();
-    Started started = type->start(std::move(context), [answer](StepOutcome outcome) {
+    Started started = type->replay(std::move(context), [answer](StepOutcome outcome) {
       answer->set_value(std::move(outcome));
     });
     if (started.outcome) return std::move(*started.outcome);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -103,6 +104,15 @@ Result<int> RootedFiles::open_parent(const std::string& path, std::string& name)
   }
   if (slash == std::string::npos) return open(".", O_RDONLY | O_DIRECTORY, 0);
   return open(slash == 0 ? "/" : path.substr(0, slash), O_RDONLY | O_DIRECTORY, 0);
+}
+
+Result<std::string> RootedFiles::directory(const std::string& path) const {
+  const Descriptor file(TRY(open(path, O_RDONLY | O_DIRECTORY, 0)));
+  char real[PATH_MAX + 1];
+  const std::string link = fmt::format("/proc/self/fd/{}", file.get());
+  const ssize_t size = ::readlink(link.c_str(), real, PATH_MAX);
+  if (size < 0) return system_error("open", path);
+  return std::string(real, static_cast<size_t>(size));
 }
 
 Result<std::string> RootedFiles::read(const std::string& path, size_t bytes_max) const {

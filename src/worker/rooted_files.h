@@ -35,6 +35,8 @@ class RootedFiles {
     std::string kind;  // "file", "directory", "other"
     int64_t bytes = 0;
   };
+  // The real path of a directory, for what must be given one.
+  Result<std::string> directory(const std::string& path) const;
   // By name. Refuses more than `entries_max`.
   Result<std::vector<Entry>> list(const std::string& path, size_t entries_max) const;
 

@@ -39,6 +39,8 @@ class Client;
 
 namespace weft::worker {
 
+struct ToolSettings;
+
 enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
 std::string_view name(EffectClass effect);
 
@@ -49,6 +51,7 @@ struct Services {
   Pool& pool;
   backend::Backend* backend = nullptr;  // null: no models in this process
   net::Client* http = nullptr;          // null: no outbound calls
+  const ToolSettings* tools = nullptr;  // null: nothing is granted
 };
 
 struct StepProgress {
@@ -159,6 +162,9 @@ class StepType {
                              const workflow::Step& step) const = 0;
   // On the loop's thread; must not block.
   virtual Started start(StepContext context, StepDone done) const = 0;
+  // Its models' decisions made again, for their evidence; on no loop. As start() unless it says
+  // otherwise.
+  virtual Started replay(StepContext context, StepDone done) const;
   // What a StepWait or StepChild waited for has come: context.wake says what.
   virtual Started resume(StepContext context, StepDone done) const;
 };

@@ -9,10 +9,10 @@
 namespace weft::worker {
 namespace {
 
-std::array<const StepType*, 10> all_step_types() {
+std::array<const StepType*, 14> all_step_types() {
   return {&set_step(),  &validate_step(), &wait_step(),   &file_step(),    &llm_step(),
           &http_step(), &approval_step(), &signal_step(), &workflow_step(),
-          &plan_step()};
+          &plan_step(), &agent_step(),    &database_step(), &notification_step(), &shell_step()};
 }
 
 }  // namespace
@@ -27,6 +27,10 @@ std::string_view name(EffectClass effect) {
       return "unsafe";
   }
   CHECK(false, "effect class {}", static_cast<int>(effect));
+}
+
+Started StepType::replay(StepContext context, StepDone done) const {
+  return start(std::move(context), std::move(done));
 }
 
 Started StepType::resume(StepContext, StepDone) const {

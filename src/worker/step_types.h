@@ -17,6 +17,10 @@ const StepType& http_step();
 const StepType& approval_step();
 const StepType& signal_step();
 const StepType& workflow_step();
+const StepType& agent_step();
+const StepType& database_step();
+const StepType& notification_step();
+const StepType& shell_step();
 const StepType& plan_step();
 
 // For types whose work is a run of its own: what its end means for the step.

@@ -10,7 +10,7 @@ constexpr std::string_view kModes[] = {"non_reasoning", "reasoning", "adaptive"}
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
                                          "OPTIONS"};
 constexpr std::string_view kActions[] = {"read", "parse", "list", "write", "append", "delete"};
-constexpr std::string_view kFormats[] = {"text", "json", "csv"};
+constexpr std::string_view kFormats[] = {"text", "json", "csv", "pdf"};
 constexpr std::string_view kOnTimeout[] = {"approve", "reject", "fail", "escalate"};
 constexpr std::string_view kOnReject[] = {"fail", "continue"};
 constexpr std::string_view kChannels[] = {"webhook", "email", "chat"};
@@ -24,7 +24,8 @@ constexpr Parameter kLlm[] = {
     {"samples", kInteger}};
 constexpr Parameter kAgent[] = {
     {"goal", kPrompt, true}, {"tools", kList}, {"approve_tools", kList},
-    {"approve_timeout", kDuration}, {"max_turns", kInteger}, {"model", kText}, {"class", kText},
+    {"approve_timeout", kDuration}, {"approve_role", kText}, {"max_turns", kInteger},
+    {"tool_errors", kInteger}, {"model", kText}, {"class", kText},
     {"mode", kWord, false, kModes}, {"system", kPrompt}, {"output", kSchema},
     {"thinking", kMapping}, {"max_tokens", kInteger}, {"temperature", kNumber},
     {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber}, {"seed", kInteger}};
@@ -68,16 +69,15 @@ constexpr std::string_view kForOrUntil[] = {"for", "until"};
 
 constexpr StepType kTypes[] = {
     {.name = "llm", .alias = "", .parameters = kLlm, .one_of = kPromptOrMessages},
-    {.name = "agent", .alias = "", .parameters = kAgent, .runs = false, .effects = true},
+    {.name = "agent", .alias = "", .parameters = kAgent, .effects = true},
     {.name = "http", .alias = "api_client", .parameters = kHttp, .effects = true},
     {.name = "set", .alias = "", .parameters = {}, .open = true},
     {.name = "validate", .alias = "", .parameters = kValidate},
     {.name = "file", .alias = "file_processor", .parameters = kFile, .effects = true},
     {.name = "wait", .alias = "", .parameters = kWait, .one_of = kForOrUntil},
-    {.name = "database", .alias = "", .parameters = kDatabase, .runs = false, .effects = true},
-    {.name = "notification", .alias = "", .parameters = kNotification, .runs = false,
-     .effects = true},
-    {.name = "shell", .alias = "", .parameters = kShell, .runs = false, .effects = true},
+    {.name = "database", .alias = "", .parameters = kDatabase, .effects = true},
+    {.name = "notification", .alias = "", .parameters = kNotification, .effects = true},
+    {.name = "shell", .alias = "", .parameters = kShell, .effects = true},
     {.name = "mcp", .alias = "", .parameters = kMcp, .runs = false, .effects = true},
     {.name = "approval", .alias = "", .parameters = kApproval},
     {.name = "signal", .alias = "", .parameters = kSignal},

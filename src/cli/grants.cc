@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/grants.h"
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "cli/config.h"
+
+namespace weft::cli {
+namespace {
+
+Result<std::string> value_of(const std::string& text) {
+  if (!text.starts_with("env:")) return text;
+  if (const auto value = environment(text.substr(4))) return *value;
+  return make_error("E0905", fmt::format("the environment has no {}",
+                                         weft::quoted(text.substr(4))));
+}
+
+Result<std::pair<std::string, worker::DatabaseGrant>> database_of(const std::string& given) {
+  const size_t equals = given.find('=');
+  const std::string name = given.substr(0, equals);
+  if (equals == std::string::npos || name.empty()) {
+    return make_error("E0905", fmt::format("--database {} should be NAME=URL", given),
+                      "--database crm=sqlite:crm.db, --database crm=write:postgres://host/db");
+  }
+  std::string url = given.substr(equals + 1);
+  const bool writes = url.starts_with("write:");
+  url = TRY(value_of(writes ? url.substr(6) : url));
+  if (!url.starts_with("sqlite:") && !url.starts_with("postgres://") &&
+      !url.starts_with("postgresql://")) {
+    return make_error("E0905", fmt::format("--database {}: expected sqlite:FILE or postgres://…",
+                                           name));
+  }
+  return std::pair(name, worker::DatabaseGrant{url, writes});
+}
+
+}  // namespace
+
+Result<worker::ToolSettings> tool_settings(const Grants& grants) {
+  worker::ToolSettings out;
+  out.shell = grants.shell;
+  for (const std::string& given : grants.databases) {
+    out.databases.insert(TRY(database_of(given)));
+  }
+  if (grants.smtp.empty()) return out;
+  out.smtp_url = TRY(value_of(grants.smtp));
+  out.mail_from = grants.mail_from;
+  const size_t begin = out.smtp_url.find("://");
+  if (begin == std::string::npos || out.mail_from.empty()) {
+    return make_error("E0905", "--smtp smtp://HOST:PORT goes with --mail-from ADDRESS");
+  }
+  if (const size_t at = out.smtp_url.find('@'); at != std::string::npos) {
+    out.smtp_user = out.smtp_url.substr(begin + 3, at - begin - 3);
+    out.smtp_url.erase(begin + 3, at - begin - 2);
+    out.smtp_password = environment("WEFT_SMTP_PASSWORD").value_or("");
+  }
+  return out;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a command grants to the workflows that it runs: hosts in private networks, databases by
+// name, a mail server, commands in the sandbox. The same flags wherever workflows run.
+//
+// A value `env:NAME` is read from the environment, so that passwords stay out of command lines.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "worker/tool_settings.h"
+
+namespace weft::cli {
+
+struct Grants {
+  std::vector<std::string> hosts;      // that http steps may reach in private networks
+  std::vector<std::string> databases;  // NAME=URL, or NAME=write:URL
+  bool shell = false;
+  std::string smtp;                    // smtp://[user@]host:port; password: WEFT_SMTP_PASSWORD
+  std::string mail_from;
+};
+
+// E0905: a grant that is malformed.
+Result<worker::ToolSettings> tool_settings(const Grants& grants);
+
+}  // namespace weft::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Groups of options that stand apart from options.cc only for its length: flags that several
+// commands share, and the commands about tools. Includes of CLI11 stay in these two units.
+#pragma once
+
+#include <functional>
+
+#include "cli/grants.h"
+
+namespace CLI {
+class App;
+}
+
+namespace weft::cli {
+
+using Action = std::function<int()>;
+
+void add_grants(CLI::App& command, Grants& grants);
+void add_tools(CLI::App& app, Action& action);
+
+}  // namespace weft::cli

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <charconv>
+#include <memory>
+
+#include "base/strings.h"
+#include "store/foreign.h"
+
+namespace weft::store {
+namespace {
+
+struct Closer {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Connection = std::unique_ptr<PGconn, Closer>;
+using Answer = std::unique_ptr<PGresult, Closer>;
+
+// Types of pg_type that JSON has words for.
+constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kJson = 114, kFloat4 = 700,
+              kFloat8 = 701, kJsonb = 3802;
+
+// What the server says may repeat values of the statement, but no password.
+Error refused(PGconn* connection, const PGresult* result) {
+  const char* state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+  if (state == nullptr) {
+    return make_error("E0507", fmt::format("the database is gone: {}",
+                                           trim(PQerrorMessage(connection))));
+  }
+  const bool reading = std::string_view(state) == "25006";
+  return make_error("E0626", std::string(trim(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY))),
+                    reading ? "the connection is granted for reading only" : "");
+}
+
+Status run(PGconn* connection, const std::string& sql) {
+  const Answer answer(PQexec(connection, sql.c_str()));
+  if (PQresultStatus(answer.get()) == PGRES_COMMAND_OK) return ok_status();
+  return refused(connection, answer.get());
+}
+
+Result<json::Value> value_of(const PGresult* result, int row, int column) {
+  if (PQgetisnull(result, row, column) != 0) return json::Value();
+  const std::string_view text(PQgetvalue(result, row, column),
+                              static_cast<size_t>(PQgetlength(result, row, column)));
+  switch (PQftype(result, column)) {
+    case kBool:
+      return json::Value(text == "t");
+    case kInt2:
+    case kInt4:
+    case kInt8: {
+      int64_t number = 0;
+      std::from_chars(text.data(), text.data() + text.size(), number);
+      return json::Value(number);
+    }
+    case kFloat4:
+    case kFloat8:
+    case kJson:
+    case kJsonb: {
+      auto value = json::parse(text);  // NaN and Infinity stay text
+      return value.ok() ? std::move(*value) : json::Value(text);
+    }
+    default:
+      return json::Value(text);
+  }
+}
+
+// Values as text, and the server finds out the types.
+Result<std::vector<std::optional<std::string>>> values_of(const NumberedSql& numbered,
+                                                          const json::Object& args) {
+  std::vector<std::optional<std::string>> values;
+  for (const std::string& name : numbered.names) {
+    const json::Value* value = args.if_contains(name);
+    if (value == nullptr) {
+      return make_error("E0626", fmt::format(":{} has no value in args", name));
+    }
+    if (value->is_structured()) {
+      return make_error("E0626", "a value to bind is text, a number, a boolean or null");
+    }
+    if (value->is_null()) {
+      values.emplace_back(std::nullopt);
+    } else {
+      values.emplace_back(value->is_string() ? std::string(value->get_string())
+                                             : json::dump(*value));
+    }
+    if (values.back() && values.back()->find('\0') != std::string::npos) {
+      return make_error("E0626", fmt::format(":{} holds a zero byte", name));
+    }
+  }
+  if (values.size() == args.size()) return values;
+  return make_error("E0626", fmt::format("args has {} values, the statement takes {}", args.size(),
+                                         values.size()));
+}
+
+class RowReader {
+ public:
+  explicit RowReader(const ForeignQuery& query) : query_(query) {}
+
+  Status add(const PGresult* result) {
+    for (int row = 0; row < PQntuples(result); ++row) {
+      if (std::ssize(rows_) >= query_.rows_max) {
+        more_ = true;
+        return ok_status();
+      }
+      json::Object out;
+      for (int i = 0; i < PQnfields(result); ++i) {
+        bytes_ += static_cast<size_t>(PQgetlength(result, row, i));
+        if (bytes_ > query_.bytes_max) {
+          return make_error("E0626", fmt::format("the answer is larger than {} bytes",
+                                                 query_.bytes_max), "select less");
+        }
+        out[PQfname(result, i)] = TRY(value_of(result, row, i));
+      }
+      rows_.push_back(std::move(out));
+    }
+    const std::string_view tuples = PQcmdTuples(const_cast<PGresult*>(result));
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+      std::from_chars(tuples.data(), tuples.data() + tuples.size(), changed_);
+    }
+    return ok_status();
+  }
+  bool more() const { return more_; }
+  json::Object take() {
+    return {{"rows", std::move(rows_)}, {"more", more_}, {"changed", changed_}};
+  }
+
+ private:
+  const ForeignQuery& query_;
+  json::Array rows_;
+  size_t bytes_ = 0;
+  int64_t changed_ = 0;
+  bool more_ = false;
+};
+
+Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
+                         const ForeignQuery& query) {
+  const auto values = TRY(values_of(statement, query.args));
+  std::vector<const char*> pointers;
+  for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
+  if (PQsendQueryParams(connection, statement.sql.c_str(), static_cast<int>(pointers.size()),
+                        nullptr, pointers.data(), nullptr, nullptr, 0) == 0) {
+    return refused(connection, nullptr);
+  }
+  PQsetSingleRowMode(connection);  // rows beyond the limit never reach this process's memory
+  RowReader reader(query);
+  Status status = ok_status();
+  while (const Answer answer{PQgetResult(connection)}) {
+    const ExecStatusType kind = PQresultStatus(answer.get());
+    if (kind != PGRES_SINGLE_TUPLE && kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK) {
+      if (status.ok() && !reader.more()) status = refused(connection, answer.get());
+      continue;
+    }
+    if (status.ok() && !reader.more()) status = reader.add(answer.get());
+    if (!status.ok() || reader.more()) {
+      std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection), PQfreeCancel);
+      char message[256];
+      PQcancel(cancel.get(), message, sizeof message);
+    }
+  }
+  TRY(std::move(status));
+  return reader.take();
+}
+
+}  // namespace
+
+Result<json::Object> ask_postgres(const std::string& url, const ForeignQuery& query) {
+  const NumberedSql statement = TRY(numbered(query.sql));
+  const std::string seconds = std::to_string(std::clamp<int64_t>(query.timeout_ms / 1000, 2, 60));
+  const char* const keys[] = {"dbname", "connect_timeout", "application_name", nullptr};
+  const char* const values[] = {url.c_str(), seconds.c_str(), "weft", nullptr};
+  const Connection connection(PQconnectdbParams(keys, values, 1));
+  if (PQstatus(connection.get()) != CONNECTION_OK) {
+    return make_error("E0507", "the database cannot be reached",
+                      "look at its address and at the server's log");
+  }
+  PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
+  TRY(run(connection.get(), query.writes ? "BEGIN" : "BEGIN READ ONLY"));
+  TRY(run(connection.get(), fmt::format("SET LOCAL statement_timeout = {}", query.timeout_ms)));
+  json::Object out = TRY(ask(connection.get(), statement, query));
+  if (query.writes) TRY(run(connection.get(), "COMMIT"));  // else it ends with the connection
+  return out;
+}
+
+}  // namespace weft::store

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <memory>
+
+#include "base/env.h"
+#include "base/strings.h"
+#include "store/foreign.h"
+
+namespace weft::store {
+namespace {
+
+constexpr int kStepsBetweenLooks = 10'000;  // of SQLite's machine
+
+struct Closer {
+  void operator()(sqlite3* db) const { sqlite3_close(db); }
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using Connection = std::unique_ptr<sqlite3, Closer>;
+using Statement = std::unique_ptr<sqlite3_stmt, Closer>;
+
+Error refused(sqlite3* db) {
+  const int code = sqlite3_errcode(db);
+  const bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
+  const bool late = code == SQLITE_INTERRUPT;
+  return make_error(busy ? "E0504" : "E0626",
+                    late ? "the statement took longer than it may" : sqlite3_errmsg(db),
+                    code == SQLITE_READONLY ? "the connection is granted for reading only" : "");
+}
+
+// Other files, settings of the connection and code to load are none of a statement's business.
+int authorize(void*, int action, const char*, const char*, const char*, const char*) {
+  const bool outside = action == SQLITE_ATTACH || action == SQLITE_DETACH ||
+                       action == SQLITE_PRAGMA;
+  return outside ? SQLITE_DENY : SQLITE_OK;
+}
+
+struct Deadline {
+  int64_t until_ns;
+  static int passed(void* self) {
+    return real_env().mono_ns() > static_cast<Deadline*>(self)->until_ns ? 1 : 0;
+  }
+};
+
+Status bind(sqlite3_stmt* statement, int index, const json::Value& value) {
+  int code = SQLITE_OK;
+  if (value.is_null()) {
+    code = sqlite3_bind_null(statement, index);
+  } else if (value.is_bool()) {
+    code = sqlite3_bind_int64(statement, index, value.get_bool() ? 1 : 0);
+  } else if (value.is_int64()) {
+    code = sqlite3_bind_int64(statement, index, value.get_int64());
+  } else if (value.is_number()) {
+    code = sqlite3_bind_double(statement, index, value.to_number<double>());
+  } else if (value.is_string()) {
+    const std::string_view text = value.get_string();
+    code = sqlite3_bind_text64(statement, index, text.data(), text.size(), SQLITE_TRANSIENT,
+                               SQLITE_UTF8);
+  } else {
+    return make_error("E0626", "a value to bind is text, a number, a boolean or null");
+  }
+  if (code == SQLITE_OK) return ok_status();
+  return make_error("E0626", "a value cannot be bound: it is too large");
+}
+
+Status bind_all(sqlite3_stmt* statement, const json::Object& args) {
+  size_t used = 0;
+  for (int i = 1; i <= sqlite3_bind_parameter_count(statement); ++i) {
+    const char* name = sqlite3_bind_parameter_name(statement, i);
+    if (name == nullptr || name[0] != ':') {
+      return make_error("E0626", "values of a statement are written :name");
+    }
+    const json::Value* value = args.if_contains(name + 1);
+    if (value == nullptr) return make_error("E0626", fmt::format("{} has no value in args", name));
+    ++used;
+    TRY(bind(statement, i, *value));
+  }
+  if (used == args.size()) return ok_status();
+  return make_error("E0626", fmt::format("args has {} values, the statement takes {}", args.size(),
+                                         used));
+}
+
+Result<json::Value> column(sqlite3_stmt* statement, int i) {
+  switch (sqlite3_column_type(statement, i)) {
+    case SQLITE_INTEGER:
+      return json::Value(static_cast<int64_t>(sqlite3_column_int64(statement, i)));
+    case SQLITE_FLOAT:
+      return json::Value(sqlite3_column_double(statement, i));
+    case SQLITE_NULL:
+      return json::Value();
+    default: {
+      const void* bytes = sqlite3_column_blob(statement, i);
+      const auto size = static_cast<size_t>(sqlite3_column_bytes(statement, i));
+      const std::string_view text(static_cast<const char*>(bytes), bytes == nullptr ? 0 : size);
+      if (!invalid_utf8_at(text)) return json::Value(text);
+      return make_error("E0626", fmt::format("column {} holds bytes that are no text",
+                                             sqlite3_column_name(statement, i)),
+                        "select hex(column) instead");
+    }
+  }
+}
+
+Result<json::Object> read_all(sqlite3* db, sqlite3_stmt* statement, const ForeignQuery& query) {
+  json::Array rows;
+  size_t bytes = 0;
+  bool more = false;
+  for (;;) {
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_DONE) break;
+    if (code != SQLITE_ROW) return refused(db);
+    if (std::ssize(rows) >= query.rows_max) {
+      more = true;
+      break;
+    }
+    json::Object row;
+    for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+      bytes += static_cast<size_t>(sqlite3_column_bytes(statement, i));
+      if (bytes > query.bytes_max) {
+        return make_error("E0626", fmt::format("the answer is larger than {} bytes",
+                                               query.bytes_max), "select less");
+      }
+      row[sqlite3_column_name(statement, i)] = TRY(column(statement, i));
+    }
+    rows.push_back(std::move(row));
+  }
+  const int64_t changed = sqlite3_stmt_readonly(statement) != 0 ? 0 : sqlite3_changes64(db);
+  return json::Object{{"rows", std::move(rows)}, {"more", more}, {"changed", changed}};
+}
+
+}  // namespace
+
+Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& query) {
+  sqlite3* opened = nullptr;
+  const int flags = query.writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+  const int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOFOLLOW, nullptr);
+  const Connection db(opened);
+  if (code != SQLITE_OK) {
+    return make_error("E0501", fmt::format("cannot open the database: {}", sqlite3_errmsg(opened)));
+  }
+  sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_set_authorizer(opened, authorize, nullptr);
+  sqlite3_busy_timeout(opened, static_cast<int>(std::min<int64_t>(query.timeout_ms, 10'000)));
+  Deadline deadline{real_env().mono_ns() + query.timeout_ms * 1'000'000};
+  sqlite3_progress_handler(opened, kStepsBetweenLooks, Deadline::passed, &deadline);
+  sqlite3_stmt* prepared = nullptr;
+  const char* rest = nullptr;
+  if (sqlite3_prepare_v2(opened, query.sql.c_str(), static_cast<int>(query.sql.size() + 1),
+                         &prepared, &rest) != SQLITE_OK) {
+    return refused(opened);
+  }
+  const Statement statement(prepared);
+  if (prepared == nullptr || !trim(rest).empty()) {
+    return make_error("E0626", "expected exactly one statement");
+  }
+  TRY(bind_all(prepared, query.args));
+  return read_all(opened, prepared, query);
+}
+
+}  // namespace weft::store

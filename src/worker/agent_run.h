@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One agent step at work: turns of a model, each followed by the calls that it wants.
+//
+//   think --calls--> note the turn --on disk--> [a person approves] --> calls, side by side
+//     ^                                                                  | note each result
+//     |--------------------- all have results <--------------------------|
+//     |--no calls--> the answer
+//
+// Everything that must not happen twice is noted in the journal (StepNote): a turn before its
+// calls begin, a result when it is there. A process that takes the run over finds the notes, goes
+// on behind them, and repeats only what is harmless; a call with an unsafe effect that was cut off
+// makes the step unknown, as it would a step.
+//
+// On the loop's thread. It does not know how a tool does what it does (tools.h).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "worker/step_type.h"
+#include "worker/tools.h"
+
+namespace weft::worker {
+
+struct AgentOptions {
+  backend::ChatRequest request;         // model, sampling, form of the answer; first messages
+  std::vector<Tool> tools;              // exactly those that may be called
+  std::set<std::string> approve;        // names of those that a person approves first
+  std::string approve_role;
+  int64_t approve_timeout_us = 0;       // 0: none
+  int max_turns = 8;
+  int errors_max = 1;                   // of one tool that go back to the model
+  int64_t tokens_max = 4096;            // generated in all turns together
+  std::shared_ptr<const json::Value> output;  // schema of the answer; null: text
+};
+
+// How far it has come.
+struct AgentProgress {
+  json::Array messages = {};  // beyond those of the request
+  int turn = 0;               // turns ended
+  int64_t tokens = 0;         // generated so far
+  int64_t reasoning = 0;      // of these
+};
+// What the model is asked in the next turn.
+backend::ChatRequest turn_request(const AgentOptions& options, const AgentProgress& progress);
+
+class AgentRun : public std::enable_shared_from_this<AgentRun> {
+ public:
+  // `context` keeps what it needs of what it points to.
+  AgentRun(AgentOptions options, StepContext context, StepDone done);
+  ~AgentRun();
+
+  // Goes on behind the notes. With `decision` (the answer to StepWait) the calls of the last turn
+  // are approved or not.
+  void start(const json::Object* decision);
+  void cancel();
+
+ private:
+  struct Call {
+    std::string id;
+    std::string name;
+    json::Value arguments;
+    const Tool* tool = nullptr;         // null: not on offer
+    std::unique_ptr<Activity> activity = {};
+    std::string text = {};              // what the model reads
+    bool ended = false;
+    bool failed = false;
+    bool begun = false;                 // maybe, by a process that is gone
+    bool unknown = false;               // nobody knows whether that one acted
+    bool refused = false;               // by a person
+  };
+
+  void restore(const json::Array& notes);
+  void restore_turn(const json::Object& note);
+  void restore_call(const json::Object& note);
+  void refuse_unless_approved(const json::Object& decision);
+  void decide(const json::Object& decision);
+
+  void think();
+  void on_turn(Result<backend::ChatResult> result);
+  void begin_turn(json::Object message);
+  void run_calls();
+  bool needs_approval(const Call& call) const;
+  StepWait approval() const;
+  void run_call(size_t index);
+  bool cut_off(size_t index);
+  std::string objection(const Call& call);
+  void on_call(size_t index, StepOutcome outcome);
+  void end_call(size_t index, std::string text, bool is_error);
+  void end_turn();
+  void give_up(std::string message, std::string hint);
+  void finish(backend::ChatResult result);
+  void tell(StepOutcome outcome);
+  StepContext call_context(size_t index) const;
+  int64_t now_us() const;
+  void note(json::Object what, std::vector<AiCallRow> rows, std::function<void()> then);
+
+  AgentOptions options_;
+  StepContext context_;
+  StepDone done_;                       // empty: told, or stopped
+  json::Value input_, env_;
+  json::Object run_context_;
+  const int64_t start_ns_;
+  std::shared_ptr<backend::ChatCall> thinking_;
+  AgentProgress progress_;
+  std::vector<Call> calls_;             // of the turn in progress
+  bool decided_ = false;                // about the calls of this turn
+  std::map<std::string, int> errors_;   // by tool
+  std::map<std::string, int> made_;     // calls by name and arguments
+};
+
+}  // namespace weft::worker

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/tools.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "schema/validator.h"
+#include "workflow/render.h"
+
+namespace weft::worker {
+namespace {
+
+struct Builtin {
+  std::string_view name, type, description, parameters;
+};
+
+// Only what a model should decide. Whatever else a step type takes is for those who write steps.
+constexpr Builtin kBuiltins[] = {
+    {"api_client", "http", "Sends an HTTP request and returns status, headers and body.", R"({
+      "type": "object", "additionalProperties": false, "required": ["method", "url"],
+      "properties": {
+        "method": {"enum": ["GET", "POST", "PUT", "PATCH", "DELETE"]},
+        "url": {"type": "string", "maxLength": 2000},
+        "query": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 500}},
+        "json": {"type": "object"}}})"},
+    {"database", "database", "Runs one SQL statement with bound parameters on a named connection.",
+     R"({
+      "type": "object", "additionalProperties": false, "required": ["connection", "query"],
+      "properties": {
+        "connection": {"type": "string", "maxLength": 64},
+        "query": {"type": "string", "maxLength": 4000, "description": "values as :name"},
+        "args": {"type": "object",
+                 "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}}})"},
+    {"file_processor", "file", "Reads, parses, lists or writes files in allowed directories.",
+     R"({
+      "type": "object", "additionalProperties": false, "required": ["action", "path"],
+      "properties": {
+        "action": {"enum": ["read", "parse", "list", "write"]},
+        "path": {"type": "string", "maxLength": 1000},
+        "format": {"enum": ["text", "json", "csv", "pdf"]},
+        "content": {"type": "string", "maxLength": 20000}}})"},
+    {"notification", "notification", "Sends a message by webhook, chat or e-mail.", R"({
+      "type": "object", "additionalProperties": false, "required": ["channel", "to", "text"],
+      "properties": {
+        "channel": {"enum": ["webhook", "chat", "email"]},
+        "to": {"type": "string", "maxLength": 500},
+        "subject": {"type": "string", "maxLength": 200},
+        "text": {"type": "string", "maxLength": 4000}}})"},
+    {"shell", "shell", "Runs a command in a sandbox without network.", R"({
+      "type": "object", "additionalProperties": false, "required": ["command"],
+      "properties": {
+        "command": {"type": "array", "minItems": 1, "maxItems": 64,
+                    "items": {"type": "string", "maxLength": 2000}},
+        "stdin": {"type": "string", "maxLength": 20000}}})"},
+};
+
+std::vector<std::string> names_of(const std::vector<Tool>& tools) {
+  std::vector<std::string> names;
+  for (const Tool& tool : tools) names.push_back(tool.name);
+  return names;
+}
+
+}  // namespace
+
+std::vector<Tool> builtin_tools() {
+  std::vector<Tool> tools;
+  for (const Builtin& one : kBuiltins) {
+    const StepType* type = find_step_type(one.type);
+    CHECK(type != nullptr, "{} is made of {}", one.name, one.type);
+    auto schema = json::parse(one.parameters);
+    CHECK(schema.ok(), "{}: {}", one.name, schema.error().text());
+    tools.push_back({std::string(one.name), std::string(one.description), std::move(*schema),
+                     type, nullptr});
+  }
+  return tools;
+}
+
+std::vector<Tool> tools_of(const workflow::Workflow& workflow) {
+  std::vector<Tool> tools;
+  for (const workflow::ToolDefinition& one : workflow.tools) {
+    tools.push_back({one.name, one.description, one.parameters, find_step_type(one.step.type),
+                     &one});
+  }
+  for (Tool& tool : builtin_tools()) {
+    const auto names = names_of(tools);
+    if (std::ranges::find(names, tool.name) == names.end()) tools.push_back(std::move(tool));
+  }
+  return tools;
+}
+
+Result<Tool> find_tool(const workflow::Workflow& workflow, std::string_view name) {
+  std::vector<Tool> tools = tools_of(workflow);
+  for (Tool& tool : tools) {
+    if (tool.name == name && tool.type != nullptr) return std::move(tool);
+  }
+  return make_error("E0625", fmt::format("there is no tool {}", quoted(name)),
+                    name_hint(name, names_of(tools)));
+}
+
+json::Object openai_form(const Tool& tool) {
+  return {{"type", "function"},
+          {"function", json::Object{{"name", tool.name},
+                                    {"description", tool.description},
+                                    {"parameters", tool.parameters}}}};
+}
+
+Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments,
+                                  StepContext context) {
+  CHECK(tool.type != nullptr && context.input != nullptr && context.env != nullptr,
+        "{} is called by nobody", tool.name);
+  const auto schema = TRY(schema::Schema::parse(tool.parameters));
+  if (const auto violations = schema::validate(schema, arguments); !violations.empty()) {
+    Error error = schema::violation_error("the arguments of " + tool.name, violations);
+    return make_error("E0603", std::move(error.message), std::move(error.hint));
+  }
+  if (!arguments.is_object()) {
+    return make_error("E0603", fmt::format("the arguments of {} should be an object, found {}",
+                                           tool.name, json::kind_name(arguments)));
+  }
+  PreparedCall call{tool.type, std::move(context)};
+  static const workflow::Step kPlain;
+  const workflow::Step& step = tool.definition != nullptr ? tool.definition->step : kPlain;
+  if (tool.definition == nullptr) {
+    call.context.parameters = arguments.get_object();
+  } else {
+    const workflow::ToolNames names{arguments, *call.context.input, *call.context.env};
+    json::Value rendered = TRY(workflow::render_tool(step.parameters, tool.name, names));
+    CHECK(rendered.is_object(), "parameters of {} are an object", tool.name);
+    call.context.parameters = std::move(rendered.as_object());
+    if (!step.idempotency_key().empty()) {
+      const json::Value key = TRY(
+          workflow::render_tool(json::Value(step.idempotency_key()), tool.name, names));
+      call.context.effect_key =
+          key.is_string() ? std::string(key.get_string()) : json::dump(key);
+    }
+    if (step.timeout_us > 0) {
+      const int64_t until = call.context.now_us + step.timeout_us;
+      int64_t& deadline = call.context.deadline_us;
+      deadline = deadline == 0 ? until : std::min(deadline, until);
+    }
+  }
+  call.context.effect = tool.type->effect(call.context.parameters, step);
+  return call;
+}
+
+Result<json::Value> tool_output(const Tool& tool, const json::Value& arguments,
+                                const StepContext& context, json::Value output) {
+  if (tool.definition == nullptr || tool.definition->step.output_as().is_null()) return output;
+  return workflow::render_tool(tool.definition->step.output_as(), tool.name,
+                               {arguments, *context.input, *context.env, &output});
+}
+
+std::string tool_text(const json::Value& output, size_t bytes_max) {
+  std::string text = output.is_string() ? std::string(output.get_string())
+                                        : json::dump(output, {.spaces = true});
+  if (text.size() <= bytes_max) return text;
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  const size_t left = text.size() - end;
+  text.resize(end);
+  return text + fmt::format("\n… ({} bytes left out)", left);
+}
+
+}  // namespace weft::worker

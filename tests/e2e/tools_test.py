@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools and the steps behind them, against real peers: databases, a mail server, webhooks, files, the
+sandbox; and everything that must be refused."""
+import http.server
+import json
+import os
+import shutil
+import socketserver
+import sqlite3
+import subprocess
+import threading
+
+from agent_test import Crm, document
+from harness import WEFT, Place, main
+
+
+def call(place, *words, code=0):
+    done = subprocess.run([WEFT, "tools", "call", *words], cwd=place.path, env=place.env, text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def database(place):
+    db = sqlite3.connect(place.path / "crm.db")
+    db.execute("create table customer (id text primary key, name text, age integer, photo blob)")
+    db.executemany("insert into customer values (?, ?, ?, ?)",
+                   [(f"C-{i}", f"name {i}", i, None) for i in range(50)])
+    db.execute("insert into customer values ('B', 'binary', 1, x'fffe00')")
+    db.commit()
+    db.close()
+
+
+def query(place, sql, args=None, grant="crm=sqlite:crm.db", code=0, **more):
+    place.write("args.json", json.dumps({"connection": "crm", "query": sql, "args": args or {}, **more}))
+    return call(place, "database", "-i", "@args.json", "--database", grant, code=code)
+
+
+def count(place):
+    return sqlite3.connect(place.path / "crm.db").execute("select count(*) from customer").fetchone()
+
+
+def test_sqlite_reads_with_bound_values():
+    with Place() as place:
+        database(place)
+        found = json.loads(query(place, "select id, age from customer where id = :id", {"id": "C-7"}).stdout)
+        assert found == {"rows": [{"id": "C-7", "age": 7}], "more": False, "changed": 0}, found
+        evil = "C-7'; drop table customer; --"
+        assert json.loads(query(place, "select id from customer where id = :id", {"id": evil}).stdout)[
+            "rows"] == []
+        assert count(place) == (51,)
+        assert query(place, "select id from customer where id = :id", code=1)
+        assert query(place, "select 1", {"id": 1}, code=1)
+        assert "text" in query(place, "select photo from customer where id = 'B'", code=1).stderr
+
+
+def test_sqlite_is_read_only_until_granted():
+    with Place() as place:
+        database(place)
+        for sql in ("delete from customer", "select 1; delete from customer", "drop table customer",
+                    "attach 'other.db' as x", "pragma journal_mode = delete",
+                    "with a as (select 1) insert into customer(id) select 'x'",
+                    "/* select */ delete from customer", "create table y (a)"):
+            refused = query(place, sql, code=1)
+            assert "E0626" in refused.stderr, (sql, refused.stderr)
+        assert count(place) == (51,) and not (place.path / "other.db").exists()
+        done = json.loads(query(place, "delete from customer where id = :id", {"id": "C-1"},
+                                grant="crm=write:sqlite:crm.db").stdout)
+        assert done["changed"] == 1 and count(place) == (50,), done
+        assert "E0626" in query(place, "select 1", grant="other=sqlite:crm.db", code=1).stderr
+
+
+def test_rows_and_time_are_bounded():
+    with Place() as place:
+        database(place)
+        many = "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n"
+        found = json.loads(query(place, "values (1), (2)").stdout)
+        assert len(found["rows"]) == 2
+        sql = many.replace("with recursive", "select * from (with recursive") + ")"
+        found = json.loads(query(place, sql).stdout)
+        assert len(found["rows"]) == 1000 and found["more"], found["more"]
+        place.write("a.json", json.dumps({"connection": "crm", "query": f"select count(*) from ({sql})"}))
+        late = call(place, "database", "-i", "@a.json", "--database", "crm=sqlite:crm.db", "--timeout", "1",
+                    code=1)
+        assert "longer" in late.stderr, late.stderr
+
+
+def test_files_stay_below_their_root():
+    with Place() as place:
+        (place.path / "root").mkdir()
+        place.write("secret.txt", "secret")
+        place.write("root/a.csv", "id,n\nx,1\n")
+        os.symlink(place.path / "secret.txt", place.path / "root" / "link")
+        read = call(place, "file_processor", "-i", "action=parse", "-i", "path=a.csv", "--files", "root")
+        assert json.loads(read.stdout) == [{"id": "x", "n": "1"}], read.stdout
+        for path in ("../secret.txt", "link", str(place.path / "secret.txt"), "x/../../secret.txt"):
+            refused = call(place, "file_processor", "-i", "action=read", "-i", f"path={path}",
+                           "--files", "root", code=1)
+            assert "secret" not in refused.stdout, path
+
+
+PDF = (b"%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>"
+       b"endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 100]/Contents 4 0 R/Resources<</Font<<"
+       b"/F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>endobj\n4 0 obj<</Length 44>>stream\n"
+       b"BT /F1 18 Tf 20 50 Td (Invoice 4471) Tj ET   \nendstream endobj\ntrailer<</Root 1 0 R>>\n")
+
+
+def test_pdf_text_in_the_sandbox():
+    if not (shutil.which("bwrap") and shutil.which("pdftotext")):
+        print("        SKIPPED: bubblewrap or pdftotext is not installed")
+        return
+    with Place() as place:
+        (place.path / "a.pdf").write_bytes(PDF)
+        read = call(place, "file_processor", "-i", "action=parse", "-i", "path=a.pdf")
+        assert "Invoice 4471" in read.stdout, read.stdout
+        (place.path / "b.pdf").write_bytes(b"no pdf at all")
+        call(place, "file_processor", "-i", "action=parse", "-i", "path=b.pdf", code=1)
+
+
+def shell(place, *command, code=0, allow=True):
+    place.write("c.json", json.dumps({"command": list(command)}))
+    words = ["--allow-shell"] if allow else []
+    return call(place, "shell", "-i", "@c.json", *words, code=code)
+
+
+def test_commands_run_only_where_allowed_and_in_a_sandbox():
+    if not shutil.which("bwrap"):
+        print("        SKIPPED: bubblewrap is not installed")
+        return
+    with Place() as place:
+        assert "E0627" in shell(place, "id", code=1, allow=False).stderr
+        assert json.loads(shell(place, "echo", "a", "b; echo c").stdout)["stdout"] == "a b; echo c\n"
+        place.write("secret.txt", "secret")
+        for path in (place.path / "secret.txt", "/etc/passwd", "/root"):
+            shell(place, "cat", str(path), code=1)
+        assert "lo" in shell(place, "sh", "-c", "cat /proc/net/dev").stdout
+        assert "eth" not in shell(place, "sh", "-c", "cat /proc/net/dev").stdout
+        assert json.loads(shell(place, "sh", "-c", "echo $HOME-$WEFT_HOME").stdout)["stdout"] == "-\n"
+        assert "ended with code 3" in shell(place, "sh", "-c", "exit 3", code=1).stderr
+        assert "wrote more" in shell(place, "sh", "-c", "yes", code=1).stderr
+        slow = call(place, "shell", "-i", "@c.json", "--allow-shell", "--timeout", "1", code=1) if \
+            place.write("c.json", json.dumps({"command": ["sleep", "60"]})) else None
+        assert "longer" in slow.stderr, slow.stderr
+
+
+class Mail(socketserver.StreamRequestHandler):
+    """Enough of SMTP (RFC 5321) to take a mail."""
+
+    def handle(self):
+        self.say("220 test")
+        while line := self.rfile.readline().decode().strip():
+            self.server.lines.append(line)
+            word = line.split(" ")[0].upper()
+            if word == "DATA":
+                self.say("354 go")
+                text = b""
+                while not text.endswith(b"\r\n.\r\n"):
+                    text += self.rfile.readline()
+                self.server.mails.append(text.decode())
+            if word == "QUIT":
+                self.say("221 bye")
+                return
+            self.say("550 no such user" if "nobody@" in line else "250 ok")
+
+    def say(self, line):
+        self.wfile.write(line.encode() + b"\r\n")
+
+
+def test_mail():
+    with Place() as place, socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as server:
+        server.mails, server.lines = [], []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        grant = ["--smtp", f"smtp://127.0.0.1:{server.server_address[1]}", "--mail-from", "weft@example.com"]
+        words = ["notification", "-i", "channel=email", "-i", "subject=제목", "-i", "text=본문"]
+        call(place, *words, "-i", "to=ada@example.com", *grant)
+        assert "RCPT TO:<ada@example.com>" in server.lines[2], server.lines
+        assert "Message-ID: <" in server.mails[0] and "=?utf-8?B?" in server.mails[0], server.mails
+        assert "E0628" in call(place, *words, "-i", "to=nobody@example.com", *grant, code=1).stderr
+        before = len(server.mails)
+        for to in ("a@b\r\nBcc: c@d", "no address", "a@b>,<c@d"):
+            place.write("m.json", json.dumps({"channel": "email", "to": to, "text": "x"}))
+            assert "E0628" in call(place, "notification", "-i", "@m.json", *grant, code=1).stderr
+        assert len(server.mails) == before
+        assert "E0628" in call(place, *words, "-i", "to=a@b", code=1).stderr
+        server.shutdown()
+
+
+def test_webhooks_carry_one_key():
+    with Place() as place, Crm() as crm:
+        call(place, "notification", "-i", "channel=chat", "-i", f"to={crm.url}/hook", "-i", "text=hello",
+             "--allow-host", crm.host)
+        assert crm.asked[0][1:] == ("/hook", {"text": "hello"}), crm.asked
+        assert len(crm.tickets) == 1
+        refused = call(place, "notification", "-i", "channel=webhook", "-i", f"to={crm.url}/hook", "-i",
+                       "text=hello", code=1)
+        assert "E0801" in refused.stderr and len(crm.asked) == 1, refused.stderr
+
+
+def test_addresses_inside_are_refused_after_redirects_too():
+    class Away(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", self.server.to)
+            self.end_headers()
+
+        def log_message(self, *unused):
+            pass
+    with Place() as place, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Away) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for to in ("http://169.254.169.254/latest/meta-data", "http://127.0.0.1:1/", "http://[::1]:1/",
+                   "file:///etc/passwd"):
+            server.to = to
+            refused = call(place, "api_client", "-i", "method=GET", "-i",
+                           f"url=http://127.0.0.1:{server.server_port}/", "--allow-host",
+                           f"127.0.0.1:{server.server_port}", code=1)
+            assert "E080" in refused.stderr, (to, refused.stderr)
+        server.shutdown()
+
+
+def test_declared_tools_are_listed_and_called():
+    with Place() as place, Crm() as crm:
+        place.write("support.yaml", document())
+        listed = json.loads(subprocess.run([WEFT, "tools", "list", "--workflow", "support.yaml", "--json"],
+                                           cwd=place.path, capture_output=True, text=True,
+                                           check=True).stdout)
+        names = [tool["function"]["name"] for tool in listed]
+        assert names[:2] == ["get_customer_profile", "create_support_ticket"] and "api_client" in names
+        words = ["get_customer_profile", "--workflow", "support.yaml", "--run-input",
+                 json.dumps({"crm": crm.url}), "--allow-host", crm.host]
+        found = json.loads(call(place, *words, "-i", "customer_id=a/b c").stdout)
+        assert crm.asked[0][1] == "/customers/a%2Fb%20c" and found["status"] == "damaged", crm.asked
+        assert "E0603" in call(place, *words, "-i", "customer=1", code=1).stderr
+        assert "did you mean" in call(place, "get_customer_profil", "--workflow", "support.yaml",
+                                      code=4).stderr
+
+
+API = {"openapi": "3.1.0", "servers": [{"url": "URL"}], "paths": {
+    "/customers/{id}": {"get": {"operationId": "getCustomer", "summary": "One customer", "parameters": [
+        {"name": "id", "in": "path", "required": True, "schema": {"$ref": "#/components/schemas/Id"}},
+        {"name": "full", "in": "query", "schema": {"type": "boolean"}}]}},
+    "/tickets": {"post": {"operationId": "createTicket", "requestBody": {"required": True, "content": {
+        "application/json": {"schema": {"type": "object", "properties": {"text": {"type": "string"}}}}}}}}},
+    "components": {"schemas": {"Id": {"type": "string", "maxLength": 12}}}}
+
+
+def test_an_api_description_becomes_tools():
+    with Place() as place, Crm() as crm:
+        place.write("api.json", json.dumps(API).replace("URL", crm.url))
+        text = subprocess.run([WEFT, "tools", "import", "api.json"], cwd=place.path, capture_output=True,
+                              text=True, check=True).stdout
+        place.write("w.yaml", 'weft: "1"\nid: w\nsteps: [{ id: a, type: set }]\n' + text)
+        words = ["--workflow", "w.yaml", "--allow-host", crm.host]
+        assert json.loads(call(place, "getCustomer", "-i", "id=C-1", *words).stdout)["customer_id"] == "C-1"
+        call(place, "getCustomer", "-i", "id=C-1", "-i", "full=true", *words)
+        assert crm.asked[-1][1] == "/customers/C-1?full=true", crm.asked
+        assert "E0603" in call(place, "getCustomer", "-i", "id=much-too-long-an-id", *words, code=1).stderr
+        place.write("b.json", json.dumps({"body": {"text": "x"}}))
+        call(place, "createTicket", "-i", "@b.json", *words)
+        assert crm.posts() == [{"text": "x"}], crm.asked
+        for broken in ({"swagger": "2.0"}, {"openapi": "3.0.0", "servers": API["servers"], "paths": {
+                "/x": {"get": {"parameters": [{"$ref": "#/paths/~1x/get/parameters/0"}]}}}}):
+            place.write("bad.json", json.dumps(broken).replace("URL", crm.url))
+            bad = subprocess.run([WEFT, "tools", "import", "bad.json"], cwd=place.path,
+                                 capture_output=True, text=True)
+            assert bad.returncode == 1 and "E0629" in bad.stderr, bad.stderr
+
+
+if __name__ == "__main__":
+    main(dict(globals()))
