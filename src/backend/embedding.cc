@@ -124,9 +124,9 @@ std::shared_ptr<ChatCall> embed(LocalBackend& backend, EmbeddingRequest request,
   CHECK(done != nullptr);
   CHECK(!request.inputs.empty(), "nothing to embed");
   auto call = std::make_shared<EmbeddingCall>();
-  const std::string model = request.model;
-  backend.prepare(model, [&backend, call, request = std::move(request),
-                          done = std::move(done)](Status ready) mutable {
+  const std::string name = request.model;
+  backend.prepare(name, [&backend, call, request = std::move(request),
+                         done = std::move(done)](Status ready) mutable {
     const auto start = [&]() -> Status {
       TRY(std::move(ready));
       const std::shared_ptr<LoadedModel> model = TRY(backend.models().get(request.model));

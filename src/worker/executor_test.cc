@@ -172,7 +172,7 @@ TEST_F(ExecutorTest, AStepThatThisEditionHasNotIsRefusedBeforeAnythingHappens) {
 weft: "1"
 id: foreign
 steps:
-  - {id: ask, type: shell, parameters: {command: ls}}
+  - {id: ask, type: mcp, parameters: {server: s, tool: t}}
 )"));
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, "E0602");

@@ -162,8 +162,8 @@ TEST_F(SchedulesTest, WhatCannotWorkIsRefusedWhenItIsAdded) {
   wrong.spec.input = json::Object{{"who", 7}};
   EXPECT_EQ(add_schedule(*reader_, wrong).error().code, "E0310");
   wrong = tick();
-  wrong.workflow = parsed("weft: \"1\"\nid: x\nsteps: [{id: a, type: shell, parameters: "
-                          "{command: ls}}]\n");
+  wrong.workflow = parsed("weft: \"1\"\nid: x\nsteps: [{id: a, type: mcp, parameters: "
+                          "{server: s, tool: t}}]\n");
   EXPECT_EQ(add_schedule(*reader_, wrong).error().code, "E0602");
 }
 
