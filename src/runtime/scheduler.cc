@@ -108,7 +108,7 @@ void Scheduler::give_back(Sequence& s) {
   s.node = s.root;
 }
 
-void Scheduler::preempt(const Rank& rank) {
+void Scheduler::preempt(Rank rank) {
   Sequence& s = sequence(rank.second);
   CHECK(s.admitted, "sequence {} waits", rank.second);
   settle(s);

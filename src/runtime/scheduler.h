@@ -148,7 +148,7 @@ class Scheduler {
   bool room_for(Sequence& s);
   bool make_room_for(const Rank& rank);
   int needed(const Sequence& s) const;
-  void preempt(const Rank& rank);
+  void preempt(Rank rank);  // by value: it leaves the set that it comes from
   void give_back(Sequence& s);
   bool free_block(const Rank& rank);
   void settle(Sequence& s);
