@@ -17,7 +17,7 @@ deps-test:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test; fi
 
 build: deps  ## the program at build/weft
-	@cmake --preset release -DWEFT_TESTS=OFF >/dev/null && cmake --build build -j$(JOBS) --target weft
+	@cmake --preset release -DWEFT_TESTS=OFF -DWEFT_UNITY=ON >/dev/null && cmake --build build -j$(JOBS) --target weft
 
 run: build  ## classify a Korean customer inquiry on the embedded model
 	@build/weft run examples/customer-service.yaml \

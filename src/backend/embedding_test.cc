@@ -12,7 +12,7 @@
 namespace weft::backend {
 namespace {
 
-Result<Embeddings> ask(LocalBackend& backend, EmbeddingRequest request) {
+Result<Embeddings> embed(LocalBackend& backend, EmbeddingRequest request) {
   std::promise<Result<Embeddings>> promise;
   const auto call = embed(backend, std::move(request),
                           [&](Result<Embeddings> out) { promise.set_value(std::move(out)); });
@@ -50,7 +50,7 @@ TEST(Embedding, IsTheModelsHiddenStatesPooled) {
   for (const Pooling pooling : {Pooling::kMean, Pooling::kLast}) {
     EmbeddingRequest request{.inputs = {{"I was charged twice", {}}, {long_text(), {}}}};
     request.pooling = pooling;
-    const auto done = ask(backend, request);
+    const auto done = embed(backend, request);
     ASSERT_TRUE(done.ok()) << done.error().text();
     ASSERT_EQ(done->vectors.size(), 2U);
     EXPECT_EQ(done->vectors[0], reference(*instance, request.inputs[0].text, pooling));
@@ -65,7 +65,7 @@ TEST(Embedding, IsTheModelsHiddenStatesPooled) {
 TEST(Embedding, TheSameBesideGenerations) {
   LocalBackend backend;
   const EmbeddingRequest request{.inputs = {{long_text(), {}}}};
-  const auto alone = ask(backend, request);
+  const auto alone = embed(backend, request);
   std::vector<std::future<void>> chats;
   for (int i = 0; i < 4; ++i) {
     auto ended = std::make_shared<std::promise<void>>();
@@ -76,7 +76,7 @@ TEST(Embedding, TheSameBesideGenerations) {
     chat.max_tokens = 64;
     backend.chat(chat, {nullptr, [ended](Result<ChatResult>) { ended->set_value(); }});
   }
-  const auto beside = ask(backend, request);
+  const auto beside = embed(backend, request);
   ASSERT_TRUE(alone.ok() && beside.ok());
   EXPECT_EQ(alone->vectors, beside->vectors);
   for (auto& chat : chats) chat.get();
@@ -85,9 +85,9 @@ TEST(Embedding, TheSameBesideGenerations) {
 TEST(Embedding, DimensionsAreCutAndScaledAgain) {
   LocalBackend backend;
   EmbeddingRequest request{.inputs = {{"refund", {}}}};
-  const auto whole = ask(backend, request);
+  const auto whole = embed(backend, request);
   request.dimensions = 16;
-  const auto cut = ask(backend, request);
+  const auto cut = embed(backend, request);
   ASSERT_TRUE(whole.ok() && cut.ok());
   ASSERT_EQ(cut->vectors[0].size(), 16U);
   const float ratio = cut->vectors[0][0] / whole->vectors[0][0];
@@ -102,7 +102,7 @@ TEST(Embedding, DimensionsAreCutAndScaledAgain) {
 TEST(Embedding, RefusesWhatItCannotDo) {
   LocalBackend backend;
   const auto code = [&](EmbeddingRequest request) {
-    const auto done = ask(backend, std::move(request));
+    const auto done = embed(backend, std::move(request));
     return done.ok() ? std::string("ok") : done.error().code;
   };
   EXPECT_EQ(code({.model = "no-such", .inputs = {{"x", {}}}}), "E0710");

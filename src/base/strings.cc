@@ -72,7 +72,7 @@ std::optional<size_t> invalid_utf8_at(std::string_view text) {
   return std::nullopt;
 }
 
-std::string quoted(std::string_view text, size_t bytes_max) {
+std::string Quoted::operator()(std::string_view text, size_t bytes_max) const {
   std::string out = "'";
   size_t at = 0;
   while (at < text.size()) {

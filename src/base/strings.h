@@ -24,7 +24,12 @@ std::optional<size_t> invalid_utf8_at(std::string_view text);
 
 // Text as it may stand in a message: in single quotes, control characters and invalid UTF-8
 // escaped, cut after `bytes_max` bytes at a character border with "…".
-std::string quoted(std::string_view text, size_t bytes_max = 80);
+// An object, not a function: std::quoted, which <filesystem> brings along, would be found for
+// strings by the namespace of their type.
+struct Quoted {
+  std::string operator()(std::string_view text, size_t bytes_max = 80) const;
+};
+inline constexpr Quoted quoted;
 
 // The candidate closest to `name` by edit distance with transpositions (Damerau–Levenshtein,
 // optimal string alignment), if it is near enough to be what was meant: at most a third of the

@@ -13,7 +13,7 @@ namespace {
 
 // Places are paths into the request ("messages[2].tool_calls[0].function"): a client sees many
 // messages and one error.
-Error wrong(const std::string& where, std::string_view expected, const json::Value& found) {
+Error wrong_member(const std::string& where, std::string_view expected, const json::Value& found) {
   return make_error(
       "E0740", fmt::format("{} should be {}, found {}", where, expected, json::kind_name(found)));
 }
@@ -23,13 +23,13 @@ Error wrong(const std::string& where, std::string_view expected, const json::Val
 Result<std::optional<std::string>> content_of(const json::Value& value, const std::string& where) {
   if (value.is_null()) return std::optional<std::string>();
   if (value.is_string()) return std::optional<std::string>(std::string(value.get_string()));
-  if (!value.is_array()) return wrong(where, "a text, a list of parts or null", value);
+  if (!value.is_array()) return wrong_member(where, "a text, a list of parts or null", value);
   std::string text;
   bool first = true;
   for (size_t i = 0; i < value.get_array().size(); ++i) {
     const json::Value& part = value.get_array()[i];
     const std::string place = fmt::format("{}[{}]", where, i);
-    if (!part.is_object()) return wrong(place, "an object", part);
+    if (!part.is_object()) return wrong_member(place, "an object", part);
     const json::Value* type = part.get_object().if_contains("type");
     const json::Value* body = part.get_object().if_contains("text");
     const bool is_text = body && body->is_string() && (!type || *type == "text");
@@ -48,21 +48,22 @@ Result<std::string> text_field(const json::Object& object, std::string_view fiel
                                const std::string& where) {
   const json::Value* value = object.if_contains(field);
   if (value == nullptr || value->is_null()) return std::string();
-  if (!value->is_string()) return wrong(fmt::format("{}.{}", where, field), "a text", *value);
+  if (!value->is_string())
+    return wrong_member(fmt::format("{}.{}", where, field), "a text", *value);
   return std::string(value->get_string());
 }
 
 // Both forms that clients send: {id, type, function: {name, arguments}} and the bare {name,
 // arguments}. The id stays what it was, for the answer names it.
 Result<ToolCall> tool_call_of(const json::Value& value, const std::string& where) {
-  if (!value.is_object()) return wrong(where, "an object", value);
+  if (!value.is_object()) return wrong_member(where, "an object", value);
   const json::Object* call = &value.get_object();
   ToolCall out;
   out.id = TRY(text_field(*call, "id", where));
   std::string place = where;
   if (const json::Value* function = call->if_contains("function")) {
     place += ".function";
-    if (!function->is_object()) return wrong(place, "an object", *function);
+    if (!function->is_object()) return wrong_member(place, "an object", *function);
     call = &function->get_object();
   }
   out.name = TRY(text_field(*call, "name", place));
@@ -82,14 +83,14 @@ Result<ToolCall> tool_call_of(const json::Value& value, const std::string& where
 }
 
 Result<Message> message_of(const json::Value& value, const std::string& where) {
-  if (!value.is_object()) return wrong(where, "an object", value);
+  if (!value.is_object()) return wrong_member(where, "an object", value);
   const json::Object& object = value.get_object();
   Message out;
   out.role = TRY(text_field(object, "role", where));
   if (out.role == "developer") out.role = "system";
   static const std::vector<std::string> kRoles = {"system", "user", "assistant", "tool"};
   if (std::find(kRoles.begin(), kRoles.end(), out.role) == kRoles.end()) {
-    return make_error("E0740", fmt::format("{}.role is {}", where, weft::quoted(out.role)),
+    return make_error("E0740", fmt::format("{}.role is {}", where, quoted(out.role)),
                       name_hint(out.role, kRoles));
   }
   if (const json::Value* content = object.if_contains("content")) {
@@ -102,7 +103,7 @@ Result<Message> message_of(const json::Value& value, const std::string& where) {
     }
   }
   if (const json::Value* calls = object.if_contains("tool_calls"); calls && !calls->is_null()) {
-    if (!calls->is_array()) return wrong(where + ".tool_calls", "a list", *calls);
+    if (!calls->is_array()) return wrong_member(where + ".tool_calls", "a list", *calls);
     for (size_t i = 0; i < calls->get_array().size(); ++i) {
       out.tool_calls.push_back(
           TRY(tool_call_of(calls->get_array()[i], fmt::format("{}.tool_calls[{}]", where, i))));

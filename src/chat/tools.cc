@@ -13,38 +13,39 @@ namespace {
 constexpr size_t kToolsMax = 1000;
 constexpr size_t kNameMax = 256;
 
-Error wrong(std::string place, std::string_view expected, std::string_view found) {
+Error wrong_tool(std::string place, std::string_view expected, std::string_view found) {
   return make_error("E0744", fmt::format("{}: expected {}, found {}", place, expected, found),
                     "e.g. {\"type\": \"function\", \"function\": {\"name\": \"lookup_order\", "
                     "\"parameters\": {\"type\": \"object\", \"properties\": {}}}}");
 }
 
 Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
-  if (!value.is_object()) return wrong(place, "an object", json::kind_name(value));
+  if (!value.is_object()) return wrong_tool(place, "an object", json::kind_name(value));
   const json::Object* tool = &value.get_object();
   std::string inner = place;
   if (const json::Value* function = tool->if_contains("function")) {
     inner += ".function";
-    if (!function->is_object()) return wrong(inner, "an object", json::kind_name(*function));
+    if (!function->is_object()) return wrong_tool(inner, "an object", json::kind_name(*function));
     tool = &function->get_object();
   } else if (const json::Value* type = tool->if_contains("type"); type && *type != "function") {
-    return wrong(place + ".type", "\"function\"", quoted(json::dump(*type), 60));
+    return wrong_tool(place + ".type", "\"function\"", quoted(json::dump(*type), 60));
   }
   const json::Value* name = tool->if_contains("name");
   if (name == nullptr || !name->is_string()) {
-    return wrong(inner + ".name", "text", name ? json::kind_name(*name) : "nothing");
+    return wrong_tool(inner + ".name", "text", name ? json::kind_name(*name) : "nothing");
   }
   Tool out;
   out.name = std::string(name->get_string());
   // `<`, `>` and line ends would break the frames that calls are written in.
   if (out.name.empty() || out.name.size() > kNameMax ||
       out.name.find_first_of("<>\n\r\"\\") != std::string::npos) {
-    return wrong(inner + ".name", "a name without quotes, < > and line ends", quoted(out.name));
+    return wrong_tool(inner + ".name", "a name without quotes, < > and line ends",
+                      quoted(out.name));
   }
   const json::Value* parameters = tool->if_contains("parameters");
   if (parameters && !parameters->is_null()) {
     if (!parameters->is_object()) {
-      return wrong(inner + ".parameters", "a JSON Schema", json::kind_name(*parameters));
+      return wrong_tool(inner + ".parameters", "a JSON Schema", json::kind_name(*parameters));
     }
     out.parameters = parameters->get_object();
   }
@@ -58,7 +59,8 @@ Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
 
 Result<std::vector<Tool>> parse_tools(const json::Array& tools) {
   if (tools.size() > kToolsMax) {
-    return wrong("tools", fmt::format("at most {}", kToolsMax), fmt::format("{}", tools.size()));
+    return wrong_tool("tools", fmt::format("at most {}", kToolsMax),
+                      fmt::format("{}", tools.size()));
   }
   std::vector<Tool> out;
   for (size_t i = 0; i < tools.size(); ++i) {

@@ -20,24 +20,24 @@ namespace {
 
 constexpr size_t kCasesBytesMax = size_t{256} << 20;
 constexpr size_t kReportBytesMax = size_t{1} << 30;
-constexpr int64_t kRedrawNs = 100'000'000;
+constexpr int64_t kDrawNs = 100'000'000;
 
-int exit_of(const Error& error) {
+int exit_of_eval(const Error& error) {
   if (error.code == "E0020" || error.code == "E0710") return kExitNotFound;
   if (error.code.starts_with("E092") || error.code == "E0904") return kExitUsage;
   return error.code.starts_with("E05") ? kExitConfiguration : kExitFailed;
 }
 
 // "eval 120 of 523, 117 right, 14 s left" on one line that changes; nothing where nobody watches.
-class Progress {
+class EvalProgress {
  public:
-  explicit Progress(size_t total) : total_(total), begin_ns_(real_env().mono_ns()) {}
+  explicit EvalProgress(size_t total) : total_(total), begin_ns_(real_env().mono_ns()) {}
   void add(const eval::CaseResult& result) {
     const eval::Mark* all = result.mark("$all");
     ++done_;
     right_ += all != nullptr && all->right ? 1 : 0;
     const int64_t now = real_env().mono_ns();
-    if (!people_watch() || (now - drawn_ns_ < kRedrawNs && done_ < total_)) return;
+    if (!people_watch() || (now - drawn_ns_ < kDrawNs && done_ < total_)) return;
     drawn_ns_ = now;
     const double passed = static_cast<double>(now - begin_ns_) * 1e-9;
     const double left = passed / static_cast<double>(done_) * static_cast<double>(total_ - done_);
@@ -196,7 +196,7 @@ Result<int> evaluate(const EvalOptions& options) {
 
   const int64_t started_us = real_env().wall_us();
   const int64_t begin_ns = real_env().mono_ns();
-  Progress progress(cases.size());
+  EvalProgress progress(cases.size());
   const OnCase on_case = [&](const eval::CaseResult& result) { progress.add(result); };
   auto evaluated = options.workflow.empty() ? evaluate_model(options, cases, on_case)
                                             : evaluate_workflow(options, cases, on_case);
@@ -234,7 +234,7 @@ int run_eval(const EvalOptions& options) {
   const Result<int> code = evaluate(options);
   if (code.ok()) return *code;
   say_error(code.error());
-  return exit_of(code.error());
+  return exit_of_eval(code.error());
 }
 
 }  // namespace weft::cli

@@ -28,8 +28,8 @@ std::string prompt_of(const std::string& form, std::string_view input) {
                                  : form.substr(0, at) + std::string(input) + form.substr(at + 2);
 }
 
-Result<ChatRequest> request_of(const EvalOptions& options, const eval::Case& item,
-                               const json::Value& schema) {
+Result<ChatRequest> case_request(const EvalOptions& options, const eval::Case& item,
+                                 const json::Value& schema) {
   ChatRequest request;
   request.model = options.model.empty() ? "default" : options.model;
   request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
@@ -117,7 +117,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   }
   std::vector<ChatRequest> requests;
   for (const eval::Case& item : cases) {
-    requests.push_back(TRY(request_of(options, item, schema)));
+    requests.push_back(TRY(case_request(options, item, schema)));
   }
   const auto inbox = std::make_shared<Inbox>();
   backend::LocalBackend backend;

@@ -26,7 +26,7 @@
 namespace weft::cli {
 namespace {
 
-constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+constexpr size_t kWorkflowBytesMax = size_t{16} << 20;
 
 // A directory for the store of this evaluation, gone with it.
 class TemporaryDirectory {
@@ -119,7 +119,7 @@ class RecordingBackend final : public backend::Backend {
 };
 
 Result<std::shared_ptr<const workflow::Workflow>> load_document(const std::string& file) {
-  const std::string text = TRY(read_file(file, kDocumentBytesMax));
+  const std::string text = TRY(read_file(file, kWorkflowBytesMax));
   const workflow::Loaded loaded = workflow::load(text);
   for (const auto& problem : loaded.errors) say(workflow::text(problem, file));
   if (loaded.workflow == nullptr) {

@@ -12,8 +12,7 @@ namespace {
 Result<std::string> value_of(const std::string& text) {
   if (!text.starts_with("env:")) return text;
   if (const auto value = environment(text.substr(4))) return *value;
-  return make_error("E0905", fmt::format("the environment has no {}",
-                                         weft::quoted(text.substr(4))));
+  return make_error("E0905", fmt::format("the environment has no {}", quoted(text.substr(4))));
 }
 
 Result<std::pair<std::string, worker::DatabaseGrant>> database_of(const std::string& given) {

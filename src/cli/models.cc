@@ -21,7 +21,7 @@ namespace {
 using model::Footprint;
 using model::Precision;
 
-int exit_of(const Error& error) {
+int exit_of_models(const Error& error) {
   return error.code == "E0213" || error.code == "E0710" ? kExitNotFound : kExitConfiguration;
 }
 
@@ -63,7 +63,7 @@ uint64_t context_that_fits(const Card& card, const Footprint& cost, uint64_t roo
                             static_cast<uint64_t>(card.config.context));
 }
 
-json::Object document_of(const Card& card, std::optional<uint64_t> room) {
+json::Object card_json(const Card& card, std::optional<uint64_t> room) {
   const model::Config& c = card.config;
   json::Object stored;
   for (const auto& [type, count] : card.native.stored) stored[type] = count;
@@ -96,7 +96,7 @@ json::Object document_of(const Card& card, std::optional<uint64_t> room) {
           {"memory", std::move(memory)}};
 }
 
-std::string text_of(const Card& card, std::optional<uint64_t> room) {
+std::string card_text(const Card& card, std::optional<uint64_t> room) {
   const model::Config& c = card.config;
   std::string types;
   for (const auto& [type, count] : card.native.stored) {
@@ -169,10 +169,10 @@ int show_model(const ModelsShowOptions& options) {
   const auto card = card_of(options.model);
   if (!card.ok()) {
     say_error(card.error());
-    return exit_of(card.error());
+    return exit_of_models(card.error());
   }
   const auto room = available_memory();
-  print_data(options.json ? json::dump(document_of(*card, room)) : text_of(*card, room));
+  print_data(options.json ? json::dump(card_json(*card, room)) : card_text(*card, room));
   return kExitOk;
 }
 

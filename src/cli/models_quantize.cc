@@ -96,7 +96,7 @@ Result<Comparison> compare(const ModelsQuantizeOptions& options) {
   return out;
 }
 
-json::Object document_of(const std::vector<model::QuantisedTensor>& tensors,
+json::Object errors_json(const std::vector<model::QuantisedTensor>& tensors,
                          const Result<Comparison>& compared, bool wanted) {
   json::Array list;
   for (const model::QuantisedTensor& tensor : tensors) {
@@ -150,7 +150,7 @@ int quantize_model(const ModelsQuantizeOptions& options) {
   const bool wanted = options.positions > 0;
   const Result<Comparison> compared = wanted ? compare(options) : Comparison{};
   if (options.json) {
-    print_data(json::dump(document_of(*tensors, compared, wanted)));
+    print_data(json::dump(errors_json(*tensors, compared, wanted)));
   } else if (!compared.ok()) {
     say(fmt::format("The model is written; its logits were not compared: {}",
                     compared.error().text()));

@@ -77,7 +77,7 @@ bool is_plain_name(std::string_view name) {
          name.find('\\') == name.npos && name.find('\0') == name.npos;
 }
 
-Result<RemoteFile> file_of(const json::Value& entry) {
+Result<RemoteFile> remote_file(const json::Value& entry) {
   const auto bad = [] { return make_error("E0930", "the server's list of files has no names"); };
   if (!entry.is_object()) return bad();
   const json::Object& object = entry.get_object();
@@ -123,7 +123,7 @@ Result<Listing> list_files(Fetcher& fetcher, const PullOptions& options) {
   out.commit = commit != nullptr && commit->is_string() && is_plain_name(commit->get_string())
                    ? std::string(commit->get_string()) : options.revision;
   for (const json::Value& entry : siblings->get_array()) {
-    out.files.push_back(TRY(file_of(entry)));
+    out.files.push_back(TRY(remote_file(entry)));
   }
   return out;
 }
@@ -172,9 +172,9 @@ Result<std::vector<RemoteFile>> choose(const Listing& listing, const PullOptions
 }
 
 // Draws one line again and again while somebody watches.
-class Progress {
+class PullProgress {
  public:
-  explicit Progress(const RemoteFile& file) : file_(file), started_ns_(real_env().mono_ns()) {}
+  explicit PullProgress(const RemoteFile& file) : file_(file), started_ns_(real_env().mono_ns()) {}
   void show(uint64_t done) {
     const int64_t now = real_env().mono_ns();
     if (!people_watch() || now - shown_ns_ < 200'000'000) return;
@@ -208,7 +208,7 @@ Status hash_part(const FileWriter& writer, Sha256Stream& stream) {
 // One request from where the part ends. True: the file is whole as far as the server says; false:
 // the connection broke, or the part has to be begun again, and another attempt may help.
 Result<bool> transfer(Fetcher& fetcher, const std::string& path, const RemoteFile& file,
-                      FileWriter& writer, Progress& progress) {
+                      FileWriter& writer, PullProgress& progress) {
   const uint64_t from = writer.size();
   if (file.size && from == *file.size) return true;
   std::optional<Error> write_error;
@@ -264,7 +264,7 @@ Status fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& f
                   const std::string& directory) {
   FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, true));
   writer.keep();
-  Progress progress(file);
+  PullProgress progress(file);
   bool whole = false;
   for (int attempt = 1; !whole && attempt <= kAttemptsMax; ++attempt) {
     if (attempt > 1) real_env().sleep_us((int64_t{1} << (attempt - 2)) * 500'000);

@@ -35,8 +35,8 @@ int refuse(const Error& error) {
 }
 
 // The workflow, or nothing after every problem of the document was shown.
-std::shared_ptr<const workflow::Workflow> load_document(const std::string& file,
-                                                        const std::string& text) {
+std::shared_ptr<const workflow::Workflow> load_shown(const std::string& file,
+                                                     const std::string& text) {
   const workflow::Loaded loaded = workflow::load(text);
   for (const auto& problem : loaded.errors) say(workflow::text(problem, file));
   for (const auto& problem : loaded.warnings) say(workflow::text(problem, file));
@@ -72,7 +72,7 @@ int detach(RunSession& session, worker::NewRun request, const RunOptions& option
 int run_workflow(const RunOptions& options) {
   auto text = read_file(options.file, kDocumentBytesMax);
   if (!text.ok()) return refuse(text.error());
-  const auto definition = load_document(options.file, *text);
+  const auto definition = load_shown(options.file, *text);
   if (definition == nullptr) return kExitFailed;
   auto input = input_of(*definition, options.inputs);
   if (!input.ok()) return refuse(input.error());

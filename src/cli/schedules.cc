@@ -18,9 +18,9 @@
 namespace weft::cli {
 namespace {
 
-constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+constexpr size_t kScheduleBytesMax = size_t{16} << 20;
 
-int refuse(const Error& error) {
+int refuse_schedule(const Error& error) {
   say_error(error);
   if (error.code == "E0622" || error.code == "E0020") return kExitNotFound;
   if (error.code == "E0441" || error.code == "E0440" || error.code == "E0902") return kExitUsage;
@@ -52,7 +52,7 @@ Result<workflow::ScheduleSpec> spec_of(const workflow::Workflow& definition,
 }
 
 Result<worker::NewSchedule> schedule_of(const ScheduleAddOptions& options) {
-  const std::string text = TRY(read_file(options.file, kDocumentBytesMax));
+  const std::string text = TRY(read_file(options.file, kScheduleBytesMax));
   worker::NewSchedule schedule;
   schedule.workflow = TRY(workflow::load_or_error(text, options.file));
   schedule.name = options.name.empty() ? schedule.workflow->id : options.name;
@@ -67,11 +67,11 @@ Result<worker::NewSchedule> schedule_of(const ScheduleAddOptions& options) {
 
 int add_schedule(const ScheduleAddOptions& options) {
   const auto schedule = schedule_of(options);
-  if (!schedule.ok()) return refuse(schedule.error());
+  if (!schedule.ok()) return refuse_schedule(schedule.error());
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_schedule(db.error());
   const auto next = worker::add_schedule(**db, *schedule);
-  if (!next.ok()) return refuse(next.error());
+  if (!next.ok()) return refuse_schedule(next.error());
   if (options.json) {
     print_data(json::dump(json::Object{{"schedule", schedule->name}, {"next", iso8601(*next)}}));
   } else {
@@ -85,12 +85,12 @@ int show_next_times(const ScheduleNextOptions& options) {
   workflow::ScheduleSpec spec;
   spec.timezone = options.timezone;
   if (Status set = set_times(options.cron, options.every, spec); !set.ok()) {
-    return refuse(set.error());
+    return refuse_schedule(set.error());
   }
   const auto table = workflow::timetable_of(spec);
-  if (!table.ok()) return refuse(table.error());
+  if (!table.ok()) return refuse_schedule(table.error());
   const auto zone = worker::load_zone(options.timezone);
-  if (!zone.ok()) return refuse(zone.error());
+  if (!zone.ok()) return refuse_schedule(zone.error());
   json::Array times;
   int64_t at = real_env().wall_us();
   for (int64_t i = 0; i < options.count && (at = table->next_us(at, *zone)) != 0; ++i) {
@@ -111,7 +111,7 @@ namespace {
 
 int list(store::Db& db, const SchedulesOptions& options) {
   const auto schedules = worker::list_schedules(db);
-  if (!schedules.ok()) return refuse(schedules.error());
+  if (!schedules.ok()) return refuse_schedule(schedules.error());
   if (options.json) {
     json::Array out;
     for (const worker::ScheduleRow& row : *schedules) {
@@ -142,12 +142,12 @@ int list(store::Db& db, const SchedulesOptions& options) {
 
 int act_on_schedules(const SchedulesOptions& options) {
   auto db = open_store(options.store);
-  if (!db.ok()) return refuse(db.error());
+  if (!db.ok()) return refuse_schedule(db.error());
   if (options.act == "list") return list(**db, options);
   const Status done = options.act == "remove"
                           ? worker::remove_schedule(**db, options.name)
                           : worker::pause_schedule(**db, options.name, options.act == "pause");
-  if (!done.ok()) return refuse(done.error());
+  if (!done.ok()) return refuse_schedule(done.error());
   if (options.json) {
     print_data(json::dump(json::Object{{"schedule", options.name}, {"act", options.act}}));
   } else {

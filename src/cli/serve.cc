@@ -84,7 +84,7 @@ Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
     }
     if (!file_exists(source)) {
       return make_error("E0904", fmt::format("--model {}: there is no file or directory {}", given,
-                                             weft::quoted(source)));
+                                             quoted(source)));
     }
     if (!out.names.contains("default")) out.names["default"] = source;
     out.names[name] = std::move(source);

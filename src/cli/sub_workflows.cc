@@ -12,7 +12,7 @@
 namespace weft::cli {
 namespace {
 
-constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+constexpr size_t kSubBytesMax = size_t{16} << 20;
 constexpr size_t kDefinitionsMax = 256;
 
 // Names that a step and its fallbacks give as plain text; {{ }} can only name what is there.
@@ -32,8 +32,8 @@ Result<std::string> file_of(const std::string& name, const std::filesystem::path
     if (std::filesystem::is_regular_file(path)) return path;
   }
   return make_error("E0616",
-                    fmt::format("no file for sub-workflow {} in {}", weft::quoted(name),
-                                weft::quoted(directory.string(), 300)),
+                    fmt::format("no file for sub-workflow {} in {}", quoted(name),
+                                quoted(directory.string(), 300)),
                     fmt::format("expected {}.yaml there", name));
 }
 
@@ -54,14 +54,14 @@ Result<worker::Definitions> sub_workflows(const workflow::Workflow& workflow,
     const auto [name, directory] = std::move(todo.back());
     todo.pop_back();
     const std::string path = TRY(file_of(name, directory));
-    const std::string text = TRY(read_file(path, kDocumentBytesMax));
+    const std::string text = TRY(read_file(path, kSubBytesMax));
     auto definition = TRY(workflow::load_or_error(text, path));
     const auto [place, fresh] = found.emplace(name, definition);
     if (!fresh && place->second->hash == definition->hash) continue;
     if (!fresh || found.size() > kDefinitionsMax) {
-      return make_error("E0616", fresh ? fmt::format("more than {} sub-workflows", kDefinitionsMax)
-                                       : fmt::format("two documents are called {}",
-                                                     weft::quoted(name)),
+      return make_error("E0616",
+                        fresh ? fmt::format("more than {} sub-workflows", kDefinitionsMax)
+                              : fmt::format("two documents are called {}", quoted(name)),
                         "a name means one document in all of a run");
     }
     add(*definition, path);

@@ -49,7 +49,7 @@ Result<Time> time_of(const json::Value& value) {
   return out;
 }
 
-Status check_fields(const json::Object& request) {
+Status check_request_fields(const json::Object& request) {
   static const std::vector<std::string> kFields = {
       "messages", "tools", "documents", "add_generation_prompt", "kwargs", "variables", "now"};
   for (const auto& member : request) {
@@ -70,7 +70,7 @@ Status check_fields(const json::Object& request) {
   return ok_status();
 }
 
-Result<chat::ChatTemplate> load(const TemplateOptions& options) {
+Result<chat::ChatTemplate> load_template(const TemplateOptions& options) {
   model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   std::optional<std::string> source;
   if (!options.template_file.empty()) {
@@ -93,7 +93,7 @@ Result<std::string> answer_template_line(const chat::ChatTemplate& chat, std::st
   if (!request.is_object()) {
     return bad_line(fmt::format("expected an object, found {}", json::kind_name(request)));
   }
-  TRY(check_fields(request.get_object()));
+  TRY(check_request_fields(request.get_object()));
   const text::Variables given = TRY(text::Variables::parse(line));
   text::Variables variables;
   variables.set("tools", nullptr);
@@ -114,7 +114,7 @@ Result<std::string> answer_template_line(const chat::ChatTemplate& chat, std::st
 }
 
 int run_template(const TemplateOptions& options) {
-  const auto chat = load(options);
+  const auto chat = load_template(options);
   if (!chat.ok()) {
     say_error(chat.error());
     const bool absent = chat.error().code == "E0020" || chat.error().code == "E0213";

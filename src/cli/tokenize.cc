@@ -18,7 +18,7 @@ namespace {
 
 using AddedTokens = text::Tokenizer::AddedTokens;
 
-Error bad_line(std::string message) {
+Error bad_request(std::string message) {
   return make_error("E0910", std::move(message),
                     "send {\"text\": …} to encode or {\"ids\": […]} to decode");
 }
@@ -27,8 +27,8 @@ Result<bool> flag(const json::Object& request, std::string_view name) {
   const json::Value* value = request.if_contains(name);
   if (value == nullptr) return false;
   if (!value->is_bool()) {
-    return bad_line(fmt::format("{}: expected true or false, found {}", name,
-                                json::kind_name(*value)));
+    return bad_request(
+        fmt::format("{}: expected true or false, found {}", name, json::kind_name(*value)));
   }
   return value->get_bool();
 }
@@ -47,7 +47,7 @@ Result<std::string> encode(const text::Tokenizer& tokenizer, const json::Object&
   TRY(check_fields(request, {"text", "untrusted", "specials_as_text"}));
   const json::Value& text = request.at("text");
   if (!text.is_string()) {
-    return bad_line(fmt::format("text: expected a string, found {}", json::kind_name(text)));
+    return bad_request(fmt::format("text: expected a string, found {}", json::kind_name(text)));
   }
   const bool untrusted = TRY(flag(request, "untrusted"));
   const bool specials_as_text = TRY(flag(request, "specials_as_text"));
@@ -62,7 +62,7 @@ Result<std::string> decode(const text::Tokenizer& tokenizer, const json::Object&
   TRY(check_fields(request, {"ids", "skip_special"}));
   const json::Value& list = request.at("ids");
   if (!list.is_array()) {
-    return bad_line(fmt::format("ids: expected an array, found {}", json::kind_name(list)));
+    return bad_request(fmt::format("ids: expected an array, found {}", json::kind_name(list)));
   }
   const bool skip_special = TRY(flag(request, "skip_special"));
   std::vector<text::TokenId> ids;
@@ -70,8 +70,8 @@ Result<std::string> decode(const text::Tokenizer& tokenizer, const json::Object&
   for (const json::Value& id : list.get_array()) {
     if (!id.is_int64() || id.get_int64() < 0 ||
         static_cast<uint64_t>(id.get_int64()) >= tokenizer.size()) {
-      return bad_line(fmt::format("ids[{}]: expected an integer from 0 to {}, found {}",
-                                  ids.size(), tokenizer.size() - 1, json::dump(id)));
+      return bad_request(fmt::format("ids[{}]: expected an integer from 0 to {}, found {}",
+                                     ids.size(), tokenizer.size() - 1, json::dump(id)));
     }
     ids.push_back(static_cast<text::TokenId>(id.get_int64()));
   }
@@ -83,19 +83,19 @@ Result<std::string> decode(const text::Tokenizer& tokenizer, const json::Object&
 Result<std::string> answer_tokenize_line(const text::Tokenizer& tokenizer, std::string_view line) {
   const json::Value request = TRY(json::parse(line));
   if (!request.is_object()) {
-    return bad_line(fmt::format("expected an object, found {}", json::kind_name(request)));
+    return bad_request(fmt::format("expected an object, found {}", json::kind_name(request)));
   }
   const json::Object& object = request.get_object();
   const bool encodes = object.contains("text");
   if (encodes == object.contains("ids")) {
-    return bad_line(encodes ? "both text and ids are given" : "neither text nor ids is given");
+    return bad_request(encodes ? "both text and ids are given" : "neither text nor ids is given");
   }
   return encodes ? encode(tokenizer, object) : decode(tokenizer, object);
 }
 
 namespace {
 
-Result<text::Tokenizer> load(const std::string& model) {
+Result<text::Tokenizer> load_tokenizer(const std::string& model) {
   model::ModelFiles files = TRY(runtime::model_files_named(model));
   return text::Tokenizer::parse(TRY(files.read("tokenizer.json")));
 }
@@ -103,7 +103,7 @@ Result<text::Tokenizer> load(const std::string& model) {
 }  // namespace
 
 int run_tokenize(const TokenizeOptions& options) {
-  const auto tokenizer = load(options.model);
+  const auto tokenizer = load_tokenizer(options.model);
   if (!tokenizer.ok()) {
     say_error(tokenizer.error());
     const std::string& code = tokenizer.error().code;

@@ -16,22 +16,22 @@ const text::Tokenizer& tokenizer() {
       text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
   return loaded;
 }
-std::string answer(std::string_view line) {
+std::string answered(std::string_view line) {
   return answer_tokenize_line(tokenizer(), line).value();
 }
 
 TEST(Tokenize, EncodesByTrust) {
-  EXPECT_EQ(answer(R"({"text": "Hello, world!"})"), R"({"ids":[567,11,359,1007,0]})");
-  EXPECT_EQ(answer(R"({"text": "<|endoftext|>"})"), R"({"ids":[1156]})");
-  EXPECT_EQ(answer(R"({"text": "</think>", "specials_as_text": true})"), R"({"ids":[1181]})");
-  EXPECT_NE(answer(R"({"text": "</think>", "untrusted": true})"), R"({"ids":[1181]})");
-  EXPECT_EQ(answer(R"({"text": ""})"), R"({"ids":[]})");
+  EXPECT_EQ(answered(R"({"text": "Hello, world!"})"), R"({"ids":[567,11,359,1007,0]})");
+  EXPECT_EQ(answered(R"({"text": "<|endoftext|>"})"), R"({"ids":[1156]})");
+  EXPECT_EQ(answered(R"({"text": "</think>", "specials_as_text": true})"), R"({"ids":[1181]})");
+  EXPECT_NE(answered(R"({"text": "</think>", "untrusted": true})"), R"({"ids":[1181]})");
+  EXPECT_EQ(answered(R"({"text": ""})"), R"({"ids":[]})");
 }
 
 TEST(Tokenize, Decodes) {
-  EXPECT_EQ(answer(R"({"ids": [567, 11, 1156]})"), R"({"text":"Hello,<|endoftext|>"})");
-  EXPECT_EQ(answer(R"({"ids": [567, 1156], "skip_special": true})"), R"({"text":"Hello"})");
-  EXPECT_EQ(answer(R"({"ids": []})"), R"({"text":""})");
+  EXPECT_EQ(answered(R"({"ids": [567, 11, 1156]})"), R"({"text":"Hello,<|endoftext|>"})");
+  EXPECT_EQ(answered(R"({"ids": [567, 1156], "skip_special": true})"), R"({"text":"Hello"})");
+  EXPECT_EQ(answered(R"({"ids": []})"), R"({"text":""})");
 }
 
 TEST(Tokenize, BadLinesAreNamed) {

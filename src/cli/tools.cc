@@ -20,15 +20,15 @@
 namespace weft::cli {
 namespace {
 
-constexpr size_t kDocumentBytesMax = size_t{16} << 20;
+constexpr size_t kToolsBytesMax = size_t{16} << 20;
 
 // Without a file: a workflow that declares nothing.
 Result<std::shared_ptr<const workflow::Workflow>> workflow_of(const std::string& file) {
   if (file.empty()) return std::make_shared<const workflow::Workflow>();
-  return workflow::load_or_error(TRY(read_file(file, kDocumentBytesMax)), file);
+  return workflow::load_or_error(TRY(read_file(file, kToolsBytesMax)), file);
 }
 
-int refuse(const Error& error) {
+int refuse_call(const Error& error) {
   say_error(error);
   if (error.code == "E0020" || error.code == "E0625") return kExitNotFound;
   if (error.code == "E0902" || error.code == "E0905") return kExitUsage;
@@ -107,7 +107,7 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
 }
 
 Result<json::Array> imported(const ToolsImportOptions& options) {
-  const std::string text = TRY(read_file(options.file, kDocumentBytesMax));
+  const std::string text = TRY(read_file(options.file, kToolsBytesMax));
   workflow::YamlTree tree;
   workflow::Problems problems;
   if (!workflow::YamlTree::parse(text, tree, problems)) {
@@ -122,7 +122,7 @@ Result<json::Array> imported(const ToolsImportOptions& options) {
 
 int list_tools(const ToolsListOptions& options) {
   const auto workflow = workflow_of(options.workflow);
-  if (!workflow.ok()) return refuse(workflow.error());
+  if (!workflow.ok()) return refuse_call(workflow.error());
   json::Array list;
   for (const worker::Tool& tool : worker::tools_of(**workflow)) {
     if (options.json) {
@@ -138,7 +138,7 @@ int list_tools(const ToolsListOptions& options) {
 
 int call_tool(const ToolsCallOptions& options) {
   const auto result = call_result(options);
-  if (!result.ok()) return refuse(result.error());
+  if (!result.ok()) return refuse_call(result.error());
   const bool text = result->is_string() && !options.json;
   print_data(text ? std::string(result->get_string())
                   : json::dump(*result, {.spaces = true, .indent = 2}));
@@ -147,7 +147,7 @@ int call_tool(const ToolsCallOptions& options) {
 
 int import_tools(const ToolsImportOptions& options) {
   const auto tools = imported(options);
-  if (!tools.ok()) return refuse(tools.error());
+  if (!tools.ok()) return refuse_call(tools.error());
   // JSON is YAML: a list of one line each reads well and can be pasted under `tools:`.
   if (options.json) {
     print_data(json::dump(*tools, {.spaces = true, .indent = 2}));

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kFloorsFormat = "weft-eval-floors/1";
 constexpr std::string_view kMedian = "seconds median";
 constexpr std::string_view kP99 = "seconds p99";
-const std::vector<std::string> kMembers = {"suite", "language", "measure", "at_least", "at_most"};
+const std::vector<std::string> kFloorMembers = {"suite", "language", "measure", "at_least",
+                                                "at_most"};
 
 Error bad_floors(std::string message, std::string hint = {}) {
   return make_error("E0922", std::move(message), std::move(hint));
@@ -21,7 +22,7 @@ Error bad_floors(std::string message, std::string hint = {}) {
 
 bool is_time(std::string_view measure) { return measure == kMedian || measure == kP99; }
 
-Result<std::string> text_member(const json::Object& object, std::string_view member) {
+Result<std::string> floor_text(const json::Object& object, std::string_view member) {
   const json::Value* value = object.if_contains(member);
   if (value == nullptr) return std::string();
   if (!value->is_string()) {
@@ -38,14 +39,15 @@ Result<Floor> floor_of(const json::Value& value) {
   }
   for (const auto& member : *object) {
     const std::string name(member.key());
-    if (std::ranges::find(kMembers, name) == kMembers.end()) {
-      return bad_floors(fmt::format("has no member {}", quoted(name)), name_hint(name, kMembers));
+    if (std::ranges::find(kFloorMembers, name) == kFloorMembers.end()) {
+      return bad_floors(fmt::format("has no member {}", quoted(name)),
+                        name_hint(name, kFloorMembers));
     }
   }
   Floor out;
-  out.key.suite = TRY(text_member(*object, "suite"));
-  out.key.language = TRY(text_member(*object, "language"));
-  out.key.measure = TRY(text_member(*object, "measure"));
+  out.key.suite = TRY(floor_text(*object, "suite"));
+  out.key.language = TRY(floor_text(*object, "language"));
+  out.key.measure = TRY(floor_text(*object, "measure"));
   if (out.key.measure.empty()) {
     return bad_floors("'measure' is missing", "a field of the cases, $call, $valid or $all");
   }

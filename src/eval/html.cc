@@ -72,7 +72,7 @@ void add_cell(std::string& out, const Cell& cell, bool number) {
   out += "</td>";
 }
 
-void add_table(std::string& out, const Table& table) {
+void add_html_table(std::string& out, const Table& table) {
   if (table.header.empty()) return;
   out += "<div class=\"wide\"><table>\n<thead><tr>";
   for (size_t i = 0; i < table.header.size(); ++i) {
@@ -134,7 +134,7 @@ void add_section(std::string& out, const Section& section) {
     out += "</p>\n";
   }
   if (section.chart != nullptr) add_chart(out, *section.chart);
-  add_table(out, section.table);
+  add_html_table(out, section.table);
   if (section.folded) out += "</details>\n";
 }
 

@@ -98,7 +98,7 @@ json::Object subject_json(const Report& report) {
           {"version", s.version}};
 }
 
-json::Object share_json(const ShareKey& key, const Share& share) {
+json::Object share_row(const ShareKey& key, const Share& share) {
   const Interval interval = share.interval();
   return {{"suite", key.suite},         {"language", key.language},
           {"measure", key.measure},     {"right", share.right},
@@ -242,7 +242,7 @@ Report make_report(Subject subject, std::vector<CaseResult> cases) {
 
 json::Object to_json(const Report& report) {
   json::Array shares, fields, reliability, cases;
-  for (const auto& [key, share] : report.shares) shares.push_back(share_json(key, share));
+  for (const auto& [key, share] : report.shares) shares.push_back(share_row(key, share));
   for (const FieldReport& field : report.fields) fields.push_back(field_json(field));
   for (const Reliability& r : report.reliability) reliability.push_back(reliability_json(r));
   for (const CaseResult& result : report.cases) cases.push_back(case_json(result));

@@ -12,9 +12,9 @@
 namespace weft::grammar {
 namespace {
 
-constexpr size_t kNestingMax = 200;
+constexpr size_t kGroupsMax = 200;
 constexpr size_t kPatternBytesMax = 64 * 1024;
-constexpr uint32_t kRepeatMax = 10'000;
+constexpr uint32_t kRepetitionsMax = 10'000;
 constexpr size_t kNfaStatesMax = 400'000;
 constexpr char32_t kLast = 0x10FFFF;
 
@@ -30,10 +30,10 @@ const CharRanges kSpace = {{0x9, 0xD},       {0x20, 0x20},     {0xA0, 0xA0},    
                            {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
 const CharRanges kLineEnds = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
 
-struct Node {
+struct RegexNode {
   enum class Kind { kChars, kSequence, kChoice, kRepeat, kBegin, kEnd } kind;
   CharRanges chars;
-  std::vector<Node> children;
+  std::vector<RegexNode> children;
   uint32_t min = 0;
   uint32_t max = 0;  // UINT32_MAX: no bound
 };
@@ -74,12 +74,12 @@ CharRanges category_ranges(std::string_view category) {
   return out;
 }
 
-class Parser {
+class RegexParser {
  public:
-  explicit Parser(std::string_view pattern) : in_(pattern) {}
+  explicit RegexParser(std::string_view pattern) : in_(pattern) {}
 
-  Result<Node> run() {
-    Node node = TRY(choice(0));
+  Result<RegexNode> run() {
+    RegexNode node = TRY(choice(0));
     if (at_ < in_.size()) return error(at_, "')' without its '('");
     return node;
   }
@@ -99,11 +99,11 @@ class Parser {
     return true;
   }
 
-  Result<Node> choice(size_t depth) {  // NOLINT(misc-no-recursion): depth is bounded
-    if (depth > kNestingMax) return error(at_, "groups nested too deep");
-    Node all{Node::Kind::kChoice, {}, {}};
+  Result<RegexNode> choice(size_t depth) {  // NOLINT(misc-no-recursion): depth is bounded
+    if (depth > kGroupsMax) return error(at_, "groups nested too deep");
+    RegexNode all{RegexNode::Kind::kChoice, {}, {}};
     do {
-      Node sequence{Node::Kind::kSequence, {}, {}};
+      RegexNode sequence{RegexNode::Kind::kSequence, {}, {}};
       while (at_ < in_.size() && in_[at_] != '|' && in_[at_] != ')') {
         sequence.children.push_back(TRY(quantified(depth)));
       }
@@ -112,9 +112,9 @@ class Parser {
     return all;
   }
 
-  Result<Node> quantified(size_t depth) {  // NOLINT(misc-no-recursion): as above
+  Result<RegexNode> quantified(size_t depth) {  // NOLINT(misc-no-recursion): as above
     const size_t begin = at_;
-    Node node = TRY(atom(depth));
+    RegexNode node = TRY(atom(depth));
     uint32_t min = 1;
     uint32_t max = 1;
     const char c = at_ < in_.size() ? in_[at_] : '\0';
@@ -126,10 +126,10 @@ class Parser {
       return node;
     }
     (void)take("?");  // lazy: the same language
-    if (node.kind == Node::Kind::kBegin || node.kind == Node::Kind::kEnd) {
+    if (node.kind == RegexNode::Kind::kBegin || node.kind == RegexNode::Kind::kEnd) {
       return error(begin, "an anchor cannot be repeated");
     }
-    Node repeat{Node::Kind::kRepeat, {}, {}, min, max};
+    RegexNode repeat{RegexNode::Kind::kRepeat, {}, {}, min, max};
     repeat.children.push_back(std::move(node));
     return repeat;
   }
@@ -154,15 +154,15 @@ class Parser {
     }
     if (i >= in_.size() || in_[i] != '}') return false;
     const bool endless = max == UINT32_MAX;
-    if (min > kRepeatMax || (!endless && max > kRepeatMax)) {
-      return error(at_, fmt::format("more than {} repetitions", kRepeatMax));
+    if (min > kRepetitionsMax || (!endless && max > kRepetitionsMax)) {
+      return error(at_, fmt::format("more than {} repetitions", kRepetitionsMax));
     }
     if (min > max) return error(at_, "the bounds are in the wrong order");
     at_ = i + 1;
     return true;
   }
 
-  Result<Node> atom(size_t depth) {  // NOLINT(misc-no-recursion): as above
+  Result<RegexNode> atom(size_t depth) {  // NOLINT(misc-no-recursion): as above
     const size_t begin = at_;
     const char c = in_[at_];
     if (c == '(') {
@@ -177,16 +177,16 @@ class Parser {
       } else if (!take("?:") && next_is("?")) {
         return error(begin, "a group '(?' of a kind that ECMA-262 does not have");
       }
-      Node node = TRY(choice(depth + 1));
+      RegexNode node = TRY(choice(depth + 1));
       if (!take(")")) return error(begin, "'(' without its ')'");
       return node;
     }
     if (c == '^' || c == '$') {
       ++at_;
-      return Node{c == '^' ? Node::Kind::kBegin : Node::Kind::kEnd, {}, {}};
+      return RegexNode{c == '^' ? RegexNode::Kind::kBegin : RegexNode::Kind::kEnd, {}, {}};
     }
     if (c == '*' || c == '+' || c == '?') return error(begin, "a quantifier without anything");
-    Node node{Node::Kind::kChars, {}, {}};
+    RegexNode node{RegexNode::Kind::kChars, {}, {}};
     if (c == '[') {
       node.chars = TRY(char_class());
     } else if (c == '.') {
@@ -334,22 +334,28 @@ class Parser {
 class Builder {
  public:
   // NOLINTNEXTLINE(misc-no-recursion): the parser has bounded the depth
-  Status build(const Node& node, uint32_t from, uint32_t to) {
+  Status build(const RegexNode& node, uint32_t from, uint32_t to) {
     if (nfa.size() > kNfaStatesMax) {
       return make_error("E0323", fmt::format("a pattern that needs more than {} states",
                                              kNfaStatesMax),
                         "make its repetitions smaller");
     }
     switch (node.kind) {
-      case Node::Kind::kChars: return chars(node.chars, from, to);
-      case Node::Kind::kBegin: nfa.edge(from, kBeginMark, kBeginMark, to); break;
-      case Node::Kind::kEnd: nfa.edge(from, kEndMark, kEndMark, to); break;
-      case Node::Kind::kRepeat: return repeat(node, from, to);
-      case Node::Kind::kChoice:
-        for (const Node& child : node.children) TRY(build(child, from, to));
+      case RegexNode::Kind::kChars:
+        return chars(node.chars, from, to);
+      case RegexNode::Kind::kBegin:
+        nfa.edge(from, kBeginMark, kBeginMark, to);
         break;
-      case Node::Kind::kSequence:
-        for (const Node& child : node.children) {
+      case RegexNode::Kind::kEnd:
+        nfa.edge(from, kEndMark, kEndMark, to);
+        break;
+      case RegexNode::Kind::kRepeat:
+        return repeat(node, from, to);
+      case RegexNode::Kind::kChoice:
+        for (const RegexNode& child : node.children) TRY(build(child, from, to));
+        break;
+      case RegexNode::Kind::kSequence:
+        for (const RegexNode& child : node.children) {
           const uint32_t next = nfa.add_state();
           TRY(build(child, from, next));
           from = next;
@@ -383,8 +389,8 @@ class Builder {
   }
 
   // NOLINTNEXTLINE(misc-no-recursion): as above
-  Status repeat(const Node& node, uint32_t from, uint32_t to) {
-    const Node& child = node.children[0];
+  Status repeat(const RegexNode& node, uint32_t from, uint32_t to) {
+    const RegexNode& child = node.children[0];
     for (uint32_t i = 0; i < node.min; ++i) {
       const uint32_t next = nfa.add_state();
       TRY(build(child, from, next));
@@ -436,18 +442,19 @@ Result<Dfa> without_marks(const Dfa& dfa) {
 
 std::optional<Repetition> as_repetition(std::string_view pattern) {
   if (pattern.size() > kPatternBytesMax || invalid_utf8_at(pattern)) return std::nullopt;
-  const Result<Node> tree = Parser(pattern).run();
+  const Result<RegexNode> tree = RegexParser(pattern).run();
   if (!tree.ok() || tree->children.size() != 1) return std::nullopt;
-  const std::vector<Node>& parts = tree->children[0].children;
-  const bool whole = parts.size() == 3 && parts[0].kind == Node::Kind::kBegin &&
-                     parts[1].kind == Node::Kind::kRepeat && parts[2].kind == Node::Kind::kEnd;
+  const std::vector<RegexNode>& parts = tree->children[0].children;
+  const bool whole = parts.size() == 3 && parts[0].kind == RegexNode::Kind::kBegin &&
+                     parts[1].kind == RegexNode::Kind::kRepeat &&
+                     parts[2].kind == RegexNode::Kind::kEnd;
   if (!whole) return std::nullopt;
-  const Node* one = &parts[1].children[0];
-  for (size_t i = 0; i < kNestingMax && one->kind == Node::Kind::kChoice; ++i) {  // a group
+  const RegexNode* one = &parts[1].children[0];
+  for (size_t i = 0; i < kGroupsMax && one->kind == RegexNode::Kind::kChoice; ++i) {  // a group
     if (one->children.size() != 1 || one->children[0].children.size() != 1) return std::nullopt;
     one = &one->children[0].children[0];
   }
-  if (one->kind != Node::Kind::kChars || one->chars.empty()) return std::nullopt;
+  if (one->kind != RegexNode::Kind::kChars || one->chars.empty()) return std::nullopt;
   return Repetition{one->chars, parts[1].min, parts[1].max};
 }
 
@@ -455,7 +462,7 @@ Result<Dfa> regex_language(std::string_view pattern, Matching matching) {
   if (pattern.size() > kPatternBytesMax || invalid_utf8_at(pattern)) {
     return make_error("E0321", "a pattern must be UTF-8 of at most 64 KiB");
   }
-  const Node tree = TRY(Parser(pattern).run());
+  const RegexNode tree = TRY(RegexParser(pattern).run());
   Builder builder;
   Nfa& nfa = builder.nfa;
   const uint32_t start = nfa.add_state();

@@ -15,7 +15,7 @@ namespace {
 // into 64 bits and a table of one size into memory.
 constexpr int kVocabularyMax = 1 << 22;
 constexpr int kWidthMax = 1 << 20;
-constexpr int kLayersMax = 1024;
+constexpr int kConfigLayersMax = 1024;
 constexpr int kHeadsMax = 1024;
 constexpr int kHeadDimMax = 256;  // the attention kernels keep a head in registers
 constexpr int kContextMax = 1 << 20;  // also what base/math's sine takes
@@ -37,7 +37,7 @@ struct Spelling {
 Status read_sizes(const Fields& fields, const Spelling& spelling, Config& config) {
   config.vocab_size = TRY(fields.integer("vocab_size", 1, kVocabularyMax));
   config.hidden_size = TRY(fields.integer("hidden_size", 1, kWidthMax));
-  config.layers = TRY(fields.integer(spelling.layers, 1, kLayersMax));
+  config.layers = TRY(fields.integer(spelling.layers, 1, kConfigLayersMax));
   config.heads = TRY(fields.integer("num_attention_heads", 1, kHeadsMax));
   config.kv_heads = TRY(fields.integer("num_key_value_heads", 1, kHeadsMax, config.heads));
   config.norm_eps = TRY(fields.number(spelling.eps, 0, 1, spelling.eps_absent));
@@ -66,7 +66,7 @@ Status read_head_dim(const Fields& fields, Config& config) {
 Status read_qwen3_windows(const Fields& fields, Config& config) {
   const bool enabled = TRY(fields.boolean("use_sliding_window", false));
   const int width = enabled ? TRY(fields.integer("sliding_window", 1, kContextMax, 4096)) : 0;
-  const int first = TRY(fields.integer("max_window_layers", 0, kLayersMax * 4, 28));
+  const int first = TRY(fields.integer("max_window_layers", 0, kConfigLayersMax * 4, 28));
   const auto types = TRY(fields.kinds("layer_types", config.window.size(),
                                       {"full_attention", "sliding_attention"}));
   for (size_t i = 0; i < config.window.size(); ++i) {
@@ -104,7 +104,7 @@ Status read_qwen3_moe(const Fields& fields, Config& config) {
   experts.per_token = TRY(fields.integer("num_experts_per_tok", 1, kExpertsMax));
   experts.width = TRY(fields.integer("moe_intermediate_size", 1, kWidthMax));
   experts.normalised = TRY(fields.boolean("norm_topk_prob", false));
-  const int step = TRY(fields.integer("decoder_sparse_step", 1, kLayersMax, 1));
+  const int step = TRY(fields.integer("decoder_sparse_step", 1, kConfigLayersMax, 1));
   for (int i = 0; i < config.layers; ++i) experts.sparse.push_back((i + 1) % step == 0 ? 1 : 0);
   if (const json::Value* dense = fields.find("mlp_only_layers"); dense != nullptr) {
     if (!dense->is_array()) return fields.wrong("mlp_only_layers", "a list of layers", *dense);
@@ -137,7 +137,7 @@ Result<std::vector<uint8_t>> read_exaone4_pattern(const Fields& fields, int laye
     }
     return sliding;
   }
-  const int every = TRY(fields.integer("sliding_window_pattern", 1, kLayersMax, 4));
+  const int every = TRY(fields.integer("sliding_window_pattern", 1, kConfigLayersMax, 4));
   for (int i = 0; i < layers; ++i) sliding.push_back((i + 1) % every != 0 ? 1 : 0);
   return sliding;
 }
@@ -289,11 +289,11 @@ Status read_granite_hybrid(const Fields& fields, Config& config) {
   return read_mamba(fields, types, config);
 }
 
-struct Reader {
+struct FamilyReader {
   Architecture architecture;
   Status (*read)(const Fields&, Config&);
 };
-constexpr Reader kReaders[] = {
+constexpr FamilyReader kReaders[] = {
     {{"Qwen3ForCausalLM", "qwen3", "Qwen3"}, read_qwen3},
     {{"Qwen3MoeForCausalLM", "qwen3_moe", "Qwen3 MoE"}, read_qwen3_moe},
     {{"Exaone4ForCausalLM", "exaone4", "EXAONE 4.0"}, read_exaone4},
@@ -307,7 +307,7 @@ constexpr Reader kReaders[] = {
 std::span<const Architecture> architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> out;
-    for (const Reader& reader : kReaders) out.push_back(reader.architecture);
+    for (const FamilyReader& reader : kReaders) out.push_back(reader.architecture);
     return out;
   }();
   return all;
@@ -324,7 +324,7 @@ Status read_family(const Fields& fields, Config& config) {
   }
   if (name.empty() && type.empty()) return fields.missing("architectures");
   std::vector<std::string_view> known;
-  for (const Reader& reader : kReaders) {
+  for (const FamilyReader& reader : kReaders) {
     const Architecture& a = reader.architecture;
     known.push_back(a.name);
     if (name.empty() ? type != a.model_type : name != a.name) continue;

@@ -20,8 +20,8 @@ constexpr uint64_t kTensorsMax = 1 << 20;
 constexpr uint64_t kArrayMax = 1 << 24;
 constexpr uint64_t kNameBytesMax = 1 << 10;
 constexpr uint64_t kStringBytesMax = 1 << 26;
-constexpr uint32_t kDimensionsMax = 4;
-constexpr uint64_t kSizeMax = uint64_t{1} << 40;
+constexpr uint32_t kGgufDimensionsMax = 4;
+constexpr uint64_t kElementsMax = uint64_t{1} << 40;
 constexpr uint64_t kAlignmentMax = 1 << 20;
 
 constexpr int kTypeBytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
@@ -39,7 +39,7 @@ constexpr ForeignType kForeignTypes[] = {
     {26, "I32"},     {27, "I64"},    {28, "F64"},     {29, "IQ1_M"},  {34, "TQ1_0"},
     {35, "TQ2_0"},   {39, "MXFP4"}};
 
-Error broken(std::string_view where, std::string what) {
+Error broken_gguf(std::string_view where, std::string what) {
   return make_error("E0220", fmt::format("{}: {}", where, what),
                     "the file is damaged or not a complete GGUF file; fetch it again");
 }
@@ -53,14 +53,14 @@ T load(const char* p) {
 
 // Reads forward through the header; every step says what it wants, so that a file cut off
 // anywhere is told as such.
-class Reader {
+class ByteReader {
  public:
-  Reader(std::string_view file, std::string_view where) : file_(file), where_(where) {}
+  ByteReader(std::string_view file, std::string_view where) : file_(file), where_(where) {}
 
   Result<std::string_view> take(uint64_t bytes, std::string_view what) {
     if (bytes > left()) {
-      return broken(where_, fmt::format("{} needs {} bytes at byte {}, the file ends after {}",
-                                        what, bytes, at_, left()));
+      return broken_gguf(where_, fmt::format("{} needs {} bytes at byte {}, the file ends after {}",
+                                             what, bytes, at_, left()));
     }
     const std::string_view out = file_.substr(at_, bytes);
     at_ += bytes;
@@ -74,8 +74,9 @@ class Reader {
   Result<std::string_view> string(std::string_view what, uint64_t bytes_max) {
     const auto size = TRY(number<uint64_t>(what));
     if (size > bytes_max) {
-      return broken(where_, fmt::format("{} claims {} bytes at byte {}, at most {} are allowed",
-                                        what, size, at_, bytes_max));
+      return broken_gguf(
+          where_, fmt::format("{} claims {} bytes at byte {}, at most {} are allowed", what, size,
+                              at_, bytes_max));
     }
     return take(size, what);
   }
@@ -83,8 +84,9 @@ class Reader {
   Result<uint64_t> count(std::string_view what, uint64_t most, uint64_t bytes_each) {
     const auto found = TRY(number<uint64_t>(what));
     if (found > most || found > left() / bytes_each) {
-      return broken(where_, fmt::format("claims {} {}; {} bytes follow, at most {} are allowed",
-                                        found, what, left(), most));
+      return broken_gguf(
+          where_, fmt::format("claims {} {}; {} bytes follow, at most {} are allowed", found, what,
+                              left(), most));
     }
     return found;
   }
@@ -98,16 +100,16 @@ class Reader {
   uint64_t at_ = 0;
 };
 
-Result<GgufType> read_type(Reader& reader, std::string_view key) {
+Result<GgufType> read_type(ByteReader& reader, std::string_view key) {
   const auto type = TRY(reader.number<uint32_t>("the type of a value"));
   if (type > static_cast<uint32_t>(GgufType::kF64)) {
-    return broken(reader.where(), fmt::format("key {} has value type {}, known are 0 to 12",
-                                              quoted(key), type));
+    return broken_gguf(reader.where(), fmt::format("key {} has value type {}, known are 0 to 12",
+                                                   quoted(key), type));
   }
   return static_cast<GgufType>(type);
 }
 
-Result<GgufValue> read_value(Reader& reader, std::string_view key) {
+Result<GgufValue> read_value(ByteReader& reader, std::string_view key) {
   GgufValue out;
   out.type = TRY(read_type(reader, key));
   const std::string what = fmt::format("the value of {}", quoted(key));
@@ -115,7 +117,7 @@ Result<GgufValue> read_value(Reader& reader, std::string_view key) {
     out.is_array = true;
     out.type = TRY(read_type(reader, key));
     if (out.type == GgufType::kArray) {
-      return broken(reader.where(), what + " is an array of arrays, which no known key has");
+      return broken_gguf(reader.where(), what + " is an array of arrays, which no known key has");
     }
   }
   const int bytes = kTypeBytes[static_cast<int>(out.type)];
@@ -134,17 +136,17 @@ Result<GgufValue> read_value(Reader& reader, std::string_view key) {
   return out;
 }
 
-Status read_entries(Reader& reader, uint64_t count, GgufFile& out) {
+Status read_entries(ByteReader& reader, uint64_t count, GgufFile& out) {
   std::unordered_set<std::string_view> keys;
   for (uint64_t i = 0; i < count; ++i) {
     GgufEntry entry;
     entry.key = TRY(reader.string(fmt::format("key {}", i), kNameBytesMax));
     if (entry.key.empty() || invalid_utf8_at(entry.key)) {
-      return broken(reader.where(), fmt::format("key {} is {}", i, quoted(entry.key)));
+      return broken_gguf(reader.where(), fmt::format("key {} is {}", i, quoted(entry.key)));
     }
     entry.value = TRY(read_value(reader, entry.key));
     if (!keys.insert(entry.key).second) {
-      return broken(reader.where(), fmt::format("key {} stands twice", quoted(entry.key)));
+      return broken_gguf(reader.where(), fmt::format("key {} stands twice", quoted(entry.key)));
     }
     out.entries.push_back(std::move(entry));
   }
@@ -168,27 +170,27 @@ Result<const BlockFormat*> format_of(uint32_t type, const std::string& place) {
                     "IQ4_NL IQ4_XS; take another quantisation of this model");
 }
 
-Result<Located> read_tensor(Reader& reader, uint64_t index) {
+Result<Located> read_tensor(ByteReader& reader, uint64_t index) {
   Located out;
   const std::string_view name =
       TRY(reader.string(fmt::format("the name of tensor {}", index), kNameBytesMax));
   if (name.empty() || invalid_utf8_at(name)) {
-    return broken(reader.where(), fmt::format("tensor {} is called {}", index, quoted(name)));
+    return broken_gguf(reader.where(), fmt::format("tensor {} is called {}", index, quoted(name)));
   }
   out.tensor.name = name;
   const std::string place = fmt::format("{}: tensor {}", reader.where(), quoted(name));
   const auto dimensions = TRY(reader.number<uint32_t>("the dimensions of a tensor"));
-  if (dimensions < 1 || dimensions > kDimensionsMax) {
-    return broken(place, fmt::format("has {} dimensions, expected 1 to {}", dimensions,
-                                     kDimensionsMax));
+  if (dimensions < 1 || dimensions > kGgufDimensionsMax) {
+    return broken_gguf(
+        place, fmt::format("has {} dimensions, expected 1 to {}", dimensions, kGgufDimensionsMax));
   }
   uint64_t elements = 1;
   for (uint32_t d = 0; d < dimensions; ++d) {
     const auto size = TRY(reader.number<uint64_t>("the shape of a tensor"));
-    if (size < 1 || size > kSizeMax || __builtin_mul_overflow(elements, size, &elements) ||
-        elements > kSizeMax) {
-      return broken(place, fmt::format("dimension {} is {}; a tensor has 1 to 2^40 elements", d,
-                                       size));
+    if (size < 1 || size > kElementsMax || __builtin_mul_overflow(elements, size, &elements) ||
+        elements > kElementsMax) {
+      return broken_gguf(
+          place, fmt::format("dimension {} is {}; a tensor has 1 to 2^40 elements", d, size));
     }
     out.tensor.shape.insert(out.tensor.shape.begin(), static_cast<int64_t>(size));
   }
@@ -197,8 +199,8 @@ Result<Located> read_tensor(Reader& reader, uint64_t index) {
   out.tensor.dtype = format.dtype;
   out.tensor.dtype_name = format.name;
   if (out.tensor.columns() % format.elements != 0) {
-    return broken(place, fmt::format("has rows of {} elements, blocks of {} have {}",
-                                     out.tensor.columns(), format.name, format.elements));
+    return broken_gguf(place, fmt::format("has rows of {} elements, blocks of {} have {}",
+                                          out.tensor.columns(), format.name, format.elements));
   }
   out.bytes = elements / static_cast<uint64_t>(format.elements) *
               static_cast<uint64_t>(format.bytes);
@@ -213,8 +215,8 @@ Result<uint64_t> alignment_of(const GgufFile& file, std::string_view where) {
   const auto found = value->is_array ? std::nullopt : value->integer();
   if (!found || *found < 1 || *found > static_cast<int64_t>(kAlignmentMax) ||
       (*found & (*found - 1)) != 0) {
-    return broken(where, fmt::format("general.alignment should be a power of two up to {}",
-                                     kAlignmentMax));
+    return broken_gguf(
+        where, fmt::format("general.alignment should be a power of two up to {}", kAlignmentMax));
   }
   return static_cast<uint64_t>(*found);
 }
@@ -225,12 +227,15 @@ Status place_tensors(std::vector<Located>& located, std::string_view data, uint6
   for (Located& one : located) {
     const std::string place = fmt::format("{}: tensor {}", where, quoted(one.tensor.name));
     if (one.offset % alignment != 0) {
-      return broken(place, fmt::format("begins at byte {} of the data, which is no multiple of {}",
-                                       one.offset, alignment));
+      return broken_gguf(place,
+                         fmt::format("begins at byte {} of the data, which is no multiple of {}",
+                                     one.offset, alignment));
     }
     if (one.offset > data.size() || one.bytes > data.size() - one.offset) {
-      return broken(place, fmt::format("of {} bytes begins at byte {} of the data, the file has {} "
-                                       "bytes of data", one.bytes, one.offset, data.size()));
+      return broken_gguf(place,
+                         fmt::format("of {} bytes begins at byte {} of the data, the file has {} "
+                                     "bytes of data",
+                                     one.bytes, one.offset, data.size()));
     }
     one.tensor.bytes = data.substr(one.offset, one.bytes);
   }
@@ -241,10 +246,11 @@ Status place_tensors(std::vector<Located>& located, std::string_view data, uint6
   for (size_t i = 1; i < order.size(); ++i) {
     const Located& before = *order[i - 1];
     if (before.offset + before.bytes <= order[i]->offset) continue;
-    return broken(where, fmt::format("tensor {} at byte {} of the data overlaps tensor {}, which "
-                                     "ends at {}", quoted(order[i]->tensor.name),
-                                     order[i]->offset, quoted(before.tensor.name),
-                                     before.offset + before.bytes));
+    return broken_gguf(where,
+                       fmt::format("tensor {} at byte {} of the data overlaps tensor {}, which "
+                                   "ends at {}",
+                                   quoted(order[i]->tensor.name), order[i]->offset,
+                                   quoted(before.tensor.name), before.offset + before.bytes));
   }
   for (Located& one : located) out.tensors.push_back(std::move(one.tensor));
   return ok_status();
@@ -297,11 +303,11 @@ const GgufValue* GgufFile::find(std::string_view key) const {
 bool looks_like_gguf(std::string_view file) { return file.substr(0, 4) == "GGUF"; }
 
 Result<GgufFile> parse_gguf(std::string_view file, std::string_view where) {
-  Reader reader(file, where);
+  ByteReader reader(file, where);
   GgufFile out;
   if (TRY(reader.take(4, "the mark 'GGUF'")) != "GGUF") {
-    return broken(where, fmt::format("should begin with 'GGUF', begins with {}",
-                                     quoted(file.substr(0, 4))));
+    return broken_gguf(
+        where, fmt::format("should begin with 'GGUF', begins with {}", quoted(file.substr(0, 4))));
   }
   out.version = TRY(reader.number<uint32_t>("the version"));
   if (out.version != 2 && out.version != 3) {
@@ -323,14 +329,14 @@ Result<GgufFile> parse_gguf(std::string_view file, std::string_view where) {
   for (uint64_t i = 0; i < tensors; ++i) {
     located.push_back(TRY(read_tensor(reader, i)));
     if (!names.insert(located.back().tensor.name).second) {
-      return broken(where, fmt::format("tensor {} stands twice",
-                                       quoted(located.back().tensor.name)));
+      return broken_gguf(where,
+                         fmt::format("tensor {} stands twice", quoted(located.back().tensor.name)));
     }
   }
   const uint64_t begin = (reader.at() + alignment - 1) / alignment * alignment;
   if (begin > file.size() && tensors > 0) {
-    return broken(where, fmt::format("the data should begin at byte {}, the file has {}", begin,
-                                     file.size()));
+    return broken_gguf(where, fmt::format("the data should begin at byte {}, the file has {}",
+                                          begin, file.size()));
   }
   const std::string_view data = begin < file.size() ? file.substr(begin) : std::string_view();
   TRY(place_tensors(located, data, alignment, where, out));

@@ -62,7 +62,7 @@ struct Writer {
   }
 };
 
-std::string refusal(const std::string& bytes) {
+std::string gguf_refusal(const std::string& bytes) {
   const auto parsed = parse_gguf(bytes, "m.gguf");
   EXPECT_FALSE(parsed.ok());
   if (parsed.ok()) return "accepted";
@@ -123,30 +123,31 @@ TEST(Gguf, ChangedHeadersDoNoHarm) {
 }
 
 TEST(Gguf, RefusesWhatTheFormatForbids) {
-  EXPECT_THAT(refusal("GGML123456789012345678901234"), HasSubstr("should begin with 'GGUF'"));
-  EXPECT_THAT(refusal(Writer().header(0, 0, 1).bytes), HasSubstr("GGUF version 1"));
-  EXPECT_THAT(refusal(Writer().header(0, 0, 0x03000000).bytes), HasSubstr("big-endian"));
-  EXPECT_THAT(refusal(Writer().header(1u << 30, 0).bytes), HasSubstr("claims 1073741824 tensors"));
-  EXPECT_THAT(refusal(Writer().header(0, 1u << 30).bytes), HasSubstr("entries of metadata"));
-  EXPECT_THAT(refusal(Writer().header(0, 2).u32_entry("k", 1).u32_entry("k", 1).bytes),
+  EXPECT_THAT(gguf_refusal("GGML123456789012345678901234"), HasSubstr("should begin with 'GGUF'"));
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 0, 1).bytes), HasSubstr("GGUF version 1"));
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 0, 0x03000000).bytes), HasSubstr("big-endian"));
+  EXPECT_THAT(gguf_refusal(Writer().header(1u << 30, 0).bytes),
+              HasSubstr("claims 1073741824 tensors"));
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 1u << 30).bytes), HasSubstr("entries of metadata"));
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 2).u32_entry("k", 1).u32_entry("k", 1).bytes),
               HasSubstr("key 'k' stands twice"));
-  EXPECT_THAT(refusal(Writer().header(0, 1).string("k").number<uint32_t>(13).data(64).bytes),
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 1).string("k").number<uint32_t>(13).data(64).bytes),
               HasSubstr("value type 13"));
   Writer nested;
   nested.header(0, 1).string("k").number<uint32_t>(9).number<uint32_t>(9).data(64);
-  EXPECT_THAT(refusal(nested.bytes), HasSubstr("array of arrays"));
+  EXPECT_THAT(gguf_refusal(nested.bytes), HasSubstr("array of arrays"));
   Writer huge;
   huge.header(0, 1).string("k").number<uint32_t>(9).number<uint32_t>(4);
   huge.number<uint64_t>(uint64_t{1} << 62).data(64);
-  EXPECT_THAT(refusal(huge.bytes), HasSubstr("elements of 'k'"));
-  EXPECT_THAT(refusal(Writer().header(0, 1).u32_entry("general.alignment", 24).data(64).bytes),
+  EXPECT_THAT(gguf_refusal(huge.bytes), HasSubstr("elements of 'k'"));
+  EXPECT_THAT(gguf_refusal(Writer().header(0, 1).u32_entry("general.alignment", 24).data(64).bytes),
               HasSubstr("power of two"));
 }
 
 TEST(Gguf, RefusesTensorsThatDoNotFit) {
   const auto one = [](std::vector<uint64_t> sizes, uint32_t type, uint64_t offset) {
     Writer w;
-    return refusal(w.header(1, 0).tensor("t", std::move(sizes), type, offset).data(128).bytes);
+    return gguf_refusal(w.header(1, 0).tensor("t", std::move(sizes), type, offset).data(128).bytes);
   };
   EXPECT_THAT(one({32}, 0, 8), HasSubstr("no multiple of 32"));
   EXPECT_THAT(one({33}, 0, 0), HasSubstr("of 132 bytes begins at byte 0 of the data, the file"));
@@ -160,11 +161,11 @@ TEST(Gguf, RefusesTensorsThatDoNotFit) {
   EXPECT_THAT(one({uint64_t{1} << 39, 4}, 0, 0), HasSubstr("1 to 2^40 elements"));
   Writer overlap;
   overlap.header(2, 0).tensor("a", {16}, 0, 0).tensor("b", {8}, 0, 32).data(64);
-  EXPECT_THAT(refusal(overlap.bytes),
+  EXPECT_THAT(gguf_refusal(overlap.bytes),
               HasSubstr("tensor 'b' at byte 32 of the data overlaps tensor 'a', which ends at 64"));
   Writer twice;
   twice.header(2, 0).tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32).data(64);
-  EXPECT_THAT(refusal(twice.bytes), HasSubstr("tensor 'a' stands twice"));
+  EXPECT_THAT(gguf_refusal(twice.bytes), HasSubstr("tensor 'a' stands twice"));
 }
 
 // --- the file as a directory, on the golden models with single values changed ---

@@ -12,7 +12,7 @@
 namespace weft::model {
 namespace {
 
-constexpr int64_t kGroup = 32;
+constexpr int64_t kRowGroup = 32;
 
 // The codes of weft_q8_g32 and weft_q4_g32.
 RowCodes stored_codes(const RowSource& source, int64_t row, int64_t columns) {
@@ -27,7 +27,7 @@ RowCodes stored_codes(const RowSource& source, int64_t row, int64_t columns) {
       out.codes[k] = static_cast<int8_t>(k % 2 == 0 ? pair & 15 : pair >> 4);
     }
   }
-  const auto groups = static_cast<size_t>(columns / kGroup);
+  const auto groups = static_cast<size_t>(columns / kRowGroup);
   out.scales.resize(groups);
   out.offsets.resize(groups);
   std::memcpy(out.scales.data(), source.scales->row(row), groups * 2);
@@ -40,12 +40,12 @@ RowCodes stored_codes(const RowSource& source, int64_t row, int64_t columns) {
 RowCodes block_codes(DType type, const char* from, int64_t columns) {
   RowCodes out;
   const BlockFormat& format = block_format(type);
-  CHECK(format.group == kGroup, "{}", format.name);
+  CHECK(format.group == kRowGroup, "{}", format.name);
   BlockCodes block;
   for (int64_t at = 0; at < columns; at += format.elements, from += format.bytes) {
     decode_block(type, from, block);
     out.codes.insert(out.codes.end(), block.code, block.code + format.elements);
-    for (int64_t g = 0; g < format.elements / kGroup; ++g) {
+    for (int64_t g = 0; g < format.elements / kRowGroup; ++g) {
       out.scales.push_back(tensor::f16_of_float(block.scale[g]));
       out.offsets.push_back(tensor::f16_of_float(block.offset[g]));
     }
@@ -88,10 +88,11 @@ void read_row(const RowSource& source, int64_t row, std::span<float> out) {
   }
   const RowCodes codes = stored_codes(source, row, static_cast<int64_t>(out.size()));
   for (size_t k = 0; k < out.size(); ++k) {
-    const float scale = tensor::float_of_f16(codes.scales[k / kGroup]);
+    const float scale = tensor::float_of_f16(codes.scales[k / kRowGroup]);
     const float product = static_cast<float>(codes.codes[k]) * scale;
     out[k] = source.offsets == nullptr
-                 ? product : product + tensor::float_of_f16(codes.offsets[k / kGroup]);
+                 ? product
+                 : product + tensor::float_of_f16(codes.offsets[k / kRowGroup]);
   }
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using tensor::WeightType;
 
-constexpr int64_t kGroup = 32;
+constexpr int64_t kWeightGroup = 32;
 constexpr int64_t kStripRows = 16;
 
 Error unfit(std::string message, std::string hint) {
@@ -109,7 +109,7 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
                                 : dtype == DType::kU8 ? Quantization::kQ4Group32
                                                       : Quantization::kNone;
   // Tables and what is too small for groups or strips stay plain in a quantised model.
-  const bool may_be_plain = as_table || columns % kGroup != 0 || part.rows < kStripRows;
+  const bool may_be_plain = as_table || columns % kWeightGroup != 0 || part.rows < kStripRows;
   const bool fits = found_as == config_.quantization ||
                     (found_as == Quantization::kNone && may_be_plain);
   if (dtype == DType::kOther || !fits) {
@@ -123,12 +123,13 @@ Result<WeightBinder::Source> WeightBinder::source(const MatrixPart& part, int64_
                  "use the weights that belong to this config.json");
   }
   if (dtype != DType::kI8 && dtype != DType::kU8) return out;
-  if (columns % kGroup != 0) {
+  if (columns % kWeightGroup != 0) {
     return unfit(fmt::format("tensor '{}' has {} columns, groups of {} do not fit", part.name,
-                             columns, kGroup), "export the model with padded sizes");
+                             columns, kWeightGroup),
+                 "export the model with padded sizes");
   }
   const auto halves = [&](const std::string& name) -> Result<const StoredTensor*> {
-    const StoredTensor* tensor = TRY(find(name, shape(columns / kGroup)));
+    const StoredTensor* tensor = TRY(find(name, shape(columns / kWeightGroup)));
     if (tensor->dtype == DType::kF16) return tensor;
     return unfit(fmt::format("tensor '{}' is of type {}, expected F16", name,
                              tensor->dtype_name), "export the model again");

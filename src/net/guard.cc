@@ -14,12 +14,14 @@
 namespace weft::net {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower_letter(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool is_token(std::string_view text) {
   constexpr std::string_view kSigns = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    const bool letter = lower(c) >= 'a' && lower(c) <= 'z';
+    const bool letter = lower_letter(c) >= 'a' && lower_letter(c) <= 'z';
     return letter || (c >= '0' && c <= '9') || kSigns.find(c) != kSigns.npos;
   });
 }
@@ -87,7 +89,7 @@ std::optional<Error> Guard::refusal(const Url& url, const sockaddr& address) con
 
 bool same_header_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return lower_letter(x) == lower_letter(y); });
 }
 
 const std::string* find_request_header(const Request& request, std::string_view name) {

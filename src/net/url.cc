@@ -14,14 +14,14 @@ namespace {
 
 using Handle = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 
-constexpr size_t kBytesMax = 16 * 1024;
+constexpr size_t kUrlBytesMax = 16 * 1024;
 
 Error bad_url(std::string_view text, std::string_view why, std::string_view hint = {}) {
   return make_error("E0802", fmt::format("URL {}: {}", quoted(text), why),
                     hint.empty() ? "write it as https://host/path" : std::string(hint));
 }
 
-std::string part(CURLU* handle, CURLUPart which, unsigned flags = 0) {
+std::string url_part(CURLU* handle, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(handle, which, &text, flags) != CURLUE_OK) return {};
   std::string out = text;
@@ -31,7 +31,7 @@ std::string part(CURLU* handle, CURLUPart which, unsigned flags = 0) {
 
 // Sets the URL (relative to what the handle holds already) and takes the parts that matter.
 Result<Url> read(CURLU* handle, std::string_view text) {
-  if (text.size() > kBytesMax) return bad_url(text, "longer than 16 KiB");
+  if (text.size() > kUrlBytesMax) return bad_url(text, "longer than 16 KiB");
   const bool control = std::any_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F;
   });
@@ -42,25 +42,25 @@ Result<Url> read(CURLU* handle, std::string_view text) {
                                       CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) return bad_url(text, curl_url_strerror(code));
   Url url;
-  url.scheme = part(handle, CURLUPART_SCHEME);
+  url.scheme = url_part(handle, CURLUPART_SCHEME);
   if (url.scheme != "http" && url.scheme != "https") {
     return bad_url(text, fmt::format("expected http or https, found {}", quoted(url.scheme)));
   }
-  if (!part(handle, CURLUPART_USER).empty() || !part(handle, CURLUPART_PASSWORD).empty()) {
+  if (!url_part(handle, CURLUPART_USER).empty() || !url_part(handle, CURLUPART_PASSWORD).empty()) {
     return bad_url("https://…@…", "contains a user name or password",
                    "put credentials into the Authorization header");
   }
   curl_url_set(handle, CURLUPART_FRAGMENT, nullptr, 0);
-  url.host = part(handle, CURLUPART_HOST);
+  url.host = url_part(handle, CURLUPART_HOST);
   for (char& c : url.host) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   // "host." is "host": else the dot would make another name of it
   if (url.host.size() > 1 && url.host.back() == '.') url.host.pop_back();
   if (url.host.empty()) return bad_url(text, "has no host");
-  const std::string port = part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  const std::string port = url_part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::from_chars(port.data(), port.data() + port.size(), url.port);
-  url.text = part(handle, CURLUPART_URL);
+  url.text = url_part(handle, CURLUPART_URL);
   return url;
 }
 
@@ -90,7 +90,7 @@ Result<Url> with_query(const Url& url,
       char* escaped = curl_easy_escape(nullptr, one->c_str(), static_cast<int>(one->size()));
       if (!one->empty() && escaped) text += escaped;
       curl_free(escaped);
-      if (text.size() > kBytesMax) return bad_url(text, "longer than 16 KiB with its query");
+      if (text.size() > kUrlBytesMax) return bad_url(text, "longer than 16 KiB with its query");
     }
     separator = '&';
   }

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/block_pool.h"
+
 namespace weft::runtime {
 namespace {
-
-constexpr int kBlockPositions = 32;
 
 int blocks_for(int tokens) { return (tokens + kBlockPositions - 1) / kBlockPositions; }
 

@@ -142,11 +142,11 @@ Result<model::ModelFiles> model_files_named(const std::string& name) {
   std::error_code ignored;
   if (std::filesystem::exists(name, ignored)) return model::ModelFiles::open(name);
   const std::vector<std::string> known = {"default", "fast", "deep", "embedded"};
-  return make_error("E0710", fmt::format("there is no model {}", weft::quoted(name)),
-                    name.find('/') != std::string::npos
-                        ? std::string("nothing is there")
-                        : name_hint(name, known) +
-                              ", or a directory with config.json, or a .gguf file");
+  return make_error(
+      "E0710", fmt::format("there is no model {}", quoted(name)),
+      name.find('/') != std::string::npos
+          ? std::string("nothing is there")
+          : name_hint(name, known) + ", or a directory with config.json, or a .gguf file");
 }
 
 }  // namespace weft::runtime

@@ -8,7 +8,7 @@ namespace {
 
 using text::TokenId;
 
-int alike(std::span<const TokenId> a, std::span<const TokenId> b) {
+int common_tokens(std::span<const TokenId> a, std::span<const TokenId> b) {
   const size_t most = std::min(a.size(), b.size());
   size_t count = 0;
   while (count < most && a[count] == b[count]) ++count;
@@ -91,7 +91,7 @@ PrefixTree::Partial PrefixTree::begins_alike(Node parent, std::span<const TokenI
   const auto place = children.lower_bound(key);
   Partial best;
   const auto consider = [&](const std::pair<const Key, Node>& child) {
-    const int count = alike(child.first, tokens);
+    const int count = common_tokens(child.first, tokens);
     if (count > best.tokens && in_memory(child.second)) best = {at(child.second).block, count};
   };
   auto next = place;

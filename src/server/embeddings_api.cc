@@ -44,7 +44,8 @@ Result<bool> wants_base64(Fields& fields) {
   return wrong_field("encoding_format", "float or base64", quoted(form));
 }
 
-Status start(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
+Status start_embeddings(ServerContext& context, const ExchangePtr& exchange,
+                        Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
   Fields fields(body);
   backend::EmbeddingRequest request;
@@ -87,7 +88,7 @@ Status start(ServerContext& context, const ExchangePtr& exchange, Result<json::O
 
 void embeddings(ServerContext& context, const ExchangePtr& exchange) {
   with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
-    const Status started = start(context, exchange, std::move(body));
+    const Status started = start_embeddings(context, exchange, std::move(body));
     if (!started.ok()) exchange->respond(openai_error(started.error()));
   });
 }

@@ -45,7 +45,8 @@ std::unique_ptr<ResponsesForm> form_of(ServerContext& context, ReplyHead head,
   return form;
 }
 
-Status start(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
+Status start_response(ServerContext& context, const ExchangePtr& exchange,
+                      Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
   const std::string previous = TRY(previous_response_of(body));
   ResponsesParameters parameters =
@@ -70,7 +71,7 @@ Status start(ServerContext& context, const ExchangePtr& exchange, Result<json::O
 
 void create_response(ServerContext& context, const ExchangePtr& exchange) {
   with_body(context, exchange, [&context, exchange](Result<json::Object> body) {
-    const Status started = start(context, exchange, std::move(body));
+    const Status started = start_response(context, exchange, std::move(body));
     if (!started.ok()) exchange->respond(openai_error(started.error()));
   });
 }

@@ -14,8 +14,8 @@
 namespace weft::server {
 namespace {
 
-constexpr size_t kKeyBytesMax = 255;
-constexpr int64_t kListMax = 200;
+constexpr size_t kRunKeyBytesMax = 255;
+constexpr int64_t kRunsMax = 200;
 constexpr int64_t kPollUs = 1'000'000;  // for runs that another process works on
 
 Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
@@ -32,8 +32,8 @@ Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<jso
   }
   TRY(fields.finish());
   if (const std::string* key = exchange->request().header("Idempotency-Key")) {
-    if (key->empty() || key->size() > kKeyBytesMax) {
-      return wrong_field("Idempotency-Key", fmt::format("1 to {} characters", kKeyBytesMax),
+    if (key->empty() || key->size() > kRunKeyBytesMax) {
+      return wrong_field("Idempotency-Key", fmt::format("1 to {} characters", kRunKeyBytesMax),
                          std::to_string(key->size()));
     }
     submission.idem_key = *key;
@@ -72,8 +72,8 @@ Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
   if (limit.empty()) return out;
   const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), out.limit);
   if (error != std::errc() || end != limit.data() + limit.size() || out.limit < 1 ||
-      out.limit > kListMax) {
-    return wrong_field("limit", fmt::format("a number from 1 to {}", kListMax), limit);
+      out.limit > kRunsMax) {
+    return wrong_field("limit", fmt::format("a number from 1 to {}", kRunsMax), limit);
   }
   return out;
 }

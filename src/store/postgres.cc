@@ -41,7 +41,7 @@ struct ConnectionDeleter {
 using ConnectionPtr = std::unique_ptr<PGconn, ConnectionDeleter>;
 
 // SQLSTATE to our codes: what a caller can do about it decides.
-std::string_view code_of(std::string_view state) {
+std::string_view code_of_state(std::string_view state) {
   if (state.starts_with("53100")) return "E0503";  // disk full
   if (state == "40001" || state == "40P01" || state == "55P03") return "E0504";
   if (state.starts_with("08") || state.starts_with("57P") || state == "25P03") return "E0507";
@@ -234,7 +234,7 @@ Result<ResultPtr> Postgres::last_result(std::string_view sql) {
 
 Error Postgres::failure(const PGresult* result, std::string_view sql) const {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const std::string_view code = state == nullptr ? "E0507" : code_of(state);
+  const std::string_view code = state == nullptr ? "E0507" : code_of_state(state);
   return make_error(std::string(code),
                     fmt::format("{} in {}", trim(PQresultErrorMessage(result)), quoted(sql, 120)),
                     code == "E0507" ? "is the server up? weft worker tries again by itself" : "");

@@ -13,14 +13,14 @@ namespace {
 
 constexpr int kStepsBetweenLooks = 10'000;  // of SQLite's machine
 
-struct Closer {
+struct SqliteCloser {
   void operator()(sqlite3* db) const { sqlite3_close(db); }
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
-using Connection = std::unique_ptr<sqlite3, Closer>;
-using Statement = std::unique_ptr<sqlite3_stmt, Closer>;
+using SqliteConnection = std::unique_ptr<sqlite3, SqliteCloser>;
+using SqliteStatement = std::unique_ptr<sqlite3_stmt, SqliteCloser>;
 
-Error refused(sqlite3* db) {
+Error refused_by_sqlite(sqlite3* db) {
   const int code = sqlite3_errcode(db);
   const bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
   const bool late = code == SQLITE_INTERRUPT;
@@ -108,7 +108,7 @@ Result<json::Object> read_all(sqlite3* db, sqlite3_stmt* statement, const Foreig
   for (;;) {
     const int code = sqlite3_step(statement);
     if (code == SQLITE_DONE) break;
-    if (code != SQLITE_ROW) return refused(db);
+    if (code != SQLITE_ROW) return refused_by_sqlite(db);
     if (std::ssize(rows) >= query.rows_max) {
       more = true;
       break;
@@ -134,7 +134,7 @@ Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& que
   sqlite3* opened = nullptr;
   const int flags = query.writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   const int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOFOLLOW, nullptr);
-  const Connection db(opened);
+  const SqliteConnection db(opened);
   if (code != SQLITE_OK) {
     return make_error("E0501", fmt::format("cannot open the database: {}", sqlite3_errmsg(opened)));
   }
@@ -148,9 +148,9 @@ Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& que
   const char* rest = nullptr;
   if (sqlite3_prepare_v2(opened, query.sql.c_str(), static_cast<int>(query.sql.size() + 1),
                          &prepared, &rest) != SQLITE_OK) {
-    return refused(opened);
+    return refused_by_sqlite(opened);
   }
-  const Statement statement(prepared);
+  const SqliteStatement statement(prepared);
   if (prepared == nullptr || !trim(rest).empty()) {
     return make_error("E0626", "expected exactly one statement");
   }

@@ -13,12 +13,6 @@
 
 namespace weft::text {
 
-using jinja::Dict;
-using jinja::Evaluator;
-using jinja::ParseOptions;
-using jinja::Program;
-using jinja::Value;
-
 const json::Value* ObjectScope::find(std::string_view name) const {
   return object_->if_contains(name);
 }
@@ -33,21 +27,21 @@ namespace {
 
 // The evaluation of a workflow program over a scope; `f` gets the evaluator.
 template <class Function>
-auto evaluate_program(const Program& program, const Scope& scope, const Limits& limits, Function f)
-    -> decltype(f(std::declval<Evaluator&>())) {
-  const Dict globals(scope);
+auto evaluate_program(const jinja::Program& program, const Scope& scope, const Limits& limits,
+                      Function f) -> decltype(f(std::declval<jinja::Evaluator&>())) {
+  const jinja::Dict globals(scope);
   RenderOptions options;
   options.limits = limits;
-  Evaluator evaluator(program, globals, options);
+  jinja::Evaluator evaluator(program, globals, options);
   auto result = f(evaluator);
   if (result.ok()) return result;
   return in_context(std::move(result).error(), program.name);
 }
 
-Result<bool> condition_of(const Program& program, const Scope& scope, const Limits& limits) {
-  return evaluate_program(program, scope, limits, [&](Evaluator& evaluator) -> Result<bool> {
-    const Value value = TRY(evaluator.expression());
-    if (value.is(Value::Kind::kBool)) return value.boolean();
+Result<bool> condition_of(const jinja::Program& program, const Scope& scope, const Limits& limits) {
+  return evaluate_program(program, scope, limits, [&](jinja::Evaluator& evaluator) -> Result<bool> {
+    const jinja::Value value = TRY(evaluator.expression());
+    if (value.is(jinja::Value::Kind::kBool)) return value.boolean();
     return jinja::type_error(
         fmt::format("a condition should be true or false, {} is {}", quoted(program.source),
                     jinja::described(value)),
@@ -55,9 +49,9 @@ Result<bool> condition_of(const Program& program, const Scope& scope, const Limi
   });
 }
 
-Result<json::Value> json_of(Evaluator& evaluator) {
-  const Value value = TRY(evaluator.expression());
-  if (value.is(Value::Kind::kString)) {
+Result<json::Value> json_of(jinja::Evaluator& evaluator) {
+  const jinja::Value value = TRY(evaluator.expression());
+  if (value.is(jinja::Value::Kind::kString)) {
     TRY(evaluator.session().budget.pay_string(value.string().text.size()));
   }
   // The whole result, nested strings included, stays within the limit of one string.
@@ -69,7 +63,7 @@ Result<json::Value> json_of(Evaluator& evaluator) {
 }  // namespace
 
 Result<Expression> Expression::parse(std::string_view source) {
-  ParseOptions options;
+  jinja::ParseOptions options;
   options.strict = true;
   options.expression_only = true;
   options.nesting_max = 64;
@@ -92,7 +86,7 @@ const std::string& Expression::source() const {
 }
 
 Result<Interpolation> Interpolation::parse(std::string_view source, Options options) {
-  ParseOptions parse;
+  jinja::ParseOptions parse;
   parse.strict = true;
   parse.statements = options.statements;
   parse.nesting_max = 64;
@@ -114,7 +108,7 @@ Result<bool> Interpolation::evaluate_condition(const Scope& scope, const Limits&
 
 Result<MarkedText> Interpolation::evaluate_text(const Scope& scope, const Limits& limits) const {
   return evaluate_program(*program_, scope, limits,
-                          [](Evaluator& evaluator) { return evaluator.render(); });
+                          [](jinja::Evaluator& evaluator) { return evaluator.render(); });
 }
 
 std::vector<FreeName> Interpolation::names() const {
@@ -138,8 +132,8 @@ jinja::VariableTable& Variables::table() {
 }
 
 Result<Variables> Variables::parse(std::string_view json_text) {
-  const Value value = TRY(jinja::value_of_json_text(json_text));
-  if (!value.is(Value::Kind::kDict)) {
+  const jinja::Value value = TRY(jinja::value_of_json_text(json_text));
+  if (!value.is(jinja::Value::Kind::kDict)) {
     return jinja::type_error(
         fmt::format("variables should be a JSON object, found {}", jinja::described(value)));
   }
@@ -152,12 +146,12 @@ Result<Variables> Variables::parse(std::string_view json_text) {
 
 void Variables::set(std::string_view name, json::Value value) {
   auto kept = std::make_shared<const json::Value>(std::move(value));
-  table().set(name, Value::from_json(*kept));
+  table().set(name, jinja::Value::from_json(*kept));
   table().owned.push_back(std::move(kept));
 }
 
 void Variables::set_markup(std::string_view name, std::string text) {
-  table().set(name, Value::string(jinja::literal(text)));
+  table().set(name, jinja::Value::string(jinja::literal(text)));
 }
 
 void Variables::merge(const Variables& other) {
@@ -178,9 +172,10 @@ Variables Variables::only(const std::vector<std::string>& names) const {
 Variables Variables::members_of(std::string_view name) const {
   Variables out;
   for (const auto& [known, value] : table_->entries) {
-    if (known != name || !value.is(Value::Kind::kDict)) continue;
+    if (known != name || !value.is(jinja::Value::Kind::kDict)) continue;
     for (auto& [key, content] : value.dict().items()) {
-      if (key.is(Value::Kind::kString)) out.table().set(key.string().text, std::move(content));
+      if (key.is(jinja::Value::Kind::kString))
+        out.table().set(key.string().text, std::move(content));
     }
   }
   out.table().owned = table_->owned;
@@ -188,17 +183,18 @@ Variables Variables::members_of(std::string_view name) const {
 }
 
 Result<Template> Template::parse(std::string source, std::string name) {
-  return Template(TRY(jinja::parse_program(std::move(source), std::move(name), ParseOptions())));
+  return Template(
+      TRY(jinja::parse_program(std::move(source), std::move(name), jinja::ParseOptions())));
 }
 
 Result<MarkedText> Template::render(const Variables& variables,
                                     const RenderOptions& options) const {
-  std::vector<Dict::Item> items;
+  std::vector<jinja::Dict::Item> items;
   for (const auto& [name, value] : variables.table_->entries) {
-    items.emplace_back(Value::string(jinja::literal(name)), value);
+    items.emplace_back(jinja::Value::string(jinja::literal(name)), value);
   }
-  const Value globals = TRY(Dict::make(std::move(items)));
-  Evaluator evaluator(*program_, globals.dict(), options);
+  const jinja::Value globals = TRY(jinja::Dict::make(std::move(items)));
+  jinja::Evaluator evaluator(*program_, globals.dict(), options);
   Result<MarkedText> text = evaluator.render();
   if (text.ok()) return text;
   return in_context(std::move(text).error(), program_->name);
@@ -206,8 +202,8 @@ Result<MarkedText> Template::render(const Variables& variables,
 
 Result<MarkedText> Template::render(const json::Object& variables,
                                     const RenderOptions& options) const {
-  const Dict globals(variables);
-  Evaluator evaluator(*program_, globals, options);
+  const jinja::Dict globals(variables);
+  jinja::Evaluator evaluator(*program_, globals, options);
   Result<MarkedText> text = evaluator.render();
   if (text.ok()) return text;
   return in_context(std::move(text).error(), program_->name);

@@ -17,7 +17,7 @@
 namespace weft::text {
 namespace {
 
-std::string text_of(const json::Object& record, std::string_view field) {
+std::string field_text(const json::Object& record, std::string_view field) {
   return std::string(record.at(field).as_string());
 }
 
@@ -29,19 +29,19 @@ class Goldens {
     const std::string lines = read_file(directory_ + "/common/conversations.jsonl").value();
     for (const std::string_view line : split(lines, '\n')) {
       if (line.empty()) continue;
-      const std::string id = text_of(json::parse(line)->as_object(), "id");
+      const std::string id = field_text(json::parse(line)->as_object(), "id");
       conversations_.emplace(id, Variables::parse(line).value());
     }
   }
 
   Variables variables(const json::Object& record) const {
-    Variables out = conversations_.at(text_of(record, "conv"));
+    Variables out = conversations_.at(field_text(record, "conv"));
     const json::Object& variant =
-        variants_.at("variants").as_object().at(text_of(record, "variant")).as_object();
+        variants_.at("variants").as_object().at(field_text(record, "variant")).as_object();
     out.set("add_generation_prompt", variant.at("add_generation_prompt"));
     for (const auto& [name, value] : variant.at("kwargs").as_object()) out.set(name, value);
     const std::string family =
-        text_of(variants_.at("templates").as_object(), text_of(record, "template"));
+        field_text(variants_.at("templates").as_object(), field_text(record, "template"));
     const auto& specials = variants_.at("special_token_variables").as_object().at(family);
     for (const auto& [name, value] : specials.as_object()) {
       out.set_markup(name, std::string(value.as_string()));
@@ -69,7 +69,7 @@ void check_tokens(const Tokenizer& tokenizer, const MarkedText& marked,
   for (const json::Value& id : record.at("ids").as_array()) {
     wanted.push_back(static_cast<TokenId>(id.as_int64()));
   }
-  EXPECT_EQ(tokenizer.encode(marked.text), wanted) << text_of(record, "conv");
+  EXPECT_EQ(tokenizer.encode(marked.text), wanted) << field_text(record, "conv");
 }
 
 TEST_P(ChatGolden, RendersAsPythonDoes) {
@@ -87,28 +87,28 @@ TEST_P(ChatGolden, RendersAsPythonDoes) {
   for (const std::string_view line : split(lines, '\n')) {
     if (line.empty()) continue;
     const json::Object record = json::parse(line)->as_object();
-    const std::string name = text_of(record, "template");
+    const std::string name = field_text(record, "template");
     if (!templates.contains(name)) {
       const std::string source = read_file(family + "/templates/" + name + ".jinja").value();
       auto parsed = Template::parse(source, name);
       ASSERT_TRUE(parsed.ok()) << parsed.error().text();
       templates.emplace(name, std::move(parsed).value());
     }
-    SCOPED_TRACE(name + " " + text_of(record, "conv") + " " + text_of(record, "variant"));
+    SCOPED_TRACE(name + " " + field_text(record, "conv") + " " + field_text(record, "variant"));
     const auto text = templates.at(name).render(goldens.variables(record), golden_options());
     if (record.contains("error")) {
       ++refused;
-      ASSERT_FALSE(text.ok()) << "expected " << text_of(record, "error_message");
-      if (text_of(record, "error") == "TemplateError") {
+      ASSERT_FALSE(text.ok()) << "expected " << field_text(record, "error_message");
+      if (field_text(record, "error") == "TemplateError") {
         EXPECT_EQ(text.error().code, "E0134");
-        EXPECT_TRUE(text.error().message.ends_with(text_of(record, "error_message")))
+        EXPECT_TRUE(text.error().message.ends_with(field_text(record, "error_message")))
             << text.error().text();
       }
       continue;
     }
     ++rendered;
     ASSERT_TRUE(text.ok()) << text.error().text();
-    EXPECT_EQ(text->text, text_of(record, "rendered"));
+    EXPECT_EQ(text->text, field_text(record, "rendered"));
     if (record.contains("ids")) {
       ++tokens;
       check_tokens(tokenizer, *text, record);

@@ -334,7 +334,7 @@ Result<Value> groupby(const Call& call) {
   return List::make(std::move(out));
 }
 
-constexpr Entry kFilters[] = {
+constexpr Entry kListFilters[] = {
     {"sort", sort, {"reverse", "case_sensitive", "attribute"}},
     {"dictsort", dictsort, {"case_sensitive", "by", "reverse"}},
     {"min", min, {"case_sensitive", "attribute"}},
@@ -361,7 +361,7 @@ constexpr Entry kFilters[] = {
 }  // namespace
 
 std::span<const Entry> list_filters() {
-  return kFilters;
+  return kListFilters;
 }
 
 }  // namespace weft::text::jinja

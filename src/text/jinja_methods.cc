@@ -19,11 +19,11 @@ const MarkedText& self_of(const Call& call) {
   return call.self.string();
 }
 
-Result<Value> made(const Call& call, MarkedText text) {
+Result<Value> made_by_method(const Call& call, MarkedText text) {
   TRY(call.session.budget.pay_string(text.text.size()));
   return Value::string(std::move(text));
 }
-Result<Value> made(const Call& call, std::vector<MarkedText> parts, bool tuple = false) {
+Result<Value> made_by_method(const Call& call, std::vector<MarkedText> parts, bool tuple = false) {
   TRY(call.session.budget.pay_steps(parts.size()));
   TRY(call.session.budget.pay_bytes(self_of(call).text.size()));
   std::vector<Value> items;
@@ -33,7 +33,7 @@ Result<Value> made(const Call& call, std::vector<MarkedText> parts, bool tuple =
 
 template <Case form>
 Result<Value> cased(const Call& call) {
-  return made(call, change_case(self_of(call), form));
+  return made_by_method(call, change_case(self_of(call), form));
 }
 
 template <bool left, bool right>
@@ -44,7 +44,7 @@ Result<Value> stripped(const Call& call) {
     characters = TRY(text_argument(call, 0, ""));
     options.characters = characters.text;
   }
-  return made(call, strip(self_of(call), options));
+  return made_by_method(call, strip(self_of(call), options));
 }
 
 Result<Value> split_at(const Call& call, bool from_right) {
@@ -57,7 +57,7 @@ Result<Value> split_at(const Call& call, bool from_right) {
     if (separator.text.empty()) return type_error(fmt::format("'{}' by nothing", call.name));
     options.separator = separator.text;
   }
-  return made(call, split_text(self_of(call), options));
+  return made_by_method(call, split_text(self_of(call), options));
 }
 Result<Value> split(const Call& call) {
   return split_at(call, false);
@@ -66,7 +66,7 @@ Result<Value> rsplit(const Call& call) {
   return split_at(call, true);
 }
 Result<Value> splitlines(const Call& call) {
-  return made(call, split_lines(self_of(call), flag_argument(call, 0, false)));
+  return made_by_method(call, split_lines(self_of(call), flag_argument(call, 0, false)));
 }
 
 Result<Value> parted(const Call& call, bool from_right) {
@@ -75,13 +75,13 @@ Result<Value> parted(const Call& call, bool from_right) {
   if (separator.text.empty()) return type_error(fmt::format("'{}' by nothing", call.name));
   const size_t at = from_right ? self.text.rfind(separator.text) : self.text.find(separator.text);
   if (at == std::string::npos) {
-    if (from_right) return made(call, {MarkedText{}, MarkedText{}, self}, true);
-    return made(call, {self, MarkedText{}, MarkedText{}}, true);
+    if (from_right) return made_by_method(call, {MarkedText{}, MarkedText{}, self}, true);
+    return made_by_method(call, {self, MarkedText{}, MarkedText{}}, true);
   }
-  return made(call,
-              {slice(self, 0, at), slice(self, at, at + separator.text.size()),
-               slice(self, at + separator.text.size(), self.text.size())},
-              true);
+  return made_by_method(call,
+                        {slice(self, 0, at), slice(self, at, at + separator.text.size()),
+                         slice(self, at + separator.text.size(), self.text.size())},
+                        true);
 }
 Result<Value> partition(const Call& call) {
   return parted(call, false);
@@ -114,13 +114,13 @@ Result<Value> removeprefix(const Call& call) {
   const MarkedText prefix = TRY(text_argument(call, 0, ""));
   const MarkedText& self = self_of(call);
   if (!self.text.starts_with(prefix.text)) return call.self;
-  return made(call, slice(self, prefix.text.size(), self.text.size()));
+  return made_by_method(call, slice(self, prefix.text.size(), self.text.size()));
 }
 Result<Value> removesuffix(const Call& call) {
   const MarkedText suffix = TRY(text_argument(call, 0, ""));
   const MarkedText& self = self_of(call);
   if (!self.text.ends_with(suffix.text)) return call.self;
-  return made(call, slice(self, 0, self.text.size() - suffix.text.size()));
+  return made_by_method(call, slice(self, 0, self.text.size() - suffix.text.size()));
 }
 
 Result<Value> found_at(const Call& call, bool from_right, bool must) {
@@ -150,7 +150,7 @@ Result<Value> count(const Call& call) {
   return Value::integer(static_cast<int64_t>(count_text(self_of(call).text, what.text)));
 }
 
-Result<Value> replace(const Call& call) {
+Result<Value> replace_method(const Call& call) {
   if (!call.bound[0] || !call.bound[1]) return type_error("'replace' needs what and by what");
   const MarkedText from = TRY(text_argument(call, 0, ""));
   const MarkedText to = TRY(text_argument(call, 1, ""));
@@ -161,7 +161,7 @@ Result<Value> replace(const Call& call) {
       replace_text(self_of(call), from.text, to, TRY(integer_argument(call, 2, -1))));
 }
 
-Result<Value> join(const Call& call) {
+Result<Value> join_method(const Call& call) {
   if (!call.bound[0]) return type_error("'join' needs a list");
   MarkedText out;
   bool first = true;
@@ -174,7 +174,7 @@ Result<Value> join(const Call& call) {
     append(out, item.string());
     TRY(call.session.budget.pay_bytes(item.string().text.size() + self_of(call).text.size()));
   }
-  return made(call, std::move(out));
+  return made_by_method(call, std::move(out));
 }
 
 enum class Side { kLeft, kRight, kBoth };
@@ -258,8 +258,8 @@ constexpr Entry kStringMethods[] = {
     {"index", index, {"sub"}},
     {"rindex", rindex, {"sub"}},
     {"count", count, {"sub"}},
-    {"replace", replace, {"old", "new", "count"}},
-    {"join", join, {"iterable"}},
+    {"replace", replace_method, {"old", "new", "count"}},
+    {"join", join_method, {"iterable"}},
     {"ljust", padded<Side::kRight>, {"width", "fillchar"}},
     {"rjust", padded<Side::kLeft>, {"width", "fillchar"}},
     {"center", padded<Side::kBoth>, {"width", "fillchar"}},

@@ -292,7 +292,7 @@ Result<Value> format(const Call& call) {
   return Value::string(std::move(out));
 }
 
-constexpr Entry kFilters[] = {
+constexpr Entry kTextFilters[] = {
     {"upper", upper},
     {"lower", lower},
     {"capitalize", capitalize},
@@ -313,7 +313,7 @@ constexpr Entry kFilters[] = {
 }  // namespace
 
 std::span<const Entry> text_filters() {
-  return kFilters;
+  return kTextFilters;
 }
 
 }  // namespace weft::text::jinja

@@ -56,13 +56,9 @@ Result<Value> tojson(const Call& call) {
   return Value::string(TRY(json_text(call.session.budget, call.self, options)));
 }
 
-std::string_view stripped(std::string_view text) {
-  return trim(text);
-}
-
 // int(text, base) of Python: sign, digits, underscores between digits.
 std::optional<int64_t> integer_of(std::string_view text, int base) {
-  text = stripped(text);
+  text = weft::trim(text);
   const bool minus = text.starts_with('-');
   if (minus || text.starts_with('+')) text.remove_prefix(1);
   std::string digits;
@@ -103,7 +99,7 @@ double power_of_ten(int64_t digits) {
 
 std::optional<double> float_of(std::string_view text) {
   std::string digits;
-  text = stripped(text);
+  text = weft::trim(text);
   if (text.starts_with('+')) text.remove_prefix(1);
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_' || i == 0 || i + 1 == text.size()) digits += text[i];
@@ -255,7 +251,7 @@ Result<Value> tojson_bound(const Call& call) {
   return tojson(bound);
 }
 
-constexpr Entry kFilters[] = {
+constexpr Entry kValueFilters[] = {
     {"default", default_value, {"default_value", "boolean"}},
     {"d", default_value, {"default_value", "boolean"}},
     {"int", to_int, {"default", "base"}},
@@ -269,7 +265,7 @@ constexpr Entry kFilters[] = {
 }  // namespace
 
 std::span<const Entry> value_filters() {
-  return kFilters;
+  return kValueFilters;
 }
 
 }  // namespace weft::text::jinja

@@ -36,7 +36,7 @@ Ids ids_of(const json::Object& record, std::string_view field) {
   }
   return ids;
 }
-std::string text_of(const json::Object& record, std::string_view field) {
+std::string text_member(const json::Object& record, std::string_view field) {
   return std::string(record.at(field).as_string());
 }
 std::vector<std::string> texts_of(const json::Object& record, std::string_view field) {
@@ -51,7 +51,7 @@ std::string_view first_of(const json::Object& record, std::vector<std::string_vi
   for (const std::string_view field : fields) {
     if (record.contains(field)) return field;
   }
-  ADD_FAILURE() << "none of the fields in " << text_of(record, "id");
+  ADD_FAILURE() << "none of the fields in " << text_member(record, "id");
   return "id";
 }
 
@@ -80,16 +80,16 @@ Ids expected_specials_as_text(const Tokenizer& tokenizer, const json::Object& re
 
 void expect_encodings(const Tokenizer& tokenizer, const std::string& path) {
   for (const json::Object& record : read_lines(path)) {
-    SCOPED_TRACE(text_of(record, "id"));
-    const std::string text = text_of(record, "text");
+    SCOPED_TRACE(text_member(record, "id"));
+    const std::string text = text_member(record, "text");
     const Ids ids = ids_of(record, "ids");
     EXPECT_EQ(tokenizer.encode(text), ids);
     EXPECT_EQ(tokenizer.encode(MarkedText{text, {}}), ids);
     EXPECT_EQ(tokenizer.encode(text, AddedTokens::kSpecialsAsText),
               expected_specials_as_text(tokenizer, record));
-    EXPECT_EQ(tokenizer.decode(ids), text_of(record, first_of(record, {"decoded", "text"})));
+    EXPECT_EQ(tokenizer.decode(ids), text_member(record, first_of(record, {"decoded", "text"})));
     EXPECT_EQ(tokenizer.decode(ids, true),
-              text_of(record, first_of(record, {"decoded_skip_special", "decoded", "text"})));
+              text_member(record, first_of(record, {"decoded_skip_special", "decoded", "text"})));
     const Ids untrusted = tokenizer.encode(text, AddedTokens::kNone);
     EXPECT_EQ(tokenizer.encode(MarkedText{text, {{0, text.size()}}}), untrusted);
     const bool has_added_space = std::any_of(
@@ -104,18 +104,18 @@ void expect_encodings(const Tokenizer& tokenizer, const std::string& path) {
 
 void expect_decodings(const Tokenizer& tokenizer, const std::string& path) {
   for (const json::Object& record : read_lines(path)) {
-    SCOPED_TRACE(text_of(record, "id"));
+    SCOPED_TRACE(text_member(record, "id"));
     const Ids ids = ids_of(record, "ids");
-    EXPECT_EQ(tokenizer.decode(ids), text_of(record, "text"));
+    EXPECT_EQ(tokenizer.decode(ids), text_member(record, "text"));
     EXPECT_EQ(tokenizer.decode(ids, true),
-              text_of(record, first_of(record, {"text_skip_special", "text"})));
+              text_member(record, first_of(record, {"text_skip_special", "text"})));
     std::string hex;
     for (const TokenId id : ids) {
       for (const char byte : tokenizer.token_bytes(id)) {
         hex += fmt::format("{:02x}", static_cast<uint8_t>(byte));
       }
     }
-    EXPECT_EQ(hex, text_of(record, "bytes_hex"));
+    EXPECT_EQ(hex, text_member(record, "bytes_hex"));
   }
 }
 
@@ -129,15 +129,15 @@ void expect_stream(StreamDecoder decoder, const Ids& ids, const std::vector<std:
 
 void expect_streams(const Tokenizer& tokenizer, const std::string& path) {
   for (const json::Object& record : read_lines(path)) {
-    SCOPED_TRACE(text_of(record, "id"));
+    SCOPED_TRACE(text_member(record, "id"));
     const Ids ids = ids_of(record, "ids");
-    const std::string flush = record.contains("flush") ? text_of(record, "flush") : "";
+    const std::string flush = record.contains("flush") ? text_member(record, "flush") : "";
     expect_stream(StreamDecoder(tokenizer), ids, texts_of(record, "chunks"), flush);
     const bool differs = record.contains("chunks_skip_special");
-    expect_stream(StreamDecoder(tokenizer, true), ids,
-                  texts_of(record, differs ? "chunks_skip_special" : "chunks"),
-                  record.contains("flush_skip_special") ? text_of(record, "flush_skip_special")
-                                                        : flush);
+    expect_stream(
+        StreamDecoder(tokenizer, true), ids,
+        texts_of(record, differs ? "chunks_skip_special" : "chunks"),
+        record.contains("flush_skip_special") ? text_member(record, "flush_skip_special") : flush);
   }
 }
 
@@ -146,8 +146,8 @@ void expect_chats(const Tokenizer& tokenizer, const std::string& path) {
   size_t compared = 0;
   for (const json::Object& record : read_lines(path)) {
     if (!record.contains("ids")) continue;
-    EXPECT_EQ(tokenizer.encode(text_of(record, "rendered")), ids_of(record, "ids"))
-        << text_of(record, "conv") << " " << text_of(record, "variant");
+    EXPECT_EQ(tokenizer.encode(text_member(record, "rendered")), ids_of(record, "ids"))
+        << text_member(record, "conv") << " " << text_member(record, "variant");
     ++compared;
   }
   EXPECT_GT(compared, 0u);
@@ -175,10 +175,10 @@ TEST(RealTokenizer, NfkcVariantOfExaoneAgreesWithEveryGolden) {
   const auto tokenizer = Tokenizer::parse(json::dump(document));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().text();
   for (const json::Object& record : read_lines(directory + "/encode_nfkc_variant.jsonl")) {
-    SCOPED_TRACE(text_of(record, "id"));
+    SCOPED_TRACE(text_member(record, "id"));
     const Ids ids = ids_of(record, "ids");
-    EXPECT_EQ(tokenizer->encode(text_of(record, "text")), ids);
-    EXPECT_EQ(tokenizer->decode(ids), text_of(record, first_of(record, {"decoded", "text"})));
+    EXPECT_EQ(tokenizer->encode(text_member(record, "text")), ids);
+    EXPECT_EQ(tokenizer->decode(ids), text_member(record, first_of(record, {"decoded", "text"})));
   }
 }
 
@@ -190,11 +190,11 @@ TEST_P(MiniTokenizer, AgreesWithEveryGolden) {
   const auto tokenizer = Tokenizer::load(directory);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().text();
   for (const json::Object& record : read_lines(directory + "/encode.jsonl")) {
-    SCOPED_TRACE(text_of(record, "id"));
+    SCOPED_TRACE(text_member(record, "id"));
     const Ids ids = ids_of(record, "ids");
-    EXPECT_EQ(tokenizer->encode(text_of(record, "text")), ids);
-    EXPECT_EQ(tokenizer->encode(MarkedText{text_of(record, "text"), {}}), ids);
-    EXPECT_EQ(tokenizer->decode(ids), text_of(record, first_of(record, {"decoded", "text"})));
+    EXPECT_EQ(tokenizer->encode(text_member(record, "text")), ids);
+    EXPECT_EQ(tokenizer->encode(MarkedText{text_member(record, "text"), {}}), ids);
+    EXPECT_EQ(tokenizer->decode(ids), text_member(record, first_of(record, {"decoded", "text"})));
   }
 }
 INSTANTIATE_TEST_SUITE_P(Families, MiniTokenizer, testing::Values("qwen3", "exaone4", "granite4"));

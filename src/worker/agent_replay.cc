@@ -13,7 +13,7 @@ struct Turn {
   int64_t reasoning = 0;
 };
 
-int64_t integer(const json::Object& note, std::string_view name) {
+int64_t note_integer(const json::Object& note, std::string_view name) {
   const json::Value* value = note.if_contains(name);
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
@@ -24,7 +24,7 @@ void add_result(Turn& turn, const json::Object& note) {
   if (text == nullptr) text = note.if_contains("error");
   const json::Value* calls = turn.message.if_contains("tool_calls");
   if (text == nullptr || calls == nullptr || !calls->is_array()) return;
-  const auto index = static_cast<size_t>(integer(note, "call"));
+  const auto index = static_cast<size_t>(note_integer(note, "call"));
   if (index >= calls->get_array().size()) return;
   const json::Object& call = calls->get_array()[index].as_object();
   turn.results.resize(calls->get_array().size());
@@ -40,8 +40,10 @@ std::vector<Turn> turns_of(const json::Array* notes) {
     const json::Object* note = one.if_object();
     if (note == nullptr) continue;
     if (const json::Value* message = note->if_contains("message"); message != nullptr) {
-      turns.push_back({message->as_object(), {}, integer(*note, "tokens"),
-                       integer(*note, "reasoning_tokens")});
+      turns.push_back({message->as_object(),
+                       {},
+                       note_integer(*note, "tokens"),
+                       note_integer(*note, "reasoning_tokens")});
     } else if (!turns.empty()) {
       add_result(turns.back(), *note);
     }

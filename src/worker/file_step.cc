@@ -21,7 +21,7 @@
 namespace weft::worker {
 namespace {
 
-constexpr size_t kBytesMax = size_t{10} << 20;  // as the output of an expression
+constexpr size_t kFileBytesMax = size_t{10} << 20;  // as the output of an expression
 constexpr size_t kEntriesMax = 100'000;
 constexpr size_t kPdfBytesMax = size_t{50} << 20;
 constexpr int64_t kPdfMs = 30'000;
@@ -88,7 +88,7 @@ Result<FileRequest> read_request(const StepContext& context) {
 }
 
 Result<std::string> read_text(const RootedFiles& files, const FileRequest& request) {
-  std::string text = TRY(files.read(request.path, kBytesMax));
+  std::string text = TRY(files.read(request.path, kFileBytesMax));
   if (const auto at = invalid_utf8_at(text)) {
     return make_error("E0605", fmt::format("{} is not UTF-8 text: byte {} does not fit",
                                            quoted(request.path, 200), *at),
@@ -101,7 +101,7 @@ Result<std::string> read_text(const RootedFiles& files, const FileRequest& reque
 Result<json::Value> pdf_text(const RootedFiles& files, const FileRequest& request) {
   SandboxRequest reader{.command = {"/usr/bin/pdftotext", "-enc", "UTF-8", "-", "-"}};
   reader.input = TRY(files.read(request.path, kPdfBytesMax));
-  reader.output_bytes_max = kBytesMax;
+  reader.output_bytes_max = kFileBytesMax;
   reader.timeout_ms = kPdfMs;
   SandboxResult done = TRY(run_sandboxed(reader));
   if (done.exit_code == 0 && !invalid_utf8_at(done.output)) return json::Value(done.output);

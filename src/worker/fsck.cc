@@ -100,7 +100,7 @@ class RunCheck {
       const std::string path(rows->text(0));
       const auto found = expected.find(path);
       if (found == expected.end()) {
-        problem("step {}: a row that the events do not know", weft::quoted(path));
+        problem("step {}: a row that the events do not know", quoted(path));
         continue;
       }
       const Execution& e = *found->second;
@@ -116,7 +116,7 @@ class RunCheck {
       same(step + " finished_us", rows->int64(6), e.ended_us);
       expected.erase(found);
     }
-    for (const auto& [path, e] : expected) problem("step {}: no row", weft::quoted(path));
+    for (const auto& [path, e] : expected) problem("step {}: no row", quoted(path));
     return ok_status();
   }
 
@@ -133,9 +133,8 @@ class RunCheck {
       if (command.kind != workflow::Command::Kind::kTimer) continue;
       const auto found = stored.find({command.path, std::string(workflow::name(command.timer))});
       const int64_t at = found == stored.end() ? 0 : found->second;
-      same(fmt::format("timer {} of {}", workflow::name(command.timer),
-                       weft::quoted(command.path)),
-           at, command.at_us);
+      same(fmt::format("timer {} of {}", workflow::name(command.timer), quoted(command.path)), at,
+           command.at_us);
     }
     return ok_status();
   }
@@ -153,12 +152,11 @@ class RunCheck {
     while (TRY(rows->next())) {
       const std::pair<std::string, std::string> row{rows->text(0), rows->text(1)};
       if (expected.erase(row) == 0) {
-        problem("required action {} of {}: the events ask nothing", row.second,
-                weft::quoted(row.first));
+        problem("required action {} of {}: the events ask nothing", row.second, quoted(row.first));
       }
     }
     for (const auto& [path, kind] : expected) {
-      problem("required action {} of {}: no row", kind, weft::quoted(path));
+      problem("required action {} of {}: no row", kind, quoted(path));
     }
     return ok_status();
   }
@@ -168,11 +166,11 @@ class RunCheck {
       const auto id = planner_.find(call.path);
       const Execution* e = id ? workflow::find_execution(state_, *id) : nullptr;
       if (e == nullptr || call.attempt == 0 || call.attempt > e->attempt) {
-        problem("a model's answer of {} attempt {}, which never ran", weft::quoted(call.path),
+        problem("a model's answer of {} attempt {}, which never ran", quoted(call.path),
                 call.attempt);
       }
       if (sha256_hex(call.prompt_ids) != call.prompt_hash) {
-        problem("a model's answer of {}: the prompt's hash is another", weft::quoted(call.path));
+        problem("a model's answer of {}: the prompt's hash is another", quoted(call.path));
       }
     }
     return ok_status();
@@ -194,13 +192,12 @@ class RunCheck {
           "WHERE inbox.id = 'end of ' || run.id) FROM run WHERE id = $1",
           {e->waiting->name}));
       if (!TRY(rows->next())) {
-        problem("step {} waits for run {}, which is not there", weft::quoted(path),
-                e->waiting->name);
+        problem("step {} waits for run {}, which is not there", quoted(path), e->waiting->name);
       } else if (rows->text(0) != state_.run) {
-        problem("step {} waits for run {}, whose parent is another", weft::quoted(path),
+        problem("step {} waits for run {}, whose parent is another", quoted(path),
                 e->waiting->name);
       } else if (rows->int64(1) != 0 && rows->int64(2) == 0) {
-        problem("step {} waits for run {}, which has ended and told nobody", weft::quoted(path),
+        problem("step {} waits for run {}, which has ended and told nobody", quoted(path),
                 e->waiting->name);
       }
     }

@@ -18,7 +18,7 @@ steps:
   - {id: ask, type: approval, dependencies: [a, bad], timeout: 30m, parameters: {role: lead}}
   - {id: never, type: set, dependencies: [ask], parameters: {value: 1}}
 )";
-constexpr std::string_view kChild = R"(
+constexpr std::string_view kInner = R"(
 weft: "1"
 id: child
 steps: [{id: go, type: signal, parameters: {name: go}}]
@@ -30,7 +30,7 @@ class FsckTest : public ExecutorTest {
     process_ = process();
     for (int i = 0; i < 2; ++i) {
       NewRun run = request(kMixed);
-      run.definitions["child"] = parsed(kChild);
+      run.definitions["child"] = parsed(kInner);
       runs_.push_back(process_->executor().submit(std::move(run)).value());
     }
     settle(*process_, 3'000'000);

@@ -17,7 +17,7 @@
 namespace weft::worker {
 namespace {
 
-constexpr int64_t kBytesMax = int64_t{10} << 20;  // as the output of an expression
+constexpr int64_t kBodyBytesMax = int64_t{10} << 20;  // as the output of an expression
 
 bool is_reading(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
@@ -99,7 +99,7 @@ Status add_body(const json::Object& parameters, net::Request& request) {
   return ok_status();
 }
 
-Result<net::Request> request_of(const StepContext& context, bool keyed) {
+Result<net::Request> http_request_of(const StepContext& context, bool keyed) {
   const json::Object& parameters = context.parameters;
   net::Request request;
   request.method = TRY(text_parameter_or(parameters, "method", "GET"));
@@ -117,7 +117,7 @@ Result<net::Request> request_of(const StepContext& context, bool keyed) {
     }
     if (!follow->as_bool()) request.redirects_max = 0;
   }
-  int64_t bytes_max = kBytesMax;
+  int64_t bytes_max = kBodyBytesMax;
   if (const json::Value* limit = parameters.if_contains("bytes_max")) {
     if (!limit->is_int64() || limit->as_int64() < 1) {
       return wrong_parameter("bytes_max", "a positive integer", json::dump(*limit));
@@ -166,7 +166,8 @@ Result<json::Value> document_of(const net::Response& response) {
   return json::Value(std::move(out));
 }
 
-StepOutcome outcome_of(Result<net::Response> response, const json::Value* expected, bool unsafe) {
+StepOutcome response_outcome(Result<net::Response> response, const json::Value* expected,
+                             bool unsafe) {
   if (!response.ok()) {
     const std::string& code = response.error().code;
     const bool maybe_sent = code == "E0803" || code == "E0805" || code == "E0807" ||
@@ -207,7 +208,7 @@ class HttpStep final : public StepType {
     return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
   }
   Started start(StepContext context, StepDone done) const override {
-    auto request = request_of(context, context.effect == EffectClass::kKeyed);
+    auto request = http_request_of(context, context.effect == EffectClass::kKeyed);
     if (!request.ok()) return failed(std::move(request).error(), false);
     net::Client* client = context.services->http;
     if (client == nullptr) {
@@ -218,11 +219,10 @@ class HttpStep final : public StepType {
       expected = std::make_shared<const json::Value>(*status);
     }
     const bool unsafe = context.effect == EffectClass::kUnsafe;
-    const auto call = client->send(
-        std::move(*request),
-        [done = std::move(done), expected, unsafe](Result<net::Response> response) {
-          done(outcome_of(std::move(response), expected.get(), unsafe));
-        });
+    const auto call = client->send(std::move(*request), [done = std::move(done), expected,
+                                                         unsafe](Result<net::Response> response) {
+      done(response_outcome(std::move(response), expected.get(), unsafe));
+    });
     return {std::nullopt, std::make_unique<HttpActivity>(*client, call)};
   }
 };

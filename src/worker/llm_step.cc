@@ -258,7 +258,7 @@ Result<json::Value> answer_of(const ChatResult& result, const json::Value* outpu
   return error;
 }
 
-StepOutcome outcome_of(Result<ChatResult> result, const json::Value* output) {
+StepOutcome chat_outcome(Result<ChatResult> result, const json::Value* output) {
   if (!result.ok()) {
     // What the backend refuses (no such model, prompt too long) it would refuse again.
     return StepFailure{std::move(result).error(), false, 0};
@@ -297,7 +297,7 @@ class LlmStep final : public StepType {
       report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
     };
     callbacks.on_done = [done = std::move(done), output](Result<ChatResult> result) {
-      done(outcome_of(std::move(result), output.get()));
+      done(chat_outcome(std::move(result), output.get()));
     };
     keep_partials(context, *request, callbacks);
     auto call = context.services->backend->chat(std::move(*request), std::move(callbacks));

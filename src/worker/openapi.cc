@@ -10,7 +10,7 @@
 namespace weft::worker {
 namespace {
 
-constexpr int kDepthMax = 32;
+constexpr int kReferenceDepthMax = 32;
 constexpr size_t kNodesMax = 200'000;  // of all that references write out
 constexpr size_t kToolsMax = 256;
 constexpr std::string_view kMethods[] = {"get", "post", "put", "patch", "delete"};
@@ -19,13 +19,13 @@ Error wrong(std::string message, std::string hint = {}) {
   return make_error("E0629", std::move(message), std::move(hint));
 }
 
-const json::Value* member(const json::Value& value, std::string_view name) {
+const json::Value* json_member(const json::Value& value, std::string_view name) {
   const json::Object* object = value.if_object();
   return object != nullptr ? object->if_contains(name) : nullptr;
 }
 
-std::string text_of(const json::Value& value, std::string_view name) {
-  const json::Value* found = member(value, name);
+std::string json_text_of(const json::Value& value, std::string_view name) {
+  const json::Value* found = json_member(value, name);
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
 }
 
@@ -34,7 +34,7 @@ class Importer {
   explicit Importer(const json::Value& document) : document_(document) {}
 
   Result<json::Array> import(const OpenapiOptions& options) {
-    if (!text_of(document_, "openapi").starts_with("3.")) {
+    if (!json_text_of(document_, "openapi").starts_with("3.")) {
       return wrong("expected an OpenAPI document of version 3, found none",
                    "its first member is   openapi: 3.x.y");
     }
@@ -43,11 +43,11 @@ class Importer {
     if (!server_.starts_with("http://") && !server_.starts_with("https://")) {
       return wrong("the document names no server", "--server https://…");
     }
-    const json::Value* paths = member(document_, "paths");
+    const json::Value* paths = json_member(document_, "paths");
     if (paths == nullptr || !paths->is_object()) return wrong("expected `paths`, found none");
     for (const auto& path : paths->get_object()) {
       for (const std::string_view method : kMethods) {
-        const json::Value* operation = member(path.value(), method);
+        const json::Value* operation = json_member(path.value(), method);
         if (operation == nullptr || !operation->is_object()) continue;
         TRY(add(std::string(path.key()), std::string(method), path.value(), *operation, options));
       }
@@ -63,14 +63,15 @@ class Importer {
 
  private:
   std::string first_server() const {
-    const json::Value* servers = member(document_, "servers");
+    const json::Value* servers = json_member(document_, "servers");
     const json::Array* list = servers != nullptr ? servers->if_array() : nullptr;
-    return list != nullptr && !list->empty() ? text_of(list->front(), "url") : std::string();
+    return list != nullptr && !list->empty() ? json_text_of(list->front(), "url") : std::string();
   }
 
-  // With every reference replaced by what it names.  NOLINTNEXTLINE(misc-no-recursion): kDepthMax
+  // With every reference replaced by what it names.  NOLINTNEXTLINE(misc-no-recursion):
+  // kReferenceDepthMax
   Result<json::Value> resolved(const json::Value& value, int depth = 0) {
-    if (depth > kDepthMax) return wrong("references lead in circles, or too deep");
+    if (depth > kReferenceDepthMax) return wrong("references lead in circles, or too deep");
     if (++nodes_ > kNodesMax) return wrong("the document grows too large when written out");
     if (value.is_array()) {
       json::Array out;
@@ -80,7 +81,7 @@ class Importer {
       return json::Value(std::move(out));
     }
     if (!value.is_object()) return value;
-    if (const std::string reference = text_of(value, "$ref"); !reference.empty()) {
+    if (const std::string reference = json_text_of(value, "$ref"); !reference.empty()) {
       const json::Value* target = &document_;
       if (!reference.starts_with("#/")) {
         return wrong(fmt::format("the reference {} leads out of the document", quoted(reference)));
@@ -92,7 +93,7 @@ class Importer {
             name.replace(at, 2, sign);
           }
         }
-        target = target != nullptr ? member(*target, name) : nullptr;
+        target = target != nullptr ? json_member(*target, name) : nullptr;
       }
       if (target == nullptr) return wrong(fmt::format("{} leads nowhere", quoted(reference)));
       return resolved(*target, depth + 1);
@@ -108,7 +109,7 @@ class Importer {
   // operationId, or method and path; only what may stand in the name of a function.
   static std::string name_of(const json::Value& operation, const std::string& method,
                              const std::string& path) {
-    std::string given = text_of(operation, "operationId");
+    std::string given = json_text_of(operation, "operationId");
     if (given.empty()) given = method + path;
     std::string out;
     for (const char c : given) {
@@ -130,17 +131,17 @@ class Importer {
 
   Status add_parameter(const json::Value& given, Shape& shape) {
     const json::Value parameter = TRY(resolved(given));
-    const std::string name = text_of(parameter, "name");
-    const std::string in = text_of(parameter, "in");
+    const std::string name = json_text_of(parameter, "name");
+    const std::string in = json_text_of(parameter, "in");
     if (name.empty() || (in != "path" && in != "query")) return ok_status();
     json::Value schema = json::Object{{"type", "string"}};
-    if (const json::Value* found = member(parameter, "schema")) schema = *found;
-    if (const std::string said = text_of(parameter, "description");
+    if (const json::Value* found = json_member(parameter, "schema")) schema = *found;
+    if (const std::string said = json_text_of(parameter, "description");
         !said.empty() && schema.is_object()) {
       schema.as_object()["description"] = said;
     }
     shape.properties[name] = std::move(schema);
-    const json::Value* needed = member(parameter, "required");
+    const json::Value* needed = json_member(parameter, "required");
     const bool required = in == "path" || (needed != nullptr && *needed == json::Value(true));
     if (required) shape.required.emplace_back(name);
     if (in == "query") {
@@ -155,17 +156,17 @@ class Importer {
   }
 
   Status add_body(const json::Value& operation, Shape& shape) {
-    const json::Value* given = member(operation, "requestBody");
+    const json::Value* given = json_member(operation, "requestBody");
     if (given == nullptr) return ok_status();
     const json::Value body = TRY(resolved(*given));
-    const json::Value* content = member(body, "content");
+    const json::Value* content = json_member(body, "content");
     const json::Value* json_body =
-        content != nullptr ? member(*content, "application/json") : nullptr;
-    const json::Value* schema = json_body != nullptr ? member(*json_body, "schema") : nullptr;
+        content != nullptr ? json_member(*content, "application/json") : nullptr;
+    const json::Value* schema = json_body != nullptr ? json_member(*json_body, "schema") : nullptr;
     if (schema == nullptr) return ok_status();
     shape.body = true;
     shape.properties["body"] = *schema;
-    const json::Value* needed = member(body, "required");
+    const json::Value* needed = json_member(body, "required");
     if (needed != nullptr && *needed == json::Value(true)) shape.required.emplace_back("body");
     return ok_status();
   }
@@ -182,7 +183,8 @@ class Importer {
                    "name those that are needed: --operation NAME");
     }
     Shape shape{.url = server_ + path};
-    for (const json::Value* list : {member(item, "parameters"), member(operation, "parameters")}) {
+    for (const json::Value* list :
+         {json_member(item, "parameters"), json_member(operation, "parameters")}) {
       if (list == nullptr || !list->is_array()) continue;
       for (const json::Value& one : list->get_array()) TRY(add_parameter(one, shape));
     }
@@ -200,8 +202,9 @@ class Importer {
     json::Object schema{{"type", "object"}, {"additionalProperties", false}};
     if (!shape.required.empty()) schema["required"] = std::move(shape.required);
     schema["properties"] = std::move(shape.properties);
-    std::string said = text_of(operation, "description");
-    if (const std::string summary = text_of(operation, "summary"); !summary.empty()) said = summary;
+    std::string said = json_text_of(operation, "description");
+    if (const std::string summary = json_text_of(operation, "summary"); !summary.empty())
+      said = summary;
     json::Object step{{"type", "http"}, {"parameters", std::move(http)},
                       {"output_as", "{{ output.body }}"}};
     return {{"name", name}, {"description", said}, {"parameters", std::move(schema)},

@@ -202,8 +202,8 @@ std::string instructions(const Terms& terms) {
 }
 
 // What a proposal becomes; the evidence goes along whether it is good or not.
-StepOutcome outcome_of(const StepContext& context, const Terms& terms,
-                       Result<backend::ChatResult> result) {
+StepOutcome plan_outcome(const StepContext& context, const Terms& terms,
+                         Result<backend::ChatResult> result) {
   if (!result.ok()) return StepFailure{std::move(result).error(), false, 0};
   const auto answer = json::parse(without_code_fence(result->content));
   const json::Object* object = answer.ok() ? answer->if_object() : nullptr;
@@ -271,7 +271,7 @@ class PlanStep final : public StepType {
     auto shared = std::make_shared<const StepContext>(std::move(context));
     callbacks.on_done = [done = std::move(done), shared,
                          terms = std::move(terms)](Result<backend::ChatResult> result) {
-      done(outcome_of(*shared, terms, std::move(result)));
+      done(plan_outcome(*shared, terms, std::move(result)));
     };
     return {std::nullopt, chat_activity(backend.chat(std::move(*request), std::move(callbacks)))};
   }

@@ -132,7 +132,7 @@ class Replay {
     const Execution* execution = id ? workflow::find_execution(state, *id) : nullptr;
     if (execution == nullptr || execution->attempt != key.second) {
       return make_error("E0604", fmt::format("attempt {} of {} is not where the journal says",
-                                             key.second, weft::quoted(key.first)));
+                                             key.second, quoted(key.first)));
     }
     workflow::Command command;
     command.path = key.first;
@@ -165,9 +165,9 @@ class Replay {
     context.input = &state.input;
     context.env = &state.env;
     if (type->effect(context.parameters, step) != EffectClass::kPure) {
-      return make_error("E0618", fmt::format("{} acts on the world: it is not done again",
-                                             weft::quoted(key.first)),
-                        "only decisions of models in this process can be replayed");
+      return make_error(
+          "E0618", fmt::format("{} acts on the world: it is not done again", quoted(key.first)),
+          "only decisions of models in this process can be replayed");
     }
     // Shared: a call that is given up may still answer.
     auto answer = std::make_shared<std::promise<StepOutcome>>();

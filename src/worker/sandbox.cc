@@ -26,7 +26,7 @@ Error failure(std::string message, std::string hint = {}) {
   return make_error("E0627", std::move(message), std::move(hint));
 }
 
-std::vector<std::string> arguments_of(const SandboxRequest& request) {
+std::vector<std::string> bubblewrap_arguments(const SandboxRequest& request) {
   std::vector<std::string> out = {
       kProgram,     "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
       "--ro-bind",  "/usr",          "/usr",              "--symlink",     "usr/bin",
@@ -166,7 +166,7 @@ Result<SandboxResult> run_sandboxed(const SandboxRequest& request) {
   // A child that ends before it has read its input must not end this process.
   ::signal(SIGPIPE, SIG_IGN);
   Pipe in = TRY(Pipe::make()), out = TRY(Pipe::make()), error = TRY(Pipe::make());
-  const std::vector<std::string> words = arguments_of(request);
+  const std::vector<std::string> words = bubblewrap_arguments(request);
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);

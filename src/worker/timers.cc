@@ -14,7 +14,7 @@ using workflow::TimerKind;
 namespace {
 
 // An attempt that fails in the turn that starts it sets its deadline and ends in one decision.
-bool is_void(const ActiveRun& run, const workflow::Command& command) {
+bool is_past(const ActiveRun& run, const workflow::Command& command) {
   if (command.path.empty()) return terminal(run.state.status);
   const auto id = run.planner.find(command.path);
   CHECK(id.has_value(), "a timer of {}, which run {} has not", command.path, run.id);
@@ -27,7 +27,7 @@ bool is_void(const ActiveRun& run, const workflow::Command& command) {
 
 void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
   CHECK(command.at_us > 0, "a timer of {} at {}", command.path, command.at_us);
-  if (is_void(run, command)) return;
+  if (is_past(run, command)) return;
   CHECK(command.path.empty() == (command.timer == TimerKind::kRunDeadline), "whose timer?");
   Timer& timer = run.timers[{command.path, command.timer}];
   services_.loop.cancel(timer.id);

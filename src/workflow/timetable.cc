@@ -13,7 +13,7 @@
 namespace weft::workflow {
 namespace {
 
-constexpr int64_t kDayS = 86'400;
+constexpr int64_t kSecondsADay = 86'400;
 constexpr int64_t kUs = 1'000'000;
 constexpr int64_t kDaysMax = 3'660;
 constexpr size_t kTextBytesMax = 512;
@@ -111,7 +111,7 @@ std::string_view spelled_out(std::string_view text) {
 }
 
 int64_t floor_day(int64_t seconds) {
-  return (seconds >= 0 ? seconds : seconds - kDayS + 1) / kDayS;
+  return (seconds >= 0 ? seconds : seconds - kSecondsADay + 1) / kSecondsADay;
 }
 
 }  // namespace
@@ -168,7 +168,7 @@ int64_t Cron::next_on(int64_t days, int64_t after_s, const Zone& zone) const {
     if (!hours_[hour]) continue;
     for (size_t minute = 0; minute < minutes_.size(); ++minute) {
       if (!minutes_[minute]) continue;
-      const int64_t local = days * kDayS + static_cast<int64_t>(hour * 3600 + minute * 60);
+      const int64_t local = days * kSecondsADay + static_cast<int64_t>(hour * 3600 + minute * 60);
       std::vector<int64_t> at = zone.instants(local);
       if (at.empty() && !every_hour_) at.push_back(zone.after_gap(local));
       if (at.size() > 1 && !every_hour_) at.resize(1);

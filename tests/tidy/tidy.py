@@ -313,6 +313,33 @@ def rule_co_await(tree):
                 "name the object first and move it"
 
 
+HIDDEN = re.compile(  # what an unnamed namespace defines, at the beginning of a line
+    r"(?:template <.*> )?(?:class|struct|enum class|enum) (\w+)"
+    r"|(?:constexpr|const|thread_local) [^(]*?(\w+)(?:\[\w*\])? ?[={]"
+    r"|(?!return\b|using\b|namespace\b)(?:template <.*> )?[A-Za-z_][\w:<>,&*\s]*?[ &*>](\w+)\(")
+
+
+def rule_hidden_names(tree):
+    """Files of a module may be compiled together (WEFT_UNITY): an overload would change its callee."""
+    first = {}
+    for path, text in tree.sources("src/"):
+        if "/kernels/" in path:  # one source for all instruction sets
+            continue
+        hidden = False
+        for number, line in enumerate(blanked(text).split("\n") if path.endswith(".cc") else [], 1):
+            if line.startswith("namespace"):
+                hidden = line.startswith("namespace {")
+            elif line.startswith("}  "):  # its comment is blank
+                hidden = False
+            found = hidden and HIDDEN.match(line)
+            if not found:
+                continue
+            name = found[1] or found[2] or found[3]
+            other = first.setdefault((module_of(path), is_test(path), name), path)
+            if other != path:
+                yield path, number, f"the hidden '{name}' stands in {other} too: one name a module"
+
+
 def rule_libraries(tree):
     for path, text in tree.sources(*CODE):
         for number, line in enumerate(text.split("\n"), 1):

@@ -31,6 +31,13 @@ class Rules(unittest.TestCase):
         chain["src/base/f14.h"] = ""
         self.assertTrue(any("chain of 14" in f for f in findings(tidy.rule_cycles_and_depth, chain)))
 
+    def test_hidden_names(self):
+        unit = HEAD + "namespace weft::base {\nnamespace {\n\n%s\n\n}  // namespace\n%s\n}\n"
+        both = lambda one, two: {"src/base/a.cc": one, "src/base/b.cc": two}
+        for line in ("int once(std::string text) {", "class Reader {", "constexpr int kMax = 3;"):
+            self.check(tidy.rule_hidden_names, both(unit % (line, ""), unit % (line, "")),
+                       both(unit % (line, ""), unit % ("", line)))
+
     def test_sizes(self):
         body = "  x();\n"
         self.check(tidy.rule_sizes, {"src/base/a.cc": "void f() {\n" + body * 70 + "}\n"},
