@@ -143,6 +143,7 @@ def test_every_example_by_the_command_in_its_head():
     assert json.loads(outputs["order-totals"])["total"] == 39.0
     assert json.loads(outputs["invoice-approval"])["approved"] is False
     assert json.loads(outputs["file-report"])["summary"] == "no report yet: 0 lines"
+    assert "orders: nothing new" in outputs["daily-digest"], outputs["daily-digest"]
     assert json.loads(outputs["first-answer"]) == {"answer": "forty-two"}
 
 
