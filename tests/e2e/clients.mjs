@@ -31,8 +31,11 @@ const Triage = z.object({
   category: z.enum(["technical", "billing", "general"]),
   urgency: z.number().int().min(1).max(5),
 });
-const endless = { model, temperature: 1.5, max_tokens: 1500, n: 4,
-                  messages: [{ role: "user", content: "go on and on" }] };
+// A second's work that no sampled end can cut short: lists with so many items at least.
+const lists = { name: "long", schema: { type: "array", items: { type: "integer" }, minItems: 400 } };
+const endless = { model, temperature: 1.5, max_tokens: 1500, n: 8,
+                  messages: [{ role: "user", content: "go on and on" }],
+                  response_format: { type: "json_schema", json_schema: lists } };
 const openai = new OpenAI({ baseURL, apiKey: "none", maxRetries: 0 });
 const ai = createOpenAICompatible({ name: "weft", baseURL, includeUsage: true,
                                     supportsStructuredOutputs: true });
@@ -235,7 +238,8 @@ const tests = {
                                     error.param === "tools[0].type");
   },
   async "openai: logprobs, seeds, n, stop"() {
-    const ask = { ...endless, n: 1, max_tokens: 24, reasoning_effort: "none" };
+    const ask = { ...endless, n: 1, max_tokens: 24, reasoning_effort: "none",
+                  response_format: { type: "text" } };
     const texts = (done) => done.choices.map((choice) => choice.message.content);
     const first = await openai.chat.completions.create({ ...ask, seed: 5, n: 3 });
     const again = await openai.chat.completions.create({ ...ask, seed: 5, n: 3 });

@@ -243,8 +243,11 @@ def request_bytes(body, path="/v1/chat/completions"):
             f"Content-Length: {len(data)}\r\n\r\n").encode() + data
 
 
+# A second's work that no sampled end can cut short: lists with so many items at least.
+LISTS = {"name": "long", "schema": {"type": "array", "items": {"type": "integer"}, "minItems": 400}}
 LONG = dict(max_tokens=1500, temperature=1.5, seed=1, n=8,
-            messages=[{"role": "user", "content": "go on and on"}])
+            messages=[{"role": "user", "content": "go on and on"}],
+            response_format={"type": "json_schema", "json_schema": LISTS})
 
 
 def test_clients_that_vanish_cancel_their_generation():
