@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "cli/config.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
 #include "model/config.h"
@@ -60,12 +61,21 @@ Check list_models() {
   return {"models", true, fmt::format("{}; safetensors", fmt::join(models, ", ")), ""};
 }
 
+// All problems of the file, the first in full and the others as its causes.
+Check check_config(const std::string& file) {
+  const auto config = load_config(file);
+  if (config.ok()) return {"configuration", true, file, ""};
+  return {"configuration", false, config.error().text(), "docs/configuration.md"};
+}
+
 }  // namespace
 
 int run_doctor(const DoctorOptions& options) {
   bool all_good = true;
   json::Array list;
-  for (const Check& check : {check_processor(), check_memory(), check_store(), list_models()}) {
+  std::vector<Check> checks{check_processor(), check_memory(), check_store(), list_models()};
+  if (!options.config.empty()) checks.push_back(check_config(options.config));
+  for (const Check& check : checks) {
     all_good = all_good && check.good;
     list.push_back(json::Object{{"name", check.name},
                                 {"ok", check.good},

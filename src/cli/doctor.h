@@ -4,9 +4,12 @@
 // nothing.
 #pragma once
 
+#include <string>
+
 namespace weft::cli {
 
 struct DoctorOptions {
+  std::string config;  // weft.yaml to check; empty: none
   bool json = false;
 };
 

@@ -38,6 +38,7 @@ namespace {
 void add_doctor(CLI::App& app, Action& action) {
   auto options = std::make_shared<DoctorOptions>();
   CLI::App* command = app.add_subcommand("doctor", "What this machine offers, and what is missing");
+  command->add_option("--config", options->config, "check this weft.yaml as well");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return run_doctor(*options); }; });
 }
@@ -442,6 +443,7 @@ void add_serve(CLI::App& app, Action& action) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
       app.add_subcommand("serve", "The HTTP API: OpenAI's for the models, weft's for workflows");
+  command->add_option("--config", options->config, "weft.yaml; flags win over it");
   command->add_option("--host", options->host, "an address to listen at")->capture_default_str();
   command->add_option("--port", options->port, "0 = any free one")->capture_default_str();
   command->add_option("--model", options->models,
@@ -484,7 +486,12 @@ void add_serve(CLI::App& app, Action& action) {
       "  weft serve --workflow examples/customer-service.yaml\n"
       "  weft serve --host 0.0.0.0 --api-key-file keys.txt\n"
       "Then: curl http://127.0.0.1:8700/v1/models\n");
-  command->callback([&action, options] { action = [options] { return run_serve(*options); }; });
+  command->callback([&action, options, command] {
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->count() > 0) options->given.insert(option->get_name());
+    }
+    action = [options] { return run_serve(*options); };
+  });
 }
 
 void add_worker(CLI::App& app, Action& action) {

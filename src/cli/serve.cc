@@ -14,12 +14,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "model/weights.h"
 #include "net/http_server.h"
+#include "obs/log.h"
 #include "server/routes.h"
 #include "server/runs.h"
 #include "server/stored_responses.h"
@@ -39,6 +41,31 @@ void raise_file_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+obs::Level log_level(const std::string& name) {
+  if (name == "debug") return obs::Level::kDebug;
+  if (name == "info") return obs::Level::kInfo;
+  return name == "error" ? obs::Level::kError : obs::Level::kWarning;
+}
+
+// What the file says, where no flag says otherwise.
+void apply_config(const Config& config, ServeOptions& options) {
+  const ServerConfig& server = config.server;
+  const auto set = [&](const char* flag, auto& value, const auto& given) {
+    if (given && !options.given.contains(flag)) value = *given;
+  };
+  set("--host", options.host, server.host);
+  set("--port", options.port, server.port);
+  set("--store", options.store, server.store);
+  set("--files", options.files, server.files);
+  set("--api-key-file", options.key_file, server.api_key_file);
+  set("--drain", options.drain_s, server.drain_s);
+  const auto add = [](auto& list, const auto& more) {
+    list.insert(list.end(), more.begin(), more.end());
+  };
+  add(options.workflows, server.workflows);
+  add(options.origins, server.origins);
 }
 
 Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
@@ -196,7 +223,16 @@ class Serving {
 
 }  // namespace
 
-int run_serve(const ServeOptions& options) {
+int run_serve(ServeOptions options) {
+  const auto config = load_config(options.config);
+  if (!config.ok()) {
+    say_error(config.error());
+    return kExitConfiguration;
+  }
+  apply_config(*config, options);
+  if (!options.config.empty()) {
+    obs::configure_log({.level = log_level(config->log.level), .json = config->log.json});
+  }
   Serving serving(options);
   if (const Status started = serving.start(); !started.ok()) {
     say_error(started.error());

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@
 namespace weft::cli {
 
 struct ServeOptions {
+  std::string config;                // weft.yaml; empty: none
+  std::set<std::string> given;       // flags that stood on the command line: they win over it
   std::string host = "127.0.0.1";
   uint16_t port = 8700;              // 0: any free one
   std::vector<std::string> models;   // NAME=SOURCE or SOURCE; the first is the default too
@@ -34,6 +37,6 @@ struct ServeOptions {
   bool json = false;
 };
 
-int run_serve(const ServeOptions& options);
+int run_serve(ServeOptions options);
 
 }  // namespace weft::cli

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/config_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::cli {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ConfigFile, EmptyFilesChangeNothing) {
+  for (const char* text : {"", "# nothing\n", "server:\n", "{}"}) {
+    const auto config = parse_config(text, "weft.yaml");
+    ASSERT_TRUE(config.ok()) << config.error().text();
+    EXPECT_FALSE(config->server.host.has_value());
+    EXPECT_EQ(config->log.level, "warning");
+  }
+}
+
+TEST(ConfigFile, ReadsValuesAndResolvesPaths) {
+  const auto config = parse_config(R"(
+server:
+  host: 0.0.0.0
+  port: 9000
+  store: data/weft.db
+  workflows: [flows/a.yaml, /abs/b.yaml]
+  allow_origins: ["https://example.com"]
+  drain: 1m
+log: { level: info, format: json }
+)", "/etc/weft/weft.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text();
+  EXPECT_EQ(config->server.host, "0.0.0.0");
+  EXPECT_EQ(config->server.port, 9000);
+  EXPECT_EQ(config->server.store, "/etc/weft/data/weft.db");
+  EXPECT_THAT(config->server.workflows,
+              testing::ElementsAre("/etc/weft/flows/a.yaml", "/abs/b.yaml"));
+  EXPECT_EQ(config->server.drain_s, 60);
+  EXPECT_EQ(config->log.level, "info");
+  EXPECT_TRUE(config->log.json);
+}
+
+TEST(ConfigFile, DatabaseAddressesStay) {
+  const auto config = parse_config("server: { store: 'postgres://host/weft' }", "/etc/weft.yaml");
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->server.store, "postgres://host/weft");
+}
+
+TEST(ConfigFile, AllProblemsAtOnceWithPlaceAndHint) {
+  const auto config = parse_config(
+      "server:\n  prot: 80\n  drain: soon\nlog:\n  level: verbose\nsecurty: {}\n", "weft.yaml");
+  ASSERT_FALSE(config.ok());
+  const std::string text = config.error().text();
+  EXPECT_THAT(text, HasSubstr("weft.yaml:2:3: server: unknown key 'prot'"));
+  EXPECT_THAT(text, HasSubstr("did you mean 'port'?"));
+  EXPECT_THAT(text, HasSubstr("weft.yaml:3:10: server: 'drain' expected a duration"));
+  EXPECT_THAT(text, HasSubstr("weft.yaml:5:10: log: 'level' expected one of debug, info"));
+  EXPECT_THAT(text, HasSubstr("unknown key 'securty'"));
+}
+
+TEST(ConfigFile, WrongShapesAreProblems) {
+  for (const char* text : {"[]", "server: 7", "server: { workflows: a.yaml }",
+                           "server: { workflows: [[]] }", "server: { port: 70000 }", "a: b: c",
+                           "server: {}\nserver: {}"}) {
+    EXPECT_FALSE(parse_config(text, "weft.yaml").ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace weft::cli
