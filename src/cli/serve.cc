@@ -22,6 +22,7 @@
 #include "model/weights.h"
 #include "net/http_server.h"
 #include "obs/log.h"
+#include "server/replay_api.h"
 #include "server/routes.h"
 #include "server/runs.h"
 #include "server/stored_responses.h"
@@ -126,6 +127,7 @@ class Serving {
 
   // Models stop before the loop that their answers are posted to.
   ~Serving() {
+    replay_.stop = true;
     http_.reset();
     if (process_) process_->executor().shutdown();
     backend_.reset();
@@ -153,6 +155,8 @@ class Serving {
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
     context_->responses = &responses_;
+    replay_.store_path = TRY(prepare_store(options_.store));
+    context_->replay = &replay_;
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
     net::HttpServerOptions http_options;
@@ -214,6 +218,7 @@ class Serving {
   const ServeOptions& options_;
   server::Metrics metrics_;
   server::StoredResponses responses_;
+  server::ReplayState replay_;
   std::unique_ptr<server::Runs> runs_;
   std::unique_ptr<server::ServerContext> context_;
   std::unique_ptr<backend::LocalBackend> backend_;

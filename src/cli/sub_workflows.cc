@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "worker/stored_definitions.h"
 #include "workflow/loader.h"
 
 namespace weft::cli {
@@ -14,17 +15,6 @@ namespace {
 
 constexpr size_t kSubBytesMax = size_t{16} << 20;
 constexpr size_t kDefinitionsMax = 256;
-
-// Names that a step and its fallbacks give as plain text; {{ }} can only name what is there.
-void add_names(const workflow::Step& step, std::vector<std::string>& names) {
-  const json::Object* parameters = step.parameters.if_object();
-  const json::Value* name = parameters != nullptr ? parameters->if_contains("workflow") : nullptr;
-  if (step.type == "workflow" && name != nullptr && name->is_string()) {
-    const std::string_view text = name->get_string();
-    if (text.find("{{") == std::string_view::npos) names.emplace_back(text);
-  }
-  for (const workflow::Step& fallback : step.fallback()) add_names(fallback, names);
-}
 
 Result<std::string> file_of(const std::string& name, const std::filesystem::path& directory) {
   for (const char* ending : {"", ".yaml", ".yml", ".json"}) {
@@ -44,10 +34,10 @@ Result<worker::Definitions> sub_workflows(const workflow::Workflow& workflow,
   worker::Definitions found;
   std::vector<std::pair<std::string, std::filesystem::path>> todo;
   const auto add = [&](const workflow::Workflow& definition, const std::string& path) {
-    std::vector<std::string> names;
-    for (const workflow::Step& step : definition.steps) add_names(step, names);
     const auto directory = std::filesystem::absolute(path).parent_path();
-    for (std::string& name : names) todo.emplace_back(std::move(name), directory);
+    for (std::string& name : worker::sub_workflow_names(definition)) {
+      todo.emplace_back(std::move(name), directory);
+    }
   };
   add(workflow, file);
   while (!todo.empty()) {

@@ -309,12 +309,14 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_request(
   if (!target.ok()) co_return co_await refuse(request, 400, target.error().message);
   request.segments = std::move(target->segments);
   request.query = std::move(target->query);
-  HttpResponse space;
-  const HttpResponse* stop = nullptr;
-  if (state_->options.guard) stop = state_->options.guard(request, space);
   auto match = state_->router.find(request.method, request.segments);
   route = match.route;
   request.parameters = std::move(match.parameters);
+  HttpResponse space;
+  const HttpResponse* stop = nullptr;
+  if (state_->options.guard) {
+    stop = state_->options.guard(request, route != nullptr ? route->pattern : "", space);
+  }
   const size_t limit = route != nullptr ? route->body_bytes_max : kSmallBody;
   if (auto next = co_await read_body(parser, request, limit)) co_return next;
   if (stop != nullptr) {

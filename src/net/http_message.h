@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,7 @@ struct HttpRequest {
   std::vector<Header> headers;
   std::string body;
   std::string peer;  // "127.0.0.1"
+  std::shared_ptr<const void> caller;  // who asks, as the server's guard found out; its own type
 
   const std::string* header(std::string_view name) const { return find_header(headers, name); }
   // A parameter of the route that was matched; asking for another name is a bug.

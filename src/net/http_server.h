@@ -74,8 +74,10 @@ struct HttpServerOptions {
   int64_t write_timeout_ms = 30'000;  // for each 64 KB
   int64_t idle_timeout_ms = 75'000;   // between requests
   int64_t event_ping_ms = 15'000;
-  // Looks at every request before its handler; an answer is sent instead. May be empty.
-  using Guard = std::function<const HttpResponse*(const HttpRequest&, HttpResponse& space)>;
+  // Looks at every request before its body is read; an answer is sent instead. It may note who
+  // asks. `pattern`: of the route, "" if none fits. May be empty.
+  using Guard = std::function<const HttpResponse*(HttpRequest&, std::string_view pattern,
+                                                  HttpResponse& space)>;
   Guard guard = {};
   // The body of an answer that the server itself gives (404, 413, …), in the API's own form.
   std::function<HttpResponse(const HttpRequest&, int status, std::string_view message)>

@@ -475,7 +475,8 @@ TEST_F(HttpServerTest, StopEndsWhatTakesTooLong) {
 
 TEST_F(HttpServerTest, TheGuardComesFirst) {
   HttpServerOptions options;
-  options.guard = [](const HttpRequest& request, HttpResponse& space) -> const HttpResponse* {
+  options.guard = [](HttpRequest& request, std::string_view,
+                     HttpResponse& space) -> const HttpResponse* {
     if (request.header("Authorization") != nullptr) return nullptr;
     space = {401, {{"WWW-Authenticate", "Bearer"}}, "a key is needed"};
     return &space;

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/strings.h"
+#include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
@@ -28,7 +30,8 @@ struct Act {
   ExchangePtr exchange;
   std::string name;
   std::string run;
-  std::string by = "api";
+  security::Caller caller;
+  std::string by = {};       // as the caller says; for the record
   std::string message = {};  // once posted
   int polls = 0;
 };
@@ -56,6 +59,18 @@ void ask_outcome(const ActPtr& act) {
       });
 }
 
+// With a key it is the key that acts, whatever name the caller gives besides. The five roles count
+// for permissions; approvals ask for any names, or for none.
+worker::Actor actor_of(const Act& act) {
+  const security::Caller& caller = act.caller;
+  worker::Actor actor{act.by.empty() ? caller.name : act.by, caller.roles, caller.everything};
+  if (!caller.everything && !act.by.empty()) actor.name = act.by + " (" + caller.name + ")";
+  actor.roles.emplace_back();
+  const auto& roles = caller.roles;
+  actor.every_role |= std::find(roles.begin(), roles.end(), "admin") != roles.end();
+  return actor;
+}
+
 Status post_act(const ActPtr& act, Post post) {
   std::string id;
   if (const std::string* key = act->exchange->request().header("Idempotency-Key")) {
@@ -66,10 +81,11 @@ Status post_act(const ActPtr& act, Post post) {
     id = fmt::format("{} {} {}", act->run, act->name, *key);
   }
   act->context.runs->read<worker::Posted>(
-      [act, id, post = std::move(post)](store::Db& db) {
-        // Keys of this server are an administrator's: they have every role.
-        const worker::Actor actor{act->by, {}, true};
-        return post({db, act->context.env, actor, id});
+      [act, id, post = std::move(post)](store::Db& db) -> Result<worker::Posted> {
+        const std::string_view action =
+            act->name == "approval" ? "approvals:decide" : "runs:act";
+        TRY(visible_run(db, act->caller, act->run, action));
+        return post({db, act->context.env, actor_of(*act), id});
       },
       [act](Result<worker::Posted> posted) {
         if (!posted.ok()) return act->exchange->respond(problem(posted.error()));
@@ -159,7 +175,8 @@ using PostOf = Result<Post> (*)(const ActPtr&, const json::Object&);
 void act_on_run(ServerContext& context, const ExchangePtr& exchange, std::string name,
                 PostOf post_of) {
   auto act = std::make_shared<Act>(Act{context, exchange, std::move(name),
-                                       exchange->request().parameter("task_id")});
+                                       exchange->request().parameter("task_id"),
+                                       caller_of(exchange->request())});
   with_optional_body(context, exchange, [act, post_of](Result<json::Object> body) {
     const auto begin = [&]() -> Status {
       return post_act(act, TRY(post_of(act, TRY(std::move(body)))));
@@ -172,7 +189,14 @@ void act_on_run(ServerContext& context, const ExchangePtr& exchange, std::string
 void start_again(ServerContext& context, const ExchangePtr& exchange, const std::string& from,
                  std::function<Result<worker::NewRun>(store::Db&)> make) {
   context.runs->read<worker::NewRun>(
-      std::move(make), [&context, exchange, from](Result<worker::NewRun> request) {
+      [make = std::move(make), from, caller = caller_of(exchange->request())](store::Db& db)
+          -> Result<worker::NewRun> {
+        TRY(visible_run(db, caller, from, "runs:act"));
+        worker::NewRun request = TRY(make(db));
+        if (!caller.everything) request.context["by"] = caller.name;
+        return request;
+      },
+      [&context, exchange, from](Result<worker::NewRun> request) {
         if (!request.ok()) return exchange->respond(problem(request.error()));
         const auto kept = static_cast<int64_t>(request->kept.size());
         context.runs->start(
@@ -275,12 +299,17 @@ void fork_run(ServerContext& context, const ExchangePtr& exchange) {
 void list_actions(ServerContext& context, const ExchangePtr& exchange) {
   auto query = action_query(exchange->request());
   if (!query.ok()) return exchange->respond(problem(query.error()));
+  query->tenant = caller_of(exchange->request()).tenant;
   context.runs->read<std::vector<worker::RequiredAction>>(
       [query = *query](store::Db& db) { return worker::required_actions(db, query); },
       [exchange](Result<std::vector<worker::RequiredAction>> actions) {
         if (!actions.ok()) return exchange->respond(problem(actions.error()));
         json::Array items;
-        for (const worker::RequiredAction& action : *actions) items.push_back(action_form(action));
+        const security::Caller& caller = caller_of(exchange->request());
+        for (const worker::RequiredAction& action : *actions) {
+          if (!security::may(caller, "approvals:read", action.workflow)) continue;
+          items.push_back(action_form(action));
+        }
         exchange->respond(json_response(json::Object{{"items", std::move(items)}}));
       });
 }

@@ -27,6 +27,7 @@ namespace weft::server {
 
 class Runs;
 class StoredResponses;
+struct ReplayState;
 
 struct ServerContext {
   Env& env;
@@ -37,6 +38,7 @@ struct ServerContext {
   Metrics& metrics;
   Runs* runs = nullptr;
   StoredResponses* responses = nullptr;
+  ReplayState* replay = nullptr;
   std::function<net::HttpServerStats()> http_stats = {};
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429

@@ -22,6 +22,7 @@ constexpr std::array kKnown = {
     Known{"E0714", 503, "overloaded"},
     Known{"E0715", 409, "model_in_use"},
     Known{"E0755", 404, "previous_response_not_found"},
+    Known{"E0761", 403, "insufficient_privileges"},
     Known{"E0732", 500, ""},
     Known{"E001", 400, ""},  // JSON
     Known{"E002", 500, ""},

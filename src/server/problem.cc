@@ -10,10 +10,11 @@ namespace {
 int problem_status(const Error& error) {
   const std::string_view code = error.code;
   if (code == "E0601" || code == "E0753") return 404;
-  if (code == "E0754" || code == "E0614") return 409;
+  if (code == "E0754" || code == "E0757" || code == "E0614") return 409;
+  if (code == "E0756") return 412;
   if (code == "E0613") return 403;
   if (code.starts_with("E03") || code.starts_with("E04")) return 422;
-  if (code == "E0602") return 422;  // a step type that this edition has not
+  if (code == "E0602" || code == "E0616") return 422;  // what a definition names is not here
   return status_of(error);
 }
 
@@ -25,7 +26,7 @@ net::HttpResponse response(int status, json::Object body) {
 
 }  // namespace
 
-net::HttpResponse problem(const Error& error) {
+net::HttpResponse problem(const Error& error, json::Object more) {
   const int status = problem_status(error);
   json::Object body{{"type", "about:blank"},
                     {"title", net::reason_phrase(status)},
@@ -33,6 +34,7 @@ net::HttpResponse problem(const Error& error) {
                     {"detail", error.message},
                     {"code", error.code}};
   if (!error.hint.empty()) body["hint"] = error.hint;
+  for (auto& member : more) body[member.key()] = member.value();
   return response(status, std::move(body));
 }
 

@@ -8,11 +8,12 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "net/http_message.h"
 
 namespace weft::server {
 
-net::HttpResponse problem(const Error& error);
+net::HttpResponse problem(const Error& error, json::Object more = {});
 net::HttpResponse problem(int status, std::string_view detail);
 
 }  // namespace weft::server

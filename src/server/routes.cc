@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/routes.h"
 
-#include <algorithm>
+#include <memory>
 
-#include "base/digest.h"
+#include "server/access.h"
 #include "server/acts_api.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
+#include "server/definitions_api.h"
 #include "server/embeddings_api.h"
 #include "server/models_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
+#include "server/replay_api.h"
 #include "server/responses_api.h"
 #include "server/system_api.h"
 #include "server/workflows_api.h"
@@ -21,105 +23,57 @@ namespace {
 using Handler = void (*)(ServerContext&, const ExchangePtr&);
 
 struct Row {
-  std::string_view method, pattern;
+  std::string_view method, pattern, action;
   Handler handler;
 };
 
+constexpr std::string_view kNoRoute = "no route";  // nobody has it: keys are asked for all the same
+
+// `action`: the permission it takes (security/permission.cc); "": none, not even a key.
 constexpr Row kRoutes[] = {
-    {"POST", "/v1/chat/completions", chat_completions},
-    {"POST", "/v1/completions", completions},
-    {"POST", "/v1/embeddings", embeddings},
-    {"POST", "/v1/responses", create_response},
-    {"GET", "/v1/responses/{id}", show_response},
-    {"DELETE", "/v1/responses/{id}", delete_response},
-    {"GET", "/v1/responses/{id}/input_items", list_response_input},
-    {"GET", "/v1/models", list_models},
-    {"GET", "/v1/models/{id}", show_model},
-    {"POST", "/v1/models/{id}/unload", unload_model},
-    {"POST", "/tokenize", tokenize},
-    {"POST", "/detokenize", detokenize},
-    {"POST", "/workflows/execute", execute_workflow},
-    {"GET", "/workflows", list_runs},
-    {"GET", "/workflows/{task_id}", show_run},
-    {"GET", "/workflows/{task_id}/events", follow_run},
-    {"POST", "/workflows/{task_id}/cancel", cancel_run},
-    {"POST", "/workflows/{task_id}/signals/{name}", signal_run},
-    {"POST", "/workflows/{task_id}/approvals/{step}", decide_approval},
-    {"POST", "/workflows/{task_id}/resolutions/{step}", resolve_step},
-    {"POST", "/workflows/{task_id}/retry", retry_run},
-    {"POST", "/workflows/{task_id}/fork", fork_run},
-    {"GET", "/approvals", list_actions},
-    {"GET", "/definitions", list_definitions},
-    {"GET", "/definitions/{id}", show_definition},
-    {"GET", "/health", health},
-    {"GET", "/livez", health},
-    {"GET", "/readyz", ready},
-    {"GET", "/metrics", metrics},
+    {"POST", "/v1/chat/completions", "models:use", chat_completions},
+    {"POST", "/v1/completions", "models:use", completions},
+    {"POST", "/v1/embeddings", "models:use", embeddings},
+    {"POST", "/v1/responses", "models:use", create_response},
+    {"GET", "/v1/responses/{id}", "models:use", show_response},
+    {"DELETE", "/v1/responses/{id}", "models:use", delete_response},
+    {"GET", "/v1/responses/{id}/input_items", "models:use", list_response_input},
+    {"GET", "/v1/models", "models:read", list_models},
+    {"GET", "/v1/models/{id}", "models:read", show_model},
+    {"POST", "/v1/models/{id}/unload", "models:manage", unload_model},
+    {"POST", "/tokenize", "models:use", tokenize},
+    {"POST", "/detokenize", "models:use", detokenize},
+    {"POST", "/workflows/execute", "runs:execute", execute_workflow},
+    {"GET", "/workflows", "runs:read", list_runs},
+    {"GET", "/workflows/{task_id}", "runs:read", show_run},
+    {"GET", "/workflows/{task_id}/events", "runs:read", follow_run},
+    {"POST", "/workflows/{task_id}/cancel", "runs:act", cancel_run},
+    {"POST", "/workflows/{task_id}/signals/{name}", "runs:act", signal_run},
+    {"POST", "/workflows/{task_id}/approvals/{step}", "approvals:decide", decide_approval},
+    {"POST", "/workflows/{task_id}/resolutions/{step}", "runs:act", resolve_step},
+    {"POST", "/workflows/{task_id}/retry", "runs:act", retry_run},
+    {"POST", "/workflows/{task_id}/fork", "runs:act", fork_run},
+    {"POST", "/workflows/{task_id}/replay", "runs:read", replay_run},
+    {"GET", "/approvals", "approvals:read", list_actions},
+    {"GET", "/definitions", "definitions:read", list_definitions},
+    {"GET", "/definitions/{id}", "definitions:read", show_definition},
+    {"PUT", "/definitions/{id}", "definitions:write", put_definition},
+    {"DELETE", "/definitions/{id}", "definitions:write", delete_definition},
+    {"GET", "/definitions/{id}/versions", "definitions:read", list_definition_versions},
+    {"GET", "/health", "", health},
+    {"GET", "/livez", "", health},
+    {"GET", "/readyz", "", ready},
+    {"GET", "/metrics", "metrics:read", metrics},
 };
 
-// "127.0.0.1:8700", "[::1]:8700", "localhost" -> without the port.
-std::string_view host_of(std::string_view authority) {
-  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
-  return authority.substr(0, authority.find(':'));
+// What a route needs; nothing for paths that are none.
+std::string_view action_of(std::string_view method, std::string_view pattern) {
+  for (const Row& row : kRoutes) {
+    const bool same = row.method == method || (method == "HEAD" && row.method == "GET");
+    if (same && row.pattern == pattern) return row.action;
+  }
+  return kNoRoute;
 }
-
-bool names_this_machine(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.") ||
-         host.ends_with(".localhost");
-}
-
-bool open_to_all(const net::HttpRequest& request) {
-  return request.segments.size() == 1 &&
-         (request.segments[0] == "health" || request.segments[0] == "livez" ||
-          request.segments[0] == "readyz");
-}
-
-class Access {
- public:
-  explicit Access(AccessOptions options) : options_(std::move(options)) {
-    for (const std::string& key : options_.keys) hashes_.push_back(sha256_hex(key));
-  }
-
-  // 0: welcome. Else the status, and why.
-  int refusal(const net::HttpRequest& request, std::string_view& why) const {
-    const std::string* host = request.header("Host");
-    if (options_.loopback && host != nullptr && !names_this_machine(host_of(*host))) {
-      why = "the Host header names another machine than this one";
-      return 403;
-    }
-    const std::string* origin = request.header("Origin");
-    if (origin != nullptr && !welcome_origin(*origin, host)) {
-      why = "web pages of that origin may not ask here; start the server with --allow-origin";
-      return 403;
-    }
-    if (hashes_.empty() || open_to_all(request) || has_key(request)) return 0;
-    why = "an API key is needed: Authorization: Bearer KEY";
-    return 401;
-  }
-
-  bool listed_origin(std::string_view origin) const {
-    return std::ranges::find(options_.origins, origin) != options_.origins.end();
-  }
-
- private:
-  bool welcome_origin(std::string_view origin, const std::string* host) const {
-    const size_t scheme = origin.find("://");
-    const bool own = scheme != std::string_view::npos && host != nullptr &&
-                     origin.substr(scheme + 3) == *host;
-    return own || listed_origin(origin);
-  }
-
-  // Hashes are compared, so that the time it takes says nothing about a key.
-  bool has_key(const net::HttpRequest& request) const {
-    const std::string* header = request.header("Authorization");
-    if (header == nullptr || !header->starts_with("Bearer ")) return false;
-    const std::string hash = sha256_hex(std::string_view(*header).substr(7));
-    return std::ranges::find(hashes_, hash) != hashes_.end();
-  }
-
-  const AccessOptions options_;
-  std::vector<std::string> hashes_;
-};
 
 }  // namespace
 
@@ -136,14 +90,14 @@ net::HttpRouter make_router(ServerContext& context) {
 }
 
 void set_access(ServerContext& context, AccessOptions access, net::HttpServerOptions& options) {
-  const auto rules = std::make_shared<const Access>(std::move(access));
-  options.guard = [rules](const net::HttpRequest& request,
+  const auto rules = std::make_shared<Access>(std::move(access));
+  options.guard = [rules](net::HttpRequest& request, std::string_view pattern,
                           net::HttpResponse& space) -> const net::HttpResponse* {
-    std::string_view why;
-    space.status = rules->refusal(request, why);
-    if (space.status == 0) return nullptr;
-    space.body = why;
-    if (space.status == 401) space.headers.push_back({"WWW-Authenticate", "Bearer"});
+    Refusal refusal = rules->look(request, action_of(request.method, pattern));
+    if (refusal.status == 0) return nullptr;
+    space.status = refusal.status;
+    space.body = std::move(refusal.why);
+    if (refusal.status == 401) space.headers.push_back({"WWW-Authenticate", "Bearer"});
     return &space;
   };
   options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {

@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of everything the server answers, on one screen, and who may ask: requests of other
-// web pages and with foreign Host names are refused, for a browser would carry them into a server
-// that listens on this machine only; with keys, every request but health needs one.
+// The table of everything the server answers, on one screen, with the permission that each route
+// takes. Who asks, `access` finds out; which route a request means, net/http_router.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "net/http_server.h"
+#include "server/access.h"
 #include "server/context.h"
 
 namespace weft::server {
 
 net::HttpRouter make_router(ServerContext& context);
 
-struct AccessOptions {
-  std::vector<std::string> keys;     // any of them as "Authorization: Bearer KEY"; empty: no key
-  std::vector<std::string> origins;  // web pages that may ask, as "https://example.com"
-  bool loopback = true;              // the Host header must name this machine
-};
 // Sets guard, refusal and observer of the options.
 void set_access(ServerContext& context, AccessOptions access, net::HttpServerOptions& options);
 

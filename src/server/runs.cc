@@ -17,17 +17,57 @@ namespace {
 constexpr double kUnknownSeconds = 10;  // of a workflow that has never finished
 constexpr int64_t kMeasuredRuns = 20;
 
+Error key_conflict(const std::string& key, const std::string& run) {
+  return make_error("E0754", fmt::format("the Idempotency-Key {} belongs to {} with another "
+                                         "workflow or input", quoted(key), run),
+                    "use a new key for a new request");
+}
+
+// Keys of different tenants never meet: no header holds a line feed.
+std::string stored_key(const Submission& submission) {
+  if (submission.idem_key.empty() || submission.tenant.empty()) return submission.idem_key;
+  return submission.tenant + "\n" + submission.idem_key;
+}
+
+}  // namespace
+
+Result<worker::RunOwner> visible_run(store::Db& db, const security::Caller& caller,
+                                     std::string_view run, std::string_view action) {
+  worker::RunOwner owner = TRY(worker::run_owner(db, run));
+  if (owner.tenant != caller.tenant) {
+    return make_error("E0601", fmt::format("there is no run {} in this store", quoted(run)));
+  }
+  TRY(security::require(caller, action, owner.workflow));
+  return owner;
+}
+
 // What is stored about a workflow and a key before a run of it begins.
-struct Before {
+struct Runs::Before {
+  Offered found;
+  json::Value input;
   std::optional<worker::KeyedRun> keyed;
   double mean_seconds = kUnknownSeconds;
 };
 
-Result<Before> read_before(store::Db& db, const std::string& workflow, const std::string& key) {
+Result<std::unique_ptr<Runs>> Runs::open(Env& env, worker::Loop& loop, worker::Pool& pool,
+                                         Metrics& metrics, RunsOptions options) {
+  std::unique_ptr<Runs> out(new Runs(env, loop, pool, metrics));
+  out->db_ = TRY(worker::open_journal_store(options.store_path));
+  out->roots_ = std::move(options.roots);
+  for (Offered& offered : options.workflows) TRY(out->catalog_.add(std::move(offered)));
+  return Result<std::unique_ptr<Runs>>(std::move(out));
+}
+
+Result<Runs::Before> Runs::read_before(store::Db& db, const Submission& submission) {
   Before out;
+  out.found = TRY(catalog_.find(db, submission.tenant, submission.workflow));
+  out.input = TRY(workflow::completed_input(*out.found.workflow, submission.input));
+  const std::string key = stored_key(submission);
   if (!key.empty()) out.keyed = TRY(worker::find_keyed_run(db, key));
-  const auto runs = TRY(worker::list_runs(
-      db, {.status = "succeeded", .workflow = workflow, .limit = kMeasuredRuns}));
+  const auto runs = TRY(worker::list_runs(db, {.status = "succeeded",
+                                               .workflow = submission.workflow,
+                                               .limit = kMeasuredRuns,
+                                               .tenant = submission.tenant}));
   double sum = 0;
   for (const worker::RunSummary& run : runs) {
     sum += static_cast<double>(run.finished_us - run.created_us) / 1e6;
@@ -36,77 +76,38 @@ Result<Before> read_before(store::Db& db, const std::string& workflow, const std
   return out;
 }
 
-Error key_conflict(const std::string& key, const std::string& run) {
-  return make_error("E0754", fmt::format("the Idempotency-Key {} belongs to {} with another "
-                                         "workflow or input", quoted(key), run),
-                    "use a new key for a new request");
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Runs>> Runs::open(Env& env, worker::Loop& loop, worker::Pool& pool,
-                                         Metrics& metrics, RunsOptions options) {
-  std::unique_ptr<Runs> out(new Runs(env, loop, pool, metrics));
-  out->db_ = TRY(worker::open_journal_store(options.store_path));
-  out->roots_ = std::move(options.roots);
-  for (auto& [workflow, definitions] : options.workflows) {
-    TRY(worker::check_step_types(*workflow));
-    const std::string id = workflow->id;
-    out->definitions_[id] = std::move(definitions);
-    if (!out->workflows_.emplace(id, std::move(workflow)).second) {
-      return make_error("E0753", fmt::format("two workflows are called {}", quoted(id)),
-                        "give one of them another id");
-    }
-  }
-  return Result<std::unique_ptr<Runs>>(std::move(out));
-}
-
 void Runs::submit(Submission submission, std::function<void(Result<Accepted>)> done) {
-  const auto found = workflows_.find(submission.workflow);
-  if (found == workflows_.end()) {
-    std::vector<std::string> names;
-    for (const auto& [name, workflow] : workflows_) names.push_back(name);
-    return done(make_error("E0753",
-                           fmt::format("there is no workflow {}", quoted(submission.workflow)),
-                           names.empty() ? "start the server with --workflow FILE"
-                                         : name_hint(submission.workflow, names)));
-  }
-  auto input = workflow::completed_input(*found->second, std::move(submission.input));
-  if (!input.ok()) return done(std::move(input).error());
-  submission.input = std::move(*input);
-  const std::string workflow = submission.workflow;
-  const std::string key = submission.idem_key;
-  read<Before>([workflow, key](store::Db& db) { return read_before(db, workflow, key); },
-               [this, submission = std::move(submission), done](Result<Before> before) {
+  read<Before>([this, submission](store::Db& db) { return read_before(db, submission); },
+               [this, submission, done](Result<Before> before) {
                  if (!before.ok()) return done(std::move(before).error());
-                 if (!before->keyed) return submit_new(submission, before->mean_seconds, done);
+                 if (!before->keyed) return submit_new(submission, std::move(*before), done);
                  const worker::KeyedRun& old = *before->keyed;
                  if (old.workflow != submission.workflow ||
-                     old.input != json::dump(submission.input)) {
+                     old.input != json::dump(before->input)) {
                    return done(key_conflict(submission.idem_key, "run " + old.id));
                  }
                  done(Accepted{old.id, env_.wall_us()});
                });
 }
 
-// Everything runs side by side here; a run shares the machine with those that are as urgent.
-void Runs::submit_new(const Submission& submission, double mean_seconds,
+void Runs::submit_new(const Submission& submission, Before before,
                       const std::function<void(Result<Accepted>)>& done) {
   CHECK(executor_ != nullptr);
-  const std::string& key = submission.idem_key;
+  const std::string key = stored_key(submission);
   if (!key.empty() && being_stored_.contains(key)) {
-    return done(key_conflict(key, "a request that is being accepted"));
+    return done(key_conflict(submission.idem_key, "a request that is being accepted"));
   }
   worker::NewRun request;
-  request.workflow = workflows_.at(submission.workflow);
-  request.input = submission.input;
-  request.definitions = definitions_.at(submission.workflow);
-  request.context = worker::to_json(worker::RunContext{.roots = roots_, .model = {}});
+  request.workflow = std::move(before.found.workflow);
+  request.input = std::move(before.input);
+  request.definitions = std::move(before.found.definitions);
+  request.context = worker::to_json(worker::RunContext{
+      .roots = roots_, .model = {}, .tenant = submission.tenant, .by = submission.by});
   request.priority = submission.priority;
   request.seed = static_cast<uint64_t>(env_.wall_us());
   request.idem_key = key;
-  const auto ahead = static_cast<double>(executor_->active());
-  const double seconds = mean_seconds * (1 + ahead / std::max(1, submission.priority));
+  const double seconds = pace_.seconds(
+      before.mean_seconds, static_cast<double>(executor_->active()), submission.priority);
   if (!key.empty()) being_stored_[key] = submission;
   const int64_t estimated_us = env_.wall_us() + static_cast<int64_t>(seconds * 1e6);
   start(std::move(request), [this, key, estimated_us, done](Result<std::string> run) {
@@ -149,6 +150,7 @@ void Runs::count(const std::string& run) {
       [run](store::Db& db) { return worker::read_summary(db, run); },
       [this](Result<worker::RunSummary> summary) {
         if (!summary.ok()) return;
+        pace_.ended(summary->finished_us, summary->finished_us - summary->created_us);
         metrics_.workflow(summary->workflow,
                           static_cast<double>(summary->finished_us - summary->created_us) / 1e6,
                           summary->status == "succeeded");

@@ -16,7 +16,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "security/permission.h"
+#include "server/catalog.h"
 #include "server/metrics.h"
+#include "server/pace.h"
 #include "worker/executor.h"
 #include "worker/loop.h"
 #include "worker/new_run.h"
@@ -24,12 +27,6 @@
 #include "workflow/definition.h"
 
 namespace weft::server {
-
-// A workflow that may be started by its id, and what its `workflow` steps mean.
-struct Offered {
-  std::shared_ptr<const workflow::Workflow> workflow;
-  worker::Definitions definitions = {};
-};
 
 struct RunsOptions {
   std::string store_path;
@@ -42,11 +39,17 @@ struct Submission {
   json::Value input;
   int32_t priority = 1;
   std::string idem_key = {};  // empty: none
+  std::string tenant = {};
+  std::string by = {};        // name of the caller; empty: this machine's user
 };
 struct Accepted {
   std::string run;
   int64_t estimated_us = 0;  // since 1970: when it will probably be done
 };
+
+// E0601 unless there is such a run of the caller's tenant; E0761 if they may not do that with it.
+Result<worker::RunOwner> visible_run(store::Db& db, const security::Caller& caller,
+                                     std::string_view run, std::string_view action);
 
 class Runs {
  public:
@@ -56,7 +59,7 @@ class Runs {
   void set_executor(worker::Executor& executor) { executor_ = &executor; }
 
   const std::map<std::string, std::shared_ptr<const workflow::Workflow>>& workflows() const {
-    return workflows_;
+    return catalog_.offered();
   }
 
   // `done` is called when the run is on disk. E0753 no such workflow, E0310 wrong input, E0754 the
@@ -87,7 +90,9 @@ class Runs {
  private:
   Runs(Env& env, worker::Loop& loop, worker::Pool& pool, Metrics& metrics)
       : env_(env), loop_(loop), pool_(pool), metrics_(metrics) {}
-  void submit_new(const Submission& submission, double mean_seconds,
+  struct Before;
+  Result<Before> read_before(store::Db& db, const Submission& submission);
+  void submit_new(const Submission& submission, Before before,
                   const std::function<void(Result<Accepted>)>& done);
   void count(const std::string& run);
 
@@ -97,9 +102,9 @@ class Runs {
   Metrics& metrics_;
   worker::Executor* executor_ = nullptr;
   std::vector<std::string> roots_;
-  std::map<std::string, std::shared_ptr<const workflow::Workflow>> workflows_;
-  std::map<std::string, worker::Definitions> definitions_;  // by the id of the workflow
-  std::mutex mutex_;  // of db_
+  Pace pace_;
+  std::mutex mutex_;  // of db_ and, beyond what it offers, of catalog_
+  Catalog catalog_;
   std::unique_ptr<store::Db> db_;
   std::map<uint64_t, std::pair<std::string, Listener>> listeners_;
   uint64_t newest_listener_ = 0;

@@ -5,6 +5,7 @@
 
 #include <charconv>
 
+#include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
@@ -23,6 +24,10 @@ Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<jso
   Fields fields(body);
   Submission submission;
   submission.workflow = TRY(fields.required_text("workflow_id"));
+  const security::Caller& caller = caller_of(exchange->request());
+  TRY(security::require(caller, "runs:execute", submission.workflow));
+  submission.tenant = caller.tenant;
+  if (!caller.everything) submission.by = caller.name;
   const json::Object* input = TRY(fields.object("input_data"));
   submission.input = input != nullptr ? json::Value(*input) : json::Value(json::Object());
   submission.priority = static_cast<int32_t>(TRY(fields.integer("priority", 1, 100)).value_or(1));
@@ -83,7 +88,8 @@ Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
 class RunFeed : public std::enable_shared_from_this<RunFeed> {
  public:
   RunFeed(ServerContext& context, ExchangePtr exchange, std::string run, int64_t seen)
-      : context_(context), exchange_(std::move(exchange)), run_(std::move(run)), seen_(seen) {}
+      : context_(context), exchange_(std::move(exchange)),
+        caller_(caller_of(exchange_->request())), run_(std::move(run)), seen_(seen) {}
 
   void start() {
     const auto self = shared_from_this();
@@ -109,8 +115,9 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
     }
     const auto self = shared_from_this();
     context_.runs->read<News>(
-        [run = run_, seen = seen_](store::Db& db) -> Result<News> {
+        [run = run_, seen = seen_, caller = caller_](store::Db& db) -> Result<News> {
           News news;
+          TRY(visible_run(db, caller, run, "runs:read"));
           news.over = TRY(worker::read_summary(db, run)).finished_us != 0;
           news.events = TRY(worker::events_after(db, run, seen));
           return news;
@@ -160,6 +167,7 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
 
   ServerContext& context_;
   ExchangePtr exchange_;
+  const security::Caller caller_;
   const std::string run_;
   int64_t seen_;
   uint64_t listener_ = 0;
@@ -168,11 +176,6 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
   bool reading_ = false;
   bool again_ = false;
 };
-
-json::Object definition_object(const workflow::Workflow& workflow) {
-  return {{"id", workflow.id}, {"hash", workflow.hash}, {"title", workflow.title},
-          {"input", workflow.input_schema}};
-}
 
 }  // namespace
 
@@ -186,7 +189,10 @@ void execute_workflow(ServerContext& context, const ExchangePtr& exchange) {
 void show_run(ServerContext& context, const ExchangePtr& exchange) {
   const std::string run = exchange->request().parameter("task_id");
   context.runs->read<json::Object>(
-      [run](store::Db& db) { return worker::read_run_document(db, run); },
+      [run, caller = caller_of(exchange->request())](store::Db& db) -> Result<json::Object> {
+        TRY(visible_run(db, caller, run, "runs:read"));
+        return worker::read_run_document(db, run);
+      },
       [exchange, run](Result<json::Object> document) {
         if (!document.ok()) return exchange->respond(problem(document.error()));
         json::Object out{{"task_id", run}};
@@ -198,12 +204,17 @@ void show_run(ServerContext& context, const ExchangePtr& exchange) {
 void list_runs(ServerContext& context, const ExchangePtr& exchange) {
   auto query = list_query(exchange->request());
   if (!query.ok()) return exchange->respond(problem(query.error()));
+  query->tenant = caller_of(exchange->request()).tenant;
   context.runs->read<std::vector<worker::RunSummary>>(
       [query = *query](store::Db& db) { return worker::list_runs(db, query); },
       [exchange, limit = query->limit](Result<std::vector<worker::RunSummary>> runs) {
         if (!runs.ok()) return exchange->respond(problem(runs.error()));
         json::Array items;
-        for (const worker::RunSummary& run : *runs) items.push_back(summary_object(run));
+        const security::Caller& caller = caller_of(exchange->request());
+        for (const worker::RunSummary& run : *runs) {
+          if (!security::may(caller, "runs:read", run.workflow)) continue;
+          items.push_back(summary_object(run));
+        }
         json::Object out{{"items", std::move(items)}};
         out["next_cursor"] = nullptr;
         if (std::ssize(*runs) == limit) out["next_cursor"] = runs->back().id;
@@ -221,29 +232,6 @@ void follow_run(ServerContext& context, const ExchangePtr& exchange) {
   }
   std::make_shared<RunFeed>(context, exchange, exchange->request().parameter("task_id"), seen)
       ->start();
-}
-
-void list_definitions(ServerContext& context, const ExchangePtr& exchange) {
-  json::Array items;
-  for (const auto& [id, workflow] : context.runs->workflows()) {
-    items.push_back(definition_object(*workflow));
-  }
-  json::Object out{{"items", std::move(items)}};
-  out["next_cursor"] = nullptr;
-  exchange->respond(json_response(out));
-}
-
-void show_definition(ServerContext& context, const ExchangePtr& exchange) {
-  const std::string id = exchange->request().parameter("id");
-  const auto found = context.runs->workflows().find(id);
-  if (found == context.runs->workflows().end()) {
-    return exchange->respond(problem(make_error("E0753", "there is no workflow " + id)));
-  }
-  json::Object out = definition_object(*found->second);
-  if (auto document = json::parse(found->second->canonical); document.ok()) {
-    out["document"] = std::move(*document);
-  }
-  exchange->respond(json_response(out));
 }
 
 }  // namespace weft::server

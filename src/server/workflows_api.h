@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The workflow routes: start a run, see how it goes, list runs, follow one as server-sent events;
-// and the definitions that can be started. `task_id` is the id of a run. What is done to a run from
-// outside is acts_api.h.
+// The workflow routes: start a run, see how it goes, list runs, follow one as server-sent events.
+// `task_id` is the id of a run. What is done to a run from outside is acts_api.h; which workflows
+// there are, definitions_api.h.
 #pragma once
 
 #include "server/context.h"
@@ -13,7 +13,5 @@ void execute_workflow(ServerContext& context, const ExchangePtr& exchange);
 void show_run(ServerContext& context, const ExchangePtr& exchange);
 void list_runs(ServerContext& context, const ExchangePtr& exchange);
 void follow_run(ServerContext& context, const ExchangePtr& exchange);
-void list_definitions(ServerContext& context, const ExchangePtr& exchange);
-void show_definition(ServerContext& context, const ExchangePtr& exchange);
 
 }  // namespace weft::server

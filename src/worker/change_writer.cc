@@ -60,17 +60,18 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
   TRY(db_.post(
       "INSERT INTO run (id, def_hash, workflow, input, context, status, error, priority, deadline, "
       "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank, "
-      "idem_key) "
+      "tenant, idem_key) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
+      "$19, "
       // Another process may have taken the same key a moment ago; a run without it is better than
       // a group of changes that fails.
-      "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $19) THEN NULL ELSE $19 END)",
+      "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $20) THEN NULL ELSE $20 END)",
       {row.id, row.definition_hash, row.workflow, row.input, row.context, state.status,
        text_or_null(state.error), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
        row.claimed ? Value(worker.id) : Value(nullptr),
        row.claimed ? Value(worker.epoch) : Value(nullptr), row.created_us,
        time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
-       text_or_null(row.origin), row.created_us - row.priority * kAgingUs,
+       text_or_null(row.origin), row.created_us - row.priority * kAgingUs, row.tenant,
        text_or_null(row.idem_key)}));
   return ok_status();
 }

@@ -169,8 +169,9 @@ Result<ChatRequest> chat_request_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   ChatRequest request;
   request.model = TRY(text_parameter_or(parameters, "model", "default"));
-  const std::string chosen = run_context_from_json(*context.run_context).model;
-  if (!chosen.empty()) request.model = chosen;
+  const RunContext terms = run_context_from_json(*context.run_context);
+  if (!terms.model.empty()) request.model = terms.model;
+  request.cache_salt = terms.tenant;  // prefixes are shared within a tenant only
   request.seed = seed_of(context);
   request.thinking = TRY(thinking_of(context));
   request.thinking_budget_tokens = TRY(thinking_budget(parameters));

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "worker/run_context.h"
+
 namespace weft::worker {
 
 json::Object full_context(const NewRun& request) {
@@ -27,7 +29,8 @@ RunRow run_row(const NewRun& request, const std::string& id, int64_t now_us) {
              .idem_key = request.idem_key,
              .claimed = !request.detached,
              .parent = request.parent,
-             .origin = request.origin};
+             .origin = request.origin,
+             .tenant = run_context_from_json(request.context).tenant};
   for (const auto& [name, sub] : request.definitions) {
     row.more_definitions.emplace_back(sub->hash, sub->canonical);
   }

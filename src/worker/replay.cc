@@ -2,6 +2,7 @@
 #include "worker/replay.h"
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <map>
 
@@ -14,6 +15,8 @@ namespace {
 
 using workflow::Execution;
 using AttemptKey = std::pair<std::string, uint32_t>;
+
+constexpr std::chrono::milliseconds kStopPoll(50);
 
 // Where two lists of little-endian int32 part, as "token 3 of 20".
 std::string first_difference(std::string_view what, const std::string& then,
@@ -45,8 +48,9 @@ std::string compare(const AiCallRow& then, const AiCallRow& now) {
 
 class Replay {
  public:
-  Replay(const StoredRun& stored, Services& services, std::vector<AiCallRow> calls)
-      : stored_(stored), services_(services), calls_(std::move(calls)) {}
+  Replay(const StoredRun& stored, Services& services, std::vector<AiCallRow> calls,
+         const std::atomic<bool>* stop)
+      : stored_(stored), services_(services), calls_(std::move(calls)), stop_(stop) {}
 
   Result<std::vector<ReplayedCall>> run() {
     workflow_ = TRY(stored_definition(stored_));
@@ -60,6 +64,7 @@ class Replay {
       const workflow::Event event = TRY(workflow::event_from_json(TRY(json::parse(row.body))));
       // The moment before its result: the state it was asked in, with the failures it had then.
       if (const auto key = ended_attempt(event); key && wanted.contains(*key)) {
+        if (stopped()) return make_error("E0713", "the replay was stopped: weft is ending");
         replay_attempt(planner, state, *key, with_cut_off(planner, state, *key, wanted));
       }
       TRY(planner.apply(state, event));
@@ -176,12 +181,20 @@ class Replay {
       answer->set_value(std::move(outcome));
     });
     if (started.outcome) return std::move(*started.outcome);
+    while (stop_ != nullptr && future.wait_for(kStopPoll) != std::future_status::ready) {
+      if (!stopped()) continue;
+      started.activity->cancel();
+      break;
+    }
     return future.get();
   }
+
+  bool stopped() const { return stop_ != nullptr && stop_->load(); }
 
   const StoredRun& stored_;
   Services& services_;
   std::vector<AiCallRow> calls_;
+  const std::atomic<bool>* stop_;
   std::shared_ptr<const workflow::Workflow> workflow_;
   Definitions definitions_;
   json::Object context_;
@@ -191,9 +204,10 @@ class Replay {
 }  // namespace
 
 Result<std::vector<ReplayedCall>> replay_run(store::Db& db, std::string_view run,
-                                             Services& services) {
+                                             Services& services,
+                                             const std::atomic<bool>* stop) {
   const StoredRun stored = TRY(load_run(db, run));
-  return Replay(stored, services, TRY(ai_calls(db, run))).run();
+  return Replay(stored, services, TRY(ai_calls(db, run)), stop).run();
 }
 
 }  // namespace weft::worker

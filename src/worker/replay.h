@@ -9,6 +9,7 @@
 // weights, a changed template, other numerics (all three are named), or a mistake in weft.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,8 +30,9 @@ struct ReplayedCall {
 };
 
 // The calls of a run in the journal's order; blocks until each is made. `services` needs a backend.
-// E0604, E0601 as load_run and fold_run.
+// E0604, E0601 as load_run and fold_run; E0713 when `stop` became true meanwhile.
 Result<std::vector<ReplayedCall>> replay_run(store::Db& db, std::string_view run,
-                                             Services& services);
+                                             Services& services,
+                                             const std::atomic<bool>* stop = nullptr);
 
 }  // namespace weft::worker

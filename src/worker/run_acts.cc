@@ -303,8 +303,9 @@ Result<std::vector<RequiredAction>> required_actions(store::Db& db, const Action
   auto rows = TRY(db.query(
       "SELECT a.run, r.workflow, a.path, a.kind, a.body, a.since_us, coalesce(a.deadline, 0) "
       "FROM required_action a JOIN run r ON r.id = a.run WHERE r.finished_us IS NULL AND "
-      "($1 = '' OR a.run = $1) ORDER BY a.since_us, a.run, a.path",
-      {query.run}));
+      "($1 = '' OR a.run = $1) AND ($2 = 0 OR r.tenant = $3) "
+      "ORDER BY a.since_us, a.run, a.path",
+      {query.run, query.tenant ? 1 : 0, query.tenant.value_or("")}));
   std::vector<RequiredAction> actions;
   while (TRY(rows->next())) {
     if (std::ssize(actions) >= query.limit) break;

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -95,6 +96,7 @@ struct ActionQuery {
   std::string run = {};    // empty: all
   std::string role = {};   // empty: any; else only approvals of this role
   int64_t limit = 100;
+  std::optional<std::string> tenant = {};  // nothing: of all
 };
 // Oldest first.
 Result<std::vector<RequiredAction>> required_actions(store::Db& db, const ActionQuery& query);

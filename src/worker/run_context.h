@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a run brings along besides its input: where its file steps may reach, and which model was
-// chosen on the command line. Stored with the run (column `context`), so that another worker
-// continues under the same terms.
+// What a run brings along besides its input: where its file steps may reach, which model was chosen
+// on the command line, whose it is and who asked for it. Stored with the run (column `context`), so
+// that another worker, a sub-workflow or a retry continues under the same terms.
 //
-//   {"roots": ["/home/me/project"], "model": "deep"}     both may be missing
+//   {"roots": ["/home/me/project"], "model": "deep", "tenant": "acme", "by": "ci"}     all optional
 #pragma once
 
 #include <string>
@@ -17,6 +17,8 @@ namespace weft::worker {
 struct RunContext {
   std::vector<std::string> roots;  // absolute directories; none: file steps are refused
   std::string model;               // replaces the model of every llm step; empty: as written
+  std::string tenant = {};
+  std::string by = {};             // name of the key that asked; empty: this machine's user
 };
 
 inline json::Object to_json(const RunContext& context) {
@@ -25,6 +27,8 @@ inline json::Object to_json(const RunContext& context) {
   for (const std::string& root : context.roots) roots.emplace_back(root);
   if (!roots.empty()) object["roots"] = std::move(roots);
   if (!context.model.empty()) object["model"] = context.model;
+  if (!context.tenant.empty()) object["tenant"] = context.tenant;
+  if (!context.by.empty()) object["by"] = context.by;
   return object;
 }
 
@@ -35,9 +39,13 @@ inline RunContext run_context_from_json(const json::Object& object) {
       if (root.is_string()) context.roots.emplace_back(root.as_string());
     }
   }
-  if (const json::Value* model = object.if_contains("model"); model && model->is_string()) {
-    context.model = model->as_string();
-  }
+  const auto text = [&](std::string_view name, std::string& value) {
+    const json::Value* found = object.if_contains(name);
+    if (found != nullptr && found->is_string()) value = found->get_string();
+  };
+  text("model", context.model);
+  text("tenant", context.tenant);
+  text("by", context.by);
   return context;
 }
 

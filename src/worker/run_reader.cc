@@ -36,9 +36,10 @@ Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query)
       TRY(db.query(std::string(kSummaryColumns)
                        .append("WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
                                "AND ($3 = '' OR (created_us, id) < (SELECT created_us, id FROM "
-                               "run WHERE id = $3)) "
-                               "ORDER BY created_us DESC, id DESC LIMIT $4"),
-                   {query.status, query.workflow, query.before, query.limit}));
+                               "run WHERE id = $3)) AND ($4 = 0 OR tenant = $5) "
+                               "ORDER BY created_us DESC, id DESC LIMIT $6"),
+                   {query.status, query.workflow, query.before, query.tenant ? 1 : 0,
+                    query.tenant.value_or(""), query.limit}));
   std::vector<RunSummary> runs;
   while (TRY(rows->next())) runs.push_back(summary_of(*rows));
   return runs;
@@ -48,6 +49,12 @@ Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(std::string(kSummaryColumns).append("WHERE id = $1"), {run}));
   if (!TRY(rows->next())) return no_such_run(run);
   return summary_of(*rows);
+}
+
+Result<RunOwner> run_owner(store::Db& db, std::string_view run) {
+  auto rows = TRY(db.query("SELECT tenant, workflow FROM run WHERE id = $1", {run}));
+  if (!TRY(rows->next())) return no_such_run(run);
+  return RunOwner{std::string(rows->text(0)), std::string(rows->text(1))};
 }
 
 Result<std::optional<KeyedRun>> find_keyed_run(store::Db& db, std::string_view idem_key) {

@@ -32,10 +32,18 @@ struct ListQuery {
   std::string workflow = {};  // empty: any
   int64_t limit = 20;
   std::string before = {};    // runs older than this one (its id); empty: from the newest
+  std::optional<std::string> tenant = {};  // nothing: of all
 };
 // Newest first.
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query);
 Result<RunSummary> read_summary(store::Db& db, std::string_view run);
+
+// Whose it is, and of which workflow: what permissions are about. E0601.
+struct RunOwner {
+  std::string tenant;
+  std::string workflow;
+};
+Result<RunOwner> run_owner(store::Db& db, std::string_view run);
 
 // The run that was asked for under this key (input included), or nothing.
 struct KeyedRun {

@@ -244,6 +244,36 @@ DROP TABLE timer;
 ALTER TABLE timer_by_key RENAME TO timer;
 )sql";
 
+// Definitions handed in over the API, a row a version (an empty hash: deleted), and the keys of
+// whoever may ask: `hash` is keyed by a pepper that is not in the store.
+constexpr std::string_view kTenants = R"sql(
+CREATE TABLE stored_definition (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  version BIGINT NOT NULL,
+  hash TEXT NOT NULL,
+  source TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  PRIMARY KEY (tenant, id, version)
+);
+CREATE TABLE api_key (
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  hash BYTEA NOT NULL,
+  roles TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  requests_per_minute BIGINT NOT NULL,
+  tokens_per_minute BIGINT NOT NULL,
+  created_us BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  expires_us BIGINT,
+  revoked_us BIGINT,
+  changed_us BIGINT NOT NULL
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -251,6 +281,7 @@ constexpr store::Migration kMigrations[] = {
     {4, "schedules; answers of models as far as they came", kSchedules},
     {5, "how much of an answer was resumed", kResumed},
     {6, "steps, events and timers in the order of their keys", "SELECT 1", kInKeyOrder},
+    {7, "definitions of tenants, API keys", kTenants},
 };
 
 }  // namespace
