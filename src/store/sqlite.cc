@@ -3,15 +3,19 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
 #include "base/descriptor.h"
 #include "base/env.h"
+#include "base/file.h"
 #include "base/strings.h"
 
 namespace weft::store {
@@ -341,18 +345,82 @@ Status Sqlite::prepare_connection() {
   return script("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
 }
 
+// After a failed call of the system, which left its reason in errno.
+Error cannot_create(const std::string& path) {
+  const int kind = errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL
+                   : errno == EIO                     ? SQLITE_IOERR
+                                                      : SQLITE_CANTOPEN;
+  return make_error(std::string(code_of(kind)),
+                    fmt::format("cannot open the store {}: {}", quoted(path, 300),
+                                std::strerror(errno)),
+                    std::string(hint_of(kind)));
+}
+
 // Creates an empty file with mode 0600 where there is none: SQLite itself would use 0644. A file
 // that is there must not be opened here: closing any descriptor of it drops all locks that other
 // connections of this process hold (POSIX), and another process that closes its last connection
 // then deletes the write-ahead log under them.
-Status open_sqlite_file(const SqliteOptions& options) {
-  if (!options.create) return ok_status();
-  const Descriptor file(::open(options.path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600));
+Status create_empty(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600));
   if (file.get() >= 0 || errno == EEXIST) return ok_status();
-  return make_error("E0501",
-                    fmt::format("cannot open the store {}: {}", quoted(options.path, 300),
-                                std::strerror(errno)),
-                    std::string(hint_of(SQLITE_CANTOPEN)));
+  return cannot_create(path);
+}
+
+// The bytes of a database with write-ahead log that holds what `fill` puts there.
+Result<std::string> image_of(const std::function<Status(Db&)>& fill) {
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(":memory:", &handle,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  CHECK(handle != nullptr, "out of memory");
+  Sqlite db(handle, {.path = ":memory:"});
+  if (code != SQLITE_OK) return db.error(code, "open");
+  TRY(fill(db));
+  sqlite3_int64 size = 0;
+  const std::unique_ptr<unsigned char, decltype(&sqlite3_free)> bytes(
+      sqlite3_serialize(handle, "main", &size, 0), &sqlite3_free);
+  CHECK(bytes != nullptr && size >= 100, "SQLite has {} bytes of an image", size);
+  // The format's versions for writing and reading (SQLite file format, section 1.3): 2 is WAL.
+  bytes.get()[18] = bytes.get()[19] = 2;
+  return std::string(reinterpret_cast<const char*>(bytes.get()), static_cast<size_t>(size));
+}
+
+Status write_synced(const Descriptor& file, std::string_view bytes, const std::string& path) {
+  if (file.get() < 0) return cannot_create(path);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return cannot_create(path);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  if (::fdatasync(file.get()) != 0) return cannot_create(path);
+  return ok_status();
+}
+
+// Whoever links first has made the store; the others use it.
+Status create_whole(const std::string& path, std::string_view image) {
+  std::string whole = path + ".new-XXXXXX";
+  Status done = ok_status();
+  {
+    const Descriptor file(::mkostemp(whole.data(), O_CLOEXEC));  // mode 0600
+    done = write_synced(file, image, path);
+  }
+  if (done.ok() && ::link(whole.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    done = errno == EPERM || errno == EOPNOTSUPP ? create_empty(path) : cannot_create(path);
+  }
+  ::unlink(whole.c_str());
+  if (!done.ok()) return done;
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  const Descriptor directory(
+      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return cannot_create(path);
+  return ok_status();
+}
+
+// A log without its database is left to SQLite, which knows when it is void.
+Status create_missing(const SqliteOptions& options) {
+  if (!options.create || file_exists(options.path)) return ok_status();
+  if (!options.fill || file_exists(options.path + "-wal")) return create_empty(options.path);
+  return create_whole(options.path, TRY(image_of(options.fill)));
 }
 
 }  // namespace
@@ -361,7 +429,7 @@ Result<std::unique_ptr<Db>> open_sqlite(const SqliteOptions& options) {
   // Without its statistics SQLite need not lock a mutex around every allocation.
   static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   CHECK(configured == SQLITE_OK, "SQLite was used before");
-  TRY(open_sqlite_file(options));
+  TRY(create_missing(options));
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(options.path.c_str(), &handle, flags, nullptr);

@@ -165,8 +165,10 @@ TEST_F(SqliteStore, TwoProcessesMayCreateOneStoreAtTheSameMoment) {
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
   for (int i = 0; i < 8; ++i) {
-    threads.emplace_back([&] {
-      auto db = open_sqlite({.path = path()});
+    threads.emplace_back([&, i] {
+      SqliteOptions options{.path = path()};
+      if (i % 2 == 0) options.fill = [](Db& fresh) { return migrate(fresh, kMigrations); };
+      auto db = open_sqlite(options);
       if (!db.ok()) return;
       if (migrate(**db, kMigrations).ok()) ++good;
     });
@@ -175,6 +177,47 @@ TEST_F(SqliteStore, TwoProcessesMayCreateOneStoreAtTheSameMoment) {
   EXPECT_EQ(good, 8);
   auto db = open();
   EXPECT_EQ(number(*db, "SELECT count(*) FROM schema_version"), 2);
+}
+
+TEST_F(SqliteStore, ANewStoreAppearsWholeOrNotAtAll) {
+  const auto fill = [](Db& db) { return migrate(db, kMigrations); };
+  const auto broken = [](Db& db) -> Status {
+    TRY(db.run("CREATE TABLE item (id BIGINT)", {}));
+    return make_error("E0506", "it cannot be");
+  };
+  EXPECT_FALSE(open_sqlite({.path = path(), .fill = broken}).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(directory_));
+  {
+    auto db = open_sqlite({.path = path(), .fill = fill}).value();
+    EXPECT_EQ(number(*db, "SELECT count(*) FROM item"), 0);
+    ASSERT_TRUE(db->run("INSERT INTO item (id, name) VALUES (1, 'a')", {}).ok());
+    EXPECT_TRUE(std::filesystem::exists(path() + "-wal"));
+    // What is there is used as it is.
+    auto again = open_sqlite({.path = path(), .fill = broken}).value();
+    EXPECT_EQ(number(*again, "SELECT count(*) FROM item"), 1);
+  }
+  struct stat file {};
+  ASSERT_EQ(::stat(path().c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600U);
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    EXPECT_EQ(entry.path().string().find(".new-"), std::string::npos) << entry.path();
+  }
+}
+
+// The log of a store that was deleted holds pages of another file: they must not come back.
+TEST_F(SqliteStore, TheLogOfADeletedStoreIsNotReplayed) {
+  const auto fill = [](Db& db) { return migrate(db, kMigrations); };
+  std::string log;
+  {
+    auto db = open_sqlite({.path = path(), .fill = fill}).value();
+    ASSERT_TRUE(db->run("INSERT INTO item (id, name) VALUES (1, 'old')", {}).ok());
+    log = read_file(path() + "-wal").value();
+  }
+  std::filesystem::remove(path());
+  std::ofstream(path() + "-wal", std::ios::binary) << log;
+  auto db = open_sqlite({.path = path(), .fill = fill}).value();
+  ASSERT_TRUE(migrate(*db, kMigrations).ok());
+  EXPECT_EQ(number(*db, "SELECT count(*) FROM item"), 0);
 }
 
 // A second connection of one process used to drop the locks of the first (POSIX), so that another

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -57,6 +57,16 @@ struct Timer {
   bool stored = false;      // a row says so
 };
 
+// What a run decides between two changes. A run that only waits has none: of a hundred thousand
+// runs nearly all wait.
+struct RunTurn {
+  Change change;
+  std::set<std::string> changed_steps;
+  std::vector<Notice> notices;
+  std::vector<TimerKey> dropped_timers;  // that have a row
+  std::vector<std::pair<std::string, uint32_t>> effects_to_start;
+};
+
 struct ActiveRun {
   ActiveRun(std::string run, std::shared_ptr<const workflow::Planner> shared)
       : id(std::move(run)),
@@ -75,7 +85,7 @@ struct ActiveRun {
   bool driving = false;                 // drive() is on the stack
   bool claimed = true;                  // false: stored for somebody else
 
-  std::deque<workflow::Command> todo;
+  std::list<workflow::Command> todo;  // nearly always empty, then it costs nothing
   std::unordered_map<std::string, Running> running;  // by path
   std::map<TimerKey, Timer> timers;
   std::unordered_map<std::string, int64_t> output_seq;  // path -> event that holds its output
@@ -85,12 +95,12 @@ struct ActiveRun {
   std::map<std::pair<std::string, std::string>, PartialRow> partials;
   std::set<std::string> partial_paths;  // with rows in ai_partial
 
-  // The turn in progress.
-  Change change;
-  std::set<std::string> changed_steps;
-  std::vector<Notice> notices;
-  std::vector<TimerKey> dropped_timers;  // that have a row
-  std::vector<std::pair<std::string, uint32_t>> effects_to_start;
+  // The turn in progress; one begins at the first use.
+  RunTurn& turn() {
+    if (open_turn == nullptr) open_turn = std::make_unique<RunTurn>();
+    return *open_turn;
+  }
+  std::unique_ptr<RunTurn> open_turn;
 };
 
 }  // namespace weft::worker

@@ -43,7 +43,7 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   placed.in_hash = sha256_hex(json::canonical(json::Value(placed.parameters)));
   apply(run, workflow::AttemptStarted{command.path, command.attempt});
   note_effect(run, placed, placed.effect == EffectClass::kUnsafe ? "intent" : "keyed", "");
-  run.effects_to_start.emplace_back(command.path, command.attempt);
+  run.turn().effects_to_start.emplace_back(command.path, command.attempt);
 }
 
 // A step that answers at once gets no attempt_started: its result says it all.
@@ -124,7 +124,7 @@ void Executor::add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCall
     call.path = running.path;
     call.attempt = running.attempt;
     call.n = running.ai_calls++;
-    run.change.ai_calls.push_back(std::move(call));
+    run.turn().change.ai_calls.push_back(std::move(call));
   }
 }
 
@@ -134,7 +134,7 @@ void Executor::note_effect(ActiveRun& run, const Running& running, std::string s
   if (running.effect == EffectClass::kPure) return;
   CHECK(!running.effect_key.empty(), "an effect of {} without a key", running.path);
   CHECK(!state.empty() && running.attempt > 0, "an effect of {} in no state", running.path);
-  run.change.effects.push_back({.key = effect_row_key(run.id, running),
+  run.turn().change.effects.push_back({.key = effect_row_key(run.id, running),
                                 .path = running.path,
                                 .attempt = running.attempt,
                                 .state = std::move(state),

@@ -70,7 +70,7 @@ Result<std::string> Executor::submit(NewRun request) {
   for (const auto& [name, definition] : request.definitions) TRY(check_step_types(*definition));
   ActiveRun& run = accept(std::move(request));
   CHECK(run.state.status == workflow::RunStatus::kQueued, "run {} began by itself", run.id);
-  CHECK(run.change.insert.has_value(), "run {} would not be stored", run.id);
+  CHECK(run.turn().change.insert.has_value(), "run {} would not be stored", run.id);
   const std::string id = run.id;
   if (run.claimed) {
     apply(run, workflow::RunStarted{});
@@ -90,7 +90,7 @@ ActiveRun& Executor::accept(NewRun request) {
   run.claimed = !request.detached;
   run.definitions = request.definitions;
   run.context = full_context(request);
-  run.change.insert = run_row(request, run.id, journal_.now_us());
+  run.turn().change.insert = run_row(request, run.id, journal_.now_us());
   const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
   CHECK(fresh, "two runs are called {}", run.id);
   CHECK(run.next_seq == 1 && run.state.sequence == 0, "a new run has a past");
@@ -138,7 +138,7 @@ bool Executor::apply(ActiveRun& run, EventBody body) {
   workflow::Event event{std::max(journal_.now_us(), run.state.now_us), std::move(body)};
   auto decision = run.planner.apply(run.state, event);
   CHECK(decision.ok(), "{}", decision.error().text());
-  Change& change = run.change;
+  Change& change = run.turn().change;
   if (change.events.empty()) change.first_seq = run.next_seq;
   CHECK(change.first_seq + std::ssize(change.events) == run.next_seq, "events of {} leave a gap",
         run.id);
@@ -166,14 +166,14 @@ bool Executor::apply(ActiveRun& run, EventBody body) {
 void Executor::note_changes(ActiveRun& run, const workflow::Decision& decision) {
   for (const workflow::Change& change : decision.changes) {
     drop_timers(run, change);
-    if (!change.path.empty()) run.changed_steps.insert(change.path);
+    if (!change.path.empty()) run.turn().changed_steps.insert(change.path);
     if (!observer_) continue;
     Notice notice{.run = run.id, .path = change.path, .why = change.why, .attempt = change.attempt};
     notice.kind = change.path.empty() ? Notice::Kind::kRun : Notice::Kind::kStep;
     notice.status = change.path.empty() ? workflow::name(change.run) : workflow::name(change.step);
     notice.terminal = change.path.empty() ? terminal(change.run) : terminal(change.step);
     CHECK(!notice.status.empty(), "a change of {} to nothing", run.id);
-    run.notices.push_back(std::move(notice));
+    run.turn().notices.push_back(std::move(notice));
   }
 }
 
@@ -283,22 +283,25 @@ void Executor::finish_run(ActiveRun& run, const Command& command) {
 // Hands the turn to the journal. From here on it is decided; what it holds back waits for the disk.
 void Executor::commit(ActiveRun& run) {
   CHECK(!run.driving, "a turn of {} is handed over before its end", run.id);
-  Change change = std::exchange(run.change, Change());
+  RunTurn& turn = run.turn();
+  Change& change = turn.change;
   fill_rows(run, change);
   arm_timers(run, change);
-  CHECK(run.notices.empty() || !change.events.empty(), "news of {} without an event", run.id);
+  CHECK(turn.notices.empty() || !change.events.empty(), "news of {} without an event", run.id);
+  CHECK(turn.effects_to_start.empty() || !change.events.empty(), "effects of {} without an event",
+        run.id);
   if (change.events.empty() && change.effects.empty() && change.timers.empty() &&
       change.taken.empty() && change.partials.empty() && change.partials_done.empty()) {
+    run.open_turn.reset();
     return;
   }
   const Sequence before = std::exchange(run.last, journal_.append(std::move(change)));
   CHECK(before < run.last, "changes of {} change places", run.id);
-  for (Notice& notice : run.notices) notices_.emplace_back(std::move(notice), run.last);
-  run.notices.clear();
-  for (auto& [path, attempt] : run.effects_to_start) {
+  for (Notice& notice : turn.notices) notices_.emplace_back(std::move(notice), run.last);
+  for (auto& [path, attempt] : turn.effects_to_start) {
     effects_.emplace_back(EffectStart{run.id, std::move(path), attempt}, run.last);
   }
-  run.effects_to_start.clear();
+  run.open_turn.reset();
 }
 
 void Executor::fill_rows(ActiveRun& run, Change& change) {
@@ -313,7 +316,7 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   CHECK((state.ended_us != 0) == terminal(state.status), "run {} is {} since {}", run.id,
         change.state.status, state.ended_us);
   if (state.failure) change.state.error = json::dump(workflow::to_json(*state.failure));
-  for (const std::string& path : run.changed_steps) {
+  for (const std::string& path : run.turn().changed_steps) {
     const auto id = run.planner.find(path);
     CHECK(id.has_value(), "step {} of run {}", path, run.id);
     const workflow::Execution* execution = workflow::find_execution(state, *id);
@@ -333,7 +336,7 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
     change.steps.push_back(std::move(row));
     fill_action(run, path, *execution, change);
   }
-  run.changed_steps.clear();
+  run.turn().changed_steps.clear();
   if (terminal(state.status) && !state.parent.empty()) tell_parent(run, change);
   if (terminal(state.status) && !run.partial_paths.empty()) {
     change.partials_done.assign(run.partial_paths.begin(), run.partial_paths.end());
@@ -344,8 +347,7 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
 void Executor::forget(const std::string& id) {
   const auto found = runs_.find(id);
   CHECK(found != runs_.end() && !found->second->driving, "run {} cannot go now", id);
-  CHECK(found->second->notices.empty(), "run {} goes with things to tell", id);
-  CHECK(found->second->change.events.empty(), "run {} goes with events unwritten", id);
+  CHECK(found->second->open_turn == nullptr, "run {} goes in the middle of a turn", id);
   for (auto& [key, timer] : found->second->timers) services_.loop.cancel(timer.id);
   const std::string definition = found->second->workflow->hash;
   runs_.erase(found);
@@ -362,8 +364,7 @@ void Executor::drop_run(const std::string& id) {
     if (running.activity) running.activity->cancel();
   }
   CHECK(run->id == id && !id.empty(), "run {} is called {}", id, run->id);
-  run->notices.clear();  // nobody will hear what did not happen
-  run->change = Change();
+  run->open_turn.reset();  // nobody will hear what did not happen
   forget(id);
 }
 

@@ -55,7 +55,7 @@ void Executor::take_message(const MessageRow& message) {
   CHECK(!run->driving, "messages come between turns");
   std::string outcome = hear(*run, message);
   CHECK(!outcome.empty(), "message {} came to nothing", message.id);
-  run->change.taken.push_back({message.id, std::move(outcome)});
+  run->turn().change.taken.push_back({message.id, std::move(outcome)});
   drive(*run);
 }
 
@@ -152,9 +152,8 @@ void Executor::start_child(ActiveRun& run, const Running& running, StepChild chi
   ActiveRun& started = accept(std::move(request));
   apply(run, workflow::AttemptWaiting{running.path, running.attempt, WaitReason::kChildRun, 0,
                                       started.id, {}});
-  Change change = std::exchange(started.change, Change());
-  fill_rows(started, change);
-  run.change.children.push_back(std::move(change));
+  fill_rows(started, started.turn().change);
+  run.turn().change.children.push_back(std::exchange(started.turn().change, Change()));
   // Its own turn comes when the parent's, which writes it, is handed over.
   services_.loop.post([weak = weak_from_this(), id = started.id] {
     const auto self = weak.lock();
@@ -181,7 +180,7 @@ void Executor::tell_parent(const ActiveRun& run, Change& change) {
 
 void Executor::stop_child(ActiveRun& run, const std::string& child) {
   workflow::CancelRequested cancel{"run " + run.id, "nothing waits for it any more"};
-  run.change.messages.push_back({.id = "stop of " + child,
+  run.turn().change.messages.push_back({.id = "stop of " + child,
                                  .run = child,
                                  .body = workflow::to_text({run.state.now_us, cancel})});
 }

@@ -57,14 +57,14 @@ void Executor::on_partial(const std::string& id, uint32_t attempt, PartialRow pi
   CHECK(!run->driving, "pieces of answers come between turns");
   CHECK(!piece.ids.empty() && piece.ids.size() == piece.logprobs.size(), "a piece of nothing");
   run->partial_paths.insert(piece.path);
-  run->change.partials.push_back(std::move(piece));
+  run->turn().change.partials.push_back(std::move(piece));
   commit(*run);
 }
 
 void Executor::drop_partials(ActiveRun& run, const std::string& path) {
   if (run.partial_paths.erase(path) == 0) return;
   std::erase_if(run.partials, [&](const auto& entry) { return entry.first.first == path; });
-  run.change.partials_done.push_back(path);
+  run.turn().change.partials_done.push_back(path);
 }
 
 }  // namespace weft::worker

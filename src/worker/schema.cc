@@ -289,8 +289,10 @@ constexpr store::Migration kMigrations[] = {
 std::span<const store::Migration> journal_migrations() { return kMigrations; }
 
 Result<std::unique_ptr<store::Db>> open_journal_store(const std::string& path) {
-  auto db = TRY(store::is_postgres_url(path) ? store::open_postgres({.url = path})
-                                             : store::open_sqlite({.path = path}));
+  const auto fill = [](store::Db& db) { return store::migrate(db, journal_migrations()); };
+  auto db = TRY(store::is_postgres_url(path)
+                    ? store::open_postgres({.url = path})
+                    : store::open_sqlite({.path = path, .fill = fill}));
   TRY(store::migrate(*db, journal_migrations()));
   return Result<std::unique_ptr<store::Db>>(std::move(db));
 }

@@ -47,17 +47,16 @@ void Executor::drop_timers(ActiveRun& run, const workflow::Change& change) {
       continue;
     }
     services_.loop.cancel(at->second.id);
-    if (at->second.stored) run.dropped_timers.push_back(at->first);
+    if (at->second.stored) run.turn().dropped_timers.push_back(at->first);
     at = run.timers.erase(at);
   }
 }
 
 void Executor::arm_timers(ActiveRun& run, Change& change) {
-  for (const TimerKey& key : run.dropped_timers) {
+  for (const TimerKey& key : run.turn().dropped_timers) {
     if (run.timers.contains(key)) continue;  // set again: the row is overwritten
     change.timers.push_back({key.first, std::string(workflow::name(key.second)), 0});
   }
-  run.dropped_timers.clear();
   for (auto& [key, timer] : run.timers) {
     CHECK(timer.at_us > 0, "a timer of {} at no time", key.first);
     if (timer.id != 0) continue;
@@ -87,8 +86,7 @@ void Executor::park(const std::string& id) {
   const ActiveRun* run = find(id);
   const auto wake_us = run != nullptr && !stopping_ ? parkable(*run) : std::nullopt;
   if (!wake_us) return;
-  CHECK(run->change.events.empty(), "run {} is parked with events unwritten", id);
-  CHECK(run->change.taken.empty(), "run {} is parked with a message half taken", id);
+  CHECK(run->open_turn == nullptr, "run {} is parked in the middle of a turn", id);
   CHECK(*wake_us > journal_.now_us(), "run {} is parked until a time that is gone", id);
   journal_.release(id, wake_us);
   forget(id);
@@ -149,7 +147,7 @@ void Executor::on_timer(const std::string& id, const TimerKey& key) {
     });
     return;
   }
-  if (at->second.stored) run->dropped_timers.push_back(key);
+  if (at->second.stored) run->turn().dropped_timers.push_back(key);
   run->timers.erase(at);
   apply(*run, workflow::TimerFired{key.second, key.first});
   drive(*run);
