@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How long a run will probably take: the mean time of earlier runs of the workflow, stretched by
-// how much busier the server is than it was for them. How busy it was comes from Little's law: the runs
-// in the house at a time are the sum of their times divided by the span in which they ended.
+// how much busier the server is than it was for them. How busy it was comes from Little's law: the
+// runs in the house at a time are the sum of their times divided by the span in which they ended.
 //
 // A guess from the last 64 runs, not a promise; no clock of its own, no lock.
 #pragma once

@@ -322,6 +322,9 @@ HIDDEN = re.compile(  # what an unnamed namespace defines, at the beginning of a
 def rule_hidden_names(tree):
     """Files of a module may be compiled together (WEFT_UNITY): an overload would change its callee."""
     first = {}
+    shown = {(module_of(path), name): path for path, text in tree.sources("src/")
+             if path.endswith(".h")
+             for name in re.findall(r"^(?:class|struct|enum class) (\w+)", blanked(text), re.M)}
     for path, text in tree.sources("src/"):
         if "/kernels/" in path:  # one source for all instruction sets
             continue
@@ -338,6 +341,9 @@ def rule_hidden_names(tree):
             other = first.setdefault((module_of(path), is_test(path), name), path)
             if other != path:
                 yield path, number, f"the hidden '{name}' stands in {other} too: one name a module"
+            if found[1] and (module_of(path), name) in shown:
+                yield path, number, (f"the hidden '{name}' is a type of "
+                                     f"{shown[module_of(path), name]} too: one name a module")
 
 
 def rule_libraries(tree):

@@ -37,6 +37,10 @@ class Rules(unittest.TestCase):
         for line in ("int once(std::string text) {", "class Reader {", "constexpr int kMax = 3;"):
             self.check(tidy.rule_hidden_names, both(unit % (line, ""), unit % (line, "")),
                        both(unit % (line, ""), unit % ("", line)))
+        header = HEAD + "//\n// What\n// it is.\n#pragma once\nstruct %s {\n};\n"
+        self.check(tidy.rule_hidden_names,
+                   {"src/base/a.h": header % "Turn", "src/base/b.cc": unit % ("struct Turn {", "")},
+                   {"src/base/a.h": header % "Turn", "src/base/b.cc": unit % ("struct Talk {", "")})
 
     def test_sizes(self):
         body = "  x();\n"
