@@ -25,6 +25,8 @@ struct Section {
 
 constexpr Section kSections[] = {
     {"server", [](Fields& f, const ConfigScope& s, Config& c) { read_server(f, s, c.server); }},
+    {"security",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
     {"log", [](Fields& f, const ConfigScope& s, Config& c) { read_log(f, s, c.log); }},
 };
 

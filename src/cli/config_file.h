@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/config_security.h"
 #include "cli/config_server.h"
 #include "workflow/fields.h"
 
@@ -27,6 +28,7 @@ struct Config {
   std::string file;  // empty: there is none, everything is as usual
   ServerConfig server;
   LogConfig log;
+  SecurityConfig security;
 };
 
 // Reads and checks the whole file; "" gives the usual values. E0020 unreadable; E0401 to E0404,

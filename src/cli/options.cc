@@ -18,6 +18,7 @@
 #include "cli/generate.h"
 #include "cli/logits.h"
 #include "cli/models.h"
+#include "cli/options_security.h"
 #include "cli/options_tools.h"
 #include "cli/pull.h"
 #include "cli/run.h"
@@ -484,7 +485,7 @@ void add_serve(CLI::App& app, Action& action) {
       "  weft serve\n"
       "  weft serve --model qwen=./Qwen3-0.6B --port 8000\n"
       "  weft serve --workflow examples/customer-service.yaml\n"
-      "  weft serve --host 0.0.0.0 --api-key-file keys.txt\n"
+      "  weft keys create --name me --role admin && weft serve --host 0.0.0.0\n"
       "Then: curl http://127.0.0.1:8700/v1/models\n");
   command->callback([&action, options, command] {
     for (const CLI::Option* option : command->get_options()) {
@@ -555,6 +556,7 @@ int run_command_line(int argc, char** argv) {
   add_schedules(app, action);
   add_serve(app, action);
   add_worker(app, action);
+  add_keys(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

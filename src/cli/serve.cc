@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "backend/direct.h"
 #include "backend/local.h"
@@ -14,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
@@ -22,6 +25,9 @@
 #include "model/weights.h"
 #include "net/http_server.h"
 #include "obs/log.h"
+#include "security/keys.h"
+#include "server/access.h"
+#include "server/keys_api.h"
 #include "server/replay_api.h"
 #include "server/routes.h"
 #include "server/runs.h"
@@ -81,13 +87,36 @@ Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
                         "write one key a line, for example of: openssl rand -hex 32");
     }
   }
-  if (keys.empty() && !is_loopback(options.host)) {
+  return keys;
+}
+
+// Keys of the store, read before the first request can come. A store whose keys nobody can check,
+// or a port that others can reach without a key, is no way to start.
+Status read_keys(const std::string& store, const ServeOptions& options, bool key_file,
+                 server::Access& access) {
+  const auto db = TRY(open_store(store));
+  auto keys = TRY(security::list_keys(*db, std::nullopt));
+  if (keys.empty() && !key_file && !is_loopback(options.host)) {
     return make_error("E0940",
                       fmt::format("listening at {} would let anybody who reaches this machine use "
                                   "its models and run its workflows", options.host),
-                      "give --api-key-file FILE, or listen at 127.0.0.1");
+                      "weft keys create --name NAME --role admin, or listen at 127.0.0.1");
   }
-  return keys;
+  access.set_keys(std::move(keys), TRY(security::keys_version(*db)));
+  return ok_status();
+}
+
+// The pepper is made when it is first needed, but not beside keys that were hashed under another.
+Result<security::Secret> pepper_for(const std::string& store, const Config& config) {
+  if (has_pepper(config)) return pepper_of(config);
+  const auto db = TRY(open_store(store));
+  const auto keys = TRY(security::list_keys(*db, std::nullopt));
+  const int64_t now_us = real_env().wall_us();
+  const bool held = std::any_of(keys.begin(), keys.end(), [&](const security::Key& key) {
+    return security::holds(key, now_us);
+  });
+  if (held) return security::secret_file(data_directory() + "/pepper", false);
+  return pepper_of(config);
 }
 
 Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
@@ -123,7 +152,8 @@ Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
 // Everything of a server, in the order in which it may be born and must die.
 class Serving {
  public:
-  explicit Serving(const ServeOptions& options) : options_(options) {}
+  Serving(const ServeOptions& options, const Config& config)
+      : options_(options), config_(config) {}
 
   // Models stop before the loop that their answers are posted to.
   ~Serving() {
@@ -136,8 +166,7 @@ class Serving {
 
   Status start() {
     raise_file_limit();
-    server::AccessOptions access{.keys = TRY(keys_of(options_)), .origins = options_.origins,
-                                 .loopback = is_loopback(options_.host)};
+    TRY(make_access());
     backend_ = std::make_unique<backend::LocalBackend>(TRY(models_of(options_)));
     worker::ProcessOptions process_options;
     process_options.store_path = TRY(prepare_store(options_.store));
@@ -154,6 +183,7 @@ class Serving {
                                    TRY(runs_options())));
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
+    context_->access = &*access_;
     context_->responses = &responses_;
     replay_.store_path = TRY(prepare_store(options_.store));
     context_->replay = &replay_;
@@ -162,7 +192,8 @@ class Serving {
     net::HttpServerOptions http_options;
     http_options.host = options_.host;
     http_options.port = options_.port;
-    server::set_access(*context_, std::move(access), http_options);
+    server::set_access(*context_, http_options);
+    server::watch_keys(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
                                        server::make_router(*context_), std::move(http_options)));
     load_default_model();
@@ -173,6 +204,20 @@ class Serving {
     const bool v6 = options_.host.find(':') != std::string::npos;
     return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host,
                        http_->port());
+  }
+
+  Status make_access() {
+    const std::string store = TRY(prepare_store(options_.store));
+    std::vector<std::string> keys = TRY(keys_of(options_));
+    const bool key_file = !keys.empty();
+    access_.emplace(real_env(), server::AccessOptions{
+        .keys = std::move(keys),
+        .origins = options_.origins,
+        .loopback = is_loopback(options_.host),
+        .pepper = TRY(pepper_for(store, config_)),
+        .requests_per_minute = config_.security.requests_per_minute,
+        .tokens_per_minute = config_.security.tokens_per_minute});
+    return read_keys(store, options_, key_file, *access_);
   }
 
   Result<server::RunsOptions> runs_options() const {
@@ -216,6 +261,8 @@ class Serving {
   }
 
   const ServeOptions& options_;
+  const Config& config_;
+  std::optional<server::Access> access_;
   server::Metrics metrics_;
   server::StoredResponses responses_;
   server::ReplayState replay_;
@@ -238,7 +285,7 @@ int run_serve(ServeOptions options) {
   if (!options.config.empty()) {
     obs::configure_log({.level = log_level(config->log.level), .json = config->log.json});
   }
-  Serving serving(options);
+  Serving serving(options, *config);
   if (const Status started = serving.start(); !started.ok()) {
     say_error(started.error());
     return started.error().code == "E0904" ? kExitUsage : kExitConfiguration;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/access.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -8,6 +10,9 @@
 
 namespace weft::server {
 namespace {
+
+// Of one address, with wrong keys: nobody mistypes more often, and guessing stays hopeless.
+constexpr double kFailuresPerMinute = 60;
 
 // "127.0.0.1:8700", "[::1]:8700", "localhost" -> without the port.
 std::string_view host_of(std::string_view authority) {
@@ -25,16 +30,32 @@ bool own_origin(std::string_view origin, const std::string* host) {
   return scheme != origin.npos && host != nullptr && origin.substr(scheme + 3) == *host;
 }
 
-security::Caller everything() {
+security::Caller everything(std::string name) {
   security::Caller caller;
+  caller.name = std::move(name);
   caller.everything = true;
   return caller;
 }
 
+bool changes_something(std::string_view method) {
+  return method != "GET" && method != "HEAD" && method != "OPTIONS";
+}
+
+std::string_view session_secret(const net::HttpRequest& request) {
+  const std::string* cookies = request.header("Cookie");
+  return cookies == nullptr ? std::string_view() : cookie_of(*cookies, kSessionCookie);
+}
+
 }  // namespace
 
-Access::Access(AccessOptions options) : options_(std::move(options)) {
+Access::Access(Env& env, AccessOptions options)
+    : env_(env), options_(std::move(options)), ring_(options_.pepper) {
   for (const std::string& key : options_.keys) hashes_.push_back(sha256_hex(key));
+}
+
+void Access::set_keys(std::vector<security::Key> keys, std::string version) {
+  ring_.set(std::move(keys));
+  version_ = std::move(version);
 }
 
 Refusal Access::foreign(const net::HttpRequest& request) const {
@@ -51,27 +72,145 @@ Refusal Access::foreign(const net::HttpRequest& request) const {
 }
 
 // Hashes are compared, so that the time it takes says nothing about a key.
-bool Access::has_key(const net::HttpRequest& request) const {
+std::optional<security::Caller> Access::by_text(std::string_view text) const {
+  if (const security::Key* key = ring_.find(text, env_.wall_us())) {
+    return security::caller_with(*key);
+  }
+  const std::string hash = sha256_hex(text);
+  if (std::ranges::find(hashes_, hash) == hashes_.end()) return std::nullopt;
+  return everything("key-file");
+}
+
+Access::Found Access::by_session(const net::HttpRequest& request, std::string_view secret) {
+  const Session* session = sessions_.find(secret, env_.wall_us());
+  if (session == nullptr) return {};  // over: as if it had not come
+  if (changes_something(request.method)) {
+    const std::string* csrf = request.header(kCsrfHeader);
+    if (csrf == nullptr || !security::equal(*csrf, session->csrf)) {
+      return {{}, false, {403, fmt::format("the header {} must carry the csrf of GET /session",
+                                           kCsrfHeader)}};
+    }
+  }
+  if (session->key.empty()) return {everything("key-file")};
+  const security::Key* key = ring_.by_id(session->key, env_.wall_us());
+  if (key == nullptr) return {};
+  return {security::caller_with(*key)};
+}
+
+Access::Found Access::identify(const net::HttpRequest& request) {
   const std::string* header = request.header("Authorization");
-  if (header == nullptr || !header->starts_with("Bearer ")) return false;
-  const std::string hash = sha256_hex(std::string_view(*header).substr(7));
-  return std::ranges::find(hashes_, hash) != hashes_.end();
+  if (header != nullptr && header->starts_with("Bearer ")) {
+    auto caller = by_text(std::string_view(*header).substr(7));
+    const bool wrong = !caller;
+    return {std::move(caller), wrong};
+  }
+  const std::string_view secret = session_secret(request);
+  return secret.empty() ? Found{} : by_session(request, secret);
+}
+
+Refusal Access::unknown(const net::HttpRequest& request, bool wrong) {
+  if (!wrong) return {401, "an API key is needed: Authorization: Bearer KEY"};
+  const int64_t now = env_.mono_ns();
+  if (const int64_t wait = failures_.wait_s(request.peer, kFailuresPerMinute, now)) {
+    return {429, "too many wrong keys from this address", wait};
+  }
+  failures_.take(request.peer, 1, kFailuresPerMinute, now);
+  return {401, "this API key is unknown, revoked or expired"};
 }
 
 Refusal Access::look(net::HttpRequest& request, std::string_view action) {
   if (Refusal refusal = foreign(request); refusal.status != 0) return refusal;
-  if (action.empty() || hashes_.empty() || has_key(request)) {
-    static const auto all = std::make_shared<const security::Caller>(everything());
-    request.caller = all;
-    return {};
+  if (!keys_needed()) return {};
+  Found found = identify(request);
+  if (found.refusal.status != 0 && !action.empty()) return found.refusal;
+  if (!found.caller) {
+    security::Caller nobody;
+    nobody.name = "anonymous";
+    request.caller = std::make_shared<const security::Caller>(std::move(nobody));
+    return action.empty() ? Refusal{} : unknown(request, found.wrong);
   }
-  return {401, "an API key is needed: Authorization: Bearer KEY"};
+  const auto caller = std::make_shared<const security::Caller>(*std::move(found.caller));
+  request.caller = caller;
+  if (action.empty()) return {};
+  if (!security::may(*caller, action)) {
+    if (witness_) witness_(*caller, action, request);
+    return {403, security::insufficient(*caller, action).message};
+  }
+  return over_limit(*caller, action);
+}
+
+double Access::rate(const std::string& key, bool tokens) const {
+  const security::Key* found = ring_.by_id(key, env_.wall_us());
+  const int64_t own = found == nullptr ? 0 : tokens ? found->tokens_per_minute
+                                                    : found->requests_per_minute;
+  if (own > 0) return static_cast<double>(own);
+  return static_cast<double>(tokens ? options_.tokens_per_minute : options_.requests_per_minute);
+}
+
+Refusal Access::over_limit(const security::Caller& caller, std::string_view action) {
+  if (caller.key.empty()) return {};
+  const int64_t now = env_.mono_ns();
+  if (const double requests = rate(caller.key, false); requests > 0) {
+    if (const int64_t wait = requests_.wait_s(caller.key, requests, now)) {
+      return {429, fmt::format("this key may ask {} times a minute", requests), wait};
+    }
+    requests_.take(caller.key, 1, requests, now);
+  }
+  if (action != "models:use" && action != "runs:execute") return {};
+  if (const double tokens = rate(caller.key, true); tokens > 0) {
+    if (const int64_t wait = tokens_.wait_s(caller.key, tokens, now)) {
+      return {429, fmt::format("this key may use {} tokens a minute", tokens), wait};
+    }
+  }
+  return {};
+}
+
+void Access::charge(const std::string& key, int64_t tokens) {
+  if (key.empty()) return;
+  const double per_minute = rate(key, true);
+  if (per_minute > 0) tokens_.take(key, static_cast<double>(tokens), per_minute, env_.mono_ns());
+}
+
+std::optional<Access::Opened> Access::open_session(const net::HttpRequest& request,
+                                                   const std::string& key) {
+  const int64_t now = env_.mono_ns();
+  if (failures_.wait_s(request.peer, kFailuresPerMinute, now) > 0) return std::nullopt;
+  auto caller = by_text(key);
+  if (!caller) {
+    failures_.take(request.peer, 1, kFailuresPerMinute, now);
+    return std::nullopt;
+  }
+  Opened out;
+  out.secret = sessions_.open(caller->key, env_.wall_us());
+  out.csrf = sessions_.find(out.secret, env_.wall_us())->csrf;
+  out.caller = *std::move(caller);
+  return out;
+}
+
+void Access::close_session(const net::HttpRequest& request) {
+  sessions_.close(session_secret(request));
+}
+
+const std::string* Access::csrf_of(const net::HttpRequest& request) const {
+  const Session* session = sessions_.find(session_secret(request), env_.wall_us());
+  return session == nullptr ? nullptr : &session->csrf;
 }
 
 const security::Caller& caller_of(const net::HttpRequest& request) {
-  static const security::Caller local = everything();
+  static const security::Caller local = everything("local");
   if (request.caller == nullptr) return local;
   return *static_cast<const security::Caller*>(request.caller.get());
+}
+
+Status may_use_model(const net::HttpRequest& request, std::string_view model) {
+  return security::require(caller_of(request), "models:use", model);
+}
+
+// No tenant's name holds a line feed.
+std::string tenant_name(const net::HttpRequest& request, std::string_view name) {
+  const std::string& tenant = caller_of(request).tenant;
+  if (tenant.empty() && name.empty()) return {};
+  return fmt::format("{}\n{}", tenant, name);
 }
 
 }  // namespace weft::server

@@ -2,18 +2,29 @@
 //
 // Who asks, and whether they may: looked at before a request's body is read. Requests of other web
 // pages and with foreign Host names are refused, for a browser would carry them into a server that
-// listens on this machine only; with keys, every request but health needs one.
+// listens on this machine only. Where keys are needed, every request but health needs one, as
+// "Authorization: Bearer KEY" or as a session's cookie; what it may then do, its roles say.
+//
+//   foreign page? → who is it? → may they? → within their limits? → handler
 //
 // What a route needs stands in the table of routes.cc; where the answer depends on what the body or
-// the store says (which model, whose run), handlers ask again, with caller_of.
+// the store says (which model, whose run), handlers ask again, with caller_of. On the loop; the
+// pepper may be read from anywhere.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/env.h"
 #include "net/http_message.h"
+#include "security/keys.h"
+#include "security/limiter.h"
 #include "security/permission.h"
+#include "server/sessions.h"
 
 namespace weft::server {
 
@@ -21,6 +32,10 @@ struct AccessOptions {
   std::vector<std::string> keys;     // any of them as "Authorization: Bearer KEY", for everything
   std::vector<std::string> origins;  // web pages that may ask, as "https://example.com"
   bool loopback = true;              // the Host header must name this machine
+  bool secure = false;               // by TLS
+  security::Secret pepper = {};
+  int64_t requests_per_minute = 0;   // of a key that has no limit of its own; 0: none
+  int64_t tokens_per_minute = 0;
 };
 
 struct Refusal {
@@ -31,20 +46,66 @@ struct Refusal {
 
 class Access {
  public:
-  explicit Access(AccessOptions options);
+  Access(Env& env, AccessOptions options);
 
   // Notes the caller in the request. `action`: what the route needs; "": nothing.
   Refusal look(net::HttpRequest& request, std::string_view action);
+  // Told of every refusal for want of a permission.
+  using Witness = std::function<void(const security::Caller&, std::string_view action,
+                                     const net::HttpRequest&)>;
+  void on_refused(Witness witness) { witness_ = std::move(witness); }
+
+  // Keys of the store; there having been one closes the server to those without.
+  void set_keys(std::vector<security::Key> keys, std::string version);
+  const std::string& keys_version() const { return version_; }
+  bool keys_needed() const { return !options_.loopback || !hashes_.empty() || !ring_.empty(); }
+  const security::Secret& pepper() const { return options_.pepper; }
+  bool secure() const { return options_.secure; }
+
+  struct Opened {
+    std::string secret, csrf;
+    security::Caller caller;
+  };
+  // Nothing if the key opens nothing.
+  std::optional<Opened> open_session(const net::HttpRequest& request, const std::string& key);
+  void close_session(const net::HttpRequest& request);
+  // Of the session that the request comes with; else null.
+  const std::string* csrf_of(const net::HttpRequest& request) const;
+
+  // Tokens that a model has computed for the holder of the key ("" : nobody's).
+  void charge(const std::string& key, int64_t tokens);
 
  private:
+  struct Found {
+    std::optional<security::Caller> caller;
+    bool wrong = false;  // credentials were shown, and are none
+    Refusal refusal = {};
+  };
   Refusal foreign(const net::HttpRequest& request) const;
-  bool has_key(const net::HttpRequest& request) const;
+  Found identify(const net::HttpRequest& request);
+  Found by_session(const net::HttpRequest& request, std::string_view secret);
+  std::optional<security::Caller> by_text(std::string_view text) const;
+  Refusal unknown(const net::HttpRequest& request, bool wrong);
+  Refusal over_limit(const security::Caller& caller, std::string_view action);
+  double rate(const std::string& key, bool tokens) const;
 
+  Env& env_;
   const AccessOptions options_;
   std::vector<std::string> hashes_;
+  security::KeyRing ring_;
+  std::string version_;
+  Sessions sessions_;
+  security::Limiter requests_;
+  security::Limiter tokens_;
+  security::Limiter failures_;  // by address
+  Witness witness_;
 };
 
 // Whom Access has found; this machine's user where it was not asked.
 const security::Caller& caller_of(const net::HttpRequest& request);
+// E0761 unless the caller may use that model.
+Status may_use_model(const net::HttpRequest& request, std::string_view model);
+// What is kept for the caller's tenant is kept under this name, which no other tenant's can be.
+std::string tenant_name(const net::HttpRequest& request, std::string_view name);
 
 }  // namespace weft::server

@@ -60,12 +60,11 @@ void ask_outcome(const ActPtr& act) {
 }
 
 // With a key it is the key that acts, whatever name the caller gives besides. The five roles count
-// for permissions; approvals ask for any names, or for none.
+// for permissions; approvals ask for any names.
 worker::Actor actor_of(const Act& act) {
   const security::Caller& caller = act.caller;
   worker::Actor actor{act.by.empty() ? caller.name : act.by, caller.roles, caller.everything};
   if (!caller.everything && !act.by.empty()) actor.name = act.by + " (" + caller.name + ")";
-  actor.roles.emplace_back();
   const auto& roles = caller.roles;
   actor.every_role |= std::find(roles.begin(), roles.end(), "admin") != roles.end();
   return actor;

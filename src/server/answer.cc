@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "server/access.h"
 #include "server/openai_error.h"
 
 namespace weft::server {
@@ -24,7 +25,8 @@ class Answer : public std::enable_shared_from_this<Answer> {
  public:
   Answer(ServerContext& context, ExchangePtr exchange, AnswerPlan plan)
       : context_(context), exchange_(std::move(exchange)), plan_(std::move(plan)),
-        choices_(static_cast<size_t>(plan_.choices)), begin_ns_(context.env.mono_ns()) {
+        choices_(static_cast<size_t>(plan_.choices)), begin_ns_(context.env.mono_ns()),
+        key_(caller_of(exchange_->request()).key) {
     context_.answers += plan_.choices;
   }
 
@@ -129,6 +131,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
     const auto seconds = [&](int64_t at_ns) {
       return static_cast<double>(at_ns - begin_ns_) / 1e9;
     };
+    if (context_.access != nullptr) {
+      const auto& spent = result->tokens;
+      context_.access->charge(key_, spent.prompt + spent.reasoning + spent.answer);
+    }
     context_.metrics.generation(model_, *result, seconds(now_ns),
                                 done.first_ns != 0 ? seconds(done.first_ns) : -1);
     if (ended_ || cancelled_) return;
@@ -193,6 +199,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   AnswerPlan plan_;
   std::vector<Choice> choices_;
   const int64_t begin_ns_;
+  const std::string key_;  // of the caller: its minutely tokens
   std::string model_;
   worker::Loop::TimerId timer_ = 0;
   int done_ = 0;     // choices with a result

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "server/access.h"
 #include "server/answer.h"
 #include "server/chat_reply.h"
 #include "server/chat_request.h"
@@ -114,6 +115,8 @@ Status start_chat(ServerContext& context, const ExchangePtr& exchange,
                   Result<json::Object> body) {
   ChatParameters parameters = TRY(parse_chat_request(TRY(std::move(body))));
   TRY(check_model_name(context, parameters.request.model));
+  TRY(may_use_model(exchange->request(), parameters.request.model));
+  parameters.request.cache_salt = tenant_name(exchange->request(), parameters.request.cache_salt);
   if (!parameters.seeded) parameters.request.seed = random_seed(context.env);
   ReplyHead head{.id = new_id(context.env, "chatcmpl-"),
                  .object = parameters.streaming.stream ? "chat.completion.chunk"

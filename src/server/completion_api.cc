@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/access.h"
 #include "server/completion_api.h"
 
 #include <fmt/format.h>
@@ -148,6 +149,8 @@ Status start_completions(ServerContext& context, const ExchangePtr& exchange,
                          Result<json::Object> body) {
   CompletionParameters parameters = TRY(parse_completion_request(TRY(std::move(body))));
   TRY(check_model_name(context, parameters.options.model));
+  TRY(may_use_model(exchange->request(), parameters.options.model));
+  parameters.options.cache_salt = tenant_name(exchange->request(), parameters.options.cache_salt);
   if (!parameters.seeded) {
     parameters.options.seed = static_cast<uint64_t>(context.env.wall_us());
   }

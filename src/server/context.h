@@ -28,6 +28,7 @@ namespace weft::server {
 class Runs;
 class StoredResponses;
 struct ReplayState;
+class Access;
 
 struct ServerContext {
   Env& env;
@@ -39,6 +40,7 @@ struct ServerContext {
   Runs* runs = nullptr;
   StoredResponses* responses = nullptr;
   ReplayState* replay = nullptr;
+  Access* access = nullptr;         // null: everybody may do everything
   std::function<net::HttpServerStats()> http_stats = {};
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429

@@ -6,6 +6,7 @@
 #include "backend/embedding.h"
 #include "base/base64.h"
 #include "base/strings.h"
+#include "server/access.h"
 #include "server/chat_request.h"
 #include "server/openai_error.h"
 #include "server/prompts.h"
@@ -63,6 +64,7 @@ Status start_embeddings(ServerContext& context, const ExchangePtr& exchange,
   ignore_harmless(fields);
   TRY(fields.finish());
   TRY(check_model_name(context, request.model));
+  TRY(may_use_model(exchange->request(), request.model));
   if (context.answers >= context.answers_max) {
     net::HttpResponse later = openai_refusal(429, "too many answers are being made already");
     later.headers.push_back({"Retry-After", "1"});

@@ -2,6 +2,7 @@
 #include "server/models_api.h"
 
 #include "backend/direct.h"
+#include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/prompts.h"
@@ -49,6 +50,7 @@ Status start_tokenize(ServerContext& context, const ExchangePtr& exchange,
   fields.known({"add_special_tokens", "add_special", "parse_special"});
   TRY(fields.finish());
   TRY(check_model_name(context, request.model));
+  TRY(may_use_model(exchange->request(), request.model));
   backend::tokenize(context.backend, std::move(request),
                     answering<backend::Tokens>(context, exchange, [](const backend::Tokens& out) {
                       json::Object shown;
@@ -73,6 +75,7 @@ Status start_detokenize(ServerContext& context, const ExchangePtr& exchange,
   if (tokens == nullptr) return wrong_field("tokens", "a list of token ids", "nothing");
   std::vector<int32_t> ids = TRY(read_ids(*tokens, "tokens"));
   TRY(check_model_name(context, model));
+  TRY(may_use_model(exchange->request(), model));
   backend::detokenize(context.backend, model, std::move(ids),
                       answering<std::string>(context, exchange, [](const std::string& text) {
                         // vLLM's name for it, and llama.cpp's

@@ -9,7 +9,8 @@ namespace {
 
 int problem_status(const Error& error) {
   const std::string_view code = error.code;
-  if (code == "E0601" || code == "E0753") return 404;
+  if (code == "E0601" || code == "E0753" || code == "E0767") return 404;
+  if (code == "E0760") return 401;
   if (code == "E0754" || code == "E0757" || code == "E0614") return 409;
   if (code == "E0756") return 412;
   if (code == "E0613") return 403;

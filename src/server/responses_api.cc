@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "server/access.h"
 #include "server/openai_error.h"
 #include "server/responses_reply.h"
 #include "server/responses_request.h"
@@ -18,22 +19,31 @@ Error no_response(std::string_view name, const std::string& id) {
                     "as input instead");
 }
 
-Result<json::Array> history_of(ServerContext& context, const std::string& previous) {
+// Under its name within the caller's tenant.
+std::shared_ptr<const StoredResponse> find_response(ServerContext& context,
+                                                    const ExchangePtr& exchange,
+                                                    const std::string& id) {
+  return context.responses->find(tenant_name(exchange->request(), id));
+}
+
+Result<json::Array> history_of(ServerContext& context, const ExchangePtr& exchange,
+                               const std::string& previous) {
   if (previous.empty()) return json::Array();
-  const auto stored = context.responses->find(previous);
+  const auto stored = find_response(context, exchange, previous);
   if (stored == nullptr) return no_response("previous_response_id", previous);
   return stored->messages;
 }
 
-std::unique_ptr<ResponsesForm> form_of(ServerContext& context, ReplyHead head,
-                                       const ResponsesParameters& parameters) {
+std::unique_ptr<ResponsesForm> form_of(ServerContext& context, const ExchangePtr& exchange,
+                                       ReplyHead head, const ResponsesParameters& parameters) {
   json::Object echo = parameters.echo;
   echo["store"] = parameters.store;
   if (!parameters.previous.empty()) echo["previous_response_id"] = parameters.previous;
   auto self = std::make_shared<ResponsesForm*>(nullptr);
   ResponsesForm::Finished keep;
   if (parameters.store) {
-    keep = [&context, self, id = head.id, messages = parameters.conversation,
+    const std::string name = tenant_name(exchange->request(), head.id);
+    keep = [&context, self, id = name, messages = parameters.conversation,
             input = parameters.input](const json::Object& response,
                                       const backend::ChatResult& result) mutable {
       messages.push_back((*self)->message_of(result));
@@ -50,16 +60,18 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   const json::Object body = TRY(std::move(given));
   const std::string previous = TRY(previous_response_of(body));
   ResponsesParameters parameters =
-      TRY(parse_responses_request(body, TRY(history_of(context, previous))));
+      TRY(parse_responses_request(body, TRY(history_of(context, exchange, previous))));
   backend::ChatRequest& request = parameters.chat.request;
   TRY(check_model_name(context, request.model));
+  TRY(may_use_model(exchange->request(), request.model));
+  request.cache_salt = tenant_name(exchange->request(), request.cache_salt);
   if (!parameters.chat.seeded) request.seed = random_seed(context.env);
   ReplyHead head{.id = new_id(context.env, "resp_"), .object = "response", .model = request.model,
                  .created = context.env.wall_us() / 1'000'000, .fingerprint = {}};
   AnswerPlan plan;
   plan.model = request.model;
   plan.stream = parameters.chat.streaming.stream;
-  plan.form = form_of(context, std::move(head), parameters);
+  plan.form = form_of(context, exchange, std::move(head), parameters);
   plan.start = [&context, request = std::move(request)](int, backend::ChatCallbacks callbacks) {
     return context.chats.chat(request, std::move(callbacks));
   };
@@ -78,14 +90,14 @@ void create_response(ServerContext& context, const ExchangePtr& exchange) {
 
 void show_response(ServerContext& context, const ExchangePtr& exchange) {
   const std::string id = exchange->request().parameter("id");
-  const auto stored = context.responses->find(id);
+  const auto stored = find_response(context, exchange, id);
   exchange->respond(stored ? json_response(stored->response)
                            : openai_error(no_response("id", id)));
 }
 
 void delete_response(ServerContext& context, const ExchangePtr& exchange) {
   const std::string id = exchange->request().parameter("id");
-  if (!context.responses->erase(id)) {
+  if (!context.responses->erase(tenant_name(exchange->request(), id))) {
     return exchange->respond(openai_error(no_response("id", id)));
   }
   exchange->respond(
@@ -94,7 +106,7 @@ void delete_response(ServerContext& context, const ExchangePtr& exchange) {
 
 void list_response_input(ServerContext& context, const ExchangePtr& exchange) {
   const std::string id = exchange->request().parameter("id");
-  const auto stored = context.responses->find(id);
+  const auto stored = find_response(context, exchange, id);
   if (stored == nullptr) return exchange->respond(openai_error(no_response("id", id)));
   json::Array items;
   for (size_t i = 0; i < stored->input.size(); ++i) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/routes.h"
 
-#include <memory>
+#include <algorithm>
+#include <iterator>
+#include <string>
 
 #include "server/access.h"
 #include "server/acts_api.h"
@@ -9,6 +11,7 @@
 #include "server/completion_api.h"
 #include "server/definitions_api.h"
 #include "server/embeddings_api.h"
+#include "server/keys_api.h"
 #include "server/models_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
@@ -60,6 +63,13 @@ constexpr Row kRoutes[] = {
     {"PUT", "/definitions/{id}", "definitions:write", put_definition},
     {"DELETE", "/definitions/{id}", "definitions:write", delete_definition},
     {"GET", "/definitions/{id}/versions", "definitions:read", list_definition_versions},
+    {"GET", "/keys", "keys:manage", list_keys},
+    {"POST", "/keys", "keys:manage", create_key},
+    {"DELETE", "/keys/{id}", "keys:manage", revoke_key},
+    {"POST", "/keys/{id}/rotate", "keys:manage", rotate_key},
+    {"GET", "/session", "", show_session},
+    {"POST", "/session", "", open_session},
+    {"DELETE", "/session", "", close_session},
     {"GET", "/health", "", health},
     {"GET", "/livez", "", health},
     {"GET", "/readyz", "", ready},
@@ -89,22 +99,26 @@ net::HttpRouter make_router(ServerContext& context) {
   return router;
 }
 
-void set_access(ServerContext& context, AccessOptions access, net::HttpServerOptions& options) {
-  const auto rules = std::make_shared<Access>(std::move(access));
-  options.guard = [rules](net::HttpRequest& request, std::string_view pattern,
-                          net::HttpResponse& space) -> const net::HttpResponse* {
-    Refusal refusal = rules->look(request, action_of(request.method, pattern));
+void set_access(ServerContext& context, net::HttpServerOptions& options) {
+  CHECK(context.access != nullptr, "a server without a guard");
+  options.guard = [&context](net::HttpRequest& request, std::string_view pattern,
+                             net::HttpResponse& space) -> const net::HttpResponse* {
+    Refusal refusal = context.access->look(request, action_of(request.method, pattern));
     if (refusal.status == 0) return nullptr;
     space.status = refusal.status;
     space.body = std::move(refusal.why);
     if (refusal.status == 401) space.headers.push_back({"WWW-Authenticate", "Bearer"});
+    if (refusal.retry_after_s > 0) {
+      space.headers.push_back({"Retry-After", std::to_string(refusal.retry_after_s)});
+    }
     return &space;
   };
   options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {
-    const bool workflows = !request.segments.empty() && (request.segments[0] == "workflows" ||
-                                                         request.segments[0] == "approvals" ||
-                                                         request.segments[0] == "definitions");
-    return workflows ? problem(status, message) : openai_refusal(status, message);
+    static constexpr std::string_view kOurs[] = {"workflows", "approvals", "definitions",
+                                                 "keys",      "session",   "audit"};
+    const bool ours = !request.segments.empty() &&
+                      std::ranges::find(kOurs, request.segments[0]) != std::end(kOurs);
+    return ours ? problem(status, message) : openai_refusal(status, message);
   };
   options.observer = [&context](const net::HttpRequest&, std::string_view pattern, int status,
                                 int64_t us) {

@@ -12,7 +12,7 @@ namespace weft::server {
 
 net::HttpRouter make_router(ServerContext& context);
 
-// Sets guard, refusal and observer of the options.
-void set_access(ServerContext& context, AccessOptions access, net::HttpServerOptions& options);
+// Sets guard, refusal and observer of the options; the guard is the context's.
+void set_access(ServerContext& context, net::HttpServerOptions& options);
 
 }  // namespace weft::server

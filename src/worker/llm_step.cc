@@ -171,7 +171,8 @@ Result<ChatRequest> chat_request_of(const StepContext& context) {
   request.model = TRY(text_parameter_or(parameters, "model", "default"));
   const RunContext terms = run_context_from_json(*context.run_context);
   if (!terms.model.empty()) request.model = terms.model;
-  request.cache_salt = terms.tenant;  // prefixes are shared within a tenant only
+  // Prefixes are shared within a tenant only, as requests over HTTP share them.
+  if (!terms.tenant.empty()) request.cache_salt = terms.tenant + "\n";
   request.seed = seed_of(context);
   request.thinking = TRY(thinking_of(context));
   request.thinking_budget_tokens = TRY(thinking_budget(parameters));

@@ -60,6 +60,7 @@ LIBRARY_UNITS = {
     "sqlite3.h": ["src/store/sqlite"],
     "CLI/": ["src/cli/options"],
     "openssl/": ["src/base/digest.cc"],
+    "sodium.h": ["src/security/crypto.cc"],
     "utf8proc.h": ["src/text/unicode.cc"],
     "pcre2.h": ["src/text/", "src/schema/"],
     "spdlog/": ["src/obs/log"],

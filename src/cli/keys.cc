@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/env.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "cli/config.h"
+#include "cli/config_file.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "security/keys.h"
+#include "workflow/schedule.h"
+
+namespace weft::cli {
+namespace {
+
+using security::Key;
+
+json::Object key_json(const Key& key) {
+  json::Array roles(key.roles.begin(), key.roles.end());
+  json::Array scopes;
+  for (const security::Scope& scope : key.scopes) scopes.push_back(json::Value(text(scope)));
+  json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
+                   {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
+                   {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
+  if (key.expires_us != 0) out["expires_at"] = iso8601(key.expires_us);
+  if (key.revoked_us != 0) out["revoked_at"] = iso8601(key.revoked_us);
+  return out;
+}
+
+std::string state_of(const Key& key, int64_t now_us) {
+  if (key.revoked_us != 0) return "revoked " + iso8601(key.revoked_us).substr(0, 10);
+  if (key.expires_us == 0) return "holds";
+  const std::string day = iso8601(key.expires_us).substr(0, 16);
+  return (now_us < key.expires_us ? "until " : "expired ") + day;
+}
+
+void print_key(const Key& key, const KeysOptions& options) {
+  if (options.json) return;
+  std::vector<std::string> roles = key.roles;
+  for (const security::Scope& scope : key.scopes) roles.push_back(text(scope));
+  print_data(fmt::format("{}  {}  {}{}  {}", key.id, key.name,
+                         key.tenant.empty() ? "" : "tenant " + key.tenant + "  ",
+                         join(roles, ","), state_of(key, real_env().wall_us())));
+}
+
+void print_new(const security::NewKey& made, const KeysOptions& options) {
+  if (options.json) {
+    json::Object out = key_json(made.key);
+    out["key"] = made.text;
+    print_data(json::dump(json::Value(std::move(out)), {.spaces = true, .indent = 2}));
+    return;
+  }
+  print_data(made.text);
+  say(fmt::format("key {} for {}: keep it now, it is not shown again", made.key.id,
+                  quoted(made.key.name)));
+}
+
+// A person's word, "90d" or "1h", in seconds.
+Result<int64_t> seconds_of(const std::string& text) {
+  if (text.empty()) return int64_t{0};
+  return TRY(workflow::parse_duration(text)) / 1'000'000;
+}
+
+std::string this_user() { return "local:" + environment("USER").value_or("unknown"); }
+
+Result<security::NewKey> make_key(store::Db& db, const security::Secret& pepper,
+                                  const KeysOptions& options) {
+  const auto names = security::role_names();
+  for (const std::string& role : options.roles) {
+    if (std::find(names.begin(), names.end(), role) == names.end()) {
+      say(fmt::format("note: {} is none of weft's roles ({}): it counts for approvals only",
+                      quoted(role), join(names, ", ")));
+    }
+  }
+  return security::create_key(db, pepper,
+                              {.name = options.name,
+                               .tenant = options.tenant,
+                               .roles = options.roles,
+                               .scopes = options.scopes,
+                               .lifetime_s = TRY(seconds_of(options.lifetime)),
+                               .requests_per_minute = options.requests_per_minute,
+                               .tokens_per_minute = options.tokens_per_minute,
+                               .by = this_user()});
+}
+
+Status act(const KeysOptions& options) {
+  const Config config = TRY(load_config(options.config));
+  const std::string store =
+      options.store.empty() ? config.server.store.value_or("") : options.store;
+  const auto db = TRY(open_store(store));
+  if (options.act == "list") {
+    json::Array out;
+    const std::optional<std::string> tenant =
+        options.tenant.empty() ? std::nullopt : std::optional(options.tenant);
+    for (const Key& key : TRY(security::list_keys(*db, tenant))) {
+      print_key(key, options);
+      out.push_back(key_json(key));
+    }
+    if (options.json) print_data(json::dump(json::Value(std::move(out)), {.indent = 2}));
+    return ok_status();
+  }
+  if (options.act == "revoke") {
+    const Key key = TRY(security::revoke_key(*db, std::nullopt, options.id));
+    print_key(key, options);
+    if (options.json) print_data(json::dump(json::Value(key_json(key)), {.indent = 2}));
+    return ok_status();
+  }
+  const security::Secret pepper = TRY(pepper_of(config));
+  print_new(options.act == "create"
+                ? TRY(make_key(*db, pepper, options))
+                : TRY(security::rotate_key(*db, pepper, std::nullopt, options.id,
+                                           TRY(seconds_of(options.grace)), this_user())),
+            options);
+  return ok_status();
+}
+
+}  // namespace
+
+int act_on_keys(const KeysOptions& options) {
+  const Status done = act(options);
+  if (done.ok()) return kExitOk;
+  say_error(done.error());
+  if (done.error().code == "E0767") return kExitNotFound;
+  return done.error().code == "E0763" || done.error().code == "E0440" ? kExitUsage
+                                                                      : kExitConfiguration;
+}
+
+}  // namespace weft::cli

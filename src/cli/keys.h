@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft keys`: makes, lists, revokes and rotates the API keys of a store. Whoever may write to the
+// store and read the pepper beside it is its administrator; servers notice within a second.
+//
+// Keys are shown once, on stdout, and are stored as hashes (security/keys).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft::cli {
+
+struct KeysOptions {
+  std::string act;                  // create, list, revoke, rotate
+  std::string id;                   // revoke, rotate
+  std::string name;
+  std::string tenant;
+  std::vector<std::string> roles;
+  std::vector<std::string> scopes;
+  std::string lifetime;             // "90d"; empty: for ever
+  std::string grace = "0";          // rotate: how long the old key still holds
+  int64_t requests_per_minute = 0;
+  int64_t tokens_per_minute = 0;
+  std::string config;               // weft.yaml
+  std::string store;
+  bool json = false;
+};
+
+int act_on_keys(const KeysOptions& options);
+
+}  // namespace weft::cli
