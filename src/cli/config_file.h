@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/config_audit.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
 #include "workflow/fields.h"
@@ -29,6 +30,7 @@ struct Config {
   ServerConfig server;
   LogConfig log;
   SecurityConfig security;
+  AuditConfig audit;
 };
 
 // Reads and checks the whole file; "" gives the usual values. E0020 unreadable; E0401 to E0404,

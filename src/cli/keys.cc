@@ -8,6 +8,7 @@
 #include "base/env.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "cli/audit.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
@@ -91,9 +92,15 @@ Result<security::NewKey> make_key(store::Db& db, const security::Secret& pepper,
 
 Status act(const KeysOptions& options) {
   const Config config = TRY(load_config(options.config));
-  const std::string store =
-      options.store.empty() ? config.server.store.value_or("") : options.store;
+  const std::string store = TRY(prepare_store(
+      options.store.empty() ? config.server.store.value_or("") : options.store));
   const auto db = TRY(open_store(store));
+  const auto record = [&](const Key& key) {
+    return record_act(*db, config, store,
+                      {.tenant = key.tenant, .user = this_user(), .action = "keys:manage",
+                       .resource = fmt::format("{} {}", options.act, key.id),
+                       .details = json::dump(key_json(key))});
+  };
   if (options.act == "list") {
     json::Array out;
     const std::optional<std::string> tenant =
@@ -109,15 +116,16 @@ Status act(const KeysOptions& options) {
     const Key key = TRY(security::revoke_key(*db, std::nullopt, options.id));
     print_key(key, options);
     if (options.json) print_data(json::dump(json::Value(key_json(key)), {.indent = 2}));
-    return ok_status();
+    return record(key);
   }
   const security::Secret pepper = TRY(pepper_of(config));
-  print_new(options.act == "create"
-                ? TRY(make_key(*db, pepper, options))
-                : TRY(security::rotate_key(*db, pepper, std::nullopt, options.id,
-                                           TRY(seconds_of(options.grace)), this_user())),
-            options);
-  return ok_status();
+  const security::NewKey made =
+      options.act == "create" ? TRY(make_key(*db, pepper, options))
+                              : TRY(security::rotate_key(*db, pepper, std::nullopt, options.id,
+                                                         TRY(seconds_of(options.grace)),
+                                                         this_user()));
+  print_new(made, options);
+  return record(made.key);
 }
 
 }  // namespace

@@ -557,6 +557,7 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, action);
   add_worker(app, action);
   add_keys(app, action);
+  add_audit(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

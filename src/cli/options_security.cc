@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "cli/audit.h"
 #include "cli/keys.h"
 
 namespace weft::cli {
@@ -55,6 +56,31 @@ void add_keys(CLI::App& app, Action& action) {
   command->add_option("id", rotate->id, "the middle part of the old key")->required();
   command->add_option("--grace", rotate->grace, "the old one holds so long: 24h")
       ->capture_default_str();
+}
+
+void add_audit(CLI::App& app, Action& action) {
+  CLI::App* audit = app.add_subcommand("audit", "Who did what, and whether history is unchanged");
+  audit->require_subcommand(1);
+  auto verify = std::make_shared<AuditVerifyOptions>();
+  CLI::App* command = audit->add_subcommand("verify", "Every hash chain, beside its checkpoints");
+  command->add_option("--checkpoints", verify->checkpoints, "file (default: beside the store)");
+  command->add_option("--key", verify->key, "the public key that must have signed them");
+  command->add_option("--config", verify->config, "weft.yaml");
+  command->add_option("--store", verify->store, "database file, or postgres://…");
+  command->add_flag("--json", verify->json, "one JSON document on stdout");
+  command->callback([&action, verify] { action = [verify] { return run_audit_verify(*verify); }; });
+  auto out = std::make_shared<AuditExportOptions>();
+  command = audit->add_subcommand("export", "The records, the newest first, on stdout");
+  command->add_option("--from", out->from, "2026-11-22, or 2026-11-22T09:00:00Z");
+  command->add_option("--to", out->to, "likewise");
+  command->add_option("--user", out->user, "only of this user");
+  command->add_option("--action", out->action, "only this action");
+  command->add_option("--tenant", out->tenant, "only of this tenant");
+  command->add_option("--format", out->format, "jsonl or csv")
+      ->check(CLI::IsMember({"jsonl", "csv"}));
+  command->add_option("--config", out->config, "weft.yaml");
+  command->add_option("--store", out->store, "database file, or postgres://…");
+  command->callback([&action, out] { action = [out] { return run_audit_export(*out); }; });
 }
 
 }  // namespace weft::cli

@@ -9,5 +9,6 @@
 namespace weft::cli {
 
 void add_keys(CLI::App& app, Action& action);
+void add_audit(CLI::App& app, Action& action);
 
 }  // namespace weft::cli

@@ -167,6 +167,7 @@ class Serving {
   Status start() {
     raise_file_limit();
     TRY(make_access());
+    replay_.store_path = TRY(prepare_store(options_.store));
     backend_ = std::make_unique<backend::LocalBackend>(TRY(models_of(options_)));
     worker::ProcessOptions process_options;
     process_options.store_path = TRY(prepare_store(options_.store));
@@ -174,6 +175,7 @@ class Serving {
     process_options.allowed_hosts = options_.grants.hosts;
     process_options.tools = TRY(tool_settings(options_.grants));
     process_options.adopt_max = kAdoptMax;
+    process_options.checkpoint = TRY(checkpoint_of(config_, process_options.store_path));
     process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
     }));
@@ -184,8 +186,11 @@ class Serving {
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
     context_->access = &*access_;
+    context_->audit = [this](security::AuditRecord record) {
+      process_->journal().audit(std::move(record));
+    };
+    context_->checkpoints_file = checkpoints_of(config_, replay_.store_path);
     context_->responses = &responses_;
-    replay_.store_path = TRY(prepare_store(options_.store));
     context_->replay = &replay_;
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };

@@ -3,6 +3,7 @@
 
 #include "backend/local.h"
 #include "base/env.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
@@ -28,7 +29,8 @@ Result<bool> work(const WorkerOptions& options, const std::string& store,
                                              .park_us = kParkUs,
                                              .backend = &backend,
                                              .allowed_hosts = options.grants.hosts,
-                                             .tools = TRY(tool_settings(options.grants))},
+                                             .tools = TRY(tool_settings(options.grants)),
+                                             .checkpoint = TRY(checkpoint_of({}, store))},
                                             tell));
   bool interrupted = false;
   process->loop().on_interrupt([&] {

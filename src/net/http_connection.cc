@@ -398,6 +398,7 @@ asio::awaitable<Connection::Next> Connection::answer(HttpRequest request, const 
   HttpRequest seen;  // what remains to be told when the handler is done with the request
   seen.method = request.method;
   seen.target = request.target;
+  seen.caller = request.caller;
   auto exchange = std::make_shared<LiveExchange>(
       weak_from_this(), std::move(request), keep_alive_ && !state_->draining, is_http11_);
   const std::weak_ptr<LiveExchange> answering = exchange;

@@ -38,6 +38,9 @@ struct AccessOptions {
   int64_t tokens_per_minute = 0;
 };
 
+// In place of an action: any key will do, whatever its roles.
+inline constexpr std::string_view kAnyKey = "any key";
+
 struct Refusal {
   int status = 0;  // 0: welcome
   std::string why = {};

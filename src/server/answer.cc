@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "server/access.h"
+#include "server/audit_api.h"
 #include "server/openai_error.h"
 
 namespace weft::server {
@@ -26,7 +27,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   Answer(ServerContext& context, ExchangePtr exchange, AnswerPlan plan)
       : context_(context), exchange_(std::move(exchange)), plan_(std::move(plan)),
         choices_(static_cast<size_t>(plan_.choices)), begin_ns_(context.env.mono_ns()),
-        key_(caller_of(exchange_->request()).key) {
+        caller_(caller_of(exchange_->request())) {
     context_.answers += plan_.choices;
   }
 
@@ -133,8 +134,9 @@ class Answer : public std::enable_shared_from_this<Answer> {
     };
     if (context_.access != nullptr) {
       const auto& spent = result->tokens;
-      context_.access->charge(key_, spent.prompt + spent.reasoning + spent.answer);
+      context_.access->charge(caller_.key, spent.prompt + spent.reasoning + spent.answer);
     }
+    record_decision(context_, caller_, *result);
     context_.metrics.generation(model_, *result, seconds(now_ns),
                                 done.first_ns != 0 ? seconds(done.first_ns) : -1);
     if (ended_ || cancelled_) return;
@@ -199,7 +201,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   AnswerPlan plan_;
   std::vector<Choice> choices_;
   const int64_t begin_ns_;
-  const std::string key_;  // of the caller: its minutely tokens
+  const security::Caller caller_;
   std::string model_;
   worker::Loop::TimerId timer_ = 0;
   int done_ = 0;     // choices with a result

@@ -16,6 +16,7 @@
 #include "base/env.h"
 #include "base/json.h"
 #include "net/http_server.h"
+#include "security/audit.h"
 #include "server/metrics.h"
 #include "worker/loop.h"
 
@@ -42,6 +43,8 @@ struct ServerContext {
   ReplayState* replay = nullptr;
   Access* access = nullptr;         // null: everybody may do everything
   std::function<net::HttpServerStats()> http_stats = {};
+  std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
+  std::string checkpoints_file = {};  // of the audit; empty: none
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
   bool ready = false;              // the default model is loaded

@@ -7,6 +7,7 @@
 
 #include "server/access.h"
 #include "server/acts_api.h"
+#include "server/audit_api.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
 #include "server/definitions_api.h"
@@ -29,8 +30,6 @@ struct Row {
   std::string_view method, pattern, action;
   Handler handler;
 };
-
-constexpr std::string_view kNoRoute = "no route";  // nobody has it: keys are asked for all the same
 
 // `action`: the permission it takes (security/permission.cc); "": none, not even a key.
 constexpr Row kRoutes[] = {
@@ -67,6 +66,8 @@ constexpr Row kRoutes[] = {
     {"POST", "/keys", "keys:manage", create_key},
     {"DELETE", "/keys/{id}", "keys:manage", revoke_key},
     {"POST", "/keys/{id}/rotate", "keys:manage", rotate_key},
+    {"GET", "/audit", "audit:read", list_audit},
+    {"GET", "/audit/verify", "audit:read", verify_audit},
     {"GET", "/session", "", show_session},
     {"POST", "/session", "", open_session},
     {"DELETE", "/session", "", close_session},
@@ -82,7 +83,7 @@ std::string_view action_of(std::string_view method, std::string_view pattern) {
     const bool same = row.method == method || (method == "HEAD" && row.method == "GET");
     if (same && row.pattern == pattern) return row.action;
   }
-  return kNoRoute;
+  return kAnyKey;
 }
 
 }  // namespace
@@ -120,8 +121,15 @@ void set_access(ServerContext& context, net::HttpServerOptions& options) {
                       std::ranges::find(kOurs, request.segments[0]) != std::end(kOurs);
     return ours ? problem(status, message) : openai_refusal(status, message);
   };
-  options.observer = [&context](const net::HttpRequest&, std::string_view pattern, int status,
-                                int64_t us) {
+  context.access->on_refused([&context](const security::Caller& caller, std::string_view action,
+                                        const net::HttpRequest& request) {
+    record_refusal(context, caller, action, request);
+  });
+  options.observer = [&context](const net::HttpRequest& request, std::string_view pattern,
+                                int status, int64_t us) {
+    if (!pattern.empty()) {
+      record_request(context, request, action_of(request.method, pattern), status);
+    }
     context.metrics.http_request(pattern, status, static_cast<double>(us) / 1e6);
   };
 }

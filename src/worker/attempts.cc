@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "worker/executor.h"
+#include "worker/run_context.h"
 #include "workflow/render.h"
 
 namespace weft::worker {
@@ -120,7 +121,10 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
 
 void Executor::add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCallRow> calls) {
   CHECK(calls.empty() || running.attempt > 0, "evidence for no attempt of {}", running.path);
+  const RunContext terms = calls.empty() ? RunContext() : run_context_from_json(run.context);
   for (AiCallRow& call : calls) {
+    call.tenant = terms.tenant;
+    call.by = terms.by.empty() ? "local" : terms.by;
     call.path = running.path;
     call.attempt = running.attempt;
     call.n = running.ai_calls++;

@@ -41,7 +41,7 @@ void ChainHead::append(const ChainedEvent& event) {
   ++length_;
 }
 
-Result<ChainReport> verify_chains(store::Db& db) {
+Result<ChainReport> verify_chains(store::Db& db, const security::LinkSeen& seen) {
   ChainReport report;
   auto rows = TRY(db.query(
       "SELECT worker, epoch, n, run, seq, at_us, kind, path, body, prev_hash, hash FROM event "
@@ -63,6 +63,7 @@ Result<ChainReport> verify_chains(store::Db& db) {
     head->append({rows->text(3), rows->int64(4), rows->int64(5), rows->text(6), rows->text(7),
                   rows->text(8)});
     if (rows->blob(10) != head->hash()) return broken(worker, epoch, n, "its content was changed");
+    if (seen) seen({worker, epoch, n, head->hash()});
     ++report.events;
   }
   return report;

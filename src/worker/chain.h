@@ -17,6 +17,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "security/audit.h"
 #include "store/db.h"
 
 namespace weft::worker {
@@ -51,7 +52,8 @@ struct ChainReport {
   int64_t chains = 0;
   int64_t events = 0;
 };
-// Recomputes every chain of the store. E0607 names the first event that does not fit.
-Result<ChainReport> verify_chains(store::Db& db);
+// Recomputes every chain of the store, and shows each link that fits. E0607 names the first event
+// that does not.
+Result<ChainReport> verify_chains(store::Db& db, const security::LinkSeen& seen = {});
 
 }  // namespace weft::worker

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/change_writer.h"
 
+#include "base/digest.h"
+#include "base/json.h"
+
 namespace weft::worker {
 namespace {
 
@@ -24,7 +27,7 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   TRY(write_steps(change));
   TRY(write_timers(change));
   if (!change.effects.empty()) TRY(write_effects(change));
-  if (!change.ai_calls.empty()) TRY(write_ai_calls(change));
+  if (!change.ai_calls.empty()) TRY(write_ai_calls(change, worker));
   TRY(write_partials(change));
   TRY(write_acts(change));
   for (const Change& child : change.children) {
@@ -202,7 +205,37 @@ Status ChangeWriter::write_partials(const Change& change) {
   return ok_status();
 }
 
-Status ChangeWriter::write_ai_calls(const Change& change) {
+namespace {
+
+// Enough to find the decision again, and to see that its row is the one that was written.
+security::AuditRecord decision_record(const std::string& run, const AiCallRow& call) {
+  security::AuditRecord out;
+  out.tenant = call.tenant;
+  out.user = call.by;
+  out.action = "ai_decision";
+  out.resource = fmt::format("{}/{}", run, call.path);
+  json::Object details{{"attempt", int64_t{call.attempt}}, {"n", int64_t{call.n}},
+                       {"model", call.model}, {"model_hash", call.model_hash},
+                       {"template_hash", call.template_hash}, {"prompt_hash", call.prompt_hash},
+                       {"output_hash", sha256_hex(call.output_ids)},
+                       {"finish_reason", call.finish_reason},
+                       {"tokens", json::Object{{"prompt", call.tokens_prompt},
+                                               {"reasoning", call.tokens_reasoning},
+                                               {"answer", call.tokens_answer}}}};
+  if (auto sampler = json::parse(call.sampler); sampler.ok()) {
+    details["sampler"] = std::move(*sampler);
+  }
+  if (auto chosen = json::parse(call.chosen); !call.chosen.empty() && chosen.ok()) {
+    details["chosen"] = std::move(*chosen);
+  }
+  if (!call.grammar.empty()) details["grammar"] = call.grammar;
+  out.details = json::dump(details);
+  return out;
+}
+
+}  // namespace
+
+Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& worker) {
   for (const AiCallRow& call : change.ai_calls) {
     TRY(db_.post(
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
@@ -217,6 +250,10 @@ Status ChangeWriter::write_ai_calls(const Change& change) {
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
          call.prefill_us, call.decode_us, call.grammar, call.chosen,
          call.tokens_resumed}));
+    if (audit_ == nullptr) continue;
+    security::AuditRecord record = decision_record(change.run, call);
+    record.at_us = change.events.empty() ? TRY(db_.now_ms()) * 1000 : change.events.back().at_us;
+    TRY(security::write_audit(db_, {worker.id, worker.epoch}, *audit_, record));
   }
   return ok_status();
 }

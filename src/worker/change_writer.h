@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "security/audit.h"
 #include "store/db.h"
 #include "worker/chain.h"
 #include "worker/lease.h"
@@ -22,6 +23,8 @@ class ChangeWriter {
 
   // True: written. False: the run belongs to somebody else now, or has ended.
   Result<bool> write(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
+  // Decisions of models are audited there as well, by the same writer; null: nowhere.
+  void audit_to(security::AuditHead* head) { audit_ = head; }
   // The transaction was rolled back: nothing written in it may be taken as present.
   void forget() { definitions_.clear(); }
 
@@ -33,11 +36,12 @@ class ChangeWriter {
   Status write_steps(const Change& change);
   Status write_timers(const Change& change);
   Status write_effects(const Change& change);
-  Status write_ai_calls(const Change& change);
+  Status write_ai_calls(const Change& change, const WorkerIdentity& worker);
   Status write_partials(const Change& change);
   Status write_acts(const Change& change);
 
   store::Db& db_;
+  security::AuditHead* audit_ = nullptr;
   std::unordered_set<std::string> definitions_;  // known to be in the store
 };
 

@@ -34,6 +34,8 @@ Status Journal::start() {
   writer_.emplace(*db_);
   worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
   chain_.emplace(worker_.id, worker_.epoch);
+  audit_.emplace(worker_.id, worker_.epoch);
+  writer_->audit_to(&*audit_);
   TRY(set_clock());
   const int64_t now = env_.mono_ns();
   next_heartbeat_ns_ = now + options_.heartbeat_ms * kNsPerMs;
@@ -74,6 +76,24 @@ void Journal::release(const std::string& run, std::optional<int64_t> wake_us) {
     wake = waiting_;
   }
   if (wake) wake_.notify_one();
+}
+
+void Journal::audit(security::AuditRecord record) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    audits_.push_back(std::move(record));
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Journal::take_audits() {
+  const std::lock_guard lock(mutex_);
+  if (failed_) audits_.clear();
+  writing_.insert(writing_.end(), std::make_move_iterator(audits_.begin()),
+                  std::make_move_iterator(audits_.end()));
+  audits_.clear();
 }
 
 void Journal::poke() {
@@ -121,6 +141,30 @@ bool Journal::heartbeat_due() { return env_.mono_ns() >= next_heartbeat_ns_; }
 bool Journal::scan_due() { return env_.mono_ns() >= next_scan_ns_; }
 bool Journal::inbox_due() { return env_.mono_ns() >= next_inbox_ns_; }
 
+bool Journal::unsigned_links() const {
+  return options_.checkpoint != nullptr && signed_links_ != chain_->length() + audit_->length();
+}
+
+bool Journal::checkpoint_due() {
+  return unsigned_links() && env_.mono_ns() >= next_checkpoint_ns_;
+}
+
+// A checkpoint that cannot be written moves the end of the proof, and stops no run.
+void Journal::sign_links() {
+  next_checkpoint_ns_ = env_.mono_ns() + options_.checkpoint_ms * kNsPerMs;
+  signed_links_ = chain_->length() + audit_->length();
+  std::vector<security::ChainState> chains;
+  const auto add = [&](const char* kind, const auto& head) {
+    if (head.length() == 0) return;
+    chains.push_back({kind, worker_.id, worker_.epoch, head.length(), std::string(head.hash())});
+  };
+  add("event", *chain_);
+  add("audit", *audit_);
+  const Status written = options_.checkpoint(now_us(), chains);
+  if (written.ok()) return;
+  obs::log(obs::Level::kError, "audit", "{}", written.error().text());
+}
+
 bool Journal::schedules_due() {
   return options_.fires_schedules && env_.mono_ns() >= next_schedules_ns_;
 }
@@ -128,6 +172,7 @@ bool Journal::schedules_due() {
 int64_t Journal::idle_ns() {
   int64_t until = std::min({next_heartbeat_ns_, next_scan_ns_, next_inbox_ns_});
   if (options_.fires_schedules) until = std::min(until, next_schedules_ns_);
+  if (unsigned_links()) until = std::min(until, next_checkpoint_ns_);
   until -= env_.mono_ns();
   return std::clamp<int64_t>(until, 0, 1000 * kNsPerMs);
 }
@@ -136,10 +181,12 @@ void Journal::write_loop() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (queue_.empty() && !stopping_ && !poked_) {
+      if (queue_.empty() && audits_.empty() && !stopping_ && !poked_) {
         waiting_ = true;
         wake_.wait_for(lock, std::chrono::nanoseconds(idle_ns()),
-                       [this] { return stopping_ || poked_ || !queue_.empty(); });
+                       [this] {
+                         return stopping_ || poked_ || !queue_.empty() || !audits_.empty();
+                       });
         waiting_ = false;
       }
       if (stopping_) return;
@@ -172,15 +219,16 @@ bool Journal::pump() {
     if (hungry_ && room_ > 0) next_scan_ns_ = env_.mono_ns();
   }
   const std::vector<Queued> group = take_group();
-  if (group.empty() && !heartbeat_due() && !scan_due() && !inbox_due() && !schedules_due()) {
-    return false;
-  }
+  take_audits();
+  const bool write = !group.empty() || !writing_.empty() || heartbeat_due();
+  if (!write && !scan_due() && !inbox_due() && !schedules_due() && !checkpoint_due()) return false;
   Written written;
   Status status = ok_status();
-  if (!group.empty() || heartbeat_due()) status = write_group(group, written);
+  if (write) status = write_group(group, written);
   if (status.ok() && schedules_due()) status = fire_schedules();
   if (status.ok() && scan_due()) status = scan(written);
   if (status.ok() && inbox_due()) status = read_inbox(written);
+  if (status.ok() && checkpoint_due()) sign_links();
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
     failed_ = true;
@@ -195,9 +243,11 @@ void Journal::report(Written written) { listener_(std::move(written)); }
 
 Status Journal::write_group(const std::vector<Queued>& group, Written& written) {
   const ChainHead chain_before = *chain_;
+  const security::AuditHead audit_before = *audit_;
   Status status = write_changes(group, written);
   if (!status.ok()) {
     chain_ = chain_before;
+    audit_ = audit_before;
     writer_->forget();
     return status;
   }
@@ -255,7 +305,12 @@ Status Journal::write_changes(const std::vector<Queued>& group, Written& written
       written.lost.push_back(queued.change.run);
     }
   }
+  for (security::AuditRecord& record : writing_) {
+    if (record.at_us == 0) record.at_us = now_us();
+    TRY(security::write_audit(*db_, {worker_.id, worker_.epoch}, *audit_, record));
+  }
   TRY(tx.commit());
+  writing_.clear();
   if (renew) {
     next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
     TRY(set_clock());
@@ -274,8 +329,11 @@ Status Journal::on_fenced(Written& written) {
     written.fenced_until = decided();
     durable_.store(written.fenced_until.n);
   }
+  if (unsigned_links()) sign_links();  // the last of this name
   worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
   chain_.emplace(worker_.id, worker_.epoch);
+  audit_.emplace(worker_.id, worker_.epoch);
+  signed_links_ = 0;
   delivered_.clear();
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
@@ -358,10 +416,11 @@ Status Journal::close() {
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
-      if (failed_ || queue_.empty()) break;
+      if (failed_ || (queue_.empty() && audits_.empty() && writing_.empty())) break;
     }
     pump();
   }
+  if (unsigned_links()) sign_links();
   const std::lock_guard lock(mutex_);
   if (failed_) return ok_status();  // reported already; the lease will end by itself
   store::Tx tx = TRY(store::Tx::begin(*db_));

@@ -22,6 +22,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -29,6 +30,8 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "security/audit.h"
+#include "security/checkpoint.h"
 #include "store/db.h"
 #include "worker/chain.h"
 #include "worker/change_writer.h"
@@ -49,6 +52,10 @@ struct JournalOptions {
   int64_t inbox_ms = 100;         // how often messages to our runs are looked for
   KnownDead known_dead = nullptr; // null: only leases tell (liveness.h)
   bool fires_schedules = false;   // this process fires what is due (schedules.h)
+  // Signs the newest links of this writer's chains, on its thread, once in `checkpoint_ms` while
+  // there is something new and at the end; null: nobody does.
+  std::function<Status(int64_t at_us, std::span<const security::ChainState>)> checkpoint = {};
+  int64_t checkpoint_ms = 1'000;
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 
@@ -89,6 +96,8 @@ class Journal {
   // Gives a run back to whoever claims it next, after all changes appended so far. With `wake_us`
   // it is parked: nobody need claim it before then, unless it gets a message.
   void release(const std::string& run, std::optional<int64_t> wake_us = {});
+  // Puts a record into this writer's audit, with the next group. From any thread.
+  void audit(security::AuditRecord record);
   // Looks for messages at once: this process has just left one. From any thread.
   void poke();
   // Writes everything queued, gives all runs back and removes the worker's row. Then only the
@@ -110,6 +119,7 @@ class Journal {
   Status start();
   void write_loop();
   std::vector<Queued> take_group();
+  void take_audits();
   Status write_group(const std::vector<Queued>& group, Written& written);
   Status write_changes(const std::vector<Queued>& group, Written& written);
   Status on_fenced(Written& written);
@@ -123,6 +133,9 @@ class Journal {
   bool scan_due();
   bool inbox_due();
   bool schedules_due();
+  bool unsigned_links() const;
+  bool checkpoint_due();
+  void sign_links();
   void report(Written written);
 
   Env& env_;
@@ -132,6 +145,10 @@ class Journal {
   std::optional<ChangeWriter> writer_;
   WorkerIdentity worker_;
   std::optional<ChainHead> chain_;
+  std::optional<security::AuditHead> audit_;
+  std::vector<security::AuditRecord> writing_;  // audits that are not on disk yet
+  int64_t signed_links_ = 0;                    // of both chains
+  int64_t next_checkpoint_ns_ = 0;
   int64_t next_heartbeat_ns_ = 0;
   int64_t next_scan_ns_ = 0;
   int64_t next_inbox_ns_ = 0;
@@ -142,6 +159,7 @@ class Journal {
   std::mutex mutex_;               // guards what follows, up to wanted_
   std::condition_variable wake_;
   std::vector<Queued> queue_;
+  std::vector<security::AuditRecord> audits_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
   bool poked_ = false;
   bool hungry_ = false;            // the last scan left runs behind for want of room

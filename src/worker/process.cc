@@ -30,6 +30,7 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
   journal_options.open = [path = self.options_.store_path] { return open_journal_store(path); };
   journal_options.labels = process_labels();
   journal_options.known_dead = &known_dead;
+  journal_options.checkpoint = self.options_.checkpoint;
   journal_options.fires_schedules = self.options_.adopt_max > 0;
   // The first report may come before the executor exists: it finds it through the loop, later.
   self.journal_ = TRY(Journal::open(real_env(), std::move(journal_options), [&self](Written w) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct ProcessOptions {
   backend::Backend* backend = nullptr;  // used until shutdown
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
   ToolSettings tools = {};
+  // JournalOptions::checkpoint
+  std::function<Status(int64_t at_us, std::span<const security::ChainState>)> checkpoint = {};
 };
 
 class Process {

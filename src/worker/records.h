@@ -118,6 +118,8 @@ struct AiCallRow {
   std::string grammar = {};          // that held the answer, "json-schema:sha256…"; or empty
   std::string chosen = {};           // JSON: {"/kind": {"value": "billing", "probability": 0.9}}
   int64_t tokens_resumed = 0;        // that a process before this one had generated
+  std::string tenant = {};           // for the audit: whose run, and who asked for it
+  std::string by = {};
 };
 
 // A piece of an answer that is not complete; `draw` tells the answers of a path apart.

@@ -274,6 +274,26 @@ CREATE TABLE api_key (
 );
 )sql";
 
+// Who did what: each writer's records are a hash chain (security/audit.h).
+constexpr std::string_view kAudit = R"sql(
+CREATE TABLE audit (
+  writer TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  at_us BIGINT NOT NULL,
+  tenant TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  details TEXT NOT NULL,
+  prev_hash BYTEA NOT NULL,
+  hash BYTEA NOT NULL,
+  PRIMARY KEY (writer, epoch, n)
+);
+CREATE INDEX audit_time ON audit (at_us);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -282,6 +302,7 @@ constexpr store::Migration kMigrations[] = {
     {5, "how much of an answer was resumed", kResumed},
     {6, "steps, events and timers in the order of their keys", "SELECT 1", kInKeyOrder},
     {7, "definitions of tenants, API keys", kTenants},
+    {8, "the audit", kAudit},
 };
 
 }  // namespace

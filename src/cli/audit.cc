@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/audit.h"
+
+#include <fmt/format.h>
+
+#include "base/env.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/config_file.h"
+#include "cli/exit.h"
+#include "cli/run_session.h"
+#include "cli/terminal.h"
+#include "worker/audit_check.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr int64_t kPage = 1000;
+
+json::Object report_json(const worker::AuditReport& report) {
+  json::Object out{{"good", !report.problem}, {"events", report.events},
+                   {"records", report.records}, {"chains", report.chains},
+                   {"checkpoints", report.checkpoints},
+                   {"uncovered_chains", report.uncovered_chains},
+                   {"uncovered_links", report.uncovered_links}, {"key", report.key}};
+  out["proven_until"] = nullptr;
+  if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
+  if (report.problem) {
+    out["problem"] = json::Object{{"code", report.problem->code},
+                                  {"message", report.problem->message}};
+  }
+  return out;
+}
+
+void say_report(const worker::AuditReport& report) {
+  say(fmt::format("{} events and {} audit records in {} chains", report.events, report.records,
+                  report.chains));
+  if (report.problem) return say_error(*report.problem);
+  if (report.checkpoints == 0) {
+    return say("every link fits; without checkpoints nobody can see whether the ends are missing");
+  }
+  say(fmt::format("every link fits, and {} checkpoints prove it up to {}", report.checkpoints,
+                  iso8601(report.proven_until_us)));
+  say("signed by " + report.key);
+  if (report.uncovered_chains > 0 || report.uncovered_links > 0) {
+    say(fmt::format("beyond the proof: {} chains without a checkpoint, {} links since the last one",
+                    report.uncovered_chains, report.uncovered_links));
+  }
+}
+
+std::string store_of(const Config& config, const std::string& store) {
+  return store.empty() ? config.server.store.value_or("") : store;
+}
+
+Result<worker::AuditReport> verify(const AuditVerifyOptions& options) {
+  const Config config = TRY(load_config(options.config));
+  const std::string store = TRY(prepare_store(store_of(config, options.store)));
+  const auto db = TRY(open_store(store));
+  const bool named = !options.checkpoints.empty();
+  const std::string file = named ? options.checkpoints : checkpoints_of(config, store);
+  std::string text;
+  if (named || file_exists(file)) text = TRY(read_file(file));
+  return worker::check_audit(*db, text, options.key);
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == text.npos) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    out += c;
+    if (c == '"') out += c;
+  }
+  return out + "\"";
+}
+
+void print_row(const security::AuditRow& row, bool csv) {
+  const security::AuditRecord& r = row.record;
+  if (csv) {
+    std::string line = iso8601(r.at_us);
+    for (const std::string* field : {&r.tenant, &r.user, &r.action, &r.resource, &r.outcome,
+                                     &r.details, &row.writer}) {
+      line += "," + csv_field(*field);
+    }
+    return print_data(fmt::format("{},{},{}", line, row.epoch, row.n));
+  }
+  json::Object out{{"timestamp", iso8601(r.at_us)}, {"tenant", r.tenant}, {"user", r.user},
+                   {"action", r.action}, {"resource", r.resource}, {"outcome", r.outcome},
+                   {"writer", row.writer}, {"epoch", row.epoch}, {"n", row.n}};
+  if (auto details = json::parse(r.details); !r.details.empty() && details.ok()) {
+    out["details"] = std::move(*details);
+  }
+  print_data(json::dump(out));
+}
+
+Result<security::AuditQuery> query_of(const AuditExportOptions& options) {
+  security::AuditQuery query;
+  query.user = options.user;
+  query.action = options.action;
+  query.limit = kPage;
+  if (!options.tenant.empty()) query.tenant = options.tenant;
+  for (const auto& [text, value] : {std::pair(&options.from, &query.from_us),
+                                    std::pair(&options.to, &query.to_us)}) {
+    if (text->empty()) continue;
+    const auto at_us = security::instant_of(*text);
+    if (!at_us) {
+      return make_error("E0904", fmt::format("expected a time, found {}", *text),
+                        "2026-11-22, or 2026-11-22T09:00:00Z");
+    }
+    *value = *at_us;
+  }
+  return query;
+}
+
+Status export_records(const AuditExportOptions& options) {
+  const Config config = TRY(load_config(options.config));
+  security::AuditQuery query = TRY(query_of(options));
+  const auto db = TRY(open_store(store_of(config, options.store)));
+  const bool csv = options.format == "csv";
+  if (csv) print_data("timestamp,tenant,user,action,resource,outcome,details,writer,epoch,n");
+  for (;;) {
+    const auto rows = TRY(security::read_audit(*db, query));
+    for (const security::AuditRow& row : rows) print_row(row, csv);
+    if (std::ssize(rows) < kPage) return ok_status();
+    query.before = security::cursor_of(rows.back());
+  }
+}
+
+}  // namespace
+
+int run_audit_verify(const AuditVerifyOptions& options) {
+  const auto report = verify(options);
+  if (!report.ok()) {
+    say_error(report.error());
+    return report.error().code == "E0020" ? kExitNotFound : kExitConfiguration;
+  }
+  if (options.json) {
+    print_data(json::dump(json::Value(report_json(*report)), {.spaces = true, .indent = 2}));
+  } else {
+    say_report(*report);
+  }
+  return report->problem ? kExitFailed : kExitOk;
+}
+
+int run_audit_export(const AuditExportOptions& options) {
+  const Status done = export_records(options);
+  if (done.ok()) return kExitOk;
+  say_error(done.error());
+  return done.error().code == "E0904" ? kExitUsage : kExitConfiguration;
+}
+
+Status record_act(store::Db& db, const Config& config, const std::string& store,
+                  security::AuditRecord record) {
+  const security::AuditWriter writer{new_id(real_env(), "cmd_"), 0};
+  security::AuditHead head(writer.id, writer.epoch);
+  store::Tx tx = TRY(store::Tx::begin(db));
+  record.at_us = TRY(db.now_ms()) * 1000;
+  TRY(security::write_audit(db, writer, head, record));
+  TRY(tx.commit());
+  const Checkpoint checkpoint = TRY(checkpoint_of(config, store));
+  const security::ChainState state{"audit", writer.id, 0, head.length(), std::string(head.hash())};
+  return checkpoint(record.at_us, {&state, 1});
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/config_audit.h"
+
+#include "cli/config.h"
+#include "cli/config_file.h"
+
+namespace weft::cli {
+
+void read_audit(workflow::Fields& fields, const ConfigScope& scope, AuditConfig& out) {
+  if (const auto file = fields.text("checkpoints")) out.checkpoints = scope.path(*file);
+  if (const auto file = fields.text("key")) out.key = scope.path(*file);
+}
+
+std::string checkpoints_of(const Config& config, const std::string& store) {
+  if (!config.audit.checkpoints.empty()) return config.audit.checkpoints;
+  if (store.find("://") != store.npos) return data_directory() + "/checkpoints";
+  return store + ".checkpoints";
+}
+
+Result<Checkpoint> checkpoint_of(const Config& config, const std::string& store) {
+  const std::string file =
+      config.audit.key.empty() ? data_directory() + "/audit.key" : config.audit.key;
+  const security::Secret seed = TRY(security::secret_file(file, true));
+  return Checkpoint([seed, path = checkpoints_of(config, store)](
+                        int64_t at_us, std::span<const security::ChainState> chains) {
+    return security::append_checkpoint(path, seed, at_us, chains);
+  });
+}
+
+}  // namespace weft::cli

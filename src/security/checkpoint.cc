@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "security/checkpoint.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/descriptor.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/strings.h"
+
+namespace weft::security {
+namespace {
+
+constexpr int64_t kTailBytes = int64_t{1} << 20;  // more than any line has
+
+Error unwritable(const std::string& path) {
+  return make_error("E0764", fmt::format("the checkpoints in {}: {}", quoted(path, 300),
+                                         std::strerror(errno)));
+}
+
+Error no_checkpoint(int64_t line, std::string_view what) {
+  return make_error("E0766", fmt::format("checkpoint {}: {}", line, what),
+                    "the file was changed after it was written, or is none of weft's");
+}
+
+// One line taken apart; its signature is not looked at.
+struct Line {
+  int64_t n = 0;
+  int64_t at_us = 0;
+  std::string previous;
+  std::string key;
+  std::vector<ChainState> chains;
+  std::string_view payload;
+  std::string signature;
+};
+
+Result<ChainState> chain_of(const json::Value& value, int64_t number) {
+  const json::Array* parts = value.if_array();
+  if (parts == nullptr || parts->size() != 5 || !(*parts)[0].is_string() ||
+      !(*parts)[1].is_string() || !(*parts)[2].is_int64() || !(*parts)[3].is_int64() ||
+      !(*parts)[4].is_string()) {
+    return no_checkpoint(number, "a chain is not [kind, writer, epoch, length, hash]");
+  }
+  ChainState out{std::string((*parts)[0].get_string()), std::string((*parts)[1].get_string()),
+                 (*parts)[2].get_int64(), (*parts)[3].get_int64(), {}};
+  out.hash = TRY(from_hex((*parts)[4].get_string()));
+  return out;
+}
+
+Result<Line> line_of(std::string_view text, int64_t number) {
+  const size_t tab = text.rfind('\t');
+  if (tab == text.npos) return no_checkpoint(number, "it has no signature");
+  Line out;
+  out.payload = text.substr(0, tab);
+  auto signature = from_hex(text.substr(tab + 1));
+  if (!signature.ok()) return no_checkpoint(number, "its signature is no hexadecimal number");
+  out.signature = std::move(*signature);
+  const auto parsed = json::parse(out.payload);
+  const json::Object* object = parsed.ok() ? parsed->if_object() : nullptr;
+  if (object == nullptr) return no_checkpoint(number, "it is no JSON object");
+  const auto member = [&](std::string_view name) -> const json::Value& {
+    static const json::Value null;
+    const json::Value* found = object->if_contains(name);
+    return found == nullptr ? null : *found;
+  };
+  if (!member("n").is_int64() || !member("at_us").is_int64() || !member("previous").is_string() ||
+      !member("key").is_string() || !member("chains").is_array()) {
+    return no_checkpoint(number, "expected n, at_us, previous, chains and key");
+  }
+  out.n = member("n").get_int64();
+  out.at_us = member("at_us").get_int64();
+  out.previous = std::string(member("previous").get_string());
+  auto key = from_hex(member("key").get_string());
+  if (!key.ok()) return no_checkpoint(number, "its key is no hexadecimal number");
+  out.key = std::move(*key);
+  for (const json::Value& chain : member("chains").get_array()) {
+    auto state = chain_of(chain, number);
+    if (!state.ok()) return no_checkpoint(number, "a chain is malformed");
+    out.chains.push_back(std::move(*state));
+  }
+  return out;
+}
+
+// The file's last line, without its line feed; empty if there is none.
+Result<std::string> last_line(int file, const std::string& path) {
+  struct stat about {};
+  if (::fstat(file, &about) != 0) return unwritable(path);
+  const int64_t from = std::max<int64_t>(0, about.st_size - kTailBytes);
+  std::string tail(static_cast<size_t>(about.st_size - from), '\0');
+  if (::pread(file, tail.data(), tail.size(), from) != std::ssize(tail)) return unwritable(path);
+  if (tail.empty()) return tail;
+  if (tail.back() == '\n') {
+    tail.pop_back();
+  } else {
+    // A crash cut the line off: it was never waited for, and its place is given to the next.
+    const size_t whole = tail.rfind('\n');
+    const int64_t keep = whole == tail.npos ? from : from + static_cast<int64_t>(whole) + 1;
+    if (::ftruncate(file, keep) != 0) return unwritable(path);
+    tail.resize(whole == tail.npos ? 0 : whole);
+  }
+  const size_t begin = tail.rfind('\n');
+  return begin == tail.npos ? tail : tail.substr(begin + 1);
+}
+
+}  // namespace
+
+Status append_checkpoint(const std::string& path, const Secret& seed, int64_t at_us,
+                         std::span<const ChainState> chains) {
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (file.get() < 0 || ::flock(file.get(), LOCK_EX) != 0) return unwritable(path);
+  const std::string before = TRY(last_line(file.get(), path));
+  int64_t n = 1;
+  if (!before.empty()) n = TRY(line_of(before, 0)).n + 1;
+  json::Array states;
+  for (const ChainState& chain : chains) {
+    states.push_back(
+        json::Array{chain.kind, chain.writer, chain.epoch, chain.length, to_hex(chain.hash)});
+  }
+  const std::string payload =
+      json::dump(json::Object{{"n", n},
+                              {"at_us", at_us},
+                              {"previous", before.empty() ? "" : sha256_hex(before)},
+                              {"chains", std::move(states)},
+                              {"key", to_hex(public_key(seed))}});
+  const std::string line = payload + "\t" + to_hex(sign(seed, payload)) + "\n";
+  if (::write(file.get(), line.data(), line.size()) != std::ssize(line) ||
+      ::fdatasync(file.get()) != 0) {
+    return unwritable(path);
+  }
+  return ok_status();
+}
+
+Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key) {
+  Checkpoints out;
+  out.key = key;
+  std::string previous;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    if (end == text.npos) break;  // cut off by a crash while it was written
+    const std::string_view bytes = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    const int64_t number = out.lines + 1;
+    const Line line = TRY(line_of(bytes, number));
+    if (out.key.empty()) out.key = line.key;
+    if (line.key != out.key || !signature_fits(out.key, line.payload, line.signature)) {
+      return no_checkpoint(number, "it is not signed by the key that is expected");
+    }
+    if (line.n != number || line.previous != previous) {
+      return no_checkpoint(number, "a line before it is missing, or was changed or moved");
+    }
+    previous = sha256_hex(bytes);
+    for (const ChainState& chain : line.chains) {
+      out.chains[{chain.kind, chain.writer, chain.epoch}][chain.length] = chain.hash;
+    }
+    out.newest_us = std::max(out.newest_us, line.at_us);
+    out.lines = number;
+  }
+  return out;
+}
+
+}  // namespace weft::security

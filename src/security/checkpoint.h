@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checkpoints: what makes a missing tail and a rolled-back store visible. Once a second, and when
+// it ends, a process that has written signs (Ed25519) how long its chains are and the hash of their
+// last links, and appends that as a line to a file outside the database:
+//
+//   {"n":7,"at_us":…,"previous":HASH OF THE LINE BEFORE,"chains":[["event",WRITER,EPOCH,N,HASH],…],
+//    "key":PUBLIC KEY} TAB SIGNATURE, in hexadecimal digits
+//
+// Lines are chained as well: one that is missing in the middle shows. Only the file's own tail can
+// be cut unseen, which moves the end of the proof back in time; who fears that keeps the file where
+// it cannot be cut (another machine, write-once storage), or the newest line.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "security/crypto.h"
+
+namespace weft::security {
+
+struct ChainState {
+  std::string kind;    // "event", "audit"
+  std::string writer;
+  int64_t epoch = 0;
+  int64_t length = 0;
+  std::string hash;    // 32 bytes, of link `length`
+};
+
+// Appends a line, whichever process did before, and syncs it. E0764: it cannot be written; E0766:
+// the last line is none.
+Status append_checkpoint(const std::string& path, const Secret& seed, int64_t at_us,
+                         std::span<const ChainState> chains);
+
+struct Checkpoints {
+  int64_t lines = 0;
+  int64_t newest_us = 0;
+  std::string key;  // public, 32 bytes
+  // By kind, writer, epoch: every state that was signed, the shortest first.
+  using Chain = std::tuple<std::string, std::string, int64_t>;
+  std::map<Chain, std::map<int64_t, std::string>> chains;
+};
+// E0766: a line is malformed, not signed by `key` (empty: by the first line's), or out of order.
+Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key);
+
+}  // namespace weft::security

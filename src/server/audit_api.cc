@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/audit_api.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "security/audit.h"
+#include "server/access.h"
+#include "server/fields.h"
+#include "server/openai_error.h"
+#include "server/problem.h"
+#include "server/replay_api.h"
+#include "server/runs.h"
+#include "worker/audit_check.h"
+#include "worker/schema.h"
+
+namespace weft::server {
+namespace {
+
+constexpr int64_t kRecordsMax = 1000;
+constexpr size_t kTargetBytesMax = 200;
+
+security::AuditRecord record_of(const security::Caller& caller, std::string_view action) {
+  security::AuditRecord out;
+  out.tenant = caller.tenant;
+  out.user = caller.key.empty() ? caller.name : fmt::format("{} ({})", caller.name, caller.key);
+  out.action = action;
+  return out;
+}
+
+// Payloads are processed where models read them and where runs begin.
+std::string_view audited_action(std::string_view action) {
+  return action == "models:use" || action == "runs:execute" ? "data_processing" : action;
+}
+
+json::Object record_object(const security::AuditRow& row) {
+  const security::AuditRecord& record = row.record;
+  json::Object out{{"timestamp", iso8601(record.at_us)}, {"user", record.user},
+                   {"action", record.action}, {"resource", record.resource},
+                   {"outcome", record.outcome}, {"tenant", record.tenant},
+                   {"writer", row.writer}, {"epoch", row.epoch}, {"n", row.n}};
+  if (auto details = json::parse(record.details); !record.details.empty() && details.ok()) {
+    out["details"] = std::move(*details);
+  }
+  return out;
+}
+
+Result<int64_t> whole_number(const std::string& name, const std::string& text, int64_t max) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= max) {
+    return value;
+  }
+  return wrong_field(name, fmt::format("a number from 0 to {}", max), text);
+}
+
+Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
+  const auto given = [&](std::string_view name) {
+    const std::string* found = net::find_parameter(request.query, name);
+    return found == nullptr ? std::string() : *found;
+  };
+  security::AuditQuery out;
+  const std::string& tenant = caller_of(request).tenant;
+  if (!tenant.empty()) out.tenant = tenant;
+  out.user = given("user");
+  out.action = given("action");
+  out.before = given("cursor");
+  for (const auto& [name, value] : {std::pair("from", &out.from_us), {"to", &out.to_us}}) {
+    const std::string text = given(name);
+    if (text.empty()) continue;
+    const auto at_us = security::instant_of(text);
+    if (!at_us) return wrong_field(name, "a time as 2026-11-22T09:00:00Z", text);
+    *value = *at_us;
+  }
+  const std::string limit = given("limit");
+  if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, kRecordsMax));
+  if (out.limit == 0) return wrong_field("limit", "at least 1", limit);
+  return out;
+}
+
+json::Object report_object(const worker::AuditReport& report) {
+  json::Object out{{"good", !report.problem}, {"events", report.events},
+                   {"records", report.records}, {"chains", report.chains},
+                   {"checkpoints", report.checkpoints},
+                   {"uncovered_chains", report.uncovered_chains},
+                   {"uncovered_links", report.uncovered_links}, {"key", report.key}};
+  out["proven_until"] = nullptr;
+  if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
+  if (report.problem) {
+    out["problem"] = json::Object{{"code", report.problem->code},
+                                  {"message", report.problem->message},
+                                  {"hint", report.problem->hint}};
+  }
+  return out;
+}
+
+// A connection of its own: it may take a while.
+Result<worker::AuditReport> verify_here(const std::string& store, const std::string& file) {
+  const auto db = TRY(worker::open_journal_store(store));
+  std::string text;
+  if (!file.empty() && file_exists(file)) text = TRY(read_file(file));
+  return worker::check_audit(*db, text);
+}
+
+}  // namespace
+
+void record_request(ServerContext& context, const net::HttpRequest& request,
+                    std::string_view action, int status) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!context.audit || reads || action.empty() || status == 401 || status == 429) return;
+  security::AuditRecord record = record_of(caller_of(request), audited_action(action));
+  record.resource = request.target.substr(0, kTargetBytesMax);
+  record.outcome = status < 400 ? "ok" : status == 403 ? "refused" : "failed";
+  record.details = json::dump(json::Object{{"method", request.method}, {"status", status}});
+  context.audit(std::move(record));
+}
+
+void record_refusal(ServerContext& context, const security::Caller& caller,
+                    std::string_view action, const net::HttpRequest& request) {
+  if (!context.audit) return;
+  security::AuditRecord record = record_of(caller, action);
+  record.resource = request.target.substr(0, kTargetBytesMax);
+  record.outcome = "refused";
+  record.details = json::dump(json::Object{{"method", request.method}, {"status", 403}});
+  context.audit(std::move(record));
+}
+
+void record_decision(ServerContext& context, const security::Caller& caller,
+                     const backend::ChatResult& result) {
+  if (!context.audit) return;
+  const backend::Evidence& evidence = result.evidence;
+  std::string ids;
+  for (const int32_t id : evidence.prompt_ids) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      ids += static_cast<char>(static_cast<uint32_t>(id) >> shift & 0xff);
+    }
+  }
+  security::AuditRecord record = record_of(caller, "ai_decision");
+  record.resource = evidence.model;
+  record.details = json::dump(json::Object{
+      {"model_hash", evidence.model_hash}, {"prompt_hash", sha256_hex(ids)},
+      {"sampler", evidence.sampler}, {"finish_reason", result.finish_reason},
+      {"tokens", json::Object{{"prompt", result.tokens.prompt},
+                              {"reasoning", result.tokens.reasoning},
+                              {"answer", result.tokens.answer}}}});
+  context.audit(std::move(record));
+}
+
+void list_audit(ServerContext& context, const ExchangePtr& exchange) {
+  auto query = audit_query(exchange->request());
+  if (!query.ok()) return exchange->respond(problem(query.error()));
+  using List = std::vector<security::AuditRow>;
+  context.runs->read<List>(
+      [query = *query](store::Db& db) { return security::read_audit(db, query); },
+      [exchange, limit = query->limit](Result<List> rows) {
+        if (!rows.ok()) return exchange->respond(problem(rows.error()));
+        json::Array items;
+        for (const security::AuditRow& row : *rows) items.push_back(record_object(row));
+        json::Object out{{"items", std::move(items)}};
+        out["next_cursor"] = nullptr;
+        if (std::ssize(*rows) == limit) out["next_cursor"] = security::cursor_of(rows->back());
+        exchange->respond(json_response(out));
+      });
+}
+
+void verify_audit(ServerContext& context, const ExchangePtr& exchange) {
+  const security::Caller& caller = caller_of(exchange->request());
+  if (!caller.tenant.empty()) {
+    return exchange->respond(problem(make_error(
+        "E0761", "Insufficient privileges: the chains belong to all tenants together",
+        "ask with a key of no tenant")));
+  }
+  context.pool.submit([&context, exchange, store = context.replay->store_path,
+                       file = context.checkpoints_file] {
+    auto report = std::make_shared<Result<worker::AuditReport>>(verify_here(store, file));
+    context.loop.post([exchange, report] {
+      exchange->respond(report->ok() ? json_response(report_object(**report))
+                                     : problem(report->error()));
+    });
+  });
+}
+
+}  // namespace weft::server

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit from outside: what is recorded and for whom; that any change, removal, insertion or
+reordering of history is found, a rolled-back store too; that checkpoints survive kill -9."""
+import csv
+import io
+import json
+import shutil
+import signal
+import sqlite3
+import time
+
+from harness import main
+from serving import Server, until
+
+HELLO = """weft: "1"
+id: hello
+steps:
+  - id: greet
+    type: set
+    parameters: { value: Hello }
+"""
+ASKING = """weft: "1"
+id: asking
+steps:
+  - id: triage
+    type: llm
+    parameters:
+      prompt: "I was charged twice"
+      thinking: { mode: non_reasoning }
+      output: { type: object, required: [category], additionalProperties: false,
+                properties: { category: { enum: [technical, billing, general] } } }
+"""
+
+
+class Audited(Server):
+    def __init__(self):
+        super().__init__()
+        self.write("hello.yaml", HELLO)
+        self.write("asking.yaml", ASKING)
+        self.words = ("--workflow", "hello.yaml", "--workflow", "asking.yaml")
+        self.admin = self.make_key("root", "--role", "admin")
+        self.viewer = self.make_key("eve", "--role", "viewer")
+        self.acme = self.make_key("acme", "--role", "admin", "--tenant", "acme")
+
+    def make_key(self, name, *words):
+        return self.weft("keys", "create", "--name", name, *words).stdout.strip()
+
+    def ask_as(self, key, method, path, body=None):
+        return self.ask(method, path, body, headers={"Authorization": f"Bearer {key}"})
+
+    def records(self, **query):
+        words = "&".join(f"{k}={v}" for k, v in query.items())
+        answer = self.ask_as(self.admin, "GET", f"/audit?limit=1000&{words}")
+        assert answer.status == 200, answer.body
+        return answer.json["items"]
+
+    def execute(self, key, workflow):
+        answer = self.ask_as(key, "POST", "/workflows/execute", {"workflow_id": workflow})
+        assert answer.status == 202, answer.body
+        task = answer.json["task_id"]
+        assert until(lambda: self.ask_as(key, "GET", f"/workflows/{task}").json["status"] ==
+                     "succeeded", 60)
+        return task
+
+    def verify(self, code=0, *words):
+        done = self.weft("audit", "verify", "--json", *words, code=code)
+        return json.loads(done.stdout)
+
+
+def test_what_is_recorded():
+    with Audited() as server:
+        task = server.execute(server.acme, "asking")
+        refused = server.ask_as(server.viewer, "POST", "/workflows/execute", {"workflow_id": "hello"})
+        assert refused.status == 403
+        assert server.ask_as(server.admin, "PUT", "/definitions/x", "wrong").status == 422
+        chat = server.ask_as(server.admin, "POST", "/v1/chat/completions", {
+            "model": "default", "max_tokens": 8, "messages": [{"role": "user", "content": "Hi"}]})
+        assert chat.status == 200, chat.body
+        assert until(lambda: len(server.records(action="ai_decision")) == 2)
+        for record in server.records():
+            assert {"user", "action", "timestamp"} <= set(record), record
+        inside = [r for r in server.records(action="ai_decision") if r["tenant"] == "acme"]
+        assert len(inside) == 1 and inside[0]["resource"] == f"{task}/triage", inside
+        assert inside[0]["user"] == "acme"
+        details = inside[0]["details"]
+        assert details["tokens"]["prompt"] > 0 and len(details["prompt_hash"]) == 64, details
+        assert 0 < details["chosen"]["/category"]["probability"] <= 1, details
+        rows = server.rows("select prompt_hash, model_hash from ai_call where run = ?", task)
+        assert rows == [(details["prompt_hash"], details["model_hash"])]
+        started = [r for r in server.records(action="data_processing") if r["tenant"] == "acme"]
+        assert [r["resource"] for r in started] == ["/workflows/execute"] and \
+            started[0]["outcome"] == "ok"
+        no = server.records(action="runs:execute")
+        assert len(no) == 1 and no[0]["outcome"] == "refused" and no[0]["user"].startswith("eve"), no
+        wrong = server.records(action="definitions:write")
+        assert [r["outcome"] for r in wrong] == ["failed"], wrong
+        made = server.records(action="keys:manage")
+        assert len(made) == 3 and all(r["user"].startswith("local:") for r in made), made
+        assert not any("weft_" in json.dumps(r) for r in server.records())  # no key, ever
+        # tenants see their own
+        theirs = server.ask_as(server.acme, "GET", "/audit").json["items"]
+        assert theirs and {r["tenant"] for r in theirs} == {"acme"}, theirs
+        assert server.ask_as(server.acme, "GET", "/audit/verify").status == 403
+        assert server.ask_as(server.viewer, "GET", "/audit").status == 403
+        assert until(lambda: server.records(action="audit:read"))  # eve's refusal is on disk
+        # pages, times, exports
+        page = server.ask_as(server.admin, "GET", "/audit?limit=2").json
+        rest = server.ask_as(server.admin, "GET", f"/audit?cursor={page['next_cursor']}").json
+        everything = server.records()
+        assert page["items"] + rest["items"] == everything[:2 + len(rest["items"])]
+        assert server.records(to="2001-01-01") == []
+        assert server.ask_as(server.admin, "GET", "/audit?from=soon").status == 400
+        lines = server.weft("audit", "export").stdout.splitlines()
+        assert len(lines) >= len(everything) and json.loads(lines[-1])["action"] == "keys:manage"
+        table = list(csv.DictReader(io.StringIO(
+            server.weft("audit", "export", "--format", "csv", "--user", "acme").stdout)))
+        assert [row["action"] for row in table] == ["ai_decision"], table
+
+
+def test_an_unchanged_history_is_proven():
+    with Audited() as server:
+        server.execute(server.admin, "hello")
+        assert until(lambda: server.ask_as(server.admin, "GET", "/audit/verify").json["proven_until"])
+        over_http = server.ask_as(server.admin, "GET", "/audit/verify").json
+        assert over_http["good"] and over_http["checkpoints"] > 0, over_http
+        server.stop()
+        report = server.verify()
+        assert report["good"] and report["uncovered_links"] == 0, report
+        assert report["uncovered_chains"] == 0 and report["records"] >= 4, report
+        text = server.weft("audit", "verify").stderr
+        assert "prove it up to" in text, text
+        server.verify(0, "--key", report["key"])
+        assert not server.verify(1, "--key", "00" * 32)["good"]
+
+
+def tampered(server, sql, good=False):
+    copy = server.path / "copy.db"
+    for ending in ("", "-wal", "-shm"):
+        source = str(server.store) + ending
+        if (server.path / ("store.db" + ending)).exists():
+            shutil.copy(source, str(copy) + ending)
+    db = sqlite3.connect(copy)
+    changed = db.executescript(sql) if sql else None
+    db.commit()
+    db.close()
+    del changed
+    done = server.weft_verify(copy)
+    assert (done.returncode == 0) == good, (sql, done.returncode, done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_every_kind_of_change_is_found():
+    import subprocess
+    from harness import WEFT
+    with Audited() as server:
+        server.weft_verify = lambda copy: subprocess.run(
+            [WEFT, "audit", "verify", "--json", "--store", str(copy), "--checkpoints",
+             str(server.store) + ".checkpoints"], cwd=server.path, env=server.env, text=True,
+            capture_output=True, timeout=60, check=False)
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+        server.stop()
+        assert tampered(server, "", good=True)["good"]
+        chain = "writer like 'w%' and epoch >= 0"
+        last = "(select max(n) from audit where writer like 'w%')"
+        for sql in (
+                "update audit set actor = 'nobody' where n = 2",
+                "update audit set at_us = at_us - 1 where n = 1",
+                "update event set body = replace(body, 'Hello', 'Hullo')",
+                "update event set at_us = at_us + 1 where seq = 3",
+                "delete from event where seq = 2",
+                "delete from audit where n = 1",
+                # what chains alone cannot see:
+                f"delete from audit where {chain} and n = {last}",
+                f"delete from audit where {chain}",
+                "delete from audit",
+                "delete from audit where writer like 'cmd%'",
+                "delete from event; delete from run; delete from step",
+                "delete from event where n >= 3"):
+            report = tampered(server, sql)
+            assert report["problem"]["code"] in ("E0607", "E0765", "E0766"), (sql, report)
+        moved = "update event set n = -n where n in (2, 3); update event set n = 5 + n where n < 0"
+        assert not tampered(server, moved)["good"]
+        inserted = ("insert into audit select writer, epoch, n + 1, at_us, tenant, actor, action, "
+                    f"resource, outcome, details, hash, hash from audit where {chain} and n = {last}")
+        assert not tampered(server, inserted)["good"]
+
+
+def test_a_store_of_yesterday_is_found():
+    with Audited() as server:
+        server.execute(server.admin, "hello")
+        server.stop()
+        shutil.copy(server.store, server.path / "old.db")
+        for ending in ("-wal", "-shm"):
+            assert not (server.path / ("store.db" + ending)).exists() or True
+        server.weft("fsck")  # opens and closes it: the log is part of the file now
+        shutil.copy(server.store, server.path / "old.db")
+        server.__enter__()
+        server.execute(server.admin, "hello")
+        server.stop()
+        assert server.verify()["good"]
+        for ending in ("-wal", "-shm"):
+            (server.path / ("store.db" + ending)).unlink(missing_ok=True)
+        shutil.copy(server.path / "old.db", server.store)
+        report = server.verify(1)
+        assert report["problem"]["code"] == "E0766", report
+        assert "older" in server.weft("audit", "verify", code=1).stderr
+        server.__enter__()
+        assert server.ask("GET", "/health").status == 200
+
+
+def test_checkpoints_survive_a_kill():
+    with Audited() as server:
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+            time.sleep(0.4)
+        assert until(lambda: server.ask_as(server.admin, "GET",
+                                           "/audit/verify").json["uncovered_links"] == 0)
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        server.process.stdout.close()
+        server.log.close()
+        with open(str(server.store) + ".checkpoints", "a", encoding="utf-8") as file:
+            file.write('{"n":')  # the line that it was writing
+        assert server.verify()["good"]
+        server.__enter__()
+        server.execute(server.admin, "hello")
+        server.stop()
+        report = server.verify()
+        assert report["good"] and report["uncovered_chains"] == 0, report
+        server.__enter__()
+        assert server.ask("GET", "/health").status == 200
+
+
+if __name__ == "__main__":
+    main(dict(globals()))
