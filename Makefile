@@ -9,12 +9,14 @@ DEPS ?= 1
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
+# npm only fetches what the dashboard is made of; without it the program is built without one.
 deps:
-	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build; fi
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build && { tools/install-deps node || true; }; fi
 deps-fuzz:
 	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build fuzz; fi
 deps-test:
-	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test; fi
+	@if [ "$(DEPS)" = 1 ]; then tools/install-deps build test && \
+	  { tools/install-deps node || true; tools/install-deps browser || true; }; fi
 
 build: deps  ## the program at build/weft
 	@cmake --preset release -DWEFT_TESTS=OFF -DWEFT_UNITY=ON >/dev/null && cmake --build build -j$(JOBS) --target weft

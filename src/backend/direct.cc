@@ -40,6 +40,7 @@ ModelFacts facts_of(const LoadedModel& model) {
           .restored_blocks = stats.restored_blocks,
           .damaged_blocks = stats.damaged_blocks,
           .busy_seconds = stats.busy_seconds,
+          .memory_bytes = model.memory_bytes,
           .running = stats.running,
           .waiting = stats.waiting,
           .blocks_used = stats.blocks_used,

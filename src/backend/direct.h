@@ -41,6 +41,7 @@ struct ModelFacts {
   int64_t restored_blocks = 0;
   int64_t damaged_blocks = 0;    // not as they were written; computed again
   double busy_seconds = 0;
+  uint64_t memory_bytes = 0;  // weights as packed, and the most that its cache may take
   int running = 0;          // sequences
   int waiting = 0;
   int blocks_used = 0;      // of the KV cache, by sequences

@@ -90,11 +90,9 @@ Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   if (auto known = find(source)) return known;
   const std::lock_guard lock(mutex_);
   if (auto known = find(source)) return known;
-  uint64_t needed = 0;
-  if (options_.memory_bytes_max > 0) {
-    needed = TRY(memory_needed(source, options_));
-    TRY(make_room(name, needed));
-  }
+  const auto worked_out = memory_needed(source, options_);
+  if (options_.memory_bytes_max > 0) TRY(make_room(name, TRY(worked_out)));
+  const uint64_t needed = worked_out.ok() ? *worked_out : 0;  // what is wrong, loading tells
   auto model = load(source, options_);
   if (!model.ok()) return std::move(model).error();
   (*model)->memory_bytes = needed;

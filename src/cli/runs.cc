@@ -111,7 +111,8 @@ void print_history(const json::Object& step) {
 int list_runs(const RunsListOptions& options) {
   auto db = open_store(options.store);
   if (!db.ok()) return refuse_run(db.error());
-  auto runs = worker::list_runs(**db, {options.status, options.workflow, options.limit});
+  auto runs = worker::list_runs(**db, {.status = options.status, .workflow = options.workflow,
+                                       .limit = options.limit});
   if (!runs.ok()) return refuse_run(runs.error());
   if (options.json) {
     json::Array out;

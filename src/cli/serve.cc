@@ -29,6 +29,7 @@
 #include "server/access.h"
 #include "server/keys_api.h"
 #include "server/replay_api.h"
+#include "server/overview.h"
 #include "server/routes.h"
 #include "server/runs.h"
 #include "server/stored_responses.h"
@@ -192,6 +193,8 @@ class Serving {
     context_->checkpoints_file = checkpoints_of(config_, replay_.store_path);
     context_->responses = &responses_;
     context_->replay = &replay_;
+    overview_ = std::make_unique<server::Overview>(*context_);
+    context_->overview = overview_.get();
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
     net::HttpServerOptions http_options;
@@ -262,6 +265,7 @@ class Serving {
   void drain() {
     process_->loop().default_interrupts();  // a second Ctrl-C ends the process at once
     say(fmt::format("stopping; answers under way have {} s", options_.drain_s));
+    context_->draining = true;
     http_->stop(options_.drain_s * 1000, [this] { process_->stop(); });
   }
 
@@ -273,6 +277,7 @@ class Serving {
   server::ReplayState replay_;
   std::unique_ptr<server::Runs> runs_;
   std::unique_ptr<server::ServerContext> context_;
+  std::unique_ptr<server::Overview> overview_;
   std::unique_ptr<backend::LocalBackend> backend_;
   std::unique_ptr<worker::Process> process_;
   std::unique_ptr<net::HttpServer> http_;

@@ -26,6 +26,7 @@ class LocalBackend;
 
 namespace weft::server {
 
+class Overview;
 class Runs;
 class StoredResponses;
 struct ReplayState;
@@ -42,12 +43,14 @@ struct ServerContext {
   StoredResponses* responses = nullptr;
   ReplayState* replay = nullptr;
   Access* access = nullptr;         // null: everybody may do everything
+  Overview* overview = nullptr;
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
   bool ready = false;              // the default model is loaded
+  bool draining = false;           // it stops: streams that have no end of their own end now
   int64_t started_s = 0;           // seconds since 1970
 };
 

@@ -152,6 +152,11 @@ struct Metrics::Impl {
       histograms("exaone_processing_seconds", "Time spent processing workflows");
   Counters& errors = counters("exaone_errors_total", "Total number of workflow errors");
 
+  prometheus::Counter& reasoning =
+      counters("weft_reasoning_tokens_total", "Tokens thought, of chats and ended runs").Add({});
+  prometheus::Counter& answer =
+      counters("weft_answer_tokens_total", "Tokens answered, of chats and ended runs").Add({});
+
   Counters& counters(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }
@@ -184,6 +189,17 @@ void Metrics::generation(const std::string& model, const backend::ChatResult& re
       .Observe(static_cast<double>(result.tokens.prompt));
   impl_->generation_tokens.Add(labels, token_counts())
       .Observe(static_cast<double>(result.tokens.reasoning + result.tokens.answer));
+  tokens({result.tokens.reasoning, result.tokens.answer});
+}
+
+void Metrics::tokens(const Tokens& more) {
+  impl_->reasoning.Increment(static_cast<double>(more.reasoning));
+  impl_->answer.Increment(static_cast<double>(more.answer));
+}
+
+Metrics::Tokens Metrics::tokens() const {
+  return {static_cast<int64_t>(impl_->reasoning.Value()),
+          static_cast<int64_t>(impl_->answer.Value())};
 }
 
 void Metrics::workflow(const std::string& workflow, double seconds, bool succeeded) {

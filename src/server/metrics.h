@@ -32,6 +32,14 @@ class Metrics {
   // A workflow run ended.
   void workflow(const std::string& workflow, double seconds, bool succeeded);
 
+  // Tokens generated for chats, and for workflow runs that have ended, since the start.
+  struct Tokens {
+    int64_t reasoning = 0;
+    int64_t answer = 0;
+  };
+  void tokens(const Tokens& more);
+  Tokens tokens() const;
+
   struct States {
     std::vector<backend::ModelFacts> models;
     net::HttpServerStats http;

@@ -14,10 +14,13 @@
 #include "server/embeddings_api.h"
 #include "server/keys_api.h"
 #include "server/models_api.h"
+#include "server/overview.h"
+#include "server/pages_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
 #include "server/replay_api.h"
 #include "server/responses_api.h"
+#include "server/static_files.h"
 #include "server/system_api.h"
 #include "server/workflows_api.h"
 
@@ -57,7 +60,10 @@ constexpr Row kRoutes[] = {
     {"POST", "/workflows/{task_id}/fork", "runs:act", fork_run},
     {"POST", "/workflows/{task_id}/replay", "runs:read", replay_run},
     {"GET", "/approvals", "approvals:read", list_actions},
+    {"GET", "/workflows/{task_id}/view", "runs:read", show_run_view},
+    {"GET", "/workflows/{task_id}/steps/{step}", "runs:read", show_step_view},
     {"GET", "/definitions", "definitions:read", list_definitions},
+    {"POST", "/definitions/validate", "definitions:read", validate_definition},
     {"GET", "/definitions/{id}", "definitions:read", show_definition},
     {"PUT", "/definitions/{id}", "definitions:write", put_definition},
     {"DELETE", "/definitions/{id}", "definitions:write", delete_definition},
@@ -71,6 +77,18 @@ constexpr Row kRoutes[] = {
     {"GET", "/session", "", show_session},
     {"POST", "/session", "", open_session},
     {"DELETE", "/session", "", close_session},
+    {"GET", "/overview", "overview:read", show_overview},
+    {"GET", "/tools", "tools:read", list_tools},
+    {"GET", "/models", "models:read", list_model_states},
+    {"POST", "/models/{id}/load", "models:manage", load_model},
+    {"POST", "/models/{id}/unload", "models:manage", unload_model},
+    // no secret is in them, and a page must be there before it can ask for a key
+    {"GET", "/", "", show_dashboard},
+    {"GET", "/ui", "", show_dashboard},
+    {"GET", "/ui/{page}", "", show_dashboard},
+    {"GET", "/ui/{page}/{id}", "", show_dashboard},
+    {"GET", "/assets/{file}", "", show_asset},
+    {"GET", "/favicon.svg", "", show_asset},
     {"GET", "/health", "", health},
     {"GET", "/livez", "", health},
     {"GET", "/readyz", "", ready},

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "worker/run_context.h"
+#include "worker/run_statistics.h"
 #include "worker/schema.h"
 #include "workflow/input.h"
 
@@ -146,14 +147,21 @@ void Runs::tell(const worker::Notice& notice) {
 }
 
 void Runs::count(const std::string& run) {
-  read<worker::RunSummary>(
-      [run](store::Db& db) { return worker::read_summary(db, run); },
-      [this](Result<worker::RunSummary> summary) {
-        if (!summary.ok()) return;
-        pace_.ended(summary->finished_us, summary->finished_us - summary->created_us);
-        metrics_.workflow(summary->workflow,
-                          static_cast<double>(summary->finished_us - summary->created_us) / 1e6,
-                          summary->status == "succeeded");
+  struct Ended {
+    worker::RunSummary summary;
+    worker::RunTokens tokens;
+  };
+  read<Ended>(
+      [run](store::Db& db) -> Result<Ended> {
+        return Ended{TRY(worker::read_summary(db, run)), TRY(worker::run_tokens(db, run))};
+      },
+      [this](Result<Ended> ended) {
+        if (!ended.ok()) return;
+        const worker::RunSummary& run = ended->summary;
+        pace_.ended(run.finished_us, run.finished_us - run.created_us);
+        metrics_.workflow(run.workflow, static_cast<double>(run.finished_us - run.created_us) / 1e6,
+                          run.status == "succeeded");
+        metrics_.tokens({ended->tokens.reasoning, ended->tokens.answer});
       });
 }
 

@@ -61,6 +61,9 @@ json::Object summary_object(const worker::RunSummary& run) {
                    {"created_at", iso8601(run.created_us)}};
   if (run.started_us != 0) out["started_at"] = iso8601(run.started_us);
   if (run.finished_us != 0) out["finished_at"] = iso8601(run.finished_us);
+  if (auto error = json::parse(run.error); !run.error.empty() && error.ok()) {
+    out["error"] = std::move(*error);
+  }
   return out;
 }
 
@@ -72,6 +75,7 @@ std::string query_or_empty(const net::HttpRequest& request, std::string_view nam
 Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
   worker::ListQuery out{.status = query_or_empty(request, "status"),
                         .workflow = query_or_empty(request, "workflow_id")};
+  out.search = query_or_empty(request, "search");
   out.before = query_or_empty(request, "cursor");
   const std::string limit = query_or_empty(request, "limit");
   if (limit.empty()) return out;
@@ -136,6 +140,10 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
     for (const worker::StoredEvent& event : news->events) {
       seen_ = event.seq;
       exchange_->write(fmt::format("id: {}\nevent: state\ndata: {}\n\n", event.seq, event.body));
+    }
+    if (context_.draining) {  // its client comes back to whoever runs next
+      exchange_->end();
+      return finish();
     }
     if (news->over) {
       exchange_->write("event: end\ndata: {}\n\n");

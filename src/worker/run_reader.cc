@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/strings.h"
+#include "workflow/state.h"
 
 namespace weft::worker {
 namespace {
@@ -24,6 +25,30 @@ RunSummary summary_of(const Rows& rows) {
           .finished_us = rows.int64(7)};
 }
 
+bool ends_a_run(std::string_view status) {
+  for (auto each : {workflow::RunStatus::kSucceeded, workflow::RunStatus::kFailed,
+                    workflow::RunStatus::kCancelled, workflow::RunStatus::kTimedOut}) {
+    if (workflow::name(each) == status) return true;
+  }
+  return false;
+}
+
+std::string ascii_lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
+// As it stands inside a LIKE pattern whose escape is '!'.
+std::string like_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '%' || c == '_' || c == '!') out += '!';
+    out += c;
+  }
+  return out;
+}
+
 Error no_such_run(std::string_view run) {
   return make_error("E0601", fmt::format("there is no run {} in this store", quoted(run)),
                     "`weft runs list` shows them; --store PATH names another store");
@@ -32,14 +57,41 @@ Error no_such_run(std::string_view run) {
 }  // namespace
 
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query) {
-  auto rows =
-      TRY(db.query(std::string(kSummaryColumns)
-                       .append("WHERE ($1 = '' OR status = $1) AND ($2 = '' OR workflow = $2) "
-                               "AND ($3 = '' OR (created_us, id) < (SELECT created_us, id FROM "
-                               "run WHERE id = $3)) AND ($4 = 0 OR tenant = $5) "
-                               "ORDER BY created_us DESC, id DESC LIMIT $6"),
-                   {query.status, query.workflow, query.before, query.tenant ? 1 : 0,
-                    query.tenant.value_or(""), query.limit}));
+  // Only what is asked for stands in the statement: "($1 = '' OR status = $1)" would use no index.
+  std::string sql(kSummaryColumns);
+  std::vector<store::Value> values;
+  const auto parameter = [&values](store::Value value) {
+    values.push_back(value);
+    return fmt::format("${}", values.size());
+  };
+  sql += "WHERE 1 = 1";
+  const std::string statuses = ascii_lower(query.status);
+  if (!statuses.empty()) {
+    std::string list;
+    int ended = 0;
+    int alive = 0;
+    for (const std::string_view status : split(statuses, ',')) {
+      list += (list.empty() ? "" : ", ") + parameter(status);
+      ++(ends_a_run(status) ? ended : alive);
+    }
+    sql += " AND status IN (" + list + ")";
+    // which of the partial indexes serves
+    if (alive == 0) sql += " AND finished_us IS NOT NULL";
+    if (ended == 0) sql += " AND finished_us IS NULL";
+  }
+  if (query.tenant) sql += " AND tenant = " + parameter(*query.tenant);
+  if (!query.workflow.empty()) sql += " AND workflow = " + parameter(query.workflow);
+  const std::string pattern = "%" + like_text(ascii_lower(query.search)) + "%";
+  if (!query.search.empty()) {
+    sql += " AND (id LIKE " + parameter(pattern) + " ESCAPE '!'";
+    sql += " OR lower(workflow) LIKE " + parameter(pattern) + " ESCAPE '!')";
+  }
+  if (!query.before.empty()) {
+    sql += " AND (created_us, id) < (SELECT created_us, id FROM run WHERE id = " +
+           parameter(query.before) + ")";
+  }
+  sql += " ORDER BY created_us DESC, id DESC LIMIT " + parameter(query.limit);
+  auto rows = TRY(db.query(sql, store::Values(values)));
   std::vector<RunSummary> runs;
   while (TRY(rows->next())) runs.push_back(summary_of(*rows));
   return runs;

@@ -28,8 +28,9 @@ struct RunSummary {
 };
 
 struct ListQuery {
-  std::string status = {};    // empty: any
+  std::string status = {};    // one, or several with commas; empty: any
   std::string workflow = {};  // empty: any
+  std::string search = {};    // text in the id or the workflow's id, without case; empty: any
   int64_t limit = 20;
   std::string before = {};    // runs older than this one (its id); empty: from the newest
   std::optional<std::string> tenant = {};  // nothing: of all

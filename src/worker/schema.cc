@@ -294,6 +294,17 @@ CREATE TABLE audit (
 CREATE INDEX audit_time ON audit (at_us);
 )sql";
 
+// Lists of runs, newest first, by what people filter them by or search for (id and workflow: then
+// the index is read, not the rows), and what has ended since when. None of these columns changes
+// after its index entry is written: a run is entered twice when it begins and twice when it ends.
+constexpr std::string_view kLists = R"sql(
+CREATE INDEX run_created ON run (created_us, id, workflow);
+CREATE INDEX run_of_workflow ON run (workflow, created_us, id);
+CREATE INDEX run_of_status ON run (status, created_us, id) WHERE finished_us IS NOT NULL;
+CREATE INDEX run_ended ON run (finished_us, status, created_us, tenant)
+  WHERE finished_us IS NOT NULL;
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -303,6 +314,7 @@ constexpr store::Migration kMigrations[] = {
     {6, "steps, events and timers in the order of their keys", "SELECT 1", kInKeyOrder},
     {7, "definitions of tenants, API keys", kTenants},
     {8, "the audit", kAudit},
+    {9, "lists of runs by age, workflow and status", kLists},
 };
 
 }  // namespace

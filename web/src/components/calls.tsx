@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model decided: how long it thought, what it answered, how sure it was of what it chose.
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { type ApiError, type Call, post } from "../api";
+import { duration, integer, modelName } from "../format";
+import { ErrorNotice, Facts } from "./basics";
+
+export type LiveText = { reasoning: string; answer: string };
+
+export function LiveAnswer({ text }: { text: LiveText }) {
+  const { t } = useTranslation();
+  return (
+    <div className="stack-small" aria-live="off" data-live="true">
+      {text.reasoning && <>
+        <h3>{t("call.thinking")}</h3>
+        <div className={`thought prose ${text.answer ? "" : "caret"}`} tabIndex={0} role="group"
+          aria-label={t("call.thinking")}>{text.reasoning}</div>
+      </>}
+      {text.answer && <>
+        <h3>{t("call.answer")} <span className="muted">({t("call.live")})</span></h3>
+        <div className="answer prose caret" tabIndex={0} role="group"
+          aria-label={t("call.answer")}>{text.answer}</div>
+      </>}
+    </div>
+  );
+}
+
+/** Rounded down, so that only what is certain reads as certain. */
+const sureness = (share: number) => `${(Math.floor(share * 10_000) / 100).toFixed(2)}%`;
+
+function Chosen({ chosen }: { chosen: NonNullable<Call["chosen"]> }) {
+  const { t } = useTranslation();
+  return (
+    <div className="stack-small">
+      <h3>{t("call.chosen")}</h3>
+      <div className="chosen-list">
+        {Object.entries(chosen).map(([pointer, { value, probability }]) => (
+          <div className="line" key={pointer}>
+            <span>
+              <code>{pointer.replace(/^\//, "") || "answer"}</code>{" "}
+              <b>{typeof value === "string" ? value : JSON.stringify(value)}</b>
+            </span>
+            <span className="num">{sureness(probability)}</span>
+            <div className="meter" role="img" aria-label={sureness(probability)}>
+              <span style={{ width: `${probability * 100}%` }} />
+            </div>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** The texts behind the tokens, asked for when somebody wants to read them. */
+function Texts({ call }: { call: Call }) {
+  const { t } = useTranslation();
+  const [texts, setTexts] = useState<{ prompt: string; answer: string } | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const read = async () => {
+    if (texts) return;
+    try {
+      const text = async (tokens: number[]) => tokens.length === 0 ? ""
+        : (await post<{ content: string }>("/detokenize", { model: "default", tokens })).content;
+      setTexts({ prompt: await text(call.prompt_ids), answer: await text(call.output_ids) });
+    } catch (failure) {
+      setError(failure as ApiError);
+    }
+  };
+  return (
+    <details className="fold" onToggle={(event) => event.currentTarget.open && void read()}>
+      <summary>{t("call.show_prompt")}</summary>
+      {error && <ErrorNotice error={error} />}
+      {texts && <div className="stack-small">
+        <h3>{t("call.prompt")}</h3>
+        <div className="answer prose mono" tabIndex={0} role="group" aria-label={t("call.prompt")}>
+          {texts.prompt}
+        </div>
+        <h3>{t("call.answer")}</h3>
+        <div className="answer prose mono" tabIndex={0} role="group" aria-label={t("call.answer")}>
+          {texts.answer}
+        </div>
+      </div>}
+    </details>
+  );
+}
+
+function budgetOf(call: Call): number | null {
+  const value = call.sampler?.thinking_budget ?? call.sampler?.thinking_budget_tokens;
+  return typeof value === "number" ? value : null;
+}
+
+export function CallCard({ call, number, badge }: {
+  call: Call; number: number; badge?: React.ReactNode;
+}) {
+  const { t } = useTranslation();
+  const budget = budgetOf(call);
+  const used = integer(call.tokens.reasoning);
+  return (
+    <article className="stack-small" aria-label={t("call.title", { n: number })}>
+      <div className="between">
+        <h3>{t("call.title", { n: number })}{call.path.includes("[") && ` · ${call.path}`}</h3>
+        {badge}
+      </div>
+      <Facts items={[
+        [t("call.model"), modelName(call.model)],
+        [t("call.mode"), <span key="m" className={`tag ${call.tokens.reasoning ? "think" : ""}`}>
+          {t(call.tokens.reasoning ? "call.mode_thinking" : "call.mode_plain")}</span>],
+        [t("call.budget"), budget === null ? t("call.budget_open", { used })
+          : t("call.budget_value", { used, budget: integer(budget) })],
+        [t("run.tokens"), t("run.tokens_value", {
+          prompt: integer(call.tokens.prompt), reasoning: used, answer: integer(call.tokens.answer),
+        })],
+        [t("call.time"), t("call.time_value", {
+          prefill: duration(call.prefill_ms), decode: duration(call.decode_ms),
+        })],
+        [t("call.reason"), call.finish_reason],
+      ]} />
+      {call.chosen && Object.keys(call.chosen).length > 0 && <Chosen chosen={call.chosen} />}
+      {call.reasoning && <>
+        <h3>{t("call.thinking")}</h3>
+        <div className="thought prose" tabIndex={0} role="group" aria-label={t("call.thinking")}>
+          {call.reasoning}
+        </div>
+      </>}
+      <Texts call={call} />
+    </article>
+  );
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Server-sent events over fetch, because EventSource does not say why it failed. A connection that
+// breaks is opened again, with the id of the last event: what was missed comes then.
+import { errorOf, headers } from "./api";
+
+export type StreamEvent = { id: string; event: string; data: string };
+export type StreamState = "connecting" | "live" | "lost";
+
+const RETRY_MS = [400, 800, 1500, 3000, 5000];
+
+export function parseEvents(text: string): { events: StreamEvent[]; rest: string } {
+  const events: StreamEvent[] = [];
+  const blocks = text.split("\n\n");
+  const rest = blocks.pop() ?? "";
+  for (const block of blocks) {
+    const event: StreamEvent = { id: "", event: "message", data: "" };
+    for (const line of block.split("\n")) {
+      const colon = line.indexOf(":");
+      if (colon <= 0) continue; // a comment keeps the connection open
+      const value = line.slice(colon + 1).replace(/^ /, "");
+      const field = line.slice(0, colon);
+      if (field === "id") event.id = value;
+      if (field === "event") event.event = value;
+      if (field === "data") event.data += (event.data ? "\n" : "") + value;
+    }
+    if (event.data) events.push(event);
+  }
+  return { events, rest };
+}
+
+/** Follows a stream until the function it returns is called, or the server says that it is over. */
+export function follow(
+  path: string,
+  on: { event: (event: StreamEvent) => void; state?: (state: StreamState) => void },
+  lastId = "",
+): () => void {
+  const stop = new AbortController();
+  let failures = 0;
+  let over = false;
+
+  const read = async () => {
+    const response = await fetch(path, {
+      headers: headers({
+        Accept: "text/event-stream", ...(lastId ? { "Last-Event-ID": lastId } : {}),
+      }),
+      signal: stop.signal,
+    });
+    if (!response.ok || !response.body) {
+      if (response.status < 500 && response.status !== 429) over = true;
+      throw await errorOf(response);
+    }
+    failures = 0;
+    on.state?.("live");
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let buffer = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const parsed = parseEvents(buffer + value);
+      buffer = parsed.rest;
+      for (const event of parsed.events) {
+        if (event.id) lastId = event.id;
+        if (event.event === "end") over = true;
+        on.event(event);
+      }
+    }
+  };
+
+  const loop = async () => {
+    while (!stop.signal.aborted && !over) {
+      on.state?.(failures ? "lost" : "connecting");
+      try {
+        await read();
+      } catch {
+        // the next attempt tells
+      }
+      if (stop.signal.aborted || over) return;
+      on.state?.("lost");
+      const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)];
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  };
+  void loop();
+  return () => stop.abort();
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data of the server as state of a component.
+import { useCallback, useEffect, useRef, useState } from "react";
+import { ApiError, get } from "./api";
+import { follow, type StreamEvent, type StreamState } from "./events";
+
+export type Loaded<T> = {
+  data: T | null; error: ApiError | null; loading: boolean; reload: () => void;
+};
+
+/** Reads `path` (null: nothing), again on reload() and every `everyMs`; keeps what it had. */
+export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
+  const [state, setState] = useState<{ path: string | null; data: T | null; error: ApiError | null }>(
+    { path: null, data: null, error: null },
+  );
+  const [count, setCount] = useState(0);
+  const reload = useCallback(() => setCount((n) => n + 1), []);
+  useEffect(() => {
+    if (path === null) return;
+    const stop = new AbortController();
+    get<T>(path, stop.signal)
+      .then((data) => setState({ path, data, error: null }))
+      .catch((error: unknown) => {
+        if (stop.signal.aborted) return;
+        const told = error instanceof ApiError ? error : new ApiError(0, String(error));
+        setState((old) => ({ path, data: old.path === path ? old.data : null, error: told }));
+      });
+    return () => stop.abort();
+  }, [path, count]);
+  useEffect(() => {
+    if (!everyMs || path === null) return;
+    const timer = setInterval(() => document.hidden || reload(), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs, path, reload]);
+  const mine = state.path === path;
+  return {
+    data: mine ? state.data : null,
+    error: mine ? state.error : null,
+    loading: path !== null && !mine,
+    reload,
+  };
+}
+
+/** Follows a stream while the component is there. */
+export function useStream(
+  path: string | null,
+  onEvent: (event: StreamEvent) => void,
+  lastId = "",
+): StreamState {
+  const [state, setState] = useState<StreamState>("connecting");
+  const handler = useRef(onEvent);
+  handler.current = onEvent;
+  const from = useRef(lastId);
+  from.current = lastId;
+  useEffect(() => {
+    if (path === null) return;
+    return follow(path, { event: (event) => handler.current(event), state: setState }, from.current);
+  }, [path]);
+  return state;
+}
+
+/** The time, every so often: for what is still running. */
+export function useNow(everyMs: number, active = true): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    if (!active) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs, active]);
+  return now;
+}
+
+export function useDebounced<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}
