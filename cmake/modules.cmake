@@ -28,7 +28,7 @@ endfunction()
 # It holds because no two files of a module give a hidden name twice; without it each file stands alone.
 # What includes CLI11, and Boost's own sources, stay alone: they cost more than they share.
 function(weft_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${WEFT_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${WEFT_UNITY} UNITY_BUILD_BATCH_SIZE 0)
   if(WEFT_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # there is but one unit
   endif()
