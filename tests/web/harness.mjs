@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const SOURCE = new URL("../..", import.meta.url).pathname;
-export const WAIT_MS = 20_000; // generous: the machine may be busy
+export const WAIT_MS = 60_000; // generous: the machine may be busy
 
 export class Server {
   constructor(weft) {
@@ -128,8 +128,16 @@ export async function person(browser, server, { language = "en", theme = "light"
     const expected = /Content Security Policy|Failed to load resource|net::ERR/.test(text); // what tests provoke
     if (message.type() === "error" && !expected) page.faults.push(`console: ${text}`);
   });
+  // As a link within the dashboard does: the program is not loaded anew.
   page.visit = async (path) => {
-    await page.goto(server.url + path);
+    if (page.url().startsWith(server.url) && (await page.locator(".shell").count()) > 0) {
+      await page.evaluate((to) => {
+        history.pushState(null, "", to);
+        dispatchEvent(new PopStateEvent("popstate"));
+      }, path);
+    } else {
+      await page.goto(server.url + path);
+    }
     await page.locator("h1").first().waitFor();
   };
   return page;

@@ -11,6 +11,9 @@ export const fixed = (value: number, digits: number) =>
     minimumFractionDigits: digits, maximumFractionDigits: digits,
   }).format(value);
 export const percent = (value: number) => `${value.toFixed(1)}%`;
+/** Rounded down where it is not whole, so that one failure in thousands is still seen. */
+export const successPercent = (value: number) =>
+  percent(value < 100 ? Math.min(value, 99.9) : value);
 export const signed = (value: number, text: string) =>
   (value > 0 ? "+" : value < 0 ? "−" : "±") + text.replace(/^[-−]/, "");
 

@@ -6,7 +6,18 @@ import { type ApiError, type Call, post } from "../api";
 import { duration, integer, modelName } from "../format";
 import { ErrorNotice, Facts } from "./basics";
 
-export type LiveText = { reasoning: string; answer: string };
+/** What is being written at a path ("classify", "translate[3]"), and when it last grew. */
+export type LiveText = { reasoning: string; answer: string; grew: number };
+
+/** Of a step, the items of its loop included: the text that grew last. */
+export function liveOf(texts: Record<string, LiveText>, step: string): LiveText | undefined {
+  let newest: LiveText | undefined;
+  for (const [path, text] of Object.entries(texts)) {
+    if (path !== step && !path.startsWith(`${step}[`)) continue;
+    if (!newest || text.grew > newest.grew) newest = text;
+  }
+  return newest;
+}
 
 export function LiveAnswer({ text }: { text: LiveText }) {
   const { t } = useTranslation();
@@ -85,25 +96,27 @@ function Texts({ call }: { call: Call }) {
   );
 }
 
-function budgetOf(call: Call): number | null {
-  const value = call.sampler?.thinking_budget ?? call.sampler?.thinking_budget_tokens;
-  return typeof value === "number" ? value : null;
+/** The most that the step may think, as its author wrote it. */
+function budgetOf(parameters: Record<string, unknown> | undefined): number | null {
+  const thinking = parameters?.thinking as Record<string, unknown> | undefined;
+  const value = thinking?.budget_tokens ?? thinking?.limit_tokens;
+  const most = typeof value === "number" ? value : thinking?.limit_tokens;
+  return typeof most === "number" ? most : null;
 }
 
-export function CallCard({ call, number, badge }: {
-  call: Call; number: number; badge?: React.ReactNode;
+export function CallCard({ call, number, parameters }: {
+  call: Call; number: number; parameters?: Record<string, unknown>;
 }) {
   const { t } = useTranslation();
-  const budget = budgetOf(call);
+  const budget = budgetOf(parameters);
+  const asked = [parameters?.model, parameters?.class].filter((each) => typeof each === "string");
   const used = integer(call.tokens.reasoning);
   return (
     <article className="stack-small" aria-label={t("call.title", { n: number })}>
-      <div className="between">
-        <h3>{t("call.title", { n: number })}{call.path.includes("[") && ` · ${call.path}`}</h3>
-        {badge}
-      </div>
+      <h3>{t("call.title", { n: number })}{call.path.includes("[") && ` · ${call.path}`}</h3>
       <Facts items={[
         [t("call.model"), modelName(call.model)],
+        ...(asked.length ? [[t("call.asked"), asked.join(" · ")] as [string, string]] : []),
         [t("call.mode"), <span key="m" className={`tag ${call.tokens.reasoning ? "think" : ""}`}>
           {t(call.tokens.reasoning ? "call.mode_thinking" : "call.mode_plain")}</span>],
         [t("call.budget"), budget === null ? t("call.budget_open", { used })

@@ -12,9 +12,11 @@ import type { GraphNode } from "../api";
 import { duration } from "../format";
 import { layout, NODE, type Placed } from "../layout";
 import { useShownTheme } from "../theme";
-import { tone } from "./status";
+import { type Tone, tone } from "./status";
 
 const FAR = 0.4;   // zoom below which a big graph is painted
+const LINES = 0.1; // zoom from which on lines between spots can be told apart
+const TONES: Tone[] = ["good", "bad", "warn", "busy", "idle"];
 const BIG = 150;   // steps from which on only what is in sight exists
 
 type StepData = { step: GraphNode; chosen: boolean; onChoose: (id: string) => void };
@@ -78,7 +80,7 @@ function FarView({ steps, placed }: { steps: GraphNode[]; placed: Placed }) {
     context.lineWidth = Math.max(0.5 / zoom, 1);
     context.globalAlpha = 0.55;
     context.beginPath();
-    steps.forEach((step, to) => {
+    if (zoom >= LINES) steps.forEach((step, to) => {
       const tx = placed.x[to] as number;
       const ty = (placed.y[to] as number) + NODE.height / 2;
       for (const from of step.after) {
@@ -91,13 +93,18 @@ function FarView({ steps, placed }: { steps: GraphNode[]; placed: Placed }) {
     });
     context.stroke();
     context.globalAlpha = 1;
-    steps.forEach((step, index) => {
-      const nx = placed.x[index] as number;
-      const ny = placed.y[index] as number;
-      if (nx > right || ny > bottom || nx + NODE.width < left || ny + NODE.height < top) return;
-      context.fillStyle = colours[tone(step.status)];
-      context.fillRect(nx, ny, NODE.width, NODE.height);
-    });
+    for (const colour of TONES) { // a path a colour: thousands of fills take longer than one
+      context.beginPath();
+      steps.forEach((step, index) => {
+        if (tone(step.status) !== colour) return;
+        const nx = placed.x[index] as number;
+        const ny = placed.y[index] as number;
+        if (nx > right || ny > bottom || nx + NODE.width < left || ny + NODE.height < top) return;
+        context.rect(nx, ny, NODE.width, NODE.height);
+      });
+      context.fillStyle = colours[colour];
+      context.fill();
+    }
   }, [x, y, zoom, width, height, steps, placed, colours]);
   return <canvas ref={canvas} className="graph-far" style={{ width, height }} aria-hidden="true" />;
 }

@@ -2,20 +2,20 @@
 // Every event of a run as it is stored, in order, and those that come while one looks.
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { integer } from "../format";
+import { clock, integer } from "../format";
 import { useDebounced, useStream } from "../hooks";
 import { Empty, Json } from "./basics";
 
-type Entry = { seq: string; kind: string; what: string; text: string };
+type Entry = { seq: string; at: number; kind: string; what: string; text: string };
 const SHOWN = 200;
 
 function entryOf(seq: string, text: string): Entry {
   const body = JSON.parse(text) as Record<string, unknown>;
-  const kind = String(body.event ?? body.kind ?? body.type ?? Object.keys(body)[0] ?? "");
-  const path = String(body.path ?? body.step ?? "");
+  const kind = String(body.kind ?? "");
+  const path = String(body.path ?? "");
   const rest = Object.entries(body).filter(([name]) =>
-    !["event", "kind", "type", "path", "step"].includes(name));
-  return { seq, kind, text, what: [path, rest.length ? JSON.stringify(Object.fromEntries(rest)) : ""]
+    !["at", "kind", "path"].includes(name));
+  return { seq, kind, text, at: Number(body.at ?? 0) / 1000, what: [path, rest.length ? JSON.stringify(Object.fromEntries(rest)) : ""]
     .filter(Boolean).join("  ") };
 }
 
@@ -24,7 +24,9 @@ function Row({ entry }: { entry: Entry }) {
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        <span className="num muted">{entry.seq}</span><code>{entry.kind}</code>
+        <span className="num muted">{entry.seq}</span>
+        <span className="num muted">{clock(entry.at)}</span>
+        <code>{entry.kind}</code>
         <span className="what mono">{entry.what.slice(0, 300)}</span>
       </summary>
       {open && <Json value={JSON.parse(entry.text)} label={`${entry.seq} ${entry.kind}`} />}

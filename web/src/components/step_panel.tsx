@@ -60,7 +60,8 @@ export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
         ]} />
         {live && <LiveAnswer text={live} />}
         {data.calls?.map((call, index) => (
-          <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1} />
+          <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1}
+            parameters={data.parameters} />
         ))}
         {data.output !== null && <div className="stack-small">
           <h3>{t("step.output")}</h3><Json value={data.output} label={t("step.output")} />

@@ -8,8 +8,15 @@ import { dateTime, integer } from "../format";
 import { useData } from "../hooks";
 import { Link, navigate, useLocation, withQuery } from "../router";
 
-type Entry = { user?: string; action?: string; timestamp?: string } & Record<string, unknown>;
-type Verdict = { intact?: boolean; valid?: boolean; ok?: boolean; records?: number; message?: string };
+type Entry = {
+  timestamp: string; user: string; action: string; resource: string; outcome: string;
+  writer: string; epoch: number; n: number; details?: Record<string, unknown>;
+};
+type Verdict = {
+  good: boolean; events: number; records: number; proven_until: string | null;
+  problem?: { code: string; message: string; hint: string };
+};
+const TONES: Record<string, string> = { ok: "good", refused: "bad", failed: "warn" };
 
 function Verify() {
   const { t } = useTranslation();
@@ -23,13 +30,16 @@ function Verify() {
       setError(failure as ApiError);
     }
   };
-  const good = verdict && (verdict.intact ?? verdict.valid ?? verdict.ok ?? false);
   return <>
     <button className="button" onClick={() => void verify()}>{t("audit.verify")}</button>
-    {verdict && <span className={`status ${good ? "good" : "bad"}`} role="status">
-      <Icon name={good ? "check" : "cross"} size={13} />
-      {good ? t("audit.intact", { count: integer(verdict.records ?? 0) as never })
-        : t("audit.broken")}
+    {verdict && <span className={`status ${verdict.good ? "good" : "bad"}`} role="status"
+      title={verdict.problem?.hint}>
+      <Icon name={verdict.good ? "check" : "cross"} size={13} />
+      {verdict.good ? t("audit.intact", {
+        events: integer(verdict.events), records: integer(verdict.records),
+        until: verdict.proven_until ? dateTime(Date.parse(verdict.proven_until))
+          : t("audit.unproven"),
+      }) : `${t("audit.broken")} ${verdict.problem?.message ?? ""}`}
     </span>}
     {error && <span className="status bad" role="alert">{error.message}</span>}
   </>;
@@ -84,19 +94,23 @@ export default function Audit() {
               <th scope="col">{t("field.time")}</th>
               <th scope="col">{t("field.user")}</th>
               <th scope="col">{t("field.action")}</th>
+              <th scope="col">{t("field.resource")}</th>
+              <th scope="col">{t("field.outcome")}</th>
               <th scope="col">{t("field.details")}</th>
             </tr></thead>
-            <tbody>{list.data.items.map((entry, index) => {
-              const { user: who, action: what, timestamp, ...rest } = entry;
-              return (
-                <tr key={index}>
-                  <td className="nowrap">{timestamp ? dateTime(Date.parse(timestamp)) : ""}</td>
-                  <td>{who}</td>
-                  <td><code>{what}</code></td>
-                  <td className="mono muted">{JSON.stringify(rest)}</td>
-                </tr>
-              );
-            })}</tbody>
+            <tbody>{list.data.items.map((entry) => (
+              <tr key={`${entry.writer}/${entry.epoch}/${entry.n}`}>
+                <td className="nowrap">{dateTime(Date.parse(entry.timestamp))}</td>
+                <td>{entry.user}</td>
+                <td><code>{entry.action}</code></td>
+                <td className="mono audit-resource" title={entry.resource}>{entry.resource}</td>
+                <td><span className={`status ${TONES[entry.outcome] ?? "idle"}`}>
+                  {entry.outcome}</span></td>
+                <td className="mono muted audit-resource" title={JSON.stringify(entry.details)}>
+                  {entry.details && JSON.stringify(entry.details)}
+                </td>
+              </tr>
+            ))}</tbody>
           </table>
         </div>}
         {list.data?.next_cursor && <div className="pager">

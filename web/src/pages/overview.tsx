@@ -7,7 +7,9 @@ import type { Overview as Data, Tile as TileData } from "../api";
 import { Empty, Live, Loading, PageHead, Segmented } from "../components/basics";
 import { Icon } from "../components/icon";
 import { ended, Status } from "../components/status";
-import { ago, duration, fixed, integer, modelName, percent, shortId, signed } from "../format";
+import {
+  ago, duration, fixed, integer, modelName, percent, shortId, signed, successPercent,
+} from "../format";
 import { useStream } from "../hooks";
 import { Link } from "../router";
 
@@ -56,7 +58,7 @@ function Tiles({ data, window }: { data: Data; window: Window }) {
           : t("tile.seconds", { value: fixed(mean_seconds.value, 2) }),
         against(mean_seconds, "less", (value) => t("tile.seconds", { value: fixed(value, 2) })))}
       {tile("success", t("tile.success"),
-        success_percent.value === null ? "–" : percent(success_percent.value),
+        success_percent.value === null ? "–" : successPercent(success_percent.value),
         against(success_percent, "more",
           (value) => t("tile.points", { value: value.toFixed(1) })))}
       {tile("utilization", t(`tile.${utilization_percent.device}`),

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { RunView, StepView } from "../api";
 import { Empty, ErrorNotice, Facts, Json, Live, Loading, PageHead } from "../components/basics";
-import { CallCard, LiveAnswer, type LiveText } from "../components/calls";
+import { CallCard, LiveAnswer, liveOf, type LiveText } from "../components/calls";
 import Graph from "../components/graph";
 import { Icon } from "../components/icon";
 import { Journal } from "../components/journal";
@@ -48,8 +48,13 @@ function useRun(id: string) {
       setTexts((old) => ({ ...old, [step]: {
         reasoning: (old[step]?.reasoning ?? "") + reasoning,
         answer: (old[step]?.answer ?? "") + answer,
+        grew: performance.now(),
       } }));
     } else {
+      const { kind, path } = JSON.parse(event.data) as { kind?: string; path?: string };
+      if (kind === "attempt_started" && path) { // a new attempt begins with nothing
+        setTexts(({ [path]: gone, ...rest }) => rest);
+      }
       soon(event.event === "end" ? 0 : big ? 1000 : 150);
     }
   }, String(data?.sequence ?? ""));
@@ -69,7 +74,7 @@ function Decisions({ run, texts }: { run: RunView; texts: Record<string, LiveTex
     <div className="stack">
       {thinking.slice(0, 50).map((step) => (
         <Decision key={step.id} run={run} id={step.id} status={step.status ?? ""}
-          live={texts[step.id]} />
+          live={liveOf(texts, step.id)} />
       ))}
     </div>
   );
@@ -91,7 +96,8 @@ function Decision({ run, id, status, live }: {
         {step.loading && <Loading lines={3} />}
         {step.error && <ErrorNotice error={step.error} again={step.reload} />}
         {step.data?.calls?.map((call, index) => (
-          <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1} />
+          <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1}
+            parameters={step.data?.parameters} />
         ))}
         {step.data && step.data.output !== null && <div className="stack-small">
           <h3>{t("call.answer")}</h3><Json value={step.data.output} label={t("call.answer")} />
@@ -200,7 +206,7 @@ export default function Run({ id }: { id: string }) {
                   : <Timeline run={run} now={now} chosen={chosen} onChoose={choose} />}
               </div>
               {panel && <StepPanel key={chosen} run={run} id={chosen}
-                live={over ? undefined : texts[chosen]} onClose={() => choose("")}
+                live={over ? undefined : liveOf(texts, chosen)} onClose={() => choose("")}
                 onRetry={over && acts ? () => setAct({ kind: "retry", step: chosen }) : undefined}
                 onFork={acts ? () => setAct({ kind: "fork", step: chosen }) : undefined} />}
             </div>

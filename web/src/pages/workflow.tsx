@@ -201,9 +201,12 @@ export default function Workflow({ id }: { id: string }) {
           <div className="stack">
             <section className="card" aria-labelledby="graph">
               <div className="card-head"><h2 id="graph">{t("run.graph")}</h2></div>
-              {drawn
-                ? <Graph steps={drawn.steps} chosen="" onChoose={choose} />
-                : <div className="graph"><Empty icon="workflows" title={state} /></div>}
+              {checked?.workflow ?? drawn
+                ? <Graph steps={(checked?.workflow ?? drawn)?.steps ?? []} chosen=""
+                    onChoose={choose} />
+                : <div className="graph">
+                    {checked ? <Empty icon="workflows" title={state} /> : <Loading />}
+                  </div>}
             </section>
             {checked && checked.errors.length + checked.warnings.length > 0 && (
               <section className="card" aria-labelledby="problems">
