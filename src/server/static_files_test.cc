@@ -40,8 +40,10 @@ TEST(StaticFiles, RefusesWhatIsNoPack) {
     EXPECT_FALSE(read_pack(std::string_view(whole).substr(0, length)).ok()) << length;
   }
   for (const char* index : {"[]", "{}", R"({"files":1})", R"({"files":[1]})", R"({"files":[{}]})",
-                            R"({"files":[{"path":"x","type":"t","etag":"e","offset":-1,"size":1}]})",
-                            R"({"files":[{"path":"x","type":"t","etag":"e","offset":9,"size":1}]})",
+                            R"({"files":[{"path":"x","type":"t","etag":"e","offset":-1,)"
+                            R"("size":1}]})",
+                            R"({"files":[{"path":"x","type":"t","etag":"e","offset":9,)"
+                            R"("size":1}]})",
                             R"({"files":[{"path":"x","type":"t","etag":"e","offset":0,)"
                             R"("size":9223372036854775807}]})"}) {
     const std::string pack = pack_of(index, "abc");

@@ -40,6 +40,8 @@ export function LiveAnswer({ text }: { text: LiveText }) {
 /** Rounded down, so that only what is certain reads as certain. */
 const sureness = (share: number) => `${(Math.floor(share * 10_000) / 100).toFixed(2)}%`;
 
+const SHOWN = 100; // calls of one step that are drawn
+
 function Chosen({ chosen }: { chosen: NonNullable<Call["chosen"]> }) {
   const { t } = useTranslation();
   return (
@@ -94,6 +96,12 @@ function Texts({ call }: { call: Call }) {
       </div>}
     </details>
   );
+}
+
+/** In the order of a loop's items, which the store sorts as text. */
+export function inOrder(calls: Call[]): Call[] {
+  return [...calls].sort((a, b) => a.path.localeCompare(b.path, "en", { numeric: true }) ||
+    a.attempt - b.attempt || a.n - b.n).slice(0, SHOWN);
 }
 
 /** The most that the step may think, as its author wrote it. */

@@ -6,7 +6,7 @@ import type { RunView, StepView } from "../api";
 import { clock } from "../format";
 import { useData } from "../hooks";
 import { ErrorNotice, Facts, Json, Loading } from "./basics";
-import { CallCard, LiveAnswer, type LiveText } from "./calls";
+import { CallCard, inOrder, LiveAnswer, type LiveText } from "./calls";
 import { Icon } from "./icon";
 import { Status } from "./status";
 
@@ -59,7 +59,7 @@ export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
           ...(data.effect ? [[t("step.effect"), `${data.effect.state} · ${data.effect.key}`] as [string, React.ReactNode]] : []),
         ]} />
         {live && <LiveAnswer text={live} />}
-        {data.calls?.map((call, index) => (
+        {inOrder(data.calls ?? []).map((call, index) => (
           <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1}
             parameters={data.parameters} />
         ))}

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { RunView, StepView } from "../api";
 import { Empty, ErrorNotice, Facts, Json, Live, Loading, PageHead } from "../components/basics";
-import { CallCard, LiveAnswer, liveOf, type LiveText } from "../components/calls";
+import { CallCard, inOrder, LiveAnswer, liveOf, type LiveText } from "../components/calls";
 import Graph from "../components/graph";
 import { Icon } from "../components/icon";
 import { Journal } from "../components/journal";
@@ -95,7 +95,7 @@ function Decision({ run, id, status, live }: {
         {!ended(status) && live && <LiveAnswer text={live} />}
         {step.loading && <Loading lines={3} />}
         {step.error && <ErrorNotice error={step.error} again={step.reload} />}
-        {step.data?.calls?.map((call, index) => (
+        {inOrder(step.data?.calls ?? []).map((call, index) => (
           <CallCard key={`${call.path}/${call.attempt}/${call.n}`} call={call} number={index + 1}
             parameters={step.data?.parameters} />
         ))}
