@@ -27,6 +27,8 @@ constexpr Section kSections[] = {
     {"server", [](Fields& f, const ConfigScope& s, Config& c) { read_server(f, s, c.server); }},
     {"security",
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
+    {"callbacks",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_callbacks(f, s, c.callbacks); }},
     {"audit", [](Fields& f, const ConfigScope& s, Config& c) { read_audit(f, s, c.audit); }},
     {"log", [](Fields& f, const ConfigScope& s, Config& c) { read_log(f, s, c.log); }},
 };

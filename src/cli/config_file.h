@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "cli/config_audit.h"
+#include "cli/config_callbacks.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
 #include "workflow/fields.h"
@@ -31,6 +32,7 @@ struct Config {
   LogConfig log;
   SecurityConfig security;
   AuditConfig audit;
+  CallbacksConfig callbacks;
 };
 
 // Reads and checks the whole file; "" gives the usual values. E0020 unreadable; E0401 to E0404,

@@ -558,6 +558,7 @@ int run_command_line(int argc, char** argv) {
   add_worker(app, action);
   add_keys(app, action);
   add_audit(app, action);
+  add_backup(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

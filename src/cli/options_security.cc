@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/audit.h"
+#include "cli/backup.h"
 #include "cli/keys.h"
 
 namespace weft::cli {
@@ -81,6 +82,15 @@ void add_audit(CLI::App& app, Action& action) {
   command->add_option("--config", out->config, "weft.yaml");
   command->add_option("--store", out->store, "database file, or postgres://…");
   command->callback([&action, out] { action = [out] { return run_audit_export(*out); }; });
+}
+
+void add_backup(CLI::App& app, Action& action) {
+  auto options = std::make_shared<BackupOptions>();
+  CLI::App* command = app.add_subcommand("backup", "A copy of the store, while others write");
+  command->add_option("file", options->file, "a new file")->required();
+  command->add_option("--store", options->store, "database file (default: the user's own)");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return run_backup(*options); }; });
 }
 
 }  // namespace weft::cli

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of commands about who may do what and what was done: `weft keys`, `weft audit`. Apart
-// from options.cc only for its length; with it, one of the units that know CLI11.
+// The options of operators' commands: `weft keys`, `weft audit`, `weft backup`. Apart from
+// options.cc only for its length; with it, one of the units that know CLI11.
 #pragma once
 
 #include "cli/options_tools.h"
@@ -10,5 +10,6 @@ namespace weft::cli {
 
 void add_keys(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
+void add_backup(CLI::App& app, Action& action);
 
 }  // namespace weft::cli

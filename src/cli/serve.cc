@@ -33,7 +33,9 @@
 #include "server/routes.h"
 #include "server/runs.h"
 #include "server/stored_responses.h"
+#include "worker/callbacks.h"
 #include "worker/process.h"
+#include "worker/schema.h"
 #include "workflow/loader.h"
 
 namespace weft::cli {
@@ -159,6 +161,7 @@ class Serving {
   // Models stop before the loop that their answers are posted to.
   ~Serving() {
     replay_.stop = true;
+    if (callbacks_) callbacks_->stop();
     http_.reset();
     if (process_) process_->executor().shutdown();
     backend_.reset();
@@ -179,6 +182,9 @@ class Serving {
     process_options.checkpoint = TRY(checkpoint_of(config_, process_options.store_path));
     process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
+      if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
+        callbacks_->poke();
+      }
     }));
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
         real_env(), process_->loop(), process_->pool(), *backend_, *backend_, metrics_});
@@ -204,6 +210,10 @@ class Serving {
     server::watch_keys(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
                                        server::make_router(*context_), std::move(http_options)));
+    callbacks_ = std::make_shared<worker::CallbackSender>(
+        process_->loop(), process_->pool(), process_->http(), TRY(callback_secret(config_)),
+        [store = replay_.store_path] { return worker::open_journal_store(store); });
+    callbacks_->start();
     load_default_model();
     return ok_status();
   }
@@ -280,6 +290,7 @@ class Serving {
   std::unique_ptr<server::Overview> overview_;
   std::unique_ptr<backend::LocalBackend> backend_;
   std::unique_ptr<worker::Process> process_;
+  std::shared_ptr<worker::CallbackSender> callbacks_;
   std::unique_ptr<net::HttpServer> http_;
 };
 

@@ -7,7 +7,9 @@
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "worker/callbacks.h"
 #include "worker/process.h"
+#include "worker/schema.h"
 
 namespace weft::cli {
 namespace {
@@ -38,8 +40,14 @@ Result<bool> work(const WorkerOptions& options, const std::string& store,
     process->loop().default_interrupts();  // a second Ctrl-C ends the process at once
     process->stop();
   });
+  const auto callbacks = std::make_shared<worker::CallbackSender>(
+      process->loop(), process->pool(), process->http(), TRY(callback_secret({})),
+      [store] { return worker::open_journal_store(store); });
+  callbacks->start();
   say("working; Ctrl-C gives the runs back");
-  TRY(process->run());
+  const Status ended = process->run();
+  callbacks->stop();
+  TRY(ended);
   return interrupted;
 }
 

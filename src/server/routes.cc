@@ -8,6 +8,7 @@
 #include "server/access.h"
 #include "server/acts_api.h"
 #include "server/audit_api.h"
+#include "server/callbacks_api.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
 #include "server/definitions_api.h"
@@ -17,6 +18,7 @@
 #include "server/overview.h"
 #include "server/pages_api.h"
 #include "server/openai_error.h"
+#include "server/openapi_doc.h"
 #include "server/problem.h"
 #include "server/replay_api.h"
 #include "server/responses_api.h"
@@ -33,6 +35,8 @@ struct Row {
   std::string_view method, pattern, action;
   Handler handler;
 };
+
+void show_openapi(ServerContext& context, const ExchangePtr& exchange);
 
 // `action`: the permission it takes (security/permission.cc); "": none, not even a key.
 constexpr Row kRoutes[] = {
@@ -62,6 +66,8 @@ constexpr Row kRoutes[] = {
     {"GET", "/approvals", "approvals:read", list_actions},
     {"GET", "/workflows/{task_id}/view", "runs:read", show_run_view},
     {"GET", "/workflows/{task_id}/steps/{step}", "runs:read", show_step_view},
+    {"GET", "/callbacks", "runs:read", list_callbacks},
+    {"POST", "/callbacks/{task_id}/redrive", "runs:act", redrive_callback},
     {"GET", "/definitions", "definitions:read", list_definitions},
     {"POST", "/definitions/validate", "definitions:read", validate_definition},
     {"GET", "/definitions/{id}", "definitions:read", show_definition},
@@ -93,7 +99,12 @@ constexpr Row kRoutes[] = {
     {"GET", "/livez", "", health},
     {"GET", "/readyz", "", ready},
     {"GET", "/metrics", "metrics:read", metrics},
+    {"GET", "/openapi.json", "", show_openapi},
 };
+
+void show_openapi(ServerContext&, const ExchangePtr& exchange) {
+  exchange->respond(json_response(openapi_document(route_facts())));
+}
 
 // What a route needs; nothing for paths that are none.
 std::string_view action_of(std::string_view method, std::string_view pattern) {
@@ -105,6 +116,12 @@ std::string_view action_of(std::string_view method, std::string_view pattern) {
 }
 
 }  // namespace
+
+std::vector<RouteFacts> route_facts() {
+  std::vector<RouteFacts> out;
+  for (const Row& row : kRoutes) out.push_back({row.method, row.pattern, row.action});
+  return out;
+}
 
 net::HttpRouter make_router(ServerContext& context) {
   net::HttpRouter router;
@@ -133,8 +150,8 @@ void set_access(ServerContext& context, net::HttpServerOptions& options) {
     return &space;
   };
   options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {
-    static constexpr std::string_view kOurs[] = {"workflows", "approvals", "definitions",
-                                                 "keys",      "session",   "audit"};
+    static constexpr std::string_view kOurs[] = {"workflows", "approvals", "definitions", "keys",
+                                                 "session",   "audit",     "callbacks"};
     const bool ours = !request.segments.empty() &&
                       std::ranges::find(kOurs, request.segments[0]) != std::end(kOurs);
     return ours ? problem(status, message) : openai_refusal(status, message);

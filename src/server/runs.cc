@@ -107,6 +107,7 @@ void Runs::submit_new(const Submission& submission, Before before,
   request.priority = submission.priority;
   request.seed = static_cast<uint64_t>(env_.wall_us());
   request.idem_key = key;
+  request.callback_url = submission.callback_url;
   const double seconds = pace_.seconds(
       before.mean_seconds, static_cast<double>(executor_->active()), submission.priority);
   if (!key.empty()) being_stored_[key] = submission;

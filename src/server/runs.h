@@ -41,6 +41,7 @@ struct Submission {
   std::string idem_key = {};  // empty: none
   std::string tenant = {};
   std::string by = {};        // name of the caller; empty: this machine's user
+  std::string callback_url = {};
 };
 struct Accepted {
   std::string run;

@@ -5,6 +5,8 @@
 
 #include <charconv>
 
+#include "base/strings.h"
+#include "net/url.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
@@ -16,6 +18,7 @@ namespace weft::server {
 namespace {
 
 constexpr size_t kRunKeyBytesMax = 255;
+constexpr size_t kUrlBytesMax = 2048;
 constexpr int64_t kRunsMax = 200;
 constexpr int64_t kPollUs = 1'000'000;  // for runs that another process works on
 
@@ -31,9 +34,11 @@ Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<jso
   const json::Object* input = TRY(fields.object("input_data"));
   submission.input = input != nullptr ? json::Value(*input) : json::Value(json::Object());
   submission.priority = static_cast<int32_t>(TRY(fields.integer("priority", 1, 100)).value_or(1));
-  if (TRY(fields.text("callback_url"))) {
-    return unsupported_field("callback_url", "callbacks are not delivered yet; follow the run's "
-                                             "events instead");
+  if (const auto url = TRY(fields.text("callback_url"))) {
+    if (url->size() > kUrlBytesMax || !net::parse_url(*url).ok()) {
+      return wrong_field("callback_url", "an http or https URL", quoted(*url));
+    }
+    submission.callback_url = *url;
   }
   TRY(fields.finish());
   if (const std::string* key = exchange->request().header("Idempotency-Key")) {

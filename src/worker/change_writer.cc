@@ -63,19 +63,19 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
   TRY(db_.post(
       "INSERT INTO run (id, def_hash, workflow, input, context, status, error, priority, deadline, "
       "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank, "
-      "tenant, idem_key) "
+      "tenant, callback_url, idem_key) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
-      "$19, "
+      "$19, $20, "
       // Another process may have taken the same key a moment ago; a run without it is better than
       // a group of changes that fails.
-      "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $20) THEN NULL ELSE $20 END)",
+      "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $21) THEN NULL ELSE $21 END)",
       {row.id, row.definition_hash, row.workflow, row.input, row.context, state.status,
        text_or_null(state.error), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
        row.claimed ? Value(worker.id) : Value(nullptr),
        row.claimed ? Value(worker.epoch) : Value(nullptr), row.created_us,
        time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
        text_or_null(row.origin), row.created_us - row.priority * kAgingUs, row.tenant,
-       text_or_null(row.idem_key)}));
+       text_or_null(row.callback_url), text_or_null(row.idem_key)}));
   return ok_status();
 }
 
@@ -106,7 +106,12 @@ Status ChangeWriter::write_acts(const Change& change) {
                 {taken.outcome, taken.id}));
   }
   for (const MessageRow& message : change.messages) TRY(insert_message(db_, message));
-  if (change.state.finished_us != 0) {  // nobody will hear what was said to it
+  if (change.state.finished_us != 0) {
+    TRY(db_.post("INSERT INTO callback (run, tenant, url, state, attempts, next_us, created_us, "
+                "last_status, last_error) SELECT id, tenant, callback_url, 'waiting', 0, $1, $1, "
+                "0, '' FROM run WHERE id = $2 AND callback_url IS NOT NULL ON CONFLICT DO NOTHING",
+                {change.state.finished_us, change.run}));
+    // nobody will hear what was said to it
     TRY(db_.post("UPDATE inbox SET outcome = 'too late' WHERE run = $1 AND outcome IS NULL",
                 {change.run}));
   }

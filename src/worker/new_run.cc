@@ -30,6 +30,7 @@ RunRow run_row(const NewRun& request, const std::string& id, int64_t now_us) {
              .claimed = !request.detached,
              .parent = request.parent,
              .origin = request.origin,
+             .callback_url = request.callback_url,
              .tenant = run_context_from_json(request.context).tenant};
   for (const auto& [name, sub] : request.definitions) {
     row.more_definitions.emplace_back(sub->hash, sub->canonical);

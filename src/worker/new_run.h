@@ -30,6 +30,7 @@ struct NewRun {
   std::optional<int32_t> priority = {};
   uint64_t seed = 0;
   std::string idem_key = {};    // of whoever asks; at most one run of the store has it
+  std::string callback_url = {};  // told of its end; empty: nobody is
   bool detached = false;        // only stored; whoever claims it runs it
   // Of a run made from another one (workflow/restart.h); else empty.
   std::string origin = {};

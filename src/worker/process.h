@@ -42,6 +42,7 @@ class Process {
   ThreadPool& pool() { return pool_; }
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
+  net::Client& http() { return *http_; }
 
   // Runs until stop(), which may come from any thread. Then what was decided is written, unfinished
   // runs are given back, and the error of the store, if there was one, is returned.

@@ -34,6 +34,7 @@ struct RunRow {
   bool claimed = true;          // false: left for any worker to claim
   std::string parent = {};      // of a sub-workflow
   std::string origin = {};      // the run it was made from by a retry or a fork
+  std::string callback_url = {};  // empty: none
   std::string tenant = {};
   std::vector<std::pair<std::string, std::string>> more_definitions = {};  // hash, document
 };

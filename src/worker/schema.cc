@@ -305,6 +305,22 @@ CREATE INDEX run_ended ON run (finished_us, status, created_us, tenant)
   WHERE finished_us IS NOT NULL;
 )sql";
 
+// Who is to be told that a run has ended (callbacks.h).
+constexpr std::string_view kCallbacks = R"sql(
+CREATE TABLE callback (
+  run TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  url TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts BIGINT NOT NULL,
+  next_us BIGINT NOT NULL,
+  created_us BIGINT NOT NULL,
+  last_status BIGINT NOT NULL,
+  last_error TEXT NOT NULL
+);
+CREATE INDEX callback_due ON callback (next_us) WHERE state = 'waiting';
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -315,6 +331,7 @@ constexpr store::Migration kMigrations[] = {
     {7, "definitions of tenants, API keys", kTenants},
     {8, "the audit", kAudit},
     {9, "lists of runs by age, workflow and status", kLists},
+    {10, "callbacks", kCallbacks},
 };
 
 }  // namespace

@@ -182,7 +182,7 @@ def test_errors_are_problem_details():
         refused({"workflow_id": "hello", "input_data": []}, 400, "E0750")
         refused({"workflow_id": "hello", "priority": "high"}, 400, "E0750")
         refused({"workflow_id": "hello", "input": {}}, 400, "E0750")
-        refused({"workflow_id": "hello", "callback_url": "http://x"}, 400, "E0751")
+        refused({"workflow_id": "hello", "callback_url": "x"}, 400, "E0750")
         refused({"workflow_id": "hello"}, 400, "E0750", headers={"Idempotency-Key": "x" * 300})
         missing = server.get("/workflows/run_none")
         assert missing.status == 404 and missing.json["code"] == "E0601"

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/openapi_doc.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+
+namespace weft::server {
+namespace {
+
+// `in`, `out`: names of schemas; "" : none, or any JSON. `status`: of success. `query`: names.
+struct Described {
+  std::string_view route;
+  std::string_view summary;
+  std::string_view in, out;
+  int status = 200;
+  std::string_view query = "";
+};
+
+constexpr Described kDescribed[] = {
+    {"POST /workflows/execute", "Start a run", "WorkflowRequest", "Accepted", 202},
+    {"GET /workflows", "Runs, the newest first", "", "RunList", 200,
+     "status workflow_id limit cursor"},
+    {"GET /workflows/{task_id}", "One run with its steps", "", "Run"},
+    {"GET /workflows/{task_id}/events", "Every change of state, as server-sent events", "",
+     "text/event-stream"},
+    {"POST /workflows/{task_id}/cancel", "End a run", "Act", "Outcome"},
+    {"POST /workflows/{task_id}/signals/{name}", "Send a run a signal; the body is its payload",
+     "Anything", "Outcome"},
+    {"POST /workflows/{task_id}/approvals/{step}", "Decide what an approval step asks",
+     "Decision", "Outcome"},
+    {"POST /workflows/{task_id}/resolutions/{step}", "Decide about an effect that was cut off",
+     "Resolution", "Outcome"},
+    {"POST /workflows/{task_id}/retry", "A new run that does again what failed", "From",
+     "Restarted", 202},
+    {"POST /workflows/{task_id}/fork", "A new run from a step on", "Fork", "Restarted", 202},
+    {"POST /workflows/{task_id}/replay", "Every decision of a run's models again", "", "Replay"},
+    {"GET /approvals", "What runs wait for", "", "List", 200, "task_id role limit"},
+    {"GET /callbacks", "Callbacks and what became of them", "", "List", 200, "state"},
+    {"POST /callbacks/{task_id}/redrive", "Send a callback again", "", "Object", 202},
+    {"GET /definitions", "Workflows that can be started", "", "List"},
+    {"GET /definitions/{id}", "One definition", "", "Definition", 200, "version"},
+    {"PUT /definitions/{id}", "Store a definition; the body is the document, YAML or JSON",
+     "application/yaml", "Definition"},
+    {"DELETE /definitions/{id}", "Delete a definition", "", "Object"},
+    {"GET /definitions/{id}/versions", "All versions, the newest first", "", "List"},
+    {"GET /keys", "API keys, without their secrets", "", "List"},
+    {"POST /keys", "A new API key, shown once", "KeyRequest", "Key", 201},
+    {"DELETE /keys/{id}", "Revoke a key", "", "Key"},
+    {"POST /keys/{id}/rotate", "A new secret for the same rights", "Rotation", "Key", 201},
+    {"GET /session", "Who one is", "", "Session"},
+    {"POST /session", "Sign a browser in", "SignIn", "Session", 201},
+    {"DELETE /session", "Sign out", "", "Object"},
+    {"GET /audit", "Who did what, the newest first", "", "List", 200,
+     "user action from to limit cursor"},
+    {"GET /audit/verify", "Whether history is what was written", "", "AuditReport"},
+    {"POST /v1/chat/completions", "OpenAI: a conversation", "Object", "Object"},
+    {"POST /v1/completions", "OpenAI: a text continued", "Object", "Object"},
+    {"POST /v1/embeddings", "OpenAI: texts as vectors", "Object", "Object"},
+    {"POST /v1/responses", "OpenAI: a response", "Object", "Object"},
+    {"GET /v1/responses/{id}", "OpenAI: a remembered response", "", "Object"},
+    {"DELETE /v1/responses/{id}", "OpenAI: forget a response", "", "Object"},
+    {"GET /v1/responses/{id}/input_items", "OpenAI: what was given", "", "Object"},
+    {"GET /v1/models", "OpenAI: names of models", "", "Object"},
+    {"GET /v1/models/{id}", "OpenAI: one model", "", "Object"},
+    {"POST /v1/models/{id}/unload", "A model leaves memory", "", "Object"},
+    {"POST /tokenize", "Text to tokens", "Object", "Object"},
+    {"POST /detokenize", "Tokens to text", "Object", "Object"},
+    {"GET /health", "Whether the process is there", "", "Object"},
+    {"GET /livez", "Whether the process is there", "", "Object"},
+    {"GET /readyz", "Whether the default model is loaded", "", "Object"},
+    {"GET /metrics", "Prometheus metrics", "", "text/plain"},
+    {"GET /openapi.json", "This document", "", "Object"},
+};
+
+constexpr std::string_view kSchemas = R"json({
+"Anything": {"description": "any JSON object", "type": "object"},
+"Object": {"type": "object"},
+"Problem": {"description": "RFC 7807", "type": "object", "required": ["type", "title", "status",
+ "detail"], "properties": {"type": {"type": "string"}, "title": {"type": "string"},
+ "status": {"type": "integer"}, "detail": {"type": "string"},
+ "code": {"type": "string", "description": "docs/errors/CODE.md explains it"},
+ "hint": {"type": "string"}}},
+"WorkflowRequest": {"type": "object", "required": ["workflow_id"], "additionalProperties": false,
+ "properties": {"workflow_id": {"type": "string"}, "input_data": {"type": "object"},
+ "priority": {"type": "integer", "minimum": 1, "maximum": 100, "default": 1},
+ "callback_url": {"type": ["string", "null"], "description": "told of the run's end"}}},
+"Accepted": {"type": "object", "required": ["task_id", "status", "estimated_completion"],
+ "properties": {"task_id": {"type": "string"}, "status": {"const": "queued"},
+ "estimated_completion": {"type": "string", "format": "date-time"}}},
+"Run": {"type": "object", "required": ["task_id", "workflow", "status", "steps"], "properties":
+ {"task_id": {"type": "string"}, "workflow": {"type": "string"}, "status": {"type": "string"},
+ "output": {}, "steps": {"type": "object"}, "error": {"type": "object"}}},
+"List": {"type": "object", "required": ["items"], "properties": {"items": {"type": "array",
+ "items": {"type": "object"}}, "next_cursor": {"type": ["string", "null"]}}},
+"RunList": {"type": "object", "required": ["items", "next_cursor"], "properties": {"items":
+ {"type": "array", "items": {"type": "object", "required": ["task_id", "workflow_id", "status",
+ "created_at"], "properties": {"task_id": {"type": "string"}, "workflow_id": {"type": "string"},
+ "status": {"type": "string"}, "created_at": {"type": "string", "format": "date-time"}}}},
+ "next_cursor": {"type": ["string", "null"]}}},
+"Act": {"type": "object", "properties": {"by": {"type": "string"}, "reason": {"type": "string"}}},
+"Decision": {"type": "object", "required": ["decision"], "properties": {"decision": {"enum":
+ ["approved", "rejected"]}, "comment": {"type": "string"}, "by": {"type": "string"}}},
+"Resolution": {"type": "object", "required": ["decision"], "properties": {"decision": {"enum":
+ ["retry", "succeed", "fail"]}, "output": {}, "by": {"type": "string"}}},
+"From": {"type": "object", "properties": {"from": {"type": "string"}}},
+"Fork": {"type": "object", "required": ["from"], "properties": {"from": {"type": "string"},
+ "set": {"type": "object"}}},
+"Outcome": {"type": "object", "required": ["task_id", "act", "outcome"], "properties":
+ {"task_id": {"type": "string"}, "act": {"type": "string"}, "outcome": {"type": "string"}}},
+"Restarted": {"type": "object", "required": ["task_id", "status", "origin"], "properties":
+ {"task_id": {"type": "string"}, "status": {"type": "string"}, "origin": {"type": "string"}}},
+"Replay": {"type": "object", "required": ["task_id", "same", "decisions"], "properties":
+ {"task_id": {"type": "string"}, "same": {"type": "boolean"}, "decisions": {"type": "integer"},
+ "tokens": {"type": "integer"}, "different": {"type": "integer"}, "calls": {"type": "array",
+ "items": {"type": "object"}}}},
+"Definition": {"type": "object", "required": ["id", "hash"], "properties": {"id":
+ {"type": "string"}, "hash": {"type": "string"}, "version": {"type": "integer"},
+ "origin": {"enum": ["file", "stored"]}, "document": {"type": "object"}, "input": {}}},
+"KeyRequest": {"type": "object", "required": ["name", "roles"], "properties": {"name":
+ {"type": "string"}, "roles": {"type": "array", "items": {"type": "string"}}, "scopes":
+ {"type": "array", "items": {"type": "string"}}, "tenant": {"type": "string"}, "expires_in_s":
+ {"type": "integer"}, "requests_per_minute": {"type": "integer"}, "tokens_per_minute":
+ {"type": "integer"}}},
+"Key": {"type": "object", "required": ["id", "name", "roles"], "properties": {"id":
+ {"type": "string"}, "name": {"type": "string"}, "tenant": {"type": "string"}, "roles":
+ {"type": "array", "items": {"type": "string"}}, "scopes": {"type": "array", "items":
+ {"type": "string"}}, "key": {"type": "string", "description": "in the answer that makes it"}}},
+"Rotation": {"type": "object", "properties": {"grace_s": {"type": "integer", "minimum": 0}}},
+"SignIn": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}},
+"Session": {"type": "object", "required": ["name", "roles", "permissions"], "properties": {"name":
+ {"type": "string"}, "tenant": {"type": "string"}, "roles": {"type": "array", "items":
+ {"type": "string"}}, "permissions": {"type": "array", "items": {"type": "string"}}, "csrf":
+ {"type": "string"}, "keys_needed": {"type": "boolean"}}},
+"AuditReport": {"type": "object", "required": ["good", "events", "records", "chains"],
+ "properties": {"good": {"type": "boolean"}, "events": {"type": "integer"}, "records":
+ {"type": "integer"}, "chains": {"type": "integer"}, "checkpoints": {"type": "integer"},
+ "proven_until": {"type": ["string", "null"]}, "problem": {"type": "object"}}}
+})json";
+
+json::Object reference(std::string_view schema) {
+  return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
+}
+
+// A media type stands for itself, anything else is the name of a schema.
+json::Object content(std::string_view what) {
+  const bool media_type = what.find('/') != what.npos;
+  json::Object media;
+  media["schema"] = media_type ? json::Object{{"type", "string"}} : reference(what);
+  json::Object out;
+  out[media_type ? what : "application/json"] = std::move(media);
+  return out;
+}
+
+const Described* described(std::string_view method, std::string_view pattern) {
+  const std::string route = fmt::format("{} {}", method, pattern);
+  const auto found = std::find_if(std::begin(kDescribed), std::end(kDescribed),
+                                  [&](const Described& row) { return row.route == route; });
+  return found == std::end(kDescribed) ? nullptr : found;
+}
+
+json::Array parameters_of(std::string_view pattern, std::string_view query) {
+  json::Array out;
+  const auto add = [&](std::string_view name, std::string_view where) {
+    json::Object one{{"name", name}, {"in", where},
+                     {"schema", json::Object{{"type", "string"}}}};
+    if (where == "path") one["required"] = true;
+    out.push_back(std::move(one));
+  };
+  for (const std::string_view segment : split(pattern, '/')) {
+    if (segment.starts_with('{')) add(segment.substr(1, segment.size() - 2), "path");
+  }
+  for (const std::string_view name : split(query, ' ')) {
+    if (!name.empty()) add(name, "query");
+  }
+  return out;
+}
+
+json::Object problem_response(std::string_view description) {
+  json::Object media{{"schema", reference("Problem")}};
+  return {{"description", description},
+          {"content", json::Object{{"application/problem+json", std::move(media)}}}};
+}
+
+json::Object responses_of(const RouteFacts& route, const Described* about) {
+  const int status = about == nullptr ? 200 : about->status;
+  json::Object good{{"description", "done"}};
+  if (about != nullptr && !about->out.empty()) good["content"] = content(about->out);
+  json::Object out;
+  if (route.method == "PUT") out["201"] = good;  // what was not there before
+  out[std::to_string(status)] = std::move(good);
+  out["400"] = problem_response("the request is wrong; the message says where");
+  if (!route.action.empty()) {
+    out["401"] = problem_response("an API key is needed");
+    out["403"] = problem_response("Insufficient privileges");
+    out["429"] = problem_response("too much; Retry-After says when");
+  }
+  if (route.pattern.find('{') != route.pattern.npos) {
+    out["404"] = problem_response("there is none");
+  }
+  out["default"] = problem_response("any other refusal");
+  return out;
+}
+
+// "POST /workflows/{task_id}/fork" -> "post_workflows_task_id_fork"
+std::string operation_id(const RouteFacts& route) {
+  std::string out;
+  for (const char c : fmt::format("{}{}", route.method, route.pattern)) {
+    if (c >= 'A' && c <= 'Z') out += static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_') out += c;
+    if ((c == '/' || c == '.') && !out.ends_with('_')) out += '_';
+  }
+  while (out.ends_with('_')) out.pop_back();
+  return out;
+}
+
+json::Object operation(const RouteFacts& route) {
+  const Described* about = described(route.method, route.pattern);
+  const std::string fallback = fmt::format("{} {}", route.method, route.pattern);
+  json::Object out{{"operationId", operation_id(route)},
+                   {"summary", about == nullptr ? std::string_view(fallback) : about->summary}};
+  json::Array parameters =
+      parameters_of(route.pattern, about == nullptr ? std::string_view() : about->query);
+  if (!parameters.empty()) out["parameters"] = std::move(parameters);
+  if (about != nullptr && !about->in.empty()) {
+    out["requestBody"] = json::Object{{"content", content(about->in)}};
+  }
+  out["responses"] = responses_of(route, about);
+  if (route.action.empty()) {
+    out["security"] = json::Array();
+  } else {
+    out["x-permission"] = route.action;
+  }
+  return out;
+}
+
+}  // namespace
+
+json::Object openapi_document(std::span<const RouteFacts> routes) {
+  json::Object paths;
+  for (const RouteFacts& route : routes) {
+    std::string method(route.method);
+    for (char& c : method) c = static_cast<char>(c | 0x20);
+    json::Value& path = paths[route.pattern];
+    if (!path.is_object()) path = json::Object();
+    path.as_object()[method] = operation(route);
+  }
+  json::Object schemes;
+  schemes["key"] = json::Object{{"type", "http"}, {"scheme", "bearer"}};
+  schemes["session"] =
+      json::Object{{"type", "apiKey"}, {"in", "cookie"}, {"name", "weft_session"}};
+  json::Object components{{"schemas", json::parse(kSchemas).value()},
+                          {"securitySchemes", std::move(schemes)}};
+  json::Array security;
+  for (const char* scheme : {"key", "session"}) {
+    json::Object one;
+    one[scheme] = json::Array();
+    security.push_back(std::move(one));
+  }
+  json::Object info{
+      {"title", "EXAONE Workflow API"},
+      {"version", "1"},
+      {"summary", "Workflows whose steps can think, and the models that do"},
+      {"license", json::Object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}};
+  json::Object server{{"url", "/"}};
+  return {{"openapi", "3.1.0"},
+          {"info", std::move(info)},
+          {"servers", json::Array{std::move(server)}},
+          {"security", std::move(security)},
+          {"paths", std::move(paths)},
+          {"components", std::move(components)}};
+}
+
+std::vector<std::string> openapi_strays(std::span<const RouteFacts> routes) {
+  std::vector<std::string> out;
+  for (const Described& row : kDescribed) {
+    const bool known = std::any_of(routes.begin(), routes.end(), [&](const RouteFacts& route) {
+      return row.route == fmt::format("{} {}", route.method, route.pattern);
+    });
+    if (!known) out.emplace_back(row.route);
+  }
+  return out;
+}
+
+}  // namespace weft::server

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators rely on: the OpenAPI document is true, the dashboard of deploy/ asks for metrics
+that exist, a backup made under load is whole and can take the store's place, weft.yaml is obeyed,
+SIGTERM ends in order."""
+import json
+import pathlib
+import re
+import signal
+import threading
+
+from harness import main
+from serving import Server, until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HELLO = """weft: "1"
+id: hello
+steps:
+  - id: greet
+    type: set
+    parameters: { value: Hello }
+"""
+NO_SCHEMA = {"text/event-stream", "text/plain", "application/yaml"}
+
+
+def serving(*words):
+    server = Server()
+    server.write("hello.yaml", HELLO)
+    server.words = ("--workflow", "hello.yaml", *words)
+    return server
+
+
+def execute(server):
+    answer = server.post("/workflows/execute", {"workflow_id": "hello"})
+    assert answer.status == 202, answer.body
+    task = answer.json["task_id"]
+    assert until(lambda: server.get(f"/workflows/{task}").json["status"] == "succeeded")
+    return answer
+
+
+def fits(schema, value, document, where):
+    """The part of JSON Schema that the document uses; says where something does not fit."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return fits(document["components"]["schemas"][name], value, document, where)
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool,
+             "null": type(None)}
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    assert not types or any(isinstance(value, kinds[t]) for t in types), (where, types, value)
+    if "const" in schema:
+        assert value == schema["const"], (where, value)
+    if "enum" in schema:
+        assert value in schema["enum"], (where, value)
+    if isinstance(value, dict):
+        for name in schema.get("required", []):
+            assert name in value, (where, name, value)
+        for name, inner in schema.get("properties", {}).items():
+            if name in value:
+                fits(inner, value[name], document, f"{where}/{name}")
+    if isinstance(value, list):
+        for item in value:
+            fits(schema.get("items", {}), item, document, where + "/items")
+
+
+def test_the_openapi_document_is_true():
+    with serving() as server:
+        answer = server.get("/openapi.json")
+        document = answer.json
+        assert document["openapi"].startswith("3.1") and \
+            document["info"]["title"] == "EXAONE Workflow API"
+        accepted = execute(server)
+        task = accepted.json["task_id"]
+        seen = 0
+
+        def check(method, path, got):
+            nonlocal seen
+            pattern = next(p for p in document["paths"] if re.fullmatch(
+                re.sub(r"\{\w+\}", "[^/]+", p), path.split("?")[0]) and
+                method.lower() in document["paths"][p])
+            responses = document["paths"][pattern][method.lower()]["responses"]
+            assert got.status >= 400 or str(got.status) in responses, (method, path, got.status)
+            said = responses.get(str(got.status), responses["default"]).get("content")
+            if said is None:
+                return
+            media = got.headers["Content-Type"].split(";")[0]
+            assert media in said, (path, media, said)
+            if media not in NO_SCHEMA:
+                fits(said[media]["schema"], got.json, document, f"{method} {path}")
+            seen += 1
+
+        check("POST", "/workflows/execute", accepted)
+        check("POST", "/workflows/execute", server.post("/workflows/execute", {"x": 1}))
+        check("PUT", "/definitions/stored", server.ask(
+            "PUT", "/definitions/stored", HELLO.replace("id: hello", "id: stored").encode()))
+        for path in ("/workflows?limit=1", f"/workflows/{task}", f"/workflows/{task}/events",
+                     "/workflows/run_none", "/approvals", "/callbacks", "/definitions",
+                     "/definitions/hello", "/definitions/stored", "/definitions/stored/versions",
+                     "/definitions/none", "/keys", "/session", "/audit", "/audit/verify",
+                     "/v1/models", "/health", "/metrics", "/openapi.json", "/workflows?limit=x"):
+            check("GET", path, server.get(path))
+        check("POST", f"/workflows/{task}/replay", server.post(f"/workflows/{task}/replay", None))
+        fork = server.post(f"/workflows/{task}/fork", {"from": "greet"})
+        check("POST", f"/workflows/{task}/fork", fork)
+        check("DELETE", "/definitions/stored", server.ask("DELETE", "/definitions/stored"))
+        made = server.post("/keys", {"name": "x", "roles": ["admin"]})
+        check("POST", "/keys", made)
+        check("GET", "/workflows", server.get("/workflows"))  # now without a key: 401
+        assert seen >= 24, seen
+
+
+def test_the_dashboard_asks_for_metrics_that_exist():
+    dashboard = json.loads((ROOT / "deploy/grafana.json").read_text())
+    wanted = set()
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            wanted |= set(re.findall(r"\b(?:weft|exaone)_\w+", target["expr"]))
+    assert len(wanted) >= 15, wanted
+    with serving() as server:
+        execute(server)
+        server.post("/workflows/execute", {"workflow_id": "hello"})
+        server.post("/v1/chat/completions", {
+            "model": "default", "stream": True, "max_tokens": 4,
+            "messages": [{"role": "user", "content": "Hi"}]})
+        def missing():
+            text = server.get("/metrics").body.decode()
+            there = set(re.findall(r"^(\w+)[ {]", text, re.M)) | \
+                set(re.findall(r"^# TYPE (\w+)", text, re.M))
+            return {name for name in wanted if name not in there}
+        # errors have not happened: their counter appears with the first
+        assert until(lambda: missing() <= {"exaone_errors_total"}), missing()
+
+
+def test_a_backup_under_load_takes_the_store_s_place():
+    with serving() as server:
+        stop = threading.Event()
+        done = []
+
+        def load():
+            while not stop.is_set():
+                done.append(execute(server).json["task_id"])
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        assert until(lambda: len(done) >= 5)
+        before = list(done)
+        server.weft("backup", "copy.db")
+        stop.set()
+        thread.join()
+        server.weft("backup", "copy.db", code=3)  # never over another
+        server.stop()
+        for ending in ("", "-wal", "-shm"):
+            (server.path / ("store.db" + ending)).unlink(missing_ok=True)
+        (server.path / "copy.db").rename(server.store)
+        server.weft("fsck")
+        server.__enter__()
+        for task in before:
+            assert server.get(f"/workflows/{task}").json["status"] == "succeeded"
+        execute(server)
+
+
+def test_weft_yaml_is_obeyed():
+    server = Server("--config", "weft.yaml")
+    server.write("hello.yaml", HELLO)
+    server.write("weft.yaml", """
+server: { workflows: [hello.yaml], drain: 5s }
+security: { requests_per_minute: 3 }
+audit: { checkpoints: elsewhere }
+log: { level: info, format: json }
+""")
+    key = server.weft("keys", "create", "--config", "weft.yaml", "--name", "a", "--role",
+                      "admin").stdout.strip()
+    with server:
+        headers = {"Authorization": "Bearer " + key}
+        statuses = [server.get("/workflows", headers=headers).status for _ in range(5)]
+        assert statuses[:3] == [200] * 3 and 429 in statuses, statuses
+        assert until((server.path / "elsewhere").exists)
+        assert not (server.path / "store.db.checkpoints").exists()
+    server = Server("--config", "weft.yaml")
+    server.write("weft.yaml", "server: { prot: 1 }\n")
+    done = server.weft("serve", "--config", "weft.yaml", code=3)
+    assert "weft.yaml:1:11" in done.stderr and "did you mean 'port'?" in done.stderr, done.stderr
+    done = server.weft_doctor = __import__("subprocess").run(
+        server.command("doctor", "--config", "weft.yaml")[:-2], cwd=server.path, env=server.env,
+        text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 3 and "prot" in done.stderr, done
+
+
+def test_sigterm_lets_answers_finish():
+    with serving() as server:
+        answers = []
+
+        def ask():
+            answers.append(server.post("/v1/chat/completions", {
+                "model": "default", "max_tokens": 200,
+                "messages": [{"role": "user", "content": "I was charged twice for my order!"}]}))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        assert until(lambda: server.metric("weft_answers_in_flight") > 0 or answers)
+        server.process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join(60)
+        assert answers and all(a.status == 200 for a in answers), answers
+        assert server.process.wait(60) == 0
+
+
+if __name__ == "__main__":
+    main(dict(globals()))
