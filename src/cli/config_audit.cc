@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/config_audit.h"
 
+#include "base/digest.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
 
@@ -13,8 +14,9 @@ void read_audit(workflow::Fields& fields, const ConfigScope& scope, AuditConfig&
 
 std::string checkpoints_of(const Config& config, const std::string& store) {
   if (!config.audit.checkpoints.empty()) return config.audit.checkpoints;
-  if (store.find("://") != store.npos) return data_directory() + "/checkpoints";
-  return store + ".checkpoints";
+  if (store.find("://") == store.npos) return store + ".checkpoints";
+  const std::string place = store.substr(store.find('@') == store.npos ? 0 : store.find('@'));
+  return data_directory() + "/checkpoints-" + sha256_hex(place).substr(0, 12);
 }
 
 Result<Checkpoint> checkpoint_of(const Config& config, const std::string& store) {

@@ -29,6 +29,9 @@ constexpr Section kSections[] = {
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
     {"callbacks",
      [](Fields& f, const ConfigScope& s, Config& c) { read_callbacks(f, s, c.callbacks); }},
+    {"redaction",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_redaction(f, s, c.redaction); }},
+    {"traces", [](Fields& f, const ConfigScope& s, Config& c) { read_traces(f, s, c.traces); }},
     {"audit", [](Fields& f, const ConfigScope& s, Config& c) { read_audit(f, s, c.audit); }},
     {"log", [](Fields& f, const ConfigScope& s, Config& c) { read_log(f, s, c.log); }},
 };

@@ -20,8 +20,10 @@
 #include "base/error.h"
 #include "cli/config_audit.h"
 #include "cli/config_callbacks.h"
+#include "cli/config_redaction.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
+#include "cli/config_traces.h"
 #include "workflow/fields.h"
 
 namespace weft::cli {
@@ -33,6 +35,8 @@ struct Config {
   SecurityConfig security;
   AuditConfig audit;
   CallbacksConfig callbacks;
+  security::Redaction redaction;
+  TracesConfig traces;
 };
 
 // Reads and checks the whole file; "" gives the usual values. E0020 unreadable; E0401 to E0404,

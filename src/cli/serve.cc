@@ -23,11 +23,13 @@
 #include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "model/weights.h"
+#include "net/client.h"
 #include "net/http_server.h"
 #include "obs/log.h"
 #include "security/keys.h"
 #include "server/access.h"
 #include "server/keys_api.h"
+#include "server/otlp.h"
 #include "server/replay_api.h"
 #include "server/overview.h"
 #include "server/routes.h"
@@ -162,6 +164,8 @@ class Serving {
   ~Serving() {
     replay_.stop = true;
     if (callbacks_) callbacks_->stop();
+    if (otlp_) otlp_->stop();
+    collector_.reset();
     http_.reset();
     if (process_) process_->executor().shutdown();
     backend_.reset();
@@ -184,6 +188,7 @@ class Serving {
       if (runs_) runs_->tell(notice);
       if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
         callbacks_->poke();
+        if (otlp_) otlp_->ended(notice.run);
       }
     }));
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
@@ -196,6 +201,7 @@ class Serving {
     context_->audit = [this](security::AuditRecord record) {
       process_->journal().audit(std::move(record));
     };
+    context_->redaction = config_.redaction;
     context_->checkpoints_file = checkpoints_of(config_, replay_.store_path);
     context_->responses = &responses_;
     context_->replay = &replay_;
@@ -213,7 +219,13 @@ class Serving {
     callbacks_ = std::make_shared<worker::CallbackSender>(
         process_->loop(), process_->pool(), process_->http(), TRY(callback_secret(config_)),
         [store = replay_.store_path] { return worker::open_journal_store(store); });
+    if (!config_.redaction.none()) {
+      callbacks_->filter([what = config_.redaction](std::string_view text) {
+        return security::redacted_json(text, what);
+      });
+    }
     callbacks_->start();
+    if (!config_.traces.endpoint.empty()) start_traces();
     load_default_model();
     return ok_status();
   }
@@ -222,6 +234,17 @@ class Serving {
     const bool v6 = options_.host.find(':') != std::string::npos;
     return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host,
                        http_->port());
+  }
+
+  // The operator names the collector, so it may lie in a private network.
+  void start_traces() {
+    collector_ = std::make_unique<net::Client>(process_->loop().io_context(),
+                                               net::ClientOptions{.policy = {true, {}}});
+    server::OtlpOptions options{.endpoint = config_.traces.endpoint, .headers = {}};
+    if (!config_.traces.authorization.empty()) {
+      options.headers.push_back({"Authorization", config_.traces.authorization});
+    }
+    otlp_ = std::make_shared<server::Otlp>(*context_, *collector_, std::move(options));
   }
 
   Status make_access() {
@@ -291,6 +314,8 @@ class Serving {
   std::unique_ptr<backend::LocalBackend> backend_;
   std::unique_ptr<worker::Process> process_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
+  std::unique_ptr<net::Client> collector_;
+  std::shared_ptr<server::Otlp> otlp_;
   std::unique_ptr<net::HttpServer> http_;
 };
 

@@ -13,8 +13,10 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_word(char c) { return is_digit(c) || is_letter(c) || c == '_'; }
-bool is_local(char c) { return is_word(c) || c == '.' || c == '%' || c == '+' || c == '-'; }
+bool is_word_character(char c) { return is_digit(c) || is_letter(c) || c == '_'; }
+bool is_local(char c) {
+  return is_word_character(c) || c == '.' || c == '%' || c == '+' || c == '-';
+}
 bool is_domain(char c) { return is_digit(c) || is_letter(c) || c == '.' || c == '-'; }
 
 // What was found: how many characters from where, 0: nothing.
@@ -63,7 +65,7 @@ Digits digits_at(std::string_view text, size_t at, std::string_view separates, s
 }
 
 bool ends_there(std::string_view text, size_t end) {
-  return end >= text.size() || !is_word(text[end]);
+  return end >= text.size() || !is_word_character(text[end]);
 }
 
 bool luhn(std::string_view digits) {
@@ -94,7 +96,9 @@ Span resident_number_at(std::string_view text, size_t at) {
   const Digits found = digits_at(text, at, "-", 14);
   if (found.digits.size() != 13 || found.groups > 2) return {};
   if (found.groups == 2 && found.ends[5] - at != 6) return {};
-  const auto two = [&](size_t i) { return (found.digits[i] - '0') * 10 + found.digits[i + 1] - '0'; };
+  const auto two = [&](size_t i) {
+    return (found.digits[i] - '0') * 10 + (found.digits[i + 1] - '0');
+  };
   const int month = two(2);
   const int day = two(4);
   if (month < 1 || month > 12 || day < 1 || day > 31) return {};
@@ -151,7 +155,7 @@ Finding finding_at(std::string_view text, size_t at, size_t from, const Redactio
   if (what.email && text[at] == '@') {
     if (const Span span = email_around(text, at, from); span.length > 0) return {span, "[email]"};
   }
-  const bool inside = at > from && is_word(text[at - 1]);
+  const bool inside = at > from && is_word_character(text[at - 1]);
   if (inside) return {};
   for (const std::string& pattern : what.patterns) {
     if (const Span span = pattern_at(text, at, pattern); span.length > 0) {

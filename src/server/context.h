@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "net/http_server.h"
 #include "security/audit.h"
+#include "security/redaction.h"
 #include "server/metrics.h"
 #include "worker/loop.h"
 
@@ -47,6 +48,7 @@ struct ServerContext {
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
+  security::Redaction redaction = {};  // of what is shown of runs
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
   bool ready = false;              // the default model is loaded

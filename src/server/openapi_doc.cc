@@ -48,6 +48,20 @@ constexpr Described kDescribed[] = {
      "application/yaml", "Definition"},
     {"DELETE /definitions/{id}", "Delete a definition", "", "Object"},
     {"GET /definitions/{id}/versions", "All versions, the newest first", "", "List"},
+    {"POST /definitions/validate", "Every problem of a document", "application/yaml", "Object"},
+    {"GET /workflows/{task_id}/view", "A run as its page shows it", "", "Object"},
+    {"GET /workflows/{task_id}/steps/{step}", "A step as its page shows it", "", "Object"},
+    {"GET /overview", "The state of the house, or as server-sent events", "", "Object"},
+    {"GET /tools", "What agents may call", "", "Object"},
+    {"GET /models", "Models and what they cost", "", "Object"},
+    {"POST /models/{id}/load", "A model is loaded", "", "Object"},
+    {"POST /models/{id}/unload", "A model leaves memory", "", "Object"},
+    {"GET /", "The pages for people", "", "text/html"},
+    {"GET /ui", "The pages for people", "", "text/html"},
+    {"GET /ui/{page}", "The pages for people", "", "text/html"},
+    {"GET /ui/{page}/{id}", "The pages for people", "", "text/html"},
+    {"GET /assets/{file}", "Files of the pages", "", "application/octet-stream"},
+    {"GET /favicon.svg", "Their sign", "", "image/svg+xml"},
     {"GET /keys", "API keys, without their secrets", "", "List"},
     {"POST /keys", "A new API key, shown once", "KeyRequest", "Key", 201},
     {"DELETE /keys/{id}", "Revoke a key", "", "Key"},
@@ -85,6 +99,10 @@ constexpr std::string_view kSchemas = R"json({
  "status": {"type": "integer"}, "detail": {"type": "string"},
  "code": {"type": "string", "description": "docs/errors/CODE.md explains it"},
  "hint": {"type": "string"}}},
+"OpenaiError": {"type": "object", "required": ["error"], "properties": {"error": {"type":
+ "object", "required": ["message", "type"], "properties": {"message": {"type": "string"},
+ "type": {"type": "string"}, "param": {"type": ["string", "null"]},
+ "code": {"type": ["string", "null"]}}}}},
 "WorkflowRequest": {"type": "object", "required": ["workflow_id"], "additionalProperties": false,
  "properties": {"workflow_id": {"type": "string"}, "input_data": {"type": "object"},
  "priority": {"type": "integer", "minimum": 1, "maximum": 100, "default": 1},
@@ -180,10 +198,21 @@ json::Array parameters_of(std::string_view pattern, std::string_view query) {
   return out;
 }
 
-json::Object problem_response(std::string_view description) {
-  json::Object media{{"schema", reference("Problem")}};
-  return {{"description", description},
-          {"content", json::Object{{"application/problem+json", std::move(media)}}}};
+// Routes that OpenAI's clients know answer errors in OpenAI's form.
+bool openai_form(std::string_view pattern) {
+  return pattern.starts_with("/v1/") || pattern.ends_with("tokenize");
+}
+
+json::Object refusal(const RouteFacts& route, std::string_view description) {
+  json::Object media;
+  media["schema"] = reference(openai_form(route.pattern) ? "OpenaiError" : "Problem");
+  json::Object held;
+  held[openai_form(route.pattern) ? "application/json" : "application/problem+json"] =
+      std::move(media);
+  json::Object out;
+  out["description"] = description;
+  out["content"] = std::move(held);
+  return out;
 }
 
 json::Object responses_of(const RouteFacts& route, const Described* about) {
@@ -193,16 +222,16 @@ json::Object responses_of(const RouteFacts& route, const Described* about) {
   json::Object out;
   if (route.method == "PUT") out["201"] = good;  // what was not there before
   out[std::to_string(status)] = std::move(good);
-  out["400"] = problem_response("the request is wrong; the message says where");
+  out["400"] = refusal(route, "the request is wrong; the message says where");
   if (!route.action.empty()) {
-    out["401"] = problem_response("an API key is needed");
-    out["403"] = problem_response("Insufficient privileges");
-    out["429"] = problem_response("too much; Retry-After says when");
+    out["401"] = refusal(route, "an API key is needed");
+    out["403"] = refusal(route, "Insufficient privileges");
+    out["429"] = refusal(route, "too much; Retry-After says when");
   }
   if (route.pattern.find('{') != route.pattern.npos) {
-    out["404"] = problem_response("there is none");
+    out["404"] = refusal(route, "there is none");
   }
-  out["default"] = problem_response("any other refusal");
+  out["default"] = refusal(route, "any other refusal");
   return out;
 }
 

@@ -20,6 +20,7 @@
 #include "server/openai_error.h"
 #include "server/openapi_doc.h"
 #include "server/problem.h"
+#include "server/redacting.h"
 #include "server/replay_api.h"
 #include "server/responses_api.h"
 #include "server/static_files.h"
@@ -106,6 +107,12 @@ void show_openapi(ServerContext&, const ExchangePtr& exchange) {
   exchange->respond(json_response(openapi_document(route_facts())));
 }
 
+// What answers to it hold is out of runs: their inputs, outputs, what they ask people.
+bool shows_runs(std::string_view action) {
+  return action == "runs:read" || action == "runs:act" || action == "approvals:read" ||
+         action == "approvals:decide" || action == "overview:read";
+}
+
 // What a route needs; nothing for paths that are none.
 std::string_view action_of(std::string_view method, std::string_view pattern) {
   for (const Row& row : kRoutes) {
@@ -128,8 +135,9 @@ net::HttpRouter make_router(ServerContext& context) {
   for (const Row& row : kRoutes) {
     router.add({.method = std::string(row.method),
                 .pattern = std::string(row.pattern),
-                .handler = [&context, handler = row.handler](const ExchangePtr& exchange) {
-                  handler(context, exchange);
+                .handler = [&context, &row](const ExchangePtr& exchange) {
+                  const bool shown = shows_runs(row.action) && !context.redaction.none();
+                  row.handler(context, shown ? redacting(exchange, context.redaction) : exchange);
                 }});
   }
   return router;

@@ -149,7 +149,9 @@ void CallbackSender::look() {
         for (auto& member : TRY(read_run_document(*self->db_, callback.run))) {
           body[member.key()] = member.value();
         }
-        out.push_back({std::move(callback), json::dump(body)});
+        std::string text = json::dump(body);
+        if (self->filter_) text = self->filter_(text);
+        out.push_back({std::move(callback), std::move(text)});
       }
       return out;
     };

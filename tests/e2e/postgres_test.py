@@ -100,6 +100,44 @@ def test_a_dead_process_and_a_stopped_one():
               "a wait")
 
 
+def test_keys_audit_definitions_and_callbacks_live_there():
+    if programs() is None:
+        print("        SKIPPED: no PostgreSQL server is installed")
+        return
+    import callbacks_test
+    import serving
+    receiver = callbacks_test.Receiver(503, 200)
+    weft = serving.Server("--allow-host", "127.0.0.1")
+    with Server(programs()) as server:
+        weft.store = server.url
+        key = weft.weft("keys", "create", "--name", "ci", "--role", "admin").stdout.strip()
+        with weft:
+            def ask(method, path, body=None):
+                return weft.ask(method, path, body, headers={"Authorization": "Bearer " + key})
+
+            assert weft.get("/workflows").status == 401
+            for status, text in ((201, "Hello"), (200, "Bye")):
+                put = ask("PUT", "/definitions/hello",
+                          callbacks_test.HELLO.replace("Hello", text).encode())
+                assert put.status == status, put.body
+            started = ask("POST", "/workflows/execute",
+                          {"workflow_id": "hello", "callback_url": receiver.url})
+            assert started.status == 202, started.body
+            assert serving.until(lambda: len(receiver.got) == 2)
+            assert json.loads(receiver.got[1][1])["output"] == "Bye, you!"
+            assert serving.until(lambda: ask("GET", "/callbacks?state=delivered").json["items"])
+            assert serving.until(lambda: len(ask("GET", "/audit").json["items"]) == 4)
+            report = ask("GET", "/audit/verify").json
+            assert report["good"] and report["checkpoints"] > 0, report
+            listed_keys = ask("GET", "/keys").json["items"]
+            assert ask("POST", f"/keys/{listed_keys[0]['id']}/rotate", {}).status == 201
+            assert ask("GET", "/workflows").status == 401
+            weft.stop()
+            weft.weft("audit", "verify")
+            psql(server, "update audit set actor = 'nobody' where n = 2")
+            assert "E0765" in weft.weft("audit", "verify", code=1).stderr
+
+
 TICK = """
 weft: "1"
 id: tick
