@@ -226,6 +226,7 @@ class Serving {
     }
     callbacks_->start();
     if (!config_.traces.endpoint.empty()) start_traces();
+    process_->loop().on_interrupt([this] { drain(); });  // before anybody is told of the URL
     load_default_model();
     return ok_status();
   }
@@ -276,10 +277,7 @@ class Serving {
     return out;
   }
 
-  Status run() {
-    process_->loop().on_interrupt([this] { drain(); });
-    return process_->run();
-  }
+  Status run() { return process_->run(); }
 
  private:
   // So that the first request need not wait for it, and a broken model is known at once.

@@ -57,15 +57,28 @@ void configure_log(const LogOptions& options) {
 bool log_enabled(Level level) { return log_of_process().logger->should_log(level_of(level)); }
 
 void log_line(Level level, std::string_view component, std::string_view message) {
+  log_fields(level, component, message, {});
+}
+
+void log_fields(Level level, std::string_view component, std::string_view message,
+                std::initializer_list<LogField> fields) {
   const Log& log = log_of_process();
+  if (!log.logger->should_log(level_of(level))) return;
   std::string line;
   if (log.json) {
     line = "\"component\":";
     json::append_quoted(line, component);
     line += ",\"message\":";
     json::append_quoted(line, message);
+    for (const auto& [name, value] : fields) {
+      line += ',';
+      json::append_quoted(line, name);
+      line += ':';
+      json::append_quoted(line, value);
+    }
   } else {
     line = fmt::format("{}: {}", component, message);
+    for (const auto& [name, value] : fields) line += fmt::format(" {}={}", name, value);
   }
   log.logger->log(level_of(level), "{}", line);
 }

@@ -9,7 +9,9 @@
 
 #include <fmt/core.h>
 
+#include <initializer_list>
 #include <string_view>
+#include <utility>
 
 namespace weft::obs {
 
@@ -23,6 +25,10 @@ void configure_log(const LogOptions& options);
 
 bool log_enabled(Level level);
 void log_line(Level level, std::string_view component, std::string_view message);
+// With names and values beside the message: members of the JSON object, "name=value" for people.
+using LogField = std::pair<std::string_view, std::string_view>;
+void log_fields(Level level, std::string_view component, std::string_view message,
+                std::initializer_list<LogField> fields);
 
 // log(Level::kInfo, "executor", "run {} resumed", id): nothing is formatted below the level.
 template <class... Args>

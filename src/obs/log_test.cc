@@ -28,5 +28,15 @@ TEST(Log, JsonLinesAreJson) {
   EXPECT_EQ(line->as_object().at("level").as_string(), "debug");
 }
 
+TEST(Log, FieldsAreMembersOrWords) {
+  configure_log({.level = Level::kDebug, .json = true});
+  testing::internal::CaptureStderr();
+  log_fields(Level::kInfo, "test", "ended", {{"run", "run_1"}, {"trace", "a\"b"}});
+  const auto line = json::parse(testing::internal::GetCapturedStderr());
+  ASSERT_TRUE(line.ok()) << line.error().text();
+  EXPECT_EQ(line->as_object().at("run").as_string(), "run_1");
+  EXPECT_EQ(line->as_object().at("trace").as_string(), "a\"b");
+}
+
 }  // namespace
 }  // namespace weft::obs

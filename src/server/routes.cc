@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 
+#include "obs/log.h"
 #include "server/access.h"
 #include "server/acts_api.h"
 #include "server/audit_api.h"
@@ -170,6 +171,11 @@ void set_access(ServerContext& context, net::HttpServerOptions& options) {
   });
   options.observer = [&context](const net::HttpRequest& request, std::string_view pattern,
                                 int status, int64_t us) {
+    obs::log_fields(obs::Level::kInfo, "http", request.method,
+                    {{"route", pattern},
+                     {"status", std::to_string(status)},
+                     {"us", std::to_string(us)},
+                     {"caller", caller_of(request).name}});
     if (!pattern.empty()) {
       record_request(context, request, action_of(request.method, pattern), status);
     }

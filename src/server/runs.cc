@@ -7,7 +7,9 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "obs/log.h"
 #include "worker/run_context.h"
+#include "worker/run_trace.h"
 #include "worker/run_statistics.h"
 #include "worker/schema.h"
 #include "workflow/input.h"
@@ -144,7 +146,10 @@ void Runs::tell(const worker::Notice& notice) {
     const Listener listener = found->second.second;  // it may remove itself
     listener(notice);
   }
-  if (notice.kind == worker::Notice::Kind::kRun && notice.terminal) count(notice.run);
+  if (notice.kind != worker::Notice::Kind::kRun || !notice.terminal) return;
+  obs::log_fields(obs::Level::kInfo, "runs", notice.status,
+                  {{"run", notice.run}, {"trace", worker::trace_id(notice.run)}});
+  count(notice.run);
 }
 
 void Runs::count(const std::string& run) {

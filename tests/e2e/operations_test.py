@@ -194,6 +194,18 @@ log: { level: info, format: json }
         assert statuses[:3] == [200] * 3 and 429 in statuses, statuses
         assert until((server.path / "elsewhere").exists)
         assert not (server.path / "store.db.checkpoints").exists()
+        task = server.post("/workflows/execute", {"workflow_id": "hello"}, headers={
+            "Authorization": "Bearer " + server.weft(
+                "keys", "create", "--config", "weft.yaml", "--name", "b", "--role",
+                "operator").stdout.strip()})
+        assert task.status in (202, 401), task.body  # a new key counts within a second
+
+        def lines():
+            text = (server.path / "log").read_text()
+            return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+        assert until(lambda: [line for line in lines() if line.get("route") == "/workflows"])
+        assert {"ts", "level", "component", "status", "caller"} <= set(lines()[-1]), lines()[-1]
     server = Server("--config", "weft.yaml")
     server.write("weft.yaml", "server: { prot: 1 }\n")
     done = server.weft("serve", "--config", "weft.yaml", code=3)
