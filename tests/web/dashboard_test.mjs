@@ -464,6 +464,26 @@ const tests = {
     return `first paint ${painted} ms, pan ${near.toFixed(0)} and ${far.toFixed(0)} frames/s`;
   },
 
+  async a_small_screen_has_everything() {
+    await server.until(await server.run("count", { amount: 1 }), "succeeded");
+    const page = await visitor({ language: "ko" });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.visit("/");
+    await page.locator(".tile").first().waitFor();
+    check((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390, "no side scroll");
+    await look(page, "overview-small-ko");
+    await page.getByRole("button", { name: "메뉴" }).click();
+    await look(page, "menu-small-ko");
+    await page.getByRole("link", { name: "실행", exact: true }).click();
+    await page.locator("tbody tr").first().waitFor();
+    check((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390, "no side scroll");
+    await look(page, "runs-small-ko");
+    await page.locator("tbody a").first().click();
+    await page.locator(".node").first().waitFor();
+    await look(page, "run-small-ko");
+    await page.close();
+  },
+
   async the_first_load_is_small() {
     const page = await visitor();
     let sum = 0;
@@ -547,6 +567,35 @@ const tests = {
     await page.getByLabel("API 키").fill("a-key-of-the-test");
     await page.getByRole("button", { name: "로그인" }).click();
     await page.locator("[data-tile=processed]").waitFor();
+    const menu = async () => await page.locator("nav a").allTextContents();
+    check((await menu()).includes("키와 역할"), await menu());
+    await page.visit("/ui/keys");
+    await page.getByRole("button", { name: "새 키" }).click();
+    await dialog(page).getByLabel("이름").fill("operator of the test");
+    await dialog(page).getByLabel("조회자").uncheck();
+    await dialog(page).getByLabel("운영자").check();
+    await clean(page, "key-dialog-ko-light");
+    await dialog(page).getByRole("button", { name: "새 키" }).click();
+    const key = await page.locator(".notice code").textContent();
+    await page.getByRole("button", { name: "폐기 operator of the test" }).waitFor();
+    await clean(page, "keys-ko-light");
+    check((await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie])))
+      .includes("weft_") === false, "no script sees a key");
+    await page.getByRole("button", { name: "로그아웃" }).click();
+    await page.getByLabel("API 키").fill(key);
+    await page.getByRole("button", { name: "로그인" }).click();
+    await page.locator("nav a", { hasText: "워크플로우" }).waitFor();
+    const allowed = await menu(); // an operator sees no keys and no audit; the server refuses too
+    check(!allowed.includes("키와 역할") && !allowed.includes("감사"), allowed);
+    await page.visit("/ui/keys");
+    await page.getByText("이 키로는 할 수 없는 일입니다.").waitFor();
+    await page.visit("/ui/workflows");
+    await page.getByRole("button", { name: "실행 count" }).waitFor();
+    check((await page.getByRole("link", { name: "새 워크플로우" }).count()) === 0, "an operator");
+    await page.getByRole("button", { name: "실행 count" }).click();
+    await dialog(page).getByLabel("amount").fill("3");
+    await dialog(page).getByRole("button", { name: "시작" }).click(); // with the session's secret
+    await page.locator(".facts .status", { hasText: "성공" }).waitFor();
     check(page.faults.length === 0, page.faults);
   },
 };

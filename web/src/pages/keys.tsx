@@ -6,7 +6,7 @@ import { type Page, post, request, UNAUTHORIZED } from "../api";
 import { CopyButton, Dialog, Empty, ErrorNotice, Field, Loading, PageHead } from "../components/basics";
 import { dateTime } from "../format";
 import { useData } from "../hooks";
-import { signIn } from "../session";
+import { signIn, useSession } from "../session";
 
 type Key = {
   id: string; name: string; roles: string[]; created_at: string;
@@ -61,6 +61,7 @@ function Create({ first, onClose, onMade }: {
 export default function Keys() {
   const { t } = useTranslation();
   const list = useData<Page<Key>>("/keys");
+  const { session } = useSession();
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const [made, setMade] = useState("");
@@ -120,7 +121,7 @@ export default function Keys() {
           </div>}
         </div>
       </div>
-      {creating && <Create first={list.data?.items.length === 0} onClose={() => setCreating(false)} onMade={(key) => {
+      {creating && <Create first={!session.keys_needed} onClose={() => setCreating(false)} onMade={(key) => {
         setMade(key);
         setCreating(false);
         list.reload();
