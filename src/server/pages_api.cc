@@ -85,6 +85,16 @@ json::Object tool_object(const worker::Tool& tool, std::string_view source) {
   return out;
 }
 
+// Where texts are redacted, nobody gets them as tokens either.
+void leave_tokens_out(json::Object& step) {
+  json::Value* calls = step.if_contains("calls");
+  if (calls == nullptr) return;
+  for (json::Value& call : calls->as_array()) {
+    call.as_object().stable_erase("prompt_ids");
+    call.as_object().stable_erase("output_ids");
+  }
+}
+
 // Answers with a document of the store, or its error.
 void show_stored(ServerContext& context, const ExchangePtr& exchange,
                  std::function<Result<json::Object>(store::Db&)> read) {
@@ -109,10 +119,12 @@ void show_step_view(ServerContext& context, const ExchangePtr& exchange) {
   const std::string run = exchange->request().parameter("task_id");
   const std::string step = exchange->request().parameter("step");
   show_stored(context, exchange,
-              [run, step, caller = caller_of(exchange->request())](
-                  store::Db& db) -> Result<json::Object> {
+              [run, step, caller = caller_of(exchange->request()),
+               whole = context.redaction.none()](store::Db& db) -> Result<json::Object> {
                 TRY(visible_run(db, caller, run, "runs:read"));
-                return worker::read_step_view(db, run, step);
+                json::Object view = TRY(worker::read_step_view(db, run, step));
+                if (!whole) leave_tokens_out(view);
+                return view;
               });
 }
 

@@ -137,7 +137,7 @@ export type Call = {
   chosen?: Record<string, { value: unknown; probability: number }>;
   tokens: { prompt: number; reasoning: number; answer: number };
   tokens_resumed?: number; prefill_ms: number; decode_ms: number;
-  reasoning: string; prompt_ids: number[]; output_ids: number[];
+  reasoning: string; prompt_ids?: number[]; output_ids?: number[]; // absent where texts are redacted
 };
 export type StepView = {
   id: string; type: string; status: StepStatus; parameters: Record<string, unknown>;

@@ -73,7 +73,7 @@ function Texts({ call }: { call: Call }) {
   const read = async () => {
     if (texts) return;
     try {
-      const text = async (tokens: number[]) => tokens.length === 0 ? ""
+      const text = async (tokens: number[] = []) => tokens.length === 0 ? ""
         : (await post<{ content: string }>("/detokenize", { model: "default", tokens })).content;
       setTexts({ prompt: await text(call.prompt_ids), answer: await text(call.output_ids) });
     } catch (failure) {
@@ -144,7 +144,7 @@ export function CallCard({ call, number, parameters }: {
           {call.reasoning}
         </div>
       </>}
-      <Texts call={call} />
+      {call.prompt_ids && <Texts call={call} />}
     </article>
   );
 }
