@@ -25,7 +25,7 @@ using security::Key;
 json::Object key_json(const Key& key) {
   json::Array roles(key.roles.begin(), key.roles.end());
   json::Array scopes;
-  for (const security::Scope& scope : key.scopes) scopes.push_back(json::Value(text(scope)));
+  for (const security::Scope& scope : key.scopes) scopes.push_back(json::Value(security::text(scope)));
   json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
                    {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
                    {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
@@ -44,7 +44,7 @@ std::string state_of(const Key& key, int64_t now_us) {
 void print_key(const Key& key, const KeysOptions& options) {
   if (options.json) return;
   std::vector<std::string> roles = key.roles;
-  for (const security::Scope& scope : key.scopes) roles.push_back(text(scope));
+  for (const security::Scope& scope : key.scopes) roles.push_back(security::text(scope));
   print_data(fmt::format("{}  {}  {}{}  {}", key.id, key.name,
                          key.tenant.empty() ? "" : "tenant " + key.tenant + "  ",
                          join(roles, ","), state_of(key, real_env().wall_us())));
