@@ -29,14 +29,23 @@ bool is_word(std::string_view text) {
          });
 }
 
+// It becomes a part of paths and of names.
+bool is_tenant(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
+         text.find_first_not_of(kPlain) == text.npos;
+}
+
 Result<Key> key_of(const KeyRequest& request) {
   if (request.name.empty() || request.name.size() > kNameBytesMax ||
       invalid_utf8_at(request.name)) {
     return malformed(fmt::format("name: expected 1 to {} bytes of text, found {}", kNameBytesMax,
                                  quoted(request.name)));
   }
-  if (!request.tenant.empty() && !is_word(request.tenant)) {
-    return malformed(fmt::format("tenant: expected a word, found {}", quoted(request.tenant)));
+  if (!request.tenant.empty() && !is_tenant(request.tenant)) {
+    return malformed(fmt::format("tenant: expected at most 64 of a-z A-Z 0-9 _ - . (no . in "
+                                 "front), found {}", quoted(request.tenant)));
   }
   if (request.roles.empty() || request.roles.size() > kListMax ||
       request.scopes.size() > kListMax) {

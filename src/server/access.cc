@@ -132,11 +132,11 @@ Refusal Access::look(net::HttpRequest& request, std::string_view action) {
   const auto caller = std::make_shared<const security::Caller>(*std::move(found.caller));
   request.caller = caller;
   if (action.empty()) return {};
-  if (action != kAnyKey && !security::may(*caller, action)) {
-    if (witness_) witness_(*caller, action, request);
-    return {403, security::insufficient(*caller, action).message};
-  }
-  return over_limit(*caller, action);
+  // Limits first: a refusal is recorded, and nobody shall fill the records.
+  if (Refusal limit = over_limit(*caller, action); limit.status != 0) return limit;
+  if (action == kAnyKey || security::may(*caller, action)) return {};
+  if (witness_) witness_(*caller, action, request);
+  return {403, security::insufficient(*caller, action).message};
 }
 
 double Access::rate(const std::string& key, bool tokens) const {

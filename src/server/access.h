@@ -5,7 +5,7 @@
 // listens on this machine only. Where keys are needed, every request but health needs one, as
 // "Authorization: Bearer KEY" or as a session's cookie; what it may then do, its roles say.
 //
-//   foreign page? → who is it? → may they? → within their limits? → handler
+//   foreign page? → who is it? → within their limits? → may they? → handler
 //
 // What a route needs stands in the table of routes.cc; where the answer depends on what the body or
 // the store says (which model, whose run), handlers ask again, with caller_of. On the loop; the

@@ -75,10 +75,18 @@ void answer_new(ServerContext& context, const ExchangePtr& exchange, Result<NewK
   });
 }
 
+// Whoever could hand out what they do not have would have it: a key with scopes makes none, and
+// rotates none.
+Status may_hand_out(const security::Caller& caller) {
+  if (caller.everything || caller.scopes.empty()) return ok_status();
+  return security::insufficient(caller, "keys:manage", "a key with more than these scopes");
+}
+
 Status start_create(ServerContext& context, const ExchangePtr& exchange,
                     Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
   const security::Caller& caller = caller_of(exchange->request());
+  TRY(may_hand_out(caller));
   Fields fields(body);
   security::KeyRequest request;
   request.name = TRY(fields.required_text("name"));
@@ -188,6 +196,7 @@ void rotate_key(ServerContext& context, const ExchangePtr& exchange) {
     const int64_t grace_s = TRY(fields.integer("grace_s", 0, kCenturyS)).value_or(0);
     TRY(fields.finish());
     const security::Caller& caller = caller_of(exchange->request());
+    TRY(may_hand_out(caller));
     context.runs->read<NewKey>(
         [&context, tenant = reach(caller), id = exchange->request().parameter("id"), grace_s,
          by = caller.name](store::Db& db) {

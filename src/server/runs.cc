@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/file.h"
 #include "base/strings.h"
 #include "obs/log.h"
 #include "worker/run_context.h"
@@ -24,6 +25,18 @@ Error key_conflict(const std::string& key, const std::string& run) {
   return make_error("E0754", fmt::format("the Idempotency-Key {} belongs to {} with another "
                                          "workflow or input", quoted(key), run),
                     "use a new key for a new request");
+}
+
+// Files of tenants are apart as well: each has a directory of its own below the server's.
+Result<std::vector<std::string>> roots_of(const std::vector<std::string>& roots,
+                                          const std::string& tenant) {
+  if (tenant.empty()) return roots;
+  std::vector<std::string> out;
+  for (const std::string& root : roots) {
+    out.push_back(fmt::format("{}/tenants/{}", root, tenant));
+    TRY(make_directories(out.back()));
+  }
+  return out;
 }
 
 // Keys of different tenants never meet: no header holds a line feed.
@@ -48,6 +61,7 @@ Result<worker::RunOwner> visible_run(store::Db& db, const security::Caller& call
 struct Runs::Before {
   Offered found;
   json::Value input;
+  std::vector<std::string> roots;
   std::optional<worker::KeyedRun> keyed;
   double mean_seconds = kUnknownSeconds;
 };
@@ -65,6 +79,7 @@ Result<Runs::Before> Runs::read_before(store::Db& db, const Submission& submissi
   Before out;
   out.found = TRY(catalog_.find(db, submission.tenant, submission.workflow));
   out.input = TRY(workflow::completed_input(*out.found.workflow, submission.input));
+  out.roots = TRY(roots_of(roots_, submission.tenant));
   const std::string key = stored_key(submission);
   if (!key.empty()) out.keyed = TRY(worker::find_keyed_run(db, key));
   const auto runs = TRY(worker::list_runs(db, {.status = "succeeded",
@@ -105,7 +120,10 @@ void Runs::submit_new(const Submission& submission, Before before,
   request.input = std::move(before.input);
   request.definitions = std::move(before.found.definitions);
   request.context = worker::to_json(worker::RunContext{
-      .roots = roots_, .model = {}, .tenant = submission.tenant, .by = submission.by});
+      .roots = std::move(before.roots),
+      .model = {},
+      .tenant = submission.tenant,
+      .by = submission.by});
   request.priority = submission.priority;
   request.seed = static_cast<uint64_t>(env_.wall_us());
   request.idem_key = key;

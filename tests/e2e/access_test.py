@@ -209,6 +209,58 @@ def test_scopes_narrow_a_key():
         assert other.json["error"]["type"] == "permission_error", other.json
 
 
+def test_a_narrow_key_hands_out_nothing_wider():
+    with Guarded() as server:
+        narrow = server.make_key("narrow", "--role", "admin", "--scope", "keys:manage")
+        assert until(lambda: server.ask_as(narrow, "GET", "/keys").status == 200)
+        made = server.ask_as(narrow, "POST", "/keys", {"name": "wide", "roles": ["admin"]})
+        assert made.status == 403 and made.json["code"] == "E0761", made.body
+        ident = next(k["id"] for k in server.ask_as(narrow, "GET", "/keys").json["items"]
+                     if k["name"] == "admin")
+        assert server.ask_as(narrow, "POST", f"/keys/{ident}/rotate", {}).status == 403
+        assert server.ask_as("admin", "GET", "/keys").status == 200
+        server.weft("keys", "create", "--name", "x", "--role", "viewer", "--tenant", "../x", code=2)
+
+
+def test_files_of_tenants_are_apart():
+    server = Guarded("--files", "data")
+    server.write("note.yaml", """weft: "1"
+id: note
+input: { type: object, properties: { text: { type: string, default: "" } } }
+steps:
+  - id: save
+    type: file
+    when: "{{ input.text != '' }}"
+    parameters: { action: write, path: note.txt, content: "{{ input.text }}" }
+  - id: load
+    type: file
+    dependencies: [save]
+    join: none_failed
+    parameters: { action: read, path: note.txt }
+output: "{{ steps.load }}"
+""")
+    (server.path / "data").mkdir()
+    server.words = (*server.words, "--workflow", "note.yaml")
+    with server:
+        keys = {t: server.make_key(t, "--role", "operator", "--tenant", t) for t in ("a", "b")}
+        assert until(lambda: server.ask_as(keys["b"], "GET", "/workflows").status == 200)
+
+        def run(tenant, text):
+            answer = server.ask_as(keys[tenant], "POST", "/workflows/execute",
+                                   {"workflow_id": "note", "input_data": {"text": text}})
+            assert answer.status == 202, answer.body
+            path = f"/workflows/{answer.json['task_id']}"
+            assert until(lambda: server.ask_as(keys[tenant], "GET", path).json["status"] in
+                         ("succeeded", "failed"))
+            return server.ask_as(keys[tenant], "GET", path).json["status"]
+
+        assert run("a", "secret of a") == "succeeded"
+        assert (server.path / "data/tenants/a/note.txt").read_text() == "secret of a"
+        assert run("b", "") == "failed"  # there is no such file for b
+        assert run("b", "of b") == "succeeded"
+        assert (server.path / "data/tenants/a/note.txt").read_text() == "secret of a"
+
+
 def test_approvals_ask_for_roles():
     with Guarded() as server:
         boss = server.make_key("ada", "--role", "approver", "--role", "boss")
