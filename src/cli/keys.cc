@@ -25,7 +25,9 @@ using security::Key;
 json::Object key_json(const Key& key) {
   json::Array roles(key.roles.begin(), key.roles.end());
   json::Array scopes;
-  for (const security::Scope& scope : key.scopes) scopes.push_back(json::Value(security::text(scope)));
+  for (const security::Scope& scope : key.scopes) {
+    scopes.push_back(json::Value(security::text(scope)));
+  }
   json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
                    {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
                    {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
