@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A backend answers a chat request: the engine inside this process today, a remote
-// OpenAI-compatible cluster tomorrow. Whoever asks (an llm step, `weft chat`, the HTTP API) sees
-// only this. Messages are in OpenAI's form, so that they mean the same to both kinds.
+// A backend answers a chat request: the engine inside this process (local.h), a remote
+// OpenAI-compatible server (remote.h), or a router over both (router.h). Whoever asks (an llm step,
+// `weft chat`, the HTTP API) sees only this. Messages are in OpenAI's form, so that they mean the
+// same to all kinds.
 //
 // Callbacks come on a thread of the backend, one at a time and in order for one call: zero or more
 // deltas, then exactly one done. They must not block and must not throw.
@@ -32,6 +33,19 @@ struct PartialAnswer {
   int64_t first = 0;            // place of the first of `ids` in the answer, from 0
   std::vector<int32_t> ids;
   std::vector<float> logprobs;  // of each; 0 where nobody asked
+};
+
+// What a router may decide about a request; a backend that is no router ignores it.
+struct RouteWish {
+  std::string task_class = {};         // "simple_tasks": looked up among the router's classes
+  std::optional<double> complexity{};  // 0 … 1, as somebody has measured it
+  bool adaptive = false;               // think only where the answer was unsure
+  bool auto_budget = false;            // thinking budget from deadline and measured speed
+  std::optional<double> speed{}, accuracy{}, resource{};  // what to optimise for, each 0 … 1
+  std::string account = {};            // whose ceilings hold: a key, a tenant; may be empty
+  std::string run = {};                // whose ceiling holds, too; may be empty
+  // Of a decision that is made again: what was chosen then (Evidence::route), taken as it is.
+  json::Object pinned = {};
 };
 
 struct ChatRequest {
@@ -70,6 +84,7 @@ struct ChatRequest {
   // Cached prefixes are shared only among requests of the same salt (a tenant, a user).
   std::string cache_salt;
   std::optional<PartialAnswer> resume;  // from before a crash; its `first` is 0
+  RouteWish route;
 };
 
 struct TokenCounts {
@@ -91,6 +106,10 @@ struct Evidence {
   std::string grammar;             // "json-schema:sha256…" that held the answer, or empty
   std::vector<int32_t> prompt_ids;
   std::vector<int32_t> output_ids;
+  // Who answered instead of this process: {backend, endpoint, server, id, not_held, …}; such an
+  // answer cannot be made again. Empty: the engine of this process.
+  json::Object remote = {};
+  json::Object route = {};         // what a router chose, why, and the price; empty: none
 };
 
 // A value that the answer's schema lists (enum, const, boolean) and the model chose.
@@ -130,6 +149,8 @@ struct ChatResult {
   // Why a best-effort schema did not hold the answer; empty: it did, or there was none.
   std::string not_held;
   int64_t tokens_resumed = 0;             // taken from ChatRequest::resume
+  // Answers that a router found not good enough, before this one.
+  std::vector<std::shared_ptr<const ChatResult>> earlier = {};
   Evidence evidence;
 };
 
@@ -164,6 +185,15 @@ class Backend {
   // Starts a call. Never blocks on generation; a refusal (unknown model, prompt longer than the
   // context) comes through on_done as an error.
   virtual std::shared_ptr<ChatCall> chat(ChatRequest request, ChatCallbacks callbacks) = 0;
+  // Would a chat with that model leave this process, or might it? Then nothing may be asked that
+  // is not durable yet.
+  virtual bool is_remote(const std::string& model) const {
+    (void)model;
+    return false;
+  }
 };
+
+// The same request may succeed a moment later: nobody could be reached, or an answer broke off.
+inline bool may_pass(const Error& error) { return error.code == "E0772"; }
 
 }  // namespace weft::backend

@@ -25,6 +25,9 @@ struct Section {
 
 constexpr Section kSections[] = {
     {"server", [](Fields& f, const ConfigScope& s, Config& c) { read_server(f, s, c.server); }},
+    {"models", [](Fields& f, const ConfigScope& s, Config& c) { read_models(f, s, c.models); }},
+    {"routing", [](Fields& f, const ConfigScope& s, Config& c) { read_routing(f, s, c.models); }},
+    {"mcp", [](Fields& f, const ConfigScope& s, Config& c) { read_mcp(f, s, c.mcp); }},
     {"security",
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
     {"callbacks",
@@ -102,6 +105,15 @@ std::vector<ConfigMember> members(Fields& fields, std::string_view key) {
   }
   for (const YamlTree::Node name : mapping) {
     out.emplace_back(std::string(name.text()), name.value());
+  }
+  return out;
+}
+
+std::vector<ConfigMember> all_members(Fields& fields) {
+  std::vector<ConfigMember> out;
+  if (!fields.ok() || !fields.node().is_mapping()) return out;
+  for (const YamlTree::Node name : fields.node()) {
+    out.emplace_back(std::string(name.text()), fields.any(name.text()));
   }
   return out;
 }

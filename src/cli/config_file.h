@@ -21,6 +21,8 @@
 #include "cli/config_audit.h"
 #include "cli/config_callbacks.h"
 #include "cli/config_redaction.h"
+#include "cli/config_mcp.h"
+#include "cli/config_models.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
 #include "cli/config_traces.h"
@@ -37,6 +39,8 @@ struct Config {
   CallbacksConfig callbacks;
   security::Redaction redaction;
   TracesConfig traces;
+  McpConfig mcp;
+  ModelsConfig models;
 };
 
 // Reads and checks the whole file; "" gives the usual values. E0020 unreadable; E0401 to E0404,
@@ -55,5 +59,7 @@ std::vector<std::string> texts(workflow::Fields& fields, std::string_view key);
 // "models: {qwen: {…}, exaone: {…}}": names and what stands behind them, in order.
 using ConfigMember = std::pair<std::string, workflow::YamlTree::Node>;
 std::vector<ConfigMember> members(workflow::Fields& fields, std::string_view key);
+// The same where the section itself is the mapping of names.
+std::vector<ConfigMember> all_members(workflow::Fields& fields);
 
 }  // namespace weft::cli

@@ -33,7 +33,35 @@ Result<std::pair<std::string, worker::DatabaseGrant>> database_of(const std::str
   return std::pair(name, worker::DatabaseGrant{url, writes});
 }
 
+Result<std::pair<std::string, worker::McpServerSettings>> mcp_server_of(const std::string& given) {
+  const size_t equals = given.find('=');
+  const std::string name = given.substr(0, equals);
+  if (equals == std::string::npos || name.empty() || equals + 1 == given.size()) {
+    return make_error("E0905", fmt::format("--mcp {} should be NAME=COMMAND or NAME=URL", given),
+                      "--mcp files='npx @modelcontextprotocol/server-filesystem /data'");
+  }
+  worker::McpServerSettings out;
+  const std::string what = TRY(value_of(given.substr(equals + 1)));
+  if (what.starts_with("http://") || what.starts_with("https://")) {
+    out.url = what;
+  } else {
+    for (const std::string_view word : split(what, ' ')) {
+      if (!word.empty()) out.command.emplace_back(word);
+    }
+    out.environment = program_environment();
+  }
+  return std::pair(name, std::move(out));
+}
+
 }  // namespace
+
+std::map<std::string, std::string> program_environment() {
+  std::map<std::string, std::string> out;
+  for (const char* name : {"PATH", "HOME", "LANG"}) {
+    if (const auto value = environment(name)) out[name] = *value;
+  }
+  return out;
+}
 
 Result<worker::ToolSettings> tool_settings(const Grants& grants) {
   worker::ToolSettings out;
@@ -41,6 +69,7 @@ Result<worker::ToolSettings> tool_settings(const Grants& grants) {
   for (const std::string& given : grants.databases) {
     out.databases.insert(TRY(database_of(given)));
   }
+  for (const std::string& given : grants.mcp) out.mcp.insert(TRY(mcp_server_of(given)));
   if (grants.smtp.empty()) return out;
   out.smtp_url = TRY(value_of(grants.smtp));
   out.mail_from = grants.mail_from;

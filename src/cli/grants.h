@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a command grants to the workflows that it runs: hosts in private networks, databases by
-// name, a mail server, commands in the sandbox. The same flags wherever workflows run.
+// What a command grants to the workflows that it runs: hosts in private networks, databases and
+// models of other servers by name, a mail server, commands in the sandbox. The same flags wherever
+// workflows run.
 //
 // A value `env:NAME` is read from the environment, so that passwords stay out of command lines.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,9 @@ namespace weft::cli {
 struct Grants {
   std::vector<std::string> hosts;      // that http steps may reach in private networks
   std::vector<std::string> databases;  // NAME=URL, or NAME=write:URL
+  std::string config;                  // weft.yaml: models, routing, MCP servers; empty: none
+  std::vector<std::string> backends;   // NAME=[KIND:]URL[,URL…][#MODEL]: models of other servers
+  std::vector<std::string> mcp;        // NAME=COMMAND WORDS… or NAME=URL: tools of MCP servers
   bool shell = false;
   std::string smtp;                    // smtp://[user@]host:port; password: WEFT_SMTP_PASSWORD
   std::string mail_from;
@@ -24,5 +29,8 @@ struct Grants {
 
 // E0905: a grant that is malformed.
 Result<worker::ToolSettings> tool_settings(const Grants& grants);
+
+// What programs that weft starts get to know of its environment.
+std::map<std::string, std::string> program_environment();
 
 }  // namespace weft::cli

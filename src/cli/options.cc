@@ -218,6 +218,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "a name, or a model's directory or file");
   command->add_option("--store", options->store, "database file (default: the user's own)");
   command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
+  add_models_config(*command, options->grants);
   add_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
@@ -503,6 +504,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--runs", options->runs_max, "worked on at a time")
       ->check(CLI::Range(int64_t{1}, int64_t{100'000}))
       ->capture_default_str();
+  add_models_config(*command, options->grants);
   add_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return run_worker(*options); }; });
 }
@@ -553,6 +555,9 @@ int run_command_line(int argc, char** argv) {
   add_run(app, action);
   add_runs(app, action);
   add_tools(app, action);
+  add_mcp(app, action);
+  add_plan(app, action);
+  add_new(app, action);
   add_schedules(app, action);
   add_serve(app, action);
   add_worker(app, action);

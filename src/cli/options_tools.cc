@@ -7,6 +7,9 @@
 
 #include <memory>
 
+#include "cli/mcp.h"
+#include "cli/new.h"
+#include "cli/plan.h"
 #include "cli/tools.h"
 
 namespace weft::cli {
@@ -18,9 +21,21 @@ void add_grants(CLI::App& command, Grants& grants) {
   command.add_option("--database", grants.databases,
                      "NAME=URL, or NAME=write:URL: sqlite:FILE, postgres://…, env:VARIABLE")
       ->allow_extra_args(false);
+  command.add_option("--backend", grants.backends,
+                     "NAME=[KIND:]URL[,URL…][#MODEL]: a model that another server answers for; "
+                     "KIND: openai, vllm, sglang, llama.cpp, weft")
+      ->allow_extra_args(false);
+  command.add_option("--mcp", grants.mcp,
+                     "NAME=COMMAND WORDS… or NAME=URL: an MCP server whose tools mcp steps call")
+      ->allow_extra_args(false);
   command.add_flag("--allow-shell", grants.shell, "shell steps run, in a sandbox");
   command.add_option("--smtp", grants.smtp, "smtp://HOST:PORT, for mail");
   command.add_option("--mail-from", grants.mail_from, "the address that mail comes from");
+}
+
+void add_models_config(CLI::App& command, Grants& grants) {
+  command.add_option("--config", grants.config,
+                     "weft.yaml: its models, rules of routing and MCP servers");
 }
 
 namespace {
@@ -52,13 +67,61 @@ void add_tools(CLI::App& app, Action& action) {
   command->callback([&action, list] { action = [list] { return list_tools(*list); }; });
   add_tools_call(*tools, action);
   auto import = std::make_shared<ToolsImportOptions>();
-  command = tools->add_subcommand("import", "The operations of an OpenAPI document as tools");
-  command->add_option("file", import->file, "OpenAPI 3, JSON or YAML")->required();
+  command = tools->add_subcommand(
+      "import", "The operations of an OpenAPI document, or the tools of an MCP server, as tools");
+  command->add_option("file", import->file, "OpenAPI 3, JSON or YAML; or mcp:NAME with --mcp")
+      ->required();
+  add_grants(*command, import->grants);
   command->add_option("--operation", import->operations, "only this one; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--server", import->server, "base URL, if not the document's first");
   command->add_flag("--json", import->json, "a JSON list on stdout");
   command->callback([&action, import] { action = [import] { return import_tools(*import); }; });
+}
+
+void add_mcp(CLI::App& app, Action& action) {
+  auto options = std::make_shared<McpOptions>();
+  CLI::App* command = app.add_subcommand(
+      "mcp", "Workflows as tools of the Model Context Protocol, on standard input and output");
+  command->add_option("--workflow", options->workflows,
+                      "a workflow's file: a tool by its id; may be repeated")
+      ->allow_extra_args(false)
+      ->required();
+  command->add_option("--config", options->config, "weft.yaml: resources and prompts of `mcp`");
+  command->add_option("--files", options->files, "the directory that file steps may use");
+  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  add_grants(*command, options->grants);
+  command->footer(
+      "Example, for a program that starts MCP servers:\n"
+      "  {\"command\": \"weft\", \"args\": [\"mcp\", \"--workflow\", \"triage.yaml\"]}\n");
+  command->callback([&action, options] { action = [options] { return run_mcp(*options); }; });
+}
+
+void add_plan(CLI::App& app, Action& action) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* command = app.add_subcommand(
+      "plan", "What a run of a workflow will take: tokens, seconds and money, before it begins");
+  command->add_option("FILE", options->file, "a workflow file")->required();
+  command->add_option("--config", options->config, "weft.yaml: the prices of its models");
+  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return run_plan(*options); }; });
+}
+
+void add_new(CLI::App& app, Action& action) {
+  auto options = std::make_shared<NewOptions>();
+  CLI::App* command = app.add_subcommand("new", "A workflow to start from, drafted by a model");
+  command->add_option("--from", options->from, "what it should do, in words")->required();
+  command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
+  command->add_option("-o,--output", options->output, "a new file (default: stdout)");
+  command->add_option("--seed", options->seed, "another one, another draft")
+      ->capture_default_str();
+  add_models_config(*command, options->grants);
+  add_grants(*command, options->grants);
+  command->footer(
+      "Example:\n"
+      "  weft new --from \"sort inquiries, let a person approve refunds\" -o refunds.yaml\n");
+  command->callback([&action, options] { action = [options] { return run_new(*options); }; });
 }
 
 }  // namespace weft::cli

@@ -17,6 +17,10 @@ namespace weft::cli {
 using Action = std::function<int()>;
 
 void add_grants(CLI::App& command, Grants& grants);
+void add_models_config(CLI::App& command, Grants& grants);  // for who has no --config of its own
 void add_tools(CLI::App& app, Action& action);
+void add_mcp(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
+void add_new(CLI::App& app, Action& action);
 
 }  // namespace weft::cli

@@ -25,7 +25,8 @@ constexpr size_t kDocumentBytesMax = size_t{16} << 20;
 
 int exit_of(const Error& error) {
   if (error.code == "E0020") return kExitNotFound;
-  if (error.code == "E0902" || error.code == "E0310") return kExitUsage;
+  if (error.code == "E0902" || error.code == "E0310" || error.code == "E0905") return kExitUsage;
+  if (error.code == "E0773") return kExitConfiguration;
   return error.code.starts_with("E05") ? kExitConfiguration : kExitFailed;
 }
 
@@ -86,7 +87,10 @@ int run_workflow(const RunOptions& options) {
                       .grants = options.grants,
                       .adopt_max = options.detach ? 0 : 16,
                       .file = options.file});
-  if (Status started = session.start(); !started.ok()) return refuse(started.error());
+  if (Status started = session.start(); !started.ok()) {
+    const int exit = refuse(started.error());
+    return exit == kExitFailed ? kExitConfiguration : exit;  // nothing has run that could fail
+  }
   worker::NewRun request;
   request.workflow = definition;
   request.input = std::move(input).value();

@@ -6,10 +6,11 @@
 
 #include <filesystem>
 
-#include "backend/local.h"
 #include "base/env.h"
 #include "base/file.h"
+#include "cli/backends.h"
 #include "cli/config.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
 #include "store/postgres.h"
@@ -86,7 +87,9 @@ Status RunSession::start() {
   process_options.tools = TRY(tool_settings(options_.grants));
   backend::ModelsOptions models;
   models.load.cache_directory = cache_directory();
-  backend_ = std::make_unique<backend::LocalBackend>(std::move(models));  // loads when a step asks
+  const Config config = TRY(load_config(options_.grants.config));
+  process_options.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
+  backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
   process_options.backend = backend_.get();
   process_ = TRY(worker::Process::start(std::move(process_options),
                                         [this](const worker::Notice& n) { on_notice(n); }));

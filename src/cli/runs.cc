@@ -81,6 +81,22 @@ void print_chosen(const json::Object& call) {
   }
 }
 
+// What the rules of routing chose, why, and what it has cost.
+void print_route(const json::Object& call) {
+  const json::Value* route = call.if_contains("route");
+  if (route == nullptr || !route->is_object()) return;
+  const json::Object& chosen = route->as_object();
+  const json::Value* why = chosen.if_contains("why");
+  for (const json::Value& reason : why && why->is_array() ? why->as_array() : json::Array()) {
+    if (reason.is_string()) print_data("    route: " + std::string(reason.as_string()));
+  }
+  for (const std::string_view name : {"confidence", "price"}) {
+    const json::Value* number = chosen.if_contains(name);
+    if (number == nullptr || !number->is_number()) continue;
+    print_data(fmt::format("    {} {:.6f}", name, number->to_number<double>()));
+  }
+}
+
 void print_history(const json::Object& step) {
   for (const json::Value& value : step.at("history").as_array()) {
     const json::Object& entry = value.as_object();
@@ -96,10 +112,20 @@ void print_history(const json::Object& step) {
   if (calls == nullptr) return;
   for (const json::Value& value : calls->as_array()) {
     const json::Object& call = value.as_object();
-    print_data(fmt::format("    model {}, weights {:.12}…, prompt {:.12}…, ended by {}",
-                           text_at(call, "model"), text_at(call, "model_hash"),
-                           text_at(call, "prompt_hash"), text_at(call, "finish_reason")));
+    const json::Value* remote = call.if_contains("remote");
+    if (remote != nullptr && remote->is_object()) {
+      const json::Object& who = remote->as_object();
+      print_data(fmt::format("    model {}, answered by {} ({} at {}), not reproducible, ended by "
+                             "{}", text_at(call, "model"), text_at(who, "backend"),
+                             text_at(who, "server"), text_at(who, "endpoint"),
+                             text_at(call, "finish_reason")));
+    } else {
+      print_data(fmt::format("    model {}, weights {:.12}…, prompt {:.12}…, ended by {}",
+                             text_at(call, "model"), text_at(call, "model_hash"),
+                             text_at(call, "prompt_hash"), text_at(call, "finish_reason")));
+    }
     print_chosen(call);
+    print_route(call);
     if (const json::Value* sampler = call.if_contains("sampler")) {
       print_data("    sampler " + json::dump(*sampler));
     }

@@ -11,11 +11,11 @@
 #include <optional>
 
 #include "backend/direct.h"
-#include "backend/local.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
@@ -29,6 +29,7 @@
 #include "security/keys.h"
 #include "server/access.h"
 #include "server/keys_api.h"
+#include "server/mcp_api.h"
 #include "server/otlp.h"
 #include "server/replay_api.h"
 #include "server/overview.h"
@@ -167,6 +168,7 @@ class Serving {
     if (otlp_) otlp_->stop();
     collector_.reset();
     http_.reset();
+    mcp_.reset();
     if (process_) process_->executor().shutdown();
     backend_.reset();
     process_.reset();
@@ -176,12 +178,13 @@ class Serving {
     raise_file_limit();
     TRY(make_access());
     replay_.store_path = TRY(prepare_store(options_.store));
-    backend_ = std::make_unique<backend::LocalBackend>(TRY(models_of(options_)));
+    backend_ = TRY(open_router(TRY(models_of(options_)), options_.grants, config_.models));
     worker::ProcessOptions process_options;
     process_options.store_path = TRY(prepare_store(options_.store));
     process_options.backend = backend_.get();
     process_options.allowed_hosts = options_.grants.hosts;
     process_options.tools = TRY(tool_settings(options_.grants));
+    process_options.tools.mcp.insert(config_.mcp.servers.begin(), config_.mcp.servers.end());
     process_options.adopt_max = kAdoptMax;
     process_options.checkpoint = TRY(checkpoint_of(config_, process_options.store_path));
     process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
@@ -192,11 +195,12 @@ class Serving {
       }
     }));
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
-        real_env(), process_->loop(), process_->pool(), *backend_, *backend_, metrics_});
+        real_env(), process_->loop(), process_->pool(), *backend_, backend_->local(), metrics_});
     runs_ = TRY(server::Runs::open(real_env(), process_->loop(), process_->pool(), metrics_,
                                    TRY(runs_options())));
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
+    add_outside();
     context_->access = &*access_;
     context_->audit = [this](security::AuditRecord record) {
       process_->journal().audit(std::move(record));
@@ -280,9 +284,23 @@ class Serving {
   Status run() { return process_->run(); }
 
  private:
+  // Models of other servers, names of routing, and /mcp.
+  void add_outside() {
+    context_->remote = backend_->remote();
+    context_->version = WEFT_VERSION;
+    const backend::RoutingConfig& rules = backend_->config();
+    for (const auto& [name, profile] : rules.classes) context_->routes.push_back(name);
+    for (const auto& [name, profile] : rules.profiles) context_->routes.push_back(name);
+    if (rules.has_names("auto")) context_->routes.emplace_back("auto");
+    mcp_ = std::make_unique<server::McpEndpoint>(
+        *context_, std::make_shared<server::McpDocuments>(config_.mcp.resources,
+                                                          config_.mcp.prompts));
+    context_->mcp = mcp_.get();
+  }
+
   // So that the first request need not wait for it, and a broken model is known at once.
   void load_default_model() {
-    backend::model_facts(*backend_, "default", [this](Result<backend::ModelFacts> facts) {
+    backend::model_facts(backend_->local(), "default", [this](Result<backend::ModelFacts> facts) {
       auto told = std::make_shared<Result<backend::ModelFacts>>(std::move(facts));
       process_->loop().post([this, told] {
         context_->ready = told->ok();
@@ -309,8 +327,9 @@ class Serving {
   std::unique_ptr<server::Runs> runs_;
   std::unique_ptr<server::ServerContext> context_;
   std::unique_ptr<server::Overview> overview_;
-  std::unique_ptr<backend::LocalBackend> backend_;
+  std::unique_ptr<backend::Router> backend_;
   std::unique_ptr<worker::Process> process_;
+  std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
   std::unique_ptr<net::Client> collector_;
   std::shared_ptr<server::Otlp> otlp_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tools.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/env.h"
@@ -11,6 +12,7 @@
 #include "cli/terminal.h"
 #include "net/client.h"
 #include "worker/asio_loop.h"
+#include "worker/mcp_client.h"
 #include "worker/openapi.h"
 #include "worker/run_context.h"
 #include "worker/tools.h"
@@ -41,7 +43,8 @@ class Caller {
   Caller(const ToolsCallOptions& options, worker::ToolSettings settings)
       : settings_(std::move(settings)), pool_(1),
         http_(loop_.io_context(), {.policy = {.allowed_hosts = options.grants.hosts}}),
-        services_{real_env(), loop_, pool_, nullptr, &http_, &settings_} {
+        mcp_(loop_, settings_.mcp),
+        services_{real_env(), loop_, pool_, nullptr, &http_, &settings_, &mcp_} {
     const std::string root = options.files.empty() ? "." : options.files;
     run_context_ = worker::to_json(worker::RunContext{
         .roots = {std::filesystem::weakly_canonical(std::filesystem::absolute(root)).string()},
@@ -90,6 +93,7 @@ class Caller {
   worker::AsioLoop loop_;
   worker::ThreadPool pool_;
   net::Client http_;
+  worker::McpClient mcp_;
   worker::Services services_;
   json::Object run_context_;
 };
@@ -106,7 +110,34 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
   return caller.call(tool, arguments, input, options.timeout_s);
 }
 
+// The tools of an MCP server, each as a declaration whose step calls it. What the server says
+// about reading only is a hint; who pastes this decides.
+Result<json::Array> tools_of_mcp(const ToolsImportOptions& options, const std::string& server) {
+  const worker::ToolSettings settings = TRY(tool_settings(options.grants));
+  worker::AsioLoop loop;
+  worker::McpClient client(loop, settings.mcp);
+  std::optional<worker::McpClient::Answer> answer;
+  client.list(server, 60'000'000, [&](worker::McpClient::Answer given) {
+    answer = std::move(given);
+    loop.stop();
+  });
+  loop.run();
+  CHECK(answer.has_value());
+  if (answer->failure) return answer->failure->error;
+  json::Array out;
+  for (const json::Value& tool : answer->result.at("tools").as_array()) {
+    if (!tool.is_object() || !tool.get_object().contains("name")) continue;
+    const json::Value& name = tool.get_object().at("name");
+    const auto& wanted = options.operations;
+    const std::string said = name.is_string() ? std::string(name.get_string()) : "";
+    if (!wanted.empty() && std::ranges::find(wanted, said) == wanted.end()) continue;
+    out.push_back(worker::declaration_of_mcp_tool(server, tool.get_object()));
+  }
+  return out;
+}
+
 Result<json::Array> imported(const ToolsImportOptions& options) {
+  if (options.file.starts_with("mcp:")) return tools_of_mcp(options, options.file.substr(4));
   const std::string text = TRY(read_file(options.file, kToolsBytesMax));
   workflow::YamlTree tree;
   workflow::Problems problems;

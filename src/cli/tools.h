@@ -30,9 +30,10 @@ struct ToolsCallOptions {
 int call_tool(const ToolsCallOptions& options);
 
 struct ToolsImportOptions {
-  std::string file;                     // OpenAPI 3, JSON or YAML
+  std::string file;                     // OpenAPI 3, JSON or YAML; or mcp:NAME
   std::vector<std::string> operations;  // empty: all
   std::string server;                   // base URL; empty: the document's first server
+  Grants grants;                        // for `mcp:NAME`: which server that is
   bool json = false;
 };
 int import_tools(const ToolsImportOptions& options);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/verify.h"
 
-#include "backend/local.h"
 #include "base/env.h"
 #include "base/json.h"
+#include "cli/backends.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
@@ -49,32 +49,44 @@ int run_replay(const ReplayOptions& options) {
   if (!id.ok()) return refuse_run(id.error());
   worker::AsioLoop loop;
   worker::ThreadPool pool(1);
-  backend::LocalBackend backend;
-  worker::Services services{real_env(), loop, pool, &backend, nullptr};
+  const auto router = open_router({}, {});
+  if (!router.ok()) return refuse_run(router.error());
+  worker::Services services{real_env(), loop, pool, router->get(), nullptr};
   const auto calls = worker::replay_run(**db, *id, services);
   if (!calls.ok()) return refuse_run(calls.error());
   json::Array out;
   int64_t different = 0;
+  int64_t kept = 0;  // of other servers: not asked again
   int64_t tokens = 0;
   for (const worker::ReplayedCall& call : *calls) {
     const bool same = call.difference.empty();
+    const bool remote = !call.remote.empty();
     different += same ? 0 : 1;
+    kept += remote ? 1 : 0;
     tokens += call.tokens;
     out.push_back(json::Object{{"step", call.path},
                                {"attempt", int64_t{call.attempt}},
                                {"n", int64_t{call.n}},
                                {"model", call.model},
                                {"tokens", call.tokens},
-                               {"same", same},
+                               {"same", same && !remote},
+                               {"remote", call.remote},
                                {"difference", call.difference}});
     if (options.json) continue;
     print_data(fmt::format("{}  attempt {}  {}  {} tokens  {}", call.path, call.attempt,
-                           call.model, call.tokens, same ? "the same" : call.difference));
+                           call.model, call.tokens,
+                           remote ? "not reproducible: answered by " + call.remote
+                           : same ? "the same"
+                                  : call.difference));
   }
   if (options.json) print_data(json::dump(json::Value(std::move(out)), {.indent = 2}));
-  say(fmt::format("{} decisions, {} tokens: {}", calls->size(), tokens,
-                  different == 0 ? std::string("all made again, bit for bit")
-                                 : fmt::format("{} differ", different)));
+  const std::string others =
+      kept == 0 ? "" : fmt::format("; {} of other servers are kept, not made again", kept);
+  say(fmt::format("{} decisions, {} tokens: {}{}", calls->size(), tokens,
+                  different == 0 ? std::string(kept == 0 ? "all made again, bit for bit"
+                                                         : "no difference")
+                                 : fmt::format("{} differ", different),
+                  others));
   return options.verify && different > 0 ? kExitFailed : kExitOk;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/worker.h"
 
-#include "backend/local.h"
 #include "base/env.h"
+#include "cli/backends.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
@@ -25,13 +25,15 @@ void tell(const worker::Notice& notice) {
 
 // Until it is interrupted (true), or the store fails.
 Result<bool> work(const WorkerOptions& options, const std::string& store,
-                  backend::Backend& backend) {
+                  backend::Backend& backend, const McpConfig& mcp) {
+  worker::ToolSettings tools = TRY(tool_settings(options.grants));
+  tools.mcp.insert(mcp.servers.begin(), mcp.servers.end());
   auto process = TRY(worker::Process::start({.store_path = store,
                                              .adopt_max = options.runs_max,
                                              .park_us = kParkUs,
                                              .backend = &backend,
                                              .allowed_hosts = options.grants.hosts,
-                                             .tools = TRY(tool_settings(options.grants)),
+                                             .tools = std::move(tools),
                                              .checkpoint = TRY(checkpoint_of({}, store))},
                                             tell));
   bool interrupted = false;
@@ -59,9 +61,18 @@ int run_worker(const WorkerOptions& options) {
     say_error(store.error());
     return kExitConfiguration;
   }
-  backend::LocalBackend backend;
+  const auto config = load_config(options.grants.config);
+  if (!config.ok()) {
+    say_error(config.error());
+    return kExitConfiguration;
+  }
+  const auto router = open_router({}, options.grants, config->models);
+  if (!router.ok()) {
+    say_error(router.error());
+    return kExitConfiguration;
+  }
   for (bool begun = false;; begun = true) {
-    const auto done = work(options, *store, backend);
+    const auto done = work(options, *store, **router, config->mcp);
     if (done.ok()) return *done ? kExitInterrupted : kExitOk;
     say_error(done.error());
     // A deadlock or a lock that others hold too long ends the work as a lost database does: what

@@ -36,6 +36,12 @@ class Answer : public std::enable_shared_from_this<Answer> {
     exchange_->on_closed([weak = weak_from_this()] {
       if (const auto held = weak.lock()) held->cancel();
     });
+    const bool routed = std::ranges::find(context_.routes, plan_.model) != context_.routes.end();
+    if (routed || context_.chats.is_remote(plan_.model)) {  // nothing to load, and no facts
+      backend::ModelFacts facts;
+      facts.source = plan_.model;
+      return context_.loop.post([self, facts] { self->on_facts(facts); });
+    }
     backend::model_facts(context_.backend, plan_.model, [self](Result<backend::ModelFacts> facts) {
       auto told = std::make_shared<Result<backend::ModelFacts>>(std::move(facts));
       self->context_.loop.post([self, told] { self->on_facts(std::move(*told)); });

@@ -114,7 +114,7 @@ class ChatForm final : public ReplyForm {
 Status start_chat(ServerContext& context, const ExchangePtr& exchange,
                   Result<json::Object> body) {
   ChatParameters parameters = TRY(parse_chat_request(TRY(std::move(body))));
-  TRY(check_model_name(context, parameters.request.model));
+  TRY(check_chat_model_name(context, parameters.request.model));
   TRY(may_use_model(exchange->request(), parameters.request.model));
   parameters.request.cache_salt = tenant_name(exchange->request(), parameters.request.cache_salt);
   if (!parameters.seeded) parameters.request.seed = random_seed(context.env);

@@ -248,7 +248,8 @@ Status refuse_unsupported(Fields& fields) {
       Fixed{"return_tokens_as_token_ids", false}, Fixed{"logprob_token_ids", json::Array()},
       Fixed{"repetition_detection", nullptr},    Fixed{"length_penalty", 1.0},
       Fixed{"typical_p", 1.0},                   Fixed{"lora", json::Array()},
-      Fixed{"echo", false},                      Fixed{"mirostat", 0},
+      Fixed{"reasoning_format", "deepseek"},     Fixed{"echo", false},
+      Fixed{"mirostat", 0},
   };
   for (const Fixed& fixed : kFixed) {
     const json::Value* found = fields.any(fixed.name);

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/direct.h"
+#include "backend/remote.h"
 #include "base/strings.h"
 #include "server/fields.h"
 
@@ -24,14 +27,33 @@ void with_body(ServerContext& context, const ExchangePtr& exchange,
   });
 }
 
-Status check_model_name(ServerContext& context, std::string_view name) {
-  std::vector<std::string> names;
+namespace {
+
+Status check_name(ServerContext& context, std::string_view name, std::vector<std::string> names) {
   for (const auto& [known, meaning] : backend::model_names(context.backend)) {
     if (known == name) return ok_status();
     names.push_back(known);
   }
   return make_error("E0710", fmt::format("the model {} does not exist here", quoted(name)),
                     name_hint(name, names));
+}
+
+}  // namespace
+
+Status check_model_name(ServerContext& context, std::string_view name) {
+  if (context.remote != nullptr && context.remote->knows(std::string(name))) {
+    return make_error("E0710", fmt::format("the model {} is another server's: it only chats here",
+                                           quoted(name)));
+  }
+  return check_name(context, name, {});
+}
+
+Status check_chat_model_name(ServerContext& context, std::string_view name) {
+  std::vector<std::string> names;
+  if (context.remote != nullptr) names = context.remote->names();
+  names.insert(names.end(), context.routes.begin(), context.routes.end());
+  if (std::ranges::find(names, name) != names.end()) return ok_status();
+  return check_name(context, name, std::move(names));
 }
 
 uint64_t random_seed(Env& env) {

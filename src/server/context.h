@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/backend.h"
 #include "base/env.h"
@@ -23,11 +24,13 @@
 
 namespace weft::backend {
 class LocalBackend;
+class RemoteBackend;
 }
 
 namespace weft::server {
 
 class Overview;
+class McpEndpoint;
 class Runs;
 class StoredResponses;
 struct ReplayState;
@@ -37,14 +40,18 @@ struct ServerContext {
   Env& env;
   worker::Loop& loop;
   worker::Pool& pool;
-  backend::Backend& chats;          // both are the same object
-  backend::LocalBackend& backend;
+  backend::Backend& chats;          // every model, also those of other servers
+  backend::LocalBackend& backend;   // those of this process
   Metrics& metrics;
   Runs* runs = nullptr;
   StoredResponses* responses = nullptr;
   ReplayState* replay = nullptr;
   Access* access = nullptr;         // null: everybody may do everything
   Overview* overview = nullptr;
+  McpEndpoint* mcp = nullptr;      // of /mcp
+  std::string version = {};        // of this program
+  std::vector<std::string> routes = {};  // names that the rules of routing know, besides models
+  const backend::RemoteBackend* remote = nullptr;  // null: no model of another server
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
@@ -66,6 +73,8 @@ void with_body(ServerContext& context, const ExchangePtr& exchange,
 // The model's name as the API takes it: one of those that exist here, never a path of this machine.
 // E0710 with the nearest name.
 Status check_model_name(ServerContext& context, std::string_view name);
+// The same for chats, which models of other servers answer, too.
+Status check_chat_model_name(ServerContext& context, std::string_view name);
 
 // For requests that give none; as far as JSON's integers go.
 uint64_t random_seed(Env& env);

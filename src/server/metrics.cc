@@ -130,6 +130,29 @@ void add_engine_counters(const std::vector<backend::ModelFacts>& models,
   out.push_back(cached.take());
 }
 
+// Servers that other models live on. A breaker that is open stands out as 1.
+void add_endpoints(const std::vector<backend::EndpointFacts>& endpoints,
+                   std::vector<prometheus::MetricFamily>& out) {
+  if (endpoints.empty()) return;
+  prometheus::MetricFamily outstanding, open;
+  outstanding.name = "weft_remote_requests_running";
+  outstanding.help = "Requests under way at another server";
+  outstanding.type = prometheus::MetricType::Gauge;
+  open.name = "weft_remote_breaker_open";
+  open.help = "1: the endpoint has failed and is left alone for a while";
+  open.type = prometheus::MetricType::Gauge;
+  for (const backend::EndpointFacts& one : endpoints) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"model_name", one.model}, {"endpoint", one.url}};
+    metric.gauge.value = one.outstanding;
+    outstanding.metric.push_back(metric);
+    metric.gauge.value = one.breaker == "closed" ? 0 : 1;
+    open.metric.push_back(std::move(metric));
+  }
+  out.push_back(std::move(outstanding));
+  out.push_back(std::move(open));
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -214,6 +237,7 @@ std::string Metrics::text(const States& states) const {
   add_http_states(states.http, families);
   add_model_states(states.models, families);
   add_engine_counters(states.models, families);
+  add_endpoints(states.endpoints, families);
   families.push_back(StateFamily("weft_answers_in_flight", "Answers being generated",
                                  prometheus::MetricType::Gauge)
                          .add(static_cast<double>(states.answers))

@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/direct.h"
+#include "backend/remote.h"
 #include "net/http_server.h"
 
 namespace weft::server {
@@ -44,6 +45,7 @@ class Metrics {
     std::vector<backend::ModelFacts> models;
     net::HttpServerStats http;
     int64_t answers = 0;  // being generated
+    std::vector<backend::EndpointFacts> endpoints = {};  // of other servers
   };
   // In the text format that Prometheus scrapes.
   std::string text(const States& states) const;

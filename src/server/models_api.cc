@@ -2,6 +2,7 @@
 #include "server/models_api.h"
 
 #include "backend/direct.h"
+#include "backend/remote.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
@@ -90,6 +91,11 @@ void list_models(ServerContext& context, const ExchangePtr& exchange) {
   json::Array data;
   for (const auto& [name, meaning] : backend::model_names(context.backend)) {
     data.push_back(model_object(context, name, meaning));
+  }
+  if (context.remote != nullptr) {
+    for (const std::string& name : context.remote->names()) {
+      data.push_back(model_object(context, name, "another server's"));
+    }
   }
   exchange->respond(json_response(json::Object{{"object", "list"}, {"data", std::move(data)}}));
 }

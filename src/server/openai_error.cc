@@ -24,6 +24,7 @@ constexpr std::array kKnown = {
     Known{"E0755", 404, "previous_response_not_found"},
     Known{"E0761", 403, "insufficient_privileges"},
     Known{"E0732", 500, ""},
+    Known{"E0772", 503, "remote_unavailable"},
     Known{"E001", 400, ""},  // JSON
     Known{"E002", 500, ""},
     Known{"E013", 400, ""},  // the template refuses these messages

@@ -62,7 +62,7 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   ResponsesParameters parameters =
       TRY(parse_responses_request(body, TRY(history_of(context, exchange, previous))));
   backend::ChatRequest& request = parameters.chat.request;
-  TRY(check_model_name(context, request.model));
+  TRY(check_chat_model_name(context, request.model));
   TRY(may_use_model(exchange->request(), request.model));
   request.cache_salt = tenant_name(exchange->request(), request.cache_salt);
   if (!parameters.chat.seeded) request.seed = random_seed(context.env);

@@ -15,6 +15,7 @@
 #include "server/definitions_api.h"
 #include "server/embeddings_api.h"
 #include "server/keys_api.h"
+#include "server/mcp_api.h"
 #include "server/models_api.h"
 #include "server/overview.h"
 #include "server/pages_api.h"
@@ -85,6 +86,9 @@ constexpr Row kRoutes[] = {
     {"GET", "/session", "", show_session},
     {"POST", "/session", "", open_session},
     {"DELETE", "/session", "", close_session},
+    {"POST", "/mcp", "runs:read", mcp_post},
+    {"GET", "/mcp", "runs:read", mcp_get},
+    {"DELETE", "/mcp", "runs:read", mcp_delete},
     {"GET", "/overview", "overview:read", show_overview},
     {"GET", "/tools", "tools:read", list_tools},
     {"GET", "/models", "models:read", list_model_states},

@@ -21,6 +21,7 @@ void metrics(ServerContext& context, const ExchangePtr& exchange) {
   states.models = backend::loaded_models(context.backend);
   if (context.http_stats) states.http = context.http_stats();
   states.answers = context.answers;
+  if (context.remote != nullptr) states.endpoints = context.remote->endpoints();
   exchange->respond({200,
                      {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
                      context.metrics.text(states)});

@@ -79,6 +79,7 @@ Result<AgentOptions> options_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   AgentOptions out;
   out.request = TRY(chat_request_of(context));
+  out.request.route.adaptive = false;  // turns are journalled one by one: each is one answer
   const std::string goal = TRY(text_parameter(parameters, "goal"));
   out.request.messages.push_back(json::Object{{"role", "user"}, {"content", goal}});
   TRY(read_tools(context, out));
@@ -109,6 +110,7 @@ class AgentActivity final : public Activity {
 class AgentStep final : public StepType {
  public:
   std::string_view name() const override { return "agent"; }
+  bool tells_models() const override { return true; }
   // Of its own it has none; those of its calls are noted before they begin.
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kPure;

@@ -5,8 +5,10 @@
 // intent into the turn's change and begin when that change is durable.
 #include <algorithm>
 
+#include "backend/backend.h"
 #include "base/digest.h"
 #include "worker/executor.h"
+#include "worker/llm_request.h"
 #include "worker/run_context.h"
 #include "workflow/render.h"
 
@@ -38,6 +40,9 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   running.parameters = std::move(rendered->parameters.as_object());
   running.effect_key = std::move(rendered->idempotency_key);
   running.effect = type->effect(running.parameters, step);
+  if (running.effect == EffectClass::kPure && leaves_process(run, running)) {
+    running.effect = EffectClass::kKeyed;  // nothing is asked outside that is not durable
+  }
   Running& placed = run.running.emplace(command.path, std::move(running)).first->second;
   CHECK(!placed.effect_key.empty(), "{} of {} has no name for its effect", placed.path, run.id);
   if (placed.effect == EffectClass::kPure) return begin(run, placed);
@@ -45,6 +50,15 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   apply(run, workflow::AttemptStarted{command.path, command.attempt});
   note_effect(run, placed, placed.effect == EffectClass::kUnsafe ? "intent" : "keyed", "");
   run.turn().effects_to_start.emplace_back(command.path, command.attempt);
+}
+
+// Its prompt would be told to a server that is not this process.
+bool Executor::leaves_process(const ActiveRun& run, const Running& running) const {
+  CHECK(running.type != nullptr && !running.path.empty(), "nobody's prompt in {}", run.id);
+  if (services_.backend == nullptr || !running.type->tells_models()) return false;
+  const std::string model = model_name_of(running.parameters, run.context);
+  CHECK(!model.empty(), "{} of {} asks a model without a name", running.path, run.id);
+  return services_.backend->is_remote(model);
 }
 
 // A step that answers at once gets no attempt_started: its result says it all.

@@ -234,6 +234,9 @@ security::AuditRecord decision_record(const std::string& run, const AiCallRow& c
     details["chosen"] = std::move(*chosen);
   }
   if (!call.grammar.empty()) details["grammar"] = call.grammar;
+  if (auto route = json::parse(call.route); !call.route.empty() && route.ok()) {
+    details["routed"] = std::move(*route);
+  }
   out.details = json::dump(details);
   return out;
 }
@@ -246,15 +249,15 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
         "fingerprint, prompt_hash, sampler, prompt_ids, output_ids, reasoning, finish_reason, "
         "tokens_prompt, tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, "
-        "chosen, tokens_resumed) "
+        "chosen, tokens_resumed, route) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
-        "$19, $20, $21, $22)",
+        "$19, $20, $21, $22, $23)",
         {change.run, call.path, int64_t{call.attempt}, int64_t{call.n}, call.model,
          call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, call.sampler,
          Value::blob(call.prompt_ids), Value::blob(call.output_ids), call.reasoning,
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
          call.prefill_us, call.decode_us, call.grammar, call.chosen,
-         call.tokens_resumed}));
+         call.tokens_resumed, call.route}));
     if (audit_ == nullptr) continue;
     security::AuditRecord record = decision_record(change.run, call);
     record.at_us = change.events.empty() ? TRY(db_.now_ms()) * 1000 : change.events.back().at_us;

@@ -168,12 +168,16 @@ steps:
 
 TEST_F(ExecutorTest, AStepThatThisEditionHasNotIsRefusedBeforeAnythingHappens) {
   auto process = this->process();
-  const auto run = process->executor().submit(request(R"(
+  NewRun foreign = request(R"(
 weft: "1"
 id: foreign
 steps:
-  - {id: ask, type: mcp, parameters: {server: s, tool: t}}
-)"));
+  - {id: ask, type: set, parameters: {value: 1}}
+)");
+  workflow::Workflow changed = *foreign.workflow;
+  changed.steps[0].type = "teleport";
+  foreign.workflow = std::make_shared<const workflow::Workflow>(std::move(changed));
+  const auto run = process->executor().submit(std::move(foreign));
   ASSERT_FALSE(run.ok());
   EXPECT_EQ(run.error().code, "E0602");
   EXPECT_EQ(process->executor().active(), 0U);

@@ -321,6 +321,7 @@ TEST_F(JournalTest, EvidenceAndEffectsComeBack) {
   call.tokens_answer = 5;
   call.grammar = "regex:ab";
   call.chosen = R"({"/a":{"value":1,"probability":0.5}})";
+  call.route = R"({"remote":{"server":"vllm"}})";
   change.ai_calls.push_back(call);
   process->journal->append(std::move(change));
   pump_all(*process);
@@ -333,6 +334,7 @@ TEST_F(JournalTest, EvidenceAndEffectsComeBack) {
   EXPECT_EQ(calls[0].tokens_answer, 5);
   EXPECT_EQ(calls[0].grammar, call.grammar);
   EXPECT_EQ(calls[0].chosen, call.chosen);
+  EXPECT_EQ(calls[0].route, call.route);
 }
 
 TEST_F(JournalTest, RunsAreFoundByTheEndOfTheirId) {

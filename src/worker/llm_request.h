@@ -15,6 +15,9 @@ namespace weft::worker {
 // Model, seed, thinking, sampling, messages, output schema. E0603: a parameter of the wrong kind.
 Result<backend::ChatRequest> chat_request_of(const StepContext& context);
 
+// The model that the step names, or that was chosen for the whole run.
+std::string model_name_of(const json::Object& parameters, const json::Object& run_context);
+
 AiCallRow evidence_of(const backend::ChatResult& result);
 
 // Gives the backend what a crash left of the answer, and keeps this one as it comes.

@@ -27,6 +27,9 @@ namespace {
 using backend::ChatRequest;
 using backend::ChatResult;
 
+// Of the time left, for what comes behind the answer: judging it, and the journal.
+constexpr int64_t kAnswerMarginMs = 100;
+
 uint64_t seed_of(const StepContext& context) {
   const Sha256 digest =
       sha256(fmt::format("{}\n{}\n{}\n{}", context.seed, context.path, context.alternative,
@@ -56,8 +59,8 @@ Result<std::optional<int64_t>> integer_of(const json::Object& parameters, std::s
   return std::optional<int64_t>(value->as_int64());
 }
 
-// `mode`, or what workflow_config says about `class`; adaptive leaves it to the model.
-Result<backend::Thinking> thinking_of(const StepContext& context) {
+// `mode`, or what workflow_config says about `class`.
+Result<std::string> mode_of(const StepContext& context) {
   std::string mode = TRY(text_parameter_or(context.parameters, "mode", ""));
   const std::string kind = TRY(text_parameter_or(context.parameters, "class", ""));
   if (mode.empty() && !kind.empty()) {
@@ -65,10 +68,51 @@ Result<backend::Thinking> thinking_of(const StepContext& context) {
       if (name == kind) mode = selected;
     }
   }
-  if (mode == "non_reasoning") return backend::Thinking::kOff;
-  if (mode == "reasoning") return backend::Thinking::kOn;
-  if (mode.empty() || mode == "adaptive") return backend::Thinking::kAuto;
+  if (mode.empty() || mode == "non_reasoning" || mode == "reasoning" || mode == "adaptive") {
+    return mode;
+  }
   return wrong_parameter("mode", "non_reasoning, reasoning or adaptive", quoted(mode));
+}
+
+bool budget_is_auto(const json::Object& parameters) {
+  const json::Value* thinking = parameters.if_contains("thinking");
+  if (thinking == nullptr || !thinking->is_object()) return false;
+  const json::Value* budget = thinking->get_object().if_contains("budget_tokens");
+  return budget != nullptr && *budget == "auto";
+}
+
+// What a router may decide. A decision that is made again takes what was decided then; one from
+// before there was a router takes nothing.
+Status add_wishes(const StepContext& context, std::string_view mode, ChatRequest& request) {
+  const json::Object& parameters = context.parameters;
+  backend::RouteWish& wish = request.route;
+  if (context.pinned != nullptr) {
+    wish.pinned = *context.pinned;
+    return ok_status();
+  }
+  const RunContext terms = run_context_from_json(*context.run_context);
+  wish.task_class = TRY(text_parameter_or(parameters, "class", ""));
+  wish.adaptive = mode == "adaptive";
+  TRY(number_into(parameters, "complexity", wish.complexity));
+  if (wish.complexity && !(*wish.complexity >= 0 && *wish.complexity <= 1)) {
+    return wrong_parameter("complexity", "a number from 0 to 1",
+                           json::dump(parameters.at("complexity")));
+  }
+  const workflow::WorkflowConfig& config = context.workflow->config;
+  wish.speed = config.speed;
+  wish.accuracy = config.accuracy;
+  wish.resource = config.resource;
+  wish.account = terms.by.empty() ? terms.tenant : terms.by;
+  wish.run = context.run;
+  wish.auto_budget = budget_is_auto(parameters);
+  // The deadline of a step that is only beginning is not in its state yet.
+  int64_t left_us = context.timeout_us;
+  const int64_t until_us = context.deadline_us - context.now_us;
+  if (context.deadline_us != 0 && (left_us == 0 || until_us < left_us)) left_us = until_us;
+  if (wish.auto_budget && left_us != 0) {
+    request.deadline_ms = std::max<int64_t>(1, left_us / 1000 - kAnswerMarginMs);
+  }
+  return ok_status();
 }
 
 Result<std::optional<int64_t>> thinking_budget(const json::Object& parameters) {
@@ -165,16 +209,28 @@ class LlmActivity final : public Activity {
 
 }  // namespace
 
+std::string model_name_of(const json::Object& parameters, const json::Object& run_context) {
+  std::string chosen = run_context_from_json(run_context).model;
+  if (!chosen.empty()) return chosen;
+  const json::Value* named = parameters.if_contains("model");
+  const bool text = named != nullptr && named->is_string();
+  const bool given = text && !named->get_string().empty();
+  return given ? std::string(named->get_string()) : "default";
+}
+
 Result<ChatRequest> chat_request_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   ChatRequest request;
-  request.model = TRY(text_parameter_or(parameters, "model", "default"));
+  TRY(text_parameter_or(parameters, "model", "default"));
+  request.model = model_name_of(parameters, *context.run_context);
   const RunContext terms = run_context_from_json(*context.run_context);
-  if (!terms.model.empty()) request.model = terms.model;
   // Prefixes are shared within a tenant only, as requests over HTTP share them.
   if (!terms.tenant.empty()) request.cache_salt = terms.tenant + "\n";
   request.seed = seed_of(context);
-  request.thinking = TRY(thinking_of(context));
+  const std::string mode = TRY(mode_of(context));
+  if (mode == "non_reasoning") request.thinking = backend::Thinking::kOff;
+  if (mode == "reasoning") request.thinking = backend::Thinking::kOn;
+  TRY(add_wishes(context, mode, request));
   request.thinking_budget_tokens = TRY(thinking_budget(parameters));
   request.messages = TRY(messages_of(parameters));
   // What the grammar cannot hold is judged below, and the step tries again: `weft validate` says
@@ -201,6 +257,10 @@ AiCallRow evidence_of(const ChatResult& result) {
     chosen[one.field] = json::Object{{"value", one.value}, {"probability", one.probability}};
   }
   if (!chosen.empty()) row.chosen = json::dump(chosen);
+  json::Object route;
+  if (!result.evidence.remote.empty()) route["remote"] = result.evidence.remote;
+  if (!result.evidence.route.empty()) route["route"] = result.evidence.route;
+  if (!route.empty()) row.route = json::dump(route);
   row.tokens_resumed = result.tokens_resumed;
   row.reasoning = result.reasoning;
   row.finish_reason = result.finish_reason;
@@ -260,19 +320,28 @@ Result<json::Value> answer_of(const ChatResult& result, const json::Value* outpu
   return error;
 }
 
+// Of the answers that were not sure enough, too.
+std::vector<AiCallRow> all_evidence(const ChatResult& result) {
+  std::vector<AiCallRow> rows;
+  for (const auto& earlier : result.earlier) rows.push_back(evidence_of(*earlier));
+  rows.push_back(evidence_of(result));
+  return rows;
+}
+
 StepOutcome chat_outcome(Result<ChatResult> result, const json::Value* output) {
   if (!result.ok()) {
     // What the backend refuses (no such model, prompt too long) it would refuse again.
-    return StepFailure{std::move(result).error(), false, 0};
+    const bool retryable = backend::may_pass(result.error());
+    return StepFailure{std::move(result).error(), retryable, 0};
   }
   auto answer = answer_of(*result, output);
   if (!answer.ok()) {
     StepFailure failure{std::move(answer).error(), true, 0};
-    failure.ai_calls.push_back(evidence_of(*result));
+    failure.ai_calls = all_evidence(*result);
     return failure;
   }
   StepResult success{std::move(answer).value(), {}};
-  success.ai_calls.push_back(evidence_of(*result));
+  success.ai_calls = all_evidence(*result);
   return success;
 }
 

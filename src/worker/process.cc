@@ -19,8 +19,9 @@ Process::Process(ProcessOptions options)
           loop_.io_context(),
           net::ClientOptions{.policy = {.allow_private = false,
                                         .allowed_hosts = options_.allowed_hosts}})),
-      services_{real_env(), loop_, pool_, options_.backend, http_.get(),
-                &options_.tools} {}
+      mcp_(std::make_unique<McpClient>(loop_, options_.tools.mcp)),
+      services_{real_env(), loop_, pool_, options_.backend, http_.get(), &options_.tools,
+                mcp_.get()} {}
 
 Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
                                                 Executor::Observer observer) {

@@ -17,6 +17,7 @@
 #include "worker/asio_loop.h"
 #include "worker/executor.h"
 #include "worker/journal.h"
+#include "worker/mcp_client.h"
 #include "worker/tool_settings.h"
 
 namespace weft::worker {
@@ -55,6 +56,7 @@ class Process {
   AsioLoop loop_;
   ThreadPool pool_;
   std::unique_ptr<net::Client> http_;
+  std::unique_ptr<McpClient> mcp_;
   Services services_;
   std::unique_ptr<Journal> journal_;
   std::shared_ptr<Executor> executor_;

@@ -121,6 +121,9 @@ struct AiCallRow {
   int64_t tokens_resumed = 0;        // that a process before this one had generated
   std::string tenant = {};           // for the audit: whose run, and who asked for it
   std::string by = {};
+  // JSON {"remote": …, "route": …}: who answered instead of this process, and what a router chose
+  // and why (backend::Evidence); empty: neither.
+  std::string route = {};
 };
 
 // A piece of an answer that is not complete; `draw` tells the answers of a path apart.

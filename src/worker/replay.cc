@@ -107,12 +107,53 @@ class Replay {
   void add(const AiCallRow& call, std::string difference) {
     replayed_.push_back({call.path, call.attempt, call.n, call.model,
                          static_cast<int64_t>(call.output_ids.size() / 4),
-                         std::move(difference)});
+                         std::move(difference), ""});
+  }
+
+  // Who answered instead of this process; empty: nobody.
+  static std::string remote_of(const AiCallRow& call) {
+    const auto route = json::parse(call.route);
+    if (call.route.empty() || !route.ok() || !route->is_object()) return "";
+    const json::Value* remote = route->get_object().if_contains("remote");
+    if (remote == nullptr || !remote->is_object()) return "";
+    const json::Value* name = remote->get_object().if_contains("backend");
+    return name != nullptr && name->is_string() ? std::string(name->get_string()) : "remote";
+  }
+  // What a router had decided for the attempt; empty: there was none.
+  static json::Object pinned_route_of(const std::vector<const AiCallRow*>& then) {
+    json::Object out;
+    for (const AiCallRow* call : then) {
+      const auto kept = json::parse(call->route);
+      if (call->route.empty() || !kept.ok() || !kept->is_object()) continue;
+      const json::Value* route = kept->get_object().if_contains("route");
+      if (route == nullptr || !route->is_object()) continue;
+      const json::Value* budget = route->get_object().if_contains("thinking_budget");
+      if (out.empty()) {
+        out = route->get_object();
+      } else if (budget != nullptr) {
+        out["second_budget"] = *budget;
+      }
+    }
+    return out;
+  }
+  // What another server has said cannot be said again: it is neither the same nor different.
+  bool keep_remote(const std::vector<const AiCallRow*>& then) {
+    const bool remote = std::ranges::any_of(
+        then, [](const AiCallRow* call) { return !remote_of(*call).empty(); });
+    if (!remote) return false;
+    for (const AiCallRow* call : then) {
+      add(*call, "");
+      const std::string who = remote_of(*call);
+      replayed_.back().remote = who.empty() ? "beside a remote answer" : who;
+    }
+    return true;
   }
 
   void replay_attempt(const workflow::Planner& planner, const workflow::State& state,
                       const AttemptKey& key, const std::vector<const AiCallRow*>& then) {
-    const auto outcome = act_again(planner, state, key);
+    if (keep_remote(then)) return;
+    const json::Object route = pinned_route_of(then);
+    const auto outcome = act_again(planner, state, key, route);
     if (!outcome.ok()) {
       for (const AiCallRow* call : then) add(*call, outcome.error().text());
       return;
@@ -132,7 +173,7 @@ class Replay {
   }
 
   Result<StepOutcome> act_again(const workflow::Planner& planner, const workflow::State& state,
-                                const AttemptKey& key) {
+                                const AttemptKey& key, const json::Object& route) {
     const auto id = planner.find(key.first);
     const Execution* execution = id ? workflow::find_execution(state, *id) : nullptr;
     if (execution == nullptr || execution->attempt != key.second) {
@@ -167,6 +208,7 @@ class Replay {
     context.on_progress = [](StepProgress) {};
     context.note = [](StepNote) {};
     context.notes = execution->notes.get();
+    context.pinned = &route;
     context.input = &state.input;
     context.env = &state.env;
     if (type->effect(context.parameters, step) != EffectClass::kPure) {

@@ -27,6 +27,7 @@ struct ReplayedCall {
   std::string model;
   int64_t tokens = 0;        // generated, as recorded
   std::string difference;    // empty: the same
+  std::string remote;        // the server that had answered: not asked again; empty: this process
 };
 
 // The calls of a run in the journal's order; blocks until each is made. `services` needs a backend.

@@ -194,7 +194,7 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
       "SELECT path, attempt, n, model, model_hash, template_hash, fingerprint, prompt_hash, "
       "sampler, prompt_ids, output_ids, reasoning, finish_reason, tokens_prompt, "
       "tokens_reasoning, tokens_answer, prefill_us, decode_us, grammar, chosen, "
-      "tokens_resumed FROM ai_call "
+      "tokens_resumed, route FROM ai_call "
       "WHERE run = $1 "
       "ORDER BY path, attempt, n",
       {run}));
@@ -220,7 +220,8 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
                      .decode_us = rows->int64(17),
                      .grammar = std::string(rows->text(18)),
                      .chosen = std::string(rows->text(19)),
-                     .tokens_resumed = rows->int64(20)});
+                     .tokens_resumed = rows->int64(20),
+                     .route = std::string(rows->text(21))});
   }
   return calls;
 }

@@ -84,6 +84,9 @@ json::Object call_document(const AiCallRow& call) {
   if (auto chosen = json::parse(call.chosen); !call.chosen.empty() && chosen.ok()) {
     out["chosen"] = std::move(chosen).value();
   }
+  if (auto route = json::parse(call.route); !call.route.empty() && route.ok()) {
+    for (auto& [name, value] : route->as_object()) out[name] = value;
+  }
   out["finish_reason"] = call.finish_reason;
   out["tokens"] = json::Object{{"prompt", call.tokens_prompt},
                                {"reasoning", call.tokens_reasoning},

@@ -162,8 +162,9 @@ TEST_F(SchedulesTest, WhatCannotWorkIsRefusedWhenItIsAdded) {
   wrong.spec.input = json::Object{{"who", 7}};
   EXPECT_EQ(add_schedule(*reader_, wrong).error().code, "E0310");
   wrong = tick();
-  wrong.workflow = parsed("weft: \"1\"\nid: x\nsteps: [{id: a, type: mcp, parameters: "
-                          "{server: s, tool: t}}]\n");
+  workflow::Workflow foreign = *tick().workflow;
+  foreign.steps.at(0).type = "teleport";
+  wrong.workflow = std::make_shared<const workflow::Workflow>(std::move(foreign));
   EXPECT_EQ(add_schedule(*reader_, wrong).error().code, "E0602");
 }
 

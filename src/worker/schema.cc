@@ -321,6 +321,10 @@ CREATE TABLE callback (
 CREATE INDEX callback_due ON callback (next_us) WHERE state = 'waiting';
 )sql";
 
+constexpr std::string_view kRoutes = R"sql(
+ALTER TABLE ai_call ADD COLUMN route TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -332,6 +336,7 @@ constexpr store::Migration kMigrations[] = {
     {8, "the audit", kAudit},
     {9, "lists of runs by age, workflow and status", kLists},
     {10, "callbacks", kCallbacks},
+    {11, "who answered for a model, and why that one", kRoutes},
 };
 
 }  // namespace

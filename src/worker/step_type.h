@@ -39,6 +39,7 @@ class Client;
 
 namespace weft::worker {
 
+class McpClient;
 struct ToolSettings;
 
 enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
@@ -52,6 +53,7 @@ struct Services {
   backend::Backend* backend = nullptr;  // null: no models in this process
   net::Client* http = nullptr;          // null: no outbound calls
   const ToolSettings* tools = nullptr;  // null: nothing is granted
+  McpClient* mcp = nullptr;             // null: no MCP servers
 };
 
 struct StepProgress {
@@ -86,6 +88,7 @@ struct StepContext {
   int64_t now_us = 0;                 // the store's clock
   int64_t deadline_us = 0;            // of the step; 0: none
   json::Object parameters;            // rendered
+  const json::Object* pinned = nullptr;  // replay(): the route that was taken then; null: none
   const json::Array* notes = nullptr; // of this execution so far; null: none; outlives start()
   const json::Value* input = nullptr; // of the run; these two outlive start(), too
   const json::Value* env = nullptr;
@@ -158,6 +161,8 @@ class StepType {
   virtual ~StepType() = default;
   virtual std::string_view name() const = 0;
   virtual bool asks_models() const { return false; }  // its answers are kept as they come
+  // It sends what its parameters say to a model, which may be one of another server.
+  virtual bool tells_models() const { return asks_models(); }
   virtual EffectClass effect(const json::Object& parameters,
                              const workflow::Step& step) const = 0;
   // On the loop's thread; must not block.

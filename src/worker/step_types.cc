@@ -9,10 +9,11 @@
 namespace weft::worker {
 namespace {
 
-std::array<const StepType*, 14> all_step_types() {
+std::array<const StepType*, 15> all_step_types() {
   return {&set_step(),  &validate_step(), &wait_step(),   &file_step(),    &llm_step(),
           &http_step(), &approval_step(), &signal_step(), &workflow_step(),
-          &plan_step(), &agent_step(),    &database_step(), &notification_step(), &shell_step()};
+          &plan_step(), &agent_step(),    &database_step(), &notification_step(), &shell_step(),
+          &mcp_step()};
 }
 
 }  // namespace

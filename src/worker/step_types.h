@@ -21,6 +21,7 @@ const StepType& agent_step();
 const StepType& database_step();
 const StepType& notification_step();
 const StepType& shell_step();
+const StepType& mcp_step();
 const StepType& plan_step();
 
 // For types whose work is a run of its own: what its end means for the step.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the operator of this process grants to steps and tools that reach outside: databases by
-// name, a mail server, the sandbox for commands. Workflows name these things and never hold them.
+// What the operator of this process grants to steps and tools that reach outside: databases and MCP
+// servers by name, a mail server, the sandbox for commands. Workflows name these things and never
+// hold them.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace weft::worker {
 
@@ -14,8 +17,18 @@ struct DatabaseGrant {
   bool writes = false;   // else every statement is run read-only
 };
 
+// A server of the Model Context Protocol: a program, or an address.
+struct McpServerSettings {
+  std::vector<std::string> command = {};             // with its words; or
+  std::string url = {};                              // http(s)://…/mcp
+  std::map<std::string, std::string> environment = {};  // of the program: all that it gets
+  std::map<std::string, std::string> headers = {};   // of every request: a key
+  int64_t start_timeout_ms = 30'000;                 // until it has introduced itself
+};
+
 struct ToolSettings {
   std::map<std::string, DatabaseGrant> databases = {};  // by the name that steps give
+  std::map<std::string, McpServerSettings> mcp = {};      // by the name that steps give
   bool shell = false;           // commands may run in the sandbox
   std::string smtp_url = {};    // smtp://host:port; empty: no mail
   std::string smtp_user = {};   // empty: without

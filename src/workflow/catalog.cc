@@ -21,7 +21,7 @@ constexpr Parameter kLlm[] = {
     {"max_tokens", kInteger}, {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger},
     {"min_p", kNumber}, {"repetition_penalty", kNumber}, {"presence_penalty", kNumber},
     {"frequency_penalty", kNumber}, {"seed", kInteger}, {"stop", kAnything},
-    {"samples", kInteger}};
+    {"samples", kInteger}, {"complexity", kNumber}};
 constexpr Parameter kAgent[] = {
     {"goal", kPrompt, true}, {"tools", kList}, {"approve_tools", kList},
     {"approve_timeout", kDuration}, {"approve_role", kText}, {"max_turns", kInteger},
@@ -48,7 +48,8 @@ constexpr Parameter kShell[] = {
     {"command", kAnything, true}, {"stdin", kText}, {"directory", kText},
     {"environment", kMapping}};
 constexpr Parameter kMcp[] = {
-    {"server", kText, true}, {"tool", kText, true}, {"arguments", kMapping}};
+    {"server", kText, true}, {"tool", kText, true}, {"arguments", kAnything},
+    {"reads_only", kBoolean}};
 constexpr Parameter kApproval[] = {
     {"role", kText, true}, {"assignees", kList}, {"title", kText}, {"show", kAnything},
     {"on_timeout", kWord, false, kOnTimeout}, {"escalate_to", kText},
@@ -78,7 +79,7 @@ constexpr StepType kTypes[] = {
     {.name = "database", .alias = "", .parameters = kDatabase, .effects = true},
     {.name = "notification", .alias = "", .parameters = kNotification, .effects = true},
     {.name = "shell", .alias = "", .parameters = kShell, .effects = true},
-    {.name = "mcp", .alias = "", .parameters = kMcp, .runs = false, .effects = true},
+    {.name = "mcp", .alias = "", .parameters = kMcp, .effects = true},
     {.name = "approval", .alias = "", .parameters = kApproval},
     {.name = "signal", .alias = "", .parameters = kSignal},
     {.name = "workflow", .alias = "", .parameters = kWorkflow, .effects = true},

@@ -24,6 +24,7 @@ class Fields {
   Fields(YamlTree::Node node, std::string what, Problems& problems);
 
   bool ok() const { return node_.ok(); }
+  YamlTree::Node node() const { return node_; }
   const std::string& what() const { return what_; }
   Problems& problems() { return problems_; }
   Place place() const { return place_; }

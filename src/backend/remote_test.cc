@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Against servers of a few lines that break in every way there is. A real one: tests/e2e/remote.
+#include "backend/remote.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+#include "base/env.h"
+#include "net/test_server.h"
+
+namespace weft::backend {
+namespace {
+
+using net::testing::Server;
+
+const std::string kHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                          "Connection: close\r\n\r\n";
+std::string content(std::string_view text, std::string_view finish = "null") {
+  return fmt::format("data: {{\"id\":\"c1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":"
+                     "\"{}\"}},\"finish_reason\":{}}}]}}\n\n", text, finish);
+}
+const std::string kWhole = kHead + content("yes") + content("", "\"stop\"") + "data: [DONE]\n\n";
+
+std::string plain(int status, std::string_view body, std::string_view headers = "") {
+  return fmt::format("HTTP/1.1 {} Word\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{}",
+                     status, body.size(), headers, body);
+}
+
+// Answers the n-th request, from 0, with the n-th text; the last one for all that follow.
+Server::Handler script(std::vector<std::string> answers) {
+  auto count = std::make_shared<std::atomic<size_t>>(0);
+  return [answers = std::move(answers), count](const std::string&, const Server::Send& send) {
+    send(answers[std::min(count->fetch_add(1), answers.size() - 1)]);
+    return false;
+  };
+}
+
+RemoteModel model_at(const std::vector<std::string>& urls) {
+  RemoteModel model;
+  model.kind = RemoteKind::kVllm;
+  model.model = "qwen";
+  for (const std::string& url : urls) model.endpoints.push_back({url, 1});
+  model.pause_ms = 1;
+  model.first_timeout_ms = 60'000;
+  return model;
+}
+
+struct Asked {
+  std::promise<Result<ChatResult>> result;
+  std::string streamed;
+  std::shared_ptr<ChatCall> call;
+};
+
+std::unique_ptr<Asked> begin_remote(Backend& backend, bool stream = false,
+                                    ChatRequest request = {}) {
+  auto asked = std::make_unique<Asked>();
+  request.model = "big";
+  request.messages.push_back(json::Object{{"role", "user"}, {"content", "Hello"}});
+  ChatCallbacks callbacks;
+  if (stream) {
+    callbacks.on_delta = [to = asked.get()](const ChatDelta& delta) {
+      to->streamed += delta.content;
+    };
+  }
+  callbacks.on_done = [to = asked.get()](Result<ChatResult> result) {
+    to->result.set_value(std::move(result));
+  };
+  asked->call = backend.chat(std::move(request), std::move(callbacks));
+  return asked;
+}
+
+Result<ChatResult> ask_remote(Backend& backend, bool stream = false, ChatRequest request = {}) {
+  return begin_remote(backend, stream, std::move(request))->result.get_future().get();
+}
+
+TEST(RemoteBackend, AnswersWithItsEvidence) {
+  std::string seen;
+  Server server([&](const std::string& request, const Server::Send& send) {
+    seen = request;
+    send(kWhole);
+    return false;
+  });
+  RemoteModel model = model_at({server.url("/v1")});
+  model.api_key = "secret-key";
+  RemoteBackend backend({{"big", model}});
+  EXPECT_TRUE(backend.is_remote("big"));
+  EXPECT_FALSE(backend.is_remote("default"));
+  const auto result = ask_remote(backend);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  EXPECT_EQ(result->content, "yes");
+  EXPECT_EQ(json::dump(result->evidence.remote.at("reproducible")), "false");
+  EXPECT_EQ(result->evidence.remote.at("usage"), "estimated");
+  EXPECT_EQ(json::dump(json::Value(result->evidence.remote)).find("secret"), std::string::npos);
+  EXPECT_TRUE(seen.starts_with("POST /v1/chat/completions ")) << seen;
+  EXPECT_NE(seen.find("Authorization: Bearer secret-key"), std::string::npos);
+}
+
+TEST(RemoteBackend, RepeatsWhatWasNotHandedOn) {
+  for (const std::string& bad :
+       {plain(500, "oops"), plain(502, ""), plain(429, "", "Retry-After: 0\r\n"),
+        kHead + content("ye"), kHead + "data: {\"error\":{\"message\":\"out of memory\"}}\n\n",
+        kHead, std::string("nonsense\r\n\r\n"), std::string()}) {
+    Server server(script({bad, kWhole}));
+    RemoteModel model = model_at({server.url("/v1")});
+    RemoteBackend backend({{"big", model}});
+    const auto result = ask_remote(backend);
+    ASSERT_TRUE(result.ok()) << bad << result.error().text();
+    EXPECT_EQ(result->content, "yes");
+    EXPECT_EQ(result->evidence.remote.at("tries"), 2) << bad;
+  }
+}
+
+TEST(RemoteBackend, TextThatWasHandedOnIsNotRepeated) {
+  Server server(script({kHead + content("ye"), kWhole}));
+  RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+  const auto result = ask_remote(backend, true);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, "E0772");
+  EXPECT_TRUE(may_pass(result.error()));
+}
+
+TEST(RemoteBackend, RefusalsAreNotRepeated) {
+  for (const int status : {400, 401, 404, 422}) {
+    Server server(script({plain(status, R"({"error":{"message":"no such model"}})"), kWhole}));
+    RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+    const auto result = ask_remote(backend);
+    ASSERT_FALSE(result.ok()) << status;
+    EXPECT_EQ(result.error().code, "E0771");
+    EXPECT_NE(result.error().message.find("no such model"), std::string::npos);
+    EXPECT_EQ(server.connections(), 1);
+    EXPECT_EQ(backend.endpoints().at(0).breaker, "closed") << "the request was wrong, not it";
+  }
+  Server leads(script({plain(302, "", "Location: http://169.254.169.254/\r\n")}));
+  RemoteBackend backend({{"big", model_at({leads.url("/v1")})}});
+  EXPECT_FALSE(ask_remote(backend).ok());
+  EXPECT_EQ(leads.connections(), 1) << "a key follows no redirect";
+}
+
+TEST(RemoteBackend, AnotherEndpointTakesOver) {
+  Server dead(script({plain(503, "")}));
+  Server good(script({kWhole}));
+  RemoteModel model = model_at({dead.url("/v1"), good.url("/v1")});
+  model.breaker = {.failures_max = 2, .pause_us = 60'000'000, .pause_us_max = 60'000'000};
+  RemoteBackend backend({{"big", model}});
+  for (int i = 0; i < 12; ++i) {
+    ChatRequest request;  // another beginning each time: each endpoint is the nearest of some
+    request.messages.push_back(
+        json::Object{{"role", "system"}, {"content", std::to_string(i)}});
+    const auto result = ask_remote(backend, false, std::move(request));
+    ASSERT_TRUE(result.ok()) << result.error().text();
+  }
+  EXPECT_LE(dead.connections(), 2) << "then its breaker is open";
+  EXPECT_GE(dead.connections(), 1);
+  EXPECT_EQ(backend.endpoints().at(0).breaker, "open");
+  EXPECT_EQ(backend.endpoints().at(1).outstanding, 0);
+}
+
+TEST(RemoteBackend, NobodyThere) {
+  int port = 0;
+  { port = Server(script({""})).port(); }
+  RemoteModel model = model_at({fmt::format("http://127.0.0.1:{}/v1", port)});
+  model.breaker.pause_us = 60'000'000;
+  RemoteBackend backend({{"big", model}});
+  const auto first = ask_remote(backend);
+  ASSERT_FALSE(first.ok());
+  EXPECT_EQ(first.error().code, "E0772");
+  const auto second = ask_remote(backend);
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("no endpoint"), std::string::npos)
+      << second.error().text();
+  ChatRequest request;
+  request.model = "other";
+  EXPECT_EQ(ask_remote(backend).error().code, "E0772");
+}
+
+// Hanging before the first byte, and in the middle.
+TEST(RemoteBackend, SilenceIsAFailure) {
+  for (const std::string& said : {std::string(), kHead, kHead + content("ye")}) {
+    std::atomic<bool> over = false;
+    Server server([&](const std::string&, const Server::Send& send) {
+      send(said);
+      while (!over) real_env().sleep_us(2000);
+      return false;
+    });
+    RemoteModel model = model_at({server.url("/v1")});
+    model.first_timeout_ms = 150;
+    model.pause_timeout_ms = 150;
+    model.retries_max = 1;
+    RemoteBackend backend({{"big", model}});
+    const auto result = ask_remote(backend);
+    over = true;
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, "E0772") << result.error().text();
+    EXPECT_EQ(server.connections(), 2) << "tried once more";
+  }
+}
+
+TEST(RemoteBackend, DeadlinesHold) {
+  std::atomic<bool> over = false;
+  Server server([&](const std::string&, const Server::Send& send) {
+    send(kHead);
+    while (!over) {
+      send(": ping\n\n");
+      real_env().sleep_us(5000);
+    }
+    return false;
+  });
+  RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+  ChatRequest request;
+  request.deadline_ms = 200;
+  const int64_t begin_ns = real_env().mono_ns();
+  const auto result = ask_remote(backend, false, std::move(request));
+  over = true;
+  ASSERT_FALSE(result.ok());
+  EXPECT_GE(real_env().mono_ns() - begin_ns, 190'000'000);
+  EXPECT_EQ(server.connections(), 1) << "no time for another try";
+}
+
+TEST(RemoteBackend, ACallIsCancelledAndItsConnectionClosed) {
+  std::promise<void> closed;
+  std::atomic<bool> told = false;
+  Server server([&](const std::string&, const Server::Send& send) {
+    send(kHead + content("ye"));
+    while (send(": ping\n\n")) real_env().sleep_us(2000);
+    closed.set_value();
+    return false;
+  });
+  RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+  auto asked = begin_remote(backend);
+  auto result = asked->result.get_future();
+  while (server.connections() == 0) real_env().sleep_us(1000);
+  asked->call->cancel();
+  asked->call->cancel();
+  const auto ended = result.get();
+  ASSERT_TRUE(ended.ok()) << ended.error().text();
+  EXPECT_EQ(ended->finish_reason, "cancelled");
+  closed.get_future().get();
+  EXPECT_EQ(backend.endpoints().at(0).outstanding, 0);
+}
+
+TEST(RemoteBackend, EndsWithCallsUnderWay) {
+  std::atomic<bool> over = false;
+  Server server([&](const std::string&, const Server::Send&) {
+    while (!over) real_env().sleep_us(1000);
+    return false;
+  });
+  std::unique_ptr<Asked> asked;
+  {
+    RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+    asked = begin_remote(backend);
+    while (server.connections() == 0) real_env().sleep_us(1000);
+  }
+  over = true;
+  const auto result = asked->result.get_future().get();
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->finish_reason, "cancelled");
+  asked->call->cancel();  // of a backend that is gone
+}
+
+TEST(RemoteModelOf, Words) {
+  const auto model = remote_model_of("big", "vllm:http://a:1/v1/*3,https://b/v1#Qwen/Qwen3");
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  EXPECT_EQ(model->kind, RemoteKind::kVllm);
+  EXPECT_EQ(model->model, "Qwen/Qwen3");
+  ASSERT_EQ(model->endpoints.size(), 2U);
+  EXPECT_EQ(model->endpoints[0].url, "http://a:1/v1");
+  EXPECT_EQ(model->endpoints[0].weight, 3);
+  EXPECT_EQ(remote_model_of("big", "http://a/v1")->model, "big");
+  EXPECT_EQ(remote_model_of("big", "http://a/v1")->kind, RemoteKind::kOpenAi);
+  for (const char* wrong : {"", "vlm:http://a", "http://a*0", "http://a*x", "ftp://a", "http://",
+                            "http://user:pass@a/v1", "http://a,,http://b"}) {
+    const auto refused = remote_model_of("big", wrong);
+    ASSERT_FALSE(refused.ok()) << wrong;
+    EXPECT_EQ(refused.error().code, "E0773") << refused.error().text();
+  }
+}
+
+}  // namespace
+}  // namespace weft::backend

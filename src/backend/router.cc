@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/env.h"
+
+namespace weft::backend {
+namespace {
+
+constexpr double kNewest = 0.3;       // share of the newest answer in what is measured
+constexpr int64_t kAnswerReserve = 64;
+
+// What the rules have to say about: else the request goes where it says, untouched.
+bool wants_route(const RoutingConfig& config, const ChatRequest& request) {
+  const RouteWish& wish = request.route;
+  const bool device = request.model == "default" && config.devices.contains(config.device);
+  return device || config.has_names(request.model) || wish.adaptive || wish.auto_budget ||
+         config.classes.contains(wish.task_class) || !wish.pinned.empty();
+}
+
+// Days since 1970 to months since 1970 (Howard Hinnant, chrono-compatible low-level date
+// algorithms, civil_from_days).
+int64_t month_of(int64_t wall_us) {
+  const int64_t days = wall_us / 86'400'000'000 + 719'468;
+  const int64_t era = days / 146'097;
+  const int64_t day = days - era * 146'097;
+  const int64_t year = (day - day / 1460 + day / 36'524 - day / 146'096) / 365;
+  const int64_t of_year = day - (365 * year + year / 4 - year / 100);
+  const int64_t shifted = (5 * of_year + 2) / 153;  // from March
+  const int64_t month = shifted < 10 ? shifted + 3 : shifted - 9;
+  return (year + era * 400 + (month <= 2 ? 1 : 0)) * 12 + month;
+}
+
+std::string route_text(const json::Object& object, std::string_view name) {
+  const json::Value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+}
+
+// The route that a record says, for a decision that is made again.
+Route pinned_route(const ChatRequest& request) {
+  const json::Object& record = request.route.pinned;
+  Route route;
+  route.model = route_text(record, "model");
+  route.escalate_to = route_text(record, "escalate_to");
+  route.adaptive = record.contains("adaptive");
+  route.max_tokens = request.max_tokens;
+  route.thinking = route.adaptive ? Thinking::kOff : request.thinking;
+  const std::string mode = route_text(record, "thinking");
+  if (mode == "off") route.thinking = Thinking::kOff;
+  if (mode == "on") route.thinking = Thinking::kOn;
+  if (const json::Value* most = record.if_contains("max_tokens"); most && most->is_int64()) {
+    route.max_tokens = most->get_int64();
+  }
+  if (const json::Value* budget = record.if_contains("thinking_budget");
+      budget && budget->is_int64()) {
+    route.thinking_budget = budget->get_int64();
+  }
+  return route;
+}
+
+}  // namespace
+
+void Ledger::add(const RouteWish& wish, int64_t wall_us, double price) {
+  if (price <= 0) return;
+  if (!wish.run.empty()) runs_[wish.run] += price;
+  if (!wish.account.empty()) accounts_[wish.account] += price;
+  months_[month_of(wall_us)] += price;
+}
+
+Spent Ledger::spent(const RouteWish& wish, int64_t wall_us) const {
+  const auto of = [](const auto& sums, const auto& key) {
+    const auto found = sums.find(key);
+    return found == sums.end() ? 0.0 : found->second;
+  };
+  return {of(runs_, wish.run), of(accounts_, wish.account), of(months_, month_of(wall_us))};
+}
+
+// One request: the first answer, and the second one where the first was not sure.
+class RoutedCall final : public ChatCall, public std::enable_shared_from_this<RoutedCall> {
+ public:
+  RoutedCall(Router& router, Route route, ChatRequest request, ChatCallbacks callbacks)
+      : router_(router), route_(std::move(route)), request_(std::move(request)),
+        callbacks_(std::move(callbacks)), begun_ns_(real_env().mono_ns()) {
+    if (const json::Value* sure = request_.route.pinned.if_contains("sure");
+        sure != nullptr && sure->is_number()) {
+      sure_ = sure->to_number<double>();
+    } else {
+      sure_ = router.config_.sure;
+    }
+  }
+
+  void cancel() override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (call_) call_->cancel();
+  }
+
+  void start() {
+    ChatRequest first = request_;
+    first.model = route_.model;
+    first.thinking = route_.thinking;
+    first.thinking_budget_tokens = route_.thinking_budget;
+    first.max_tokens = route_.max_tokens;
+    ChatCallbacks callbacks;
+    if (route_.adaptive) {
+      first.logprobs = first.logprobs || first.output_schema.is_null();
+    } else {
+      callbacks.on_delta = callbacks_.on_delta;
+      callbacks.on_partial = callbacks_.on_partial;
+    }
+    callbacks.on_done = [self = shared_from_this()](Result<ChatResult> result) {
+      self->first_done(std::move(result));
+    };
+    begin(std::move(first), std::move(callbacks));
+  }
+
+ private:
+  void begin(ChatRequest request, ChatCallbacks callbacks) {
+    Backend& backend = router_.backend_of(request.model);
+    auto call = backend.chat(std::move(request), std::move(callbacks));
+    const std::lock_guard lock(mutex_);
+    if (done_ || generation_ > 0) return;  // its end came first
+    call_ = std::move(call);
+    if (cancelled_) call_->cancel();
+  }
+
+  json::Object record(const std::string& model, double price) const {
+    json::Object out = route_record(route_);
+    if (request_.model != model) out["asked_for"] = request_.model;
+    if (route_.adaptive) out["sure"] = sure_;
+    if (price > 0) out["price"] = price;
+    return out;
+  }
+
+  void first_done(Result<ChatResult> result) {
+    if (!result.ok()) return finish(std::move(result));
+    result->evidence.route =
+        record(route_.model, router_.note(route_.model, request_.route, *result));
+    if (!route_.adaptive) return finish(std::move(result));
+    const double confidence = confidence_of(*result);
+    result->evidence.route["confidence"] = confidence;
+    const bool whole = result->finish_reason != "length";
+    const bool calls = !result->tool_calls.empty();
+    bool cancelled = false;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled = cancelled_;
+    }
+    const bool ended = cancelled || result->finish_reason == "cancelled";
+    if ((whole && confidence >= sure_) || calls || ended) return keep(std::move(*result));
+    ask_again(std::move(*result));
+  }
+
+  // What was not told on the way is told now.
+  void keep(ChatResult result) {
+    if (callbacks_.on_delta) {
+      ChatDelta all{result.reasoning, result.content, result.tokens, result.tool_calls};
+      if (request_.logprobs) all.generated = result.generated;
+      callbacks_.on_delta(all);
+    }
+    if (!request_.logprobs) result.generated.clear();
+    finish(std::move(result));
+  }
+
+  void ask_again(ChatResult first) {
+    ChatRequest second = request_;
+    second.model = route_.escalate_to;
+    second.thinking = Thinking::kOn;
+    second.max_tokens = route_.max_tokens;
+    if (second.deadline_ms) {
+      const int64_t gone_ms = (real_env().mono_ns() - begun_ns_) / 1'000'000;
+      second.deadline_ms = std::max<int64_t>(1, *second.deadline_ms - gone_ms);
+    }
+    second.thinking_budget_tokens = second_budget(second);
+    first.generated.clear();
+    auto earlier = std::make_shared<const ChatResult>(std::move(first));
+    ChatCallbacks callbacks;
+    callbacks.on_delta = callbacks_.on_delta;
+    callbacks.on_partial = callbacks_.on_partial;
+    callbacks.on_done = [self = shared_from_this(), earlier,
+                         budget = second.thinking_budget_tokens](Result<ChatResult> result) {
+      if (!result.ok()) return self->finish(std::move(result));
+      const std::string& model = self->route_.escalate_to;
+      result->evidence.route =
+          self->record(model, self->router_.note(model, self->request_.route, *result));
+      result->evidence.route["model"] = model;
+      result->evidence.route["thinking"] = "on";
+      if (budget) result->evidence.route["thinking_budget"] = *budget;
+      result->earlier.push_back(earlier);
+      self->finish(std::move(result));
+    };
+    Backend& backend = router_.backend_of(second.model);
+    auto call = backend.chat(std::move(second), std::move(callbacks));
+    const std::lock_guard lock(mutex_);
+    generation_ = 1;
+    if (done_) return;
+    call_ = std::move(call);
+    if (cancelled_) call_->cancel();
+  }
+
+  std::optional<int64_t> second_budget(const ChatRequest& second) const {
+    if (const json::Value* again = request_.route.pinned.if_contains("second_budget");
+        again != nullptr && again->is_int64()) {
+      return again->get_int64();
+    }
+    if (!request_.route.auto_budget) return request_.thinking_budget_tokens;
+    RouteQuery query;
+    query.max_tokens = second.max_tokens;
+    query.answer_reserve = kAnswerReserve;
+    query.left_ms = second.deadline_ms;
+    query.measured = router_.measured();
+    return affordable_thinking(query, second.model, request_.thinking_budget_tokens);
+  }
+
+  void finish(Result<ChatResult> result) {
+    std::shared_ptr<ChatCall> last;
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+      last = std::move(call_);
+    }
+    callbacks_.on_done(std::move(result));
+  }
+
+  Router& router_;
+  const Route route_;
+  const ChatRequest request_;
+  const ChatCallbacks callbacks_;
+  const int64_t begun_ns_;
+  double sure_ = 0;
+  std::mutex mutex_;  // guards the rest
+  std::shared_ptr<ChatCall> call_;
+  int generation_ = 0;  // 1: the second answer is under way
+  bool cancelled_ = false;
+  bool done_ = false;
+};
+
+Router::Router(std::unique_ptr<LocalBackend> local, std::unique_ptr<RemoteBackend> remote,
+               RoutingConfig config)
+    : config_(std::move(config)), local_(std::move(local)), remote_(std::move(remote)) {
+  CHECK(local_ != nullptr);
+}
+
+// Each backend ends its calls, whose ends may still ask the other one.
+Router::~Router() {
+  remote_.reset();
+  local_.reset();
+}
+
+Backend& Router::backend_of(const std::string& model) {
+  if (remote_ != nullptr && remote_->knows(model)) return *remote_;
+  return *local_;
+}
+
+Result<Route> Router::route_of(const ChatRequest& request) const {
+  if (!request.route.pinned.empty()) return pinned_route(request);
+  RouteQuery query;
+  query.model = request.model;
+  query.wish = request.route;
+  query.thinking = request.thinking;
+  query.thinking_budget = request.thinking_budget_tokens;
+  query.max_tokens = request.max_tokens;
+  query.answer_reserve = kAnswerReserve;
+  query.left_ms = request.deadline_ms;
+  size_t bytes = 0;
+  for (const json::Value& message : request.messages) bytes += json::dump(message).size();
+  query.prompt_tokens = static_cast<int64_t>(bytes / 4);
+  const int64_t now_us = real_env().wall_us();
+  const std::lock_guard lock(mutex_);
+  query.measured = measured_;
+  query.spent = ledger_.spent(request.route, now_us);
+  return choose_route(config_, query);
+}
+
+std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callbacks) {
+  CHECK(callbacks.on_done != nullptr);
+  if (!wants_route(config_, request)) {
+    Backend& backend = backend_of(request.model);
+    return backend.chat(std::move(request), std::move(callbacks));
+  }
+  auto route = route_of(request);
+  if (!route.ok()) {
+    class Refused final : public ChatCall {
+      void cancel() override {}
+    };
+    // Answered where answers come from: never inside of the call.
+    local_->prepare("", [error = route.error(), done = std::move(callbacks.on_done)](Status) {
+      done(error);
+    });
+    return std::make_shared<Refused>();
+  }
+  auto call = std::make_shared<RoutedCall>(*this, std::move(*route), std::move(request),
+                                           std::move(callbacks));
+  call->start();
+  return call;
+}
+
+bool Router::is_remote(const std::string& model) const {
+  if (remote_ == nullptr) return false;
+  if (remote_->knows(model)) return true;
+  // Where the rules lead may depend on the moment: whatever they decide counts as outside.
+  return config_.has_names(model) || !config_.classes.empty() ||
+         (model == "default" && config_.devices.contains(config_.device));
+}
+
+std::map<std::string, Measured> Router::measured() const {
+  const std::lock_guard lock(mutex_);
+  return measured_;
+}
+
+double Router::note(const std::string& model, const RouteWish& wish, const ChatResult& result) {
+  const auto tokens = static_cast<double>(result.tokens.reasoning + result.tokens.answer);
+  const double seconds = result.prefill_seconds + result.decode_seconds;
+  double price = 0;
+  const auto known = config_.models.find(model);
+  if (known != config_.models.end()) {
+    price = price_of(known->second.price, result.tokens, seconds);
+  }
+  const std::lock_guard lock(mutex_);
+  ledger_.add(wish, real_env().wall_us(), price);
+  if (tokens < 2 || result.decode_seconds <= 0) return price;
+  Measured& measured = measured_[model];
+  const double speed = tokens / result.decode_seconds;
+  const bool first = measured.tokens_per_second == 0;
+  const double share = first ? 1 : kNewest;
+  measured.tokens_per_second += share * (speed - measured.tokens_per_second);
+  measured.first_seconds += share * (result.prefill_seconds - measured.first_seconds);
+  return price;
+}
+
+}  // namespace weft::backend

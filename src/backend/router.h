@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The backend that everybody asks: it lets the rules (routing.h) choose model, mode and budget,
+// hands the request to the engine of this process or to another server, measures how fast each
+// model answers and counts what it has cost.
+//
+//   request --> route --> answer without thought --> sure enough? --> result
+//                 | not adaptive: one answer             | no
+//                 +------------> result                  +--> answer with thought --> result
+//
+// Whoever has no configuration and wishes nothing gets the model that he names, as ever. Callbacks
+// come on the threads of the backends; of an adaptive request the first answer is told only when
+// it is kept, in one piece.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/local.h"
+#include "backend/remote.h"
+#include "backend/routing.h"
+
+namespace weft::backend {
+
+// What has been spent since this process began, by run, key and calendar month (UTC).
+class Ledger {
+ public:
+  void add(const RouteWish& wish, int64_t wall_us, double price);
+  Spent spent(const RouteWish& wish, int64_t wall_us) const;
+
+ private:
+  std::map<std::string, double> runs_, accounts_;
+  std::map<int64_t, double> months_;  // by number since 1970
+};
+
+class Router final : public Backend {
+ public:
+  // `remote` may be null. Both are ended with the router.
+  Router(std::unique_ptr<LocalBackend> local, std::unique_ptr<RemoteBackend> remote,
+         RoutingConfig config = {});
+  // Calls under way end as cancelled.
+  ~Router() override;
+
+  // Errors through on_done: those of the backends, and of choose_route().
+  std::shared_ptr<ChatCall> chat(ChatRequest request, ChatCallbacks callbacks) override;
+  // Also of names that the rules may lead outside.
+  bool is_remote(const std::string& model) const override;
+
+  LocalBackend& local() { return *local_; }
+  const RemoteBackend* remote() const { return remote_.get(); }  // may be null
+  const RoutingConfig& config() const { return config_; }
+  std::map<std::string, Measured> measured() const;
+
+ private:
+  friend class RoutedCall;
+  Backend& backend_of(const std::string& model);
+  Result<Route> route_of(const ChatRequest& request) const;
+  // What the answer has cost; 0 where nobody has set a price.
+  double note(const std::string& model, const RouteWish& wish, const ChatResult& result);
+
+  const RoutingConfig config_;
+  mutable std::mutex mutex_;  // guards the next two
+  std::map<std::string, Measured> measured_;
+  Ledger ledger_;
+  std::unique_ptr<LocalBackend> local_;
+  std::unique_ptr<RemoteBackend> remote_;
+};
+
+}  // namespace weft::backend

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sections `models` and `routing` of weft.yaml (config_file.h): which models there are, here
+// and on other servers, what they cost, and the rules that choose among them.
+//
+//   models:
+//     small: { source: ./EXAONE-4.0-1.2B, price: { hour: 0.40 } }
+//     big: { server: vllm, endpoints: ["http://10.0.0.5:8000/v1"], model: EXAONE-4.0-32B }
+//   routing: { device: server, devices: { server: big }, complexity: { general: small, deep: big }}
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "backend/remote.h"
+#include "backend/routing.h"
+
+namespace weft::workflow {
+class Fields;
+}
+
+namespace weft::cli {
+
+struct ConfigScope;
+
+struct ModelsConfig {
+  std::map<std::string, std::string> local;  // name -> directory or .gguf file
+  backend::RemoteModels remote;
+  backend::RoutingConfig rules;              // prices stand with their models
+};
+void read_models(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
+void read_routing(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
+
+}  // namespace weft::cli

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weft new --from "…"`: a workflow to start from, drafted by a model (cli/draft.h), checked as
+// every document is before it is shown. Any model gives a valid document; a good one gives a useful
+// one.
+//
+// It runs nothing and overwrites nothing.
+#pragma once
+
+#include <string>
+
+#include "cli/grants.h"
+
+namespace weft::cli {
+
+struct NewOptions {
+  std::string from;    // what the workflow should do
+  std::string model = "default";
+  std::string output;  // a file that does not exist; empty: stdout
+  int64_t seed = 1;
+  Grants grants;       // models of other servers
+};
+int run_new(const NewOptions& options);
+
+}  // namespace weft::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// /mcp: the Model Context Protocol over HTTP ("streamable HTTP"). A POST carries one message; a
+// call of a tool is answered by a stream of events, all else by one document. Events are numbered
+// and kept for a while, so that a client whose connection broke asks for the rest
+// (Last-Event-ID) and misses nothing.
+//
+// The protocol itself is mcp.h; who may ask at all is decided before (routes.h).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "server/context.h"
+#include "server/mcp.h"
+
+namespace weft::server {
+
+class McpStream;
+
+// All sessions of this server. On the loop.
+class McpEndpoint {
+ public:
+  McpEndpoint(ServerContext& context, std::shared_ptr<const McpDocuments> documents);
+  ~McpEndpoint();
+
+  void post(const ExchangePtr& exchange);
+  void get(const ExchangePtr& exchange);
+  void remove(const ExchangePtr& exchange);
+
+ private:
+  struct Client {
+    std::shared_ptr<McpSession> session;
+    int64_t used_ns = 0;
+    std::map<uint64_t, std::shared_ptr<McpStream>> streams;  // by number
+    std::shared_ptr<McpStream> standing;                     // of GET, for what belongs to no call
+  };
+  void take(const ExchangePtr& exchange, json::Value message);
+  void begin_session(const ExchangePtr& exchange, json::Value message);
+  Client* client_of(const ExchangePtr& exchange);
+  std::shared_ptr<McpStream> open_stream(Client& client, const ExchangePtr& exchange);
+  void forget_old();
+
+  ServerContext& context_;
+  const std::shared_ptr<const McpDocuments> documents_;
+  std::map<std::string, Client> clients_;  // by the id of the session
+  uint64_t newest_stream_ = 0;
+};
+
+// For the table of routes.
+void mcp_post(ServerContext& context, const ExchangePtr& exchange);
+void mcp_get(ServerContext& context, const ExchangePtr& exchange);
+void mcp_delete(ServerContext& context, const ExchangePtr& exchange);
+
+}  // namespace weft::server

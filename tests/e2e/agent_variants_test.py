@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fifty inquiries that nobody has trained on, in three languages, half of them with a customer's id:
+every call that the agent makes is valid, and it looks up exactly the id that was written."""
+import json
+
+from agent_test import Crm, document
+from harness import Place, main
+
+WITH_ID = [
+    ("C-8812", "My kettle stopped heating yesterday. Customer number C-8812, please check my order."),
+    ("C-3051", "Hi, customer C-3051 here. The blue jacket arrived with a torn sleeve."),
+    ("C-7740", "Where is my parcel? My customer number is C-7740."),
+    ("C-1199", "I am customer C-1199 and was billed two times in March."),
+    ("C-6627", "The app logs me out every minute. Customer id C-6627."),
+    ("C-9034", "Customer C-9034: the lamp flickers since Monday, what can you do?"),
+    ("C-2286", "Could you look at my account? It is C-2286, something is wrong with the invoice."),
+    ("C-5513", "My vacuum cleaner smells burnt, I need help today. Customer number C-5513."),
+    ("C-4408", "Please tell me the state of my order, customer number C-4408."),
+    ("C-7161", "고객 번호 C-7161입니다. 어제 받은 청소기가 켜지지 않습니다."),
+    ("C-3902", "주문한 신발이 아직 오지 않았어요. 제 고객 번호는 C-3902예요."),
+    ("C-8125", "C-8125 고객입니다. 이번 달 요금이 두 번 빠져나갔습니다."),
+    ("C-6470", "세탁기에서 물이 샙니다. 빨리 확인 부탁드립니다. 고객 번호 C-6470."),
+    ("C-1558", "앱에서 로그인이 안 됩니다. 고객 번호는 C-1558입니다."),
+    ("C-9963", "환불이 언제 되나요? 고객 번호: C-9963"),
+    ("C-2744", "고객 번호 C-2744, 배송된 책이 파손되어 있었습니다."),
+    ("C-5086", "노트북 화면이 깜빡거려요. 고객 번호는 C-5086입니다."),
+    ("C-7390", "Soy el cliente C-7390. Mi cafetera no enciende desde ayer."),
+    ("C-4815", "Mi número de cliente es C-4815 y todavía no ha llegado mi pedido."),
+    ("C-6203", "Me cobraron dos veces este mes. Número de cliente C-6203."),
+    ("C-8857", "La aplicación se cierra sola. Cliente C-8857."),
+    ("C-1376", "Hola, el paquete llegó roto. Mi número de cliente: C-1376."),
+    ("C-9540", "Necesito ayuda urgente con mi factura, cliente C-9540."),
+    ("C-3318", "El teléfono que compré no carga. Número de cliente C-3318, por favor ayuden."),
+    ("C-2091", "¿Pueden revisar mi cuenta? Soy el cliente C-2091."),
+]
+WITHOUT = [
+    "My kettle stopped heating yesterday.", "The blue jacket arrived with a torn sleeve.",
+    "Where is my parcel? It should have been here on Friday.",
+    "I was billed two times in March.", "The app logs me out every minute.",
+    "The lamp flickers since Monday, what can you do?", "Something is wrong with the invoice.",
+    "My vacuum cleaner smells burnt, I need help today!", "I would like to return the shoes.",
+    "어제 받은 청소기가 켜지지 않습니다.", "주문한 신발이 아직 오지 않았어요.",
+    "이번 달 요금이 두 번 빠져나갔습니다.", "세탁기에서 물이 샙니다. 빨리 확인 부탁드립니다.",
+    "앱에서 로그인이 안 됩니다.", "환불이 언제 되나요?", "배송된 책이 파손되어 있었습니다.",
+    "노트북 화면이 깜빡거려요.", "Mi cafetera no enciende desde ayer.",
+    "Todavía no ha llegado mi pedido.", "Me cobraron dos veces este mes.",
+    "La aplicación se cierra sola.", "El paquete llegó roto.",
+    "Necesito ayuda urgente con mi factura.", "El teléfono que compré no carga.",
+    "Quiero devolver los zapatos.",
+]
+
+
+def test_fifty_variants():
+    good = 0
+    told = []
+    with Place() as place:
+        place.write("support.yaml", document())
+        for customer, inquiry in WITH_ID + [(None, text) for text in WITHOUT]:
+            with Crm() as crm:
+                done = place.weft("run", "support.yaml", "-i", f"inquiry={inquiry}", "-i",
+                                  f"crm={crm.url}", "--allow-host", crm.host, "--json", code=None)
+                status = json.loads(done.stdout)["status"]
+                assert status == "succeeded", (inquiry, done.stdout)
+                gets = [path for method, path, _ in crm.asked if method == "GET"]
+                for body in crm.posts():  # valid, each of them
+                    assert body["priority"] in ("low", "medium", "high", "critical"), body
+                    assert set(body) == {"priority", "category", "description"}, body
+                if customer:
+                    right = bool(gets) and gets[0] == f"/customers/{customer}"
+                else:
+                    right = bool(crm.posts())
+                good += right
+                if not right:
+                    told.append((inquiry, crm.asked))
+    print(f"{good} of 50 end in the right tool with exact arguments; not: {told}")
+    assert good >= 40, told
+
+
+if __name__ == "__main__":
+    main(dict(globals()))

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that choose model, mode and budget, by the configuration file: what was chosen, why, and
+what it has cost stands in the journal, and the same decision can be made again."""
+import json
+
+from harness import Place, main
+from serving import Server
+
+STEP = {"id": "classify", "type": "llm", "parameters": {
+    "prompt": "Customer inquiry: I was charged twice for my order!", "temperature": 0,
+    "output": {"type": "object", "additionalProperties": False, "required": ["category", "urgent"],
+               "properties": {"category": {"enum": ["technical", "billing", "general"]},
+                              "urgent": {"type": "boolean"}}}}}
+MODELS = {"fast": {"source": "embedded", "price": {"prompt": 1, "answer": 2}},
+          "deep": {"source": "embedded", "price": {"prompt": 100, "answer": 200}}}
+
+
+def run(place, parameters, config, code=0, **step):
+    document = {"weft": "1", "id": "route", "steps": [
+        {**STEP, **step, "parameters": {**STEP["parameters"], **parameters}}]}
+    place.write("route.yaml", json.dumps(document))
+    place.write("weft.yaml", json.dumps(config))
+    return place.weft("run", "route.yaml", "--config", "weft.yaml", "--json", code=code)
+
+
+def calls(place, done):
+    shown = json.loads(place.weft("explain", json.loads(done.stdout)["run"], "--json").stdout)
+    return shown["steps"]["classify"]["calls"]
+
+
+def test_complexity_decides_and_is_explained():
+    with Place() as place:
+        config = {"models": MODELS, "routing": {"complexity": {"general": "fast", "deep": "deep"}}}
+        for complexity, model in ((0.2, "fast"), (0.5, "deep"), (0.9, "deep")):
+            done = run(place, {"model": "auto", "complexity": complexity}, config)
+            (call,) = calls(place, done)
+            assert call["route"]["model"] == model, call
+            assert call["route"]["asked_for"] == "auto" and call["route"]["price"] > 0
+            text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
+            assert f"complexity {complexity:.2f}" in text and "price" in text, text
+            verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
+            assert "bit for bit" in verified.stderr, verified.stderr
+        wrong = run(place, {"model": "auto", "complexity": 2}, config, code=1)
+        assert "E0603" in wrong.stderr, wrong.stderr
+
+
+def test_adaptive_thinks_only_where_it_is_unsure():
+    with Place() as place:
+        for sure, count in ((0.0, 1), (1.0, 2)):
+            config = {"models": MODELS, "routing": {"sure": sure}}
+            done = run(place, {"mode": "adaptive", "model": "fast", "max_tokens": 200}, config)
+            found = calls(place, done)
+            assert len(found) == count, found
+            assert found[0]["route"]["confidence"] > 0 and found[0]["tokens"]["reasoning"] == 0
+            run_id = json.loads(done.stdout)["run"]
+            verified = place.weft("replay", run_id, "--verify")
+            assert f"{count} decisions" in verified.stderr, verified.stderr
+            place.weft("fsck")
+        config["routing"]["complexity"] = {"general": "fast", "deep": "deep"}
+        found = calls(place, run(place, {"model": "auto"}, config))
+        assert [c["route"]["model"] for c in found] == ["fast", "deep"], found
+
+
+def test_devices_classes_and_profiles():
+    with Place() as place:
+        routing = {"device": "mobile", "devices": {"mobile": "fast", "server": "deep"},
+                   "classes": {"simple_tasks": {"mode": "non_reasoning", "model": "deep"}},
+                   "profiles": {"careful": {"mode": "reasoning", "model": "deep",
+                                            "thinking_limit": 20, "max_tokens": 100}}}
+        config = {"models": MODELS, "routing": routing}
+        (call,) = calls(place, run(place, {}, config))
+        assert call["route"]["model"] == "fast" and "device class mobile" in str(call["route"])
+        routing["device"] = "server"
+        (call,) = calls(place, run(place, {}, config))
+        assert call["route"]["model"] == "deep"
+        (call,) = calls(place, run(place, {"model": "careful"}, config))
+        assert call["route"]["thinking_budget"] == 20 and call["route"]["thinking"] == "on"
+        assert call["route"]["max_tokens"] == 100
+        (call,) = calls(place, run(place, {"model": "fast", "class": "simple_tasks"}, config))
+        assert call["route"]["thinking"] == "off" and call["tokens"]["reasoning"] == 0
+
+
+def test_ceilings_and_mistakes():
+    with Place() as place:
+        config = {"models": MODELS, "routing": {"ceilings": {"run": 0.01, "then": "cheaper"}}}
+        (call,) = calls(place, run(place, {"model": "deep", "max_tokens": 100}, config))
+        assert call["route"]["model"] == "fast" and "ceiling per run" in str(call["route"]["why"])
+        config["routing"]["ceilings"]["then"] = "stop"
+        done = run(place, {"model": "deep", "max_tokens": 100}, config, code=1)
+        assert json.loads(done.stdout)["error"]["code"] == "E0774", done.stdout
+        for broken in ({"routing": {"device": "watch"}},
+                       {"routing": {"complexity": {"general": "none", "deep": "deep"}}},
+                       {"models": {"x": {}}}, {"models": {"x": {"source": "/no/such"}}},
+                       {"models": {"x": {"server": "vlm", "endpoints": ["http://a"]}}},
+                       {"models": {"x": {"server": "vllm", "endpoints": ["ftp://a"]}}},
+                       {"models": {"x": {"source": "embedded", "price": {"hour": -1}}}},
+                       {"routing": {"classes": {"c": {"mode": "hasty"}}}}):
+            done = run(place, {}, broken, code=None)
+            assert done.returncode == 3, (broken, done.stderr)
+
+
+def test_a_budget_from_the_time_left():
+    with Place() as place:
+        config = {"models": MODELS}
+        (call,) = calls(place, run(place, {"model": "fast", "mode": "reasoning", "max_tokens": 400,
+                                           "thinking": {"budget_tokens": "auto"}}, config,
+                                   timeout="10s"))
+        assert call["route"]["thinking_budget"] == 100, "nothing was measured: a quarter"
+        assert "fit into" in str(call["route"]["why"]), call
+
+
+def test_a_plan_before_and_after():
+    with Place() as place:
+        run_words = ({"model": "fast", "max_tokens": 60}, {"models": MODELS})
+        document = {"weft": "1", "id": "route", "steps": [
+            {**STEP, "parameters": {**STEP["parameters"], **run_words[0]}}]}
+        place.write("route.yaml", json.dumps(document))
+        place.write("weft.yaml", json.dumps(run_words[1]))
+        words = ("plan", "route.yaml", "--config", "weft.yaml", "--json")
+        before = json.loads(place.weft(*words).stdout)
+        assert before["runs"] == 0 and before["generated_tokens"] == 60 and before["price"] > 0
+        done = json.loads(run(place, *run_words).stdout)
+        after = json.loads(place.weft(*words).stdout)
+        tokens = done["steps"]["classify"]["tokens"]
+        assert after["runs"] == 1 and after["steps"]["classify"]["measured"], after
+        assert after["generated_tokens"] == tokens["reasoning"] + tokens["answer"], after
+        assert after["prompt_tokens"] == tokens["prompt"] and after["seconds"] > 0, after
+
+
+def test_over_http():
+    with Place() as place:
+        place.write("weft.yaml", json.dumps({"models": MODELS, "routing": {
+            "complexity": {"general": "fast", "deep": "deep"},
+            "profiles": {"brief": {"model": "fast", "max_tokens": 12}}}}))
+        with Server("--config", str(place.path / "weft.yaml")) as server:
+            ask = {"messages": [{"role": "user", "content": "I was charged twice"}],
+                   "reasoning_effort": "none", "temperature": 0}
+            said = server.post("/v1/chat/completions", {**ask, "model": "brief"})
+            assert said.status == 200, said.body
+            assert said.json["usage"]["completion_tokens"] <= 12
+            assert server.post("/v1/chat/completions", {**ask, "model": "auto"}).status == 200
+            assert server.post("/v1/chat/completions", {**ask, "model": "other"}).status == 404
+
+
+if __name__ == "__main__":
+    main(dict(globals()))
