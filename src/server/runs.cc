@@ -181,10 +181,11 @@ void Runs::count(const std::string& run) {
       },
       [this](Result<Ended> ended) {
         if (!ended.ok()) return;
-        const worker::RunSummary& run = ended->summary;
-        pace_.ended(run.finished_us, run.finished_us - run.created_us);
-        metrics_.workflow(run.workflow, static_cast<double>(run.finished_us - run.created_us) / 1e6,
-                          run.status == "succeeded");
+        const worker::RunSummary& done = ended->summary;
+        const int64_t took_us = done.finished_us - done.created_us;
+        pace_.ended(done.finished_us, took_us);
+        metrics_.workflow(done.workflow, static_cast<double>(took_us) / 1e6,
+                          done.status == "succeeded");
         metrics_.tokens({ended->tokens.reasoning, ended->tokens.answer});
       });
 }
