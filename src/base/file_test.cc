@@ -11,7 +11,7 @@
 namespace weft {
 namespace {
 
-class FileTest : public testing::Test {
+class FileTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = testing::TempDir() + "weft-file-XXXXXX";

@@ -18,7 +18,7 @@ namespace {
 using tensor::Matrix;
 using tensor::WeightType;
 
-class PackedCacheTest : public testing::Test {
+class PackedCacheTest : public ::testing::Test {
  protected:
   PackedCacheTest() {
     directory_ = testing::TempDir() + "packed_cache_" + std::to_string(::getpid());

@@ -82,7 +82,7 @@ TEST(Safetensors, RefusesEveryLieOfTheHeader) {
   }
 }
 
-class CheckpointTest : public testing::Test {
+class CheckpointTest : public ::testing::Test {
  protected:
   CheckpointTest() : dir_(testing::TempDir() + "weft_checkpoint_test") {
     std::filesystem::remove_all(dir_);

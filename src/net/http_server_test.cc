@@ -82,7 +82,7 @@ class Peer {
 };
 
 // A server on its own thread, with routes that tests need.
-class HttpServerTest : public testing::Test {
+class HttpServerTest : public ::testing::Test {
  protected:
   void start(HttpServerOptions options = {}) {
     HttpRouter router;

@@ -11,7 +11,7 @@ namespace {
 
 using text::TokenId;
 
-class SamplerTest : public testing::Test {
+class SamplerTest : public ::testing::Test {
  protected:
   SamplerTest() : ops_(tensor::Ops::create({.threads = 1, .table = {}}).value()) {}
 

@@ -207,7 +207,7 @@ class Simulation {
   };
 
   static bool failed() {
-    return testing::Test::HasFatalFailure() || testing::Test::HasNonfatalFailure();
+    return ::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure();
   }
   int below(int n) {
     uint8_t bytes[2];
@@ -323,7 +323,7 @@ TEST(Scheduler, LosesNothingInSimulatedWorlds) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Simulation(seed).run();
-    if (testing::Test::HasFatalFailure() || testing::Test::HasNonfatalFailure()) return;
+    if (::testing::Test::HasFatalFailure() || ::testing::Test::HasNonfatalFailure()) return;
   }
   EXPECT_GT(Simulation::preemptions, 100);
   EXPECT_GT(Simulation::shared, 1000);

@@ -23,7 +23,7 @@ CREATE TABLE audit (
   PRIMARY KEY (writer, epoch, n));
 )sql"}};
 
-class AuditTest : public testing::Test {
+class AuditTest : public ::testing::Test {
  protected:
   void SetUp() override {
     directory_ = std::filesystem::temp_directory_path() /

@@ -23,7 +23,7 @@ CREATE TABLE api_key (
   expires_us BIGINT, revoked_us BIGINT, changed_us BIGINT NOT NULL);
 )sql"}};
 
-class KeysTest : public testing::Test {
+class KeysTest : public ::testing::Test {
  protected:
   void SetUp() override {
     directory_ = std::filesystem::temp_directory_path() /

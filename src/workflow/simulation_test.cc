@@ -317,7 +317,7 @@ TEST(Simulation, EveryRunEndsAndFoldsToTheSame) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Simulation simulation(seed);
     simulation.run_to_the_end();
-    if (testing::Test::HasFailure()) return;
+    if (::testing::Test::HasFailure()) return;
     ++outcomes[std::string(name(simulation.bench().state.status))];
     answers += simulation.answers();
   }
