@@ -190,8 +190,10 @@ TEST(Turn, WrapsUpItsReasoning) {
     while (turn.on_token(words[0]) == grammar::Verdict::kContinue && answer < 1000) ++answer;
     EXPECT_LT(answer, 70);
     EXPECT_GT(answer, 30);
-    const auto text = Turn::create(tokenizer, dialect, tokenizer.encode("x"),
-                                   {.thinking_budget = 0}).value();
+    TurnOptions no_thinking;
+    no_thinking.thinking_budget = 0;
+    const auto text =
+        Turn::create(tokenizer, dialect, tokenizer.encode("x"), no_thinking).value();
     text->on_token(words[0]);
     EXPECT_FALSE(text->wrap_up());
   }

@@ -17,7 +17,8 @@ json::Value draft(std::string_view steps) {
 
 TEST(Draft, ANormalOne) {
   const auto text = document_of_draft(
-      draft(R"([{"does": "choose", "text": "Which?", "choices": ["yes", "no", "yes"], "waits": true},
+      draft(R"([{"does": "choose", "text": "Which?", "choices": ["yes", "no", "yes"],
+                 "waits": true},
                 {"does": "fetch", "text": "Ask", "choices": [], "waits": false},
                 {"does": "approve", "text": "Send {{ it }}?", "choices": [], "waits": true},
                 {"does": "save", "text": "Result:", "choices": [], "waits": true}])"),

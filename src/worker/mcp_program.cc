@@ -21,6 +21,7 @@
 #include "base/strings.h"
 #include "worker/asio_loop.h"
 #include "worker/mcp_transport.h"
+#include "worker/pipe.h"
 
 namespace weft::worker {
 namespace {
@@ -29,16 +30,6 @@ namespace asio = boost::asio;
 
 constexpr size_t kLineBytesMax = size_t{64} << 20;
 constexpr size_t kUnsentBytesMax = size_t{64} << 20;
-
-struct Pipe {
-  int read = -1, write = -1;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return make_error("E0630", "no more pipes on this machine");
-  return Pipe{ends[0], ends[1]};
-}
 
 class McpProgram final : public McpTransport {
  public:
@@ -174,19 +165,11 @@ Result<std::unique_ptr<McpTransport>> start_mcp_program(AsioLoop& loop,
                                                         const McpServerSettings& settings,
                                                         McpTransport::Events events) {
   CHECK(!settings.command.empty(), "a server without a command");
-  const Pipe input = TRY(make_pipe());
-  auto output = make_pipe();
-  Result<pid_t> child = output.ok() ? spawn(settings, input.read, output->write)
-                                    : Result<pid_t>(output.error());
-  ::close(input.read);
-  if (output.ok()) ::close(output->write);
-  if (!child.ok()) {
-    ::close(input.write);
-    if (output.ok()) ::close(output->read);
-    return std::move(child).error();
-  }
+  Pipe input = TRY(Pipe::make());
+  Pipe output = TRY(Pipe::make());
+  const pid_t child = TRY(spawn(settings, input.read.get(), output.write.get()));
   return std::unique_ptr<McpTransport>(std::make_unique<McpProgram>(
-      loop, std::move(events), *child, input.write, output->read));
+      loop, std::move(events), child, input.write.release(), output.read.release()));
 }
 
 }  // namespace weft::worker

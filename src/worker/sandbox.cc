@@ -15,6 +15,7 @@
 
 #include "base/descriptor.h"
 #include "base/env.h"
+#include "worker/pipe.h"
 
 namespace weft::worker {
 namespace {
@@ -48,15 +49,6 @@ std::vector<std::string> bubblewrap_arguments(const SandboxRequest& request) {
   out.insert(out.end(), request.command.begin(), request.command.end());
   return out;
 }
-
-struct Pipe {
-  Descriptor read, write;
-  static Result<Pipe> make() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return failure(std::strerror(errno));
-    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
-  }
-};
 
 void limit(int resource, rlim_t value) {
   const rlimit both{value, value};
