@@ -17,21 +17,6 @@ namespace {
 
 constexpr int64_t kPage = 1000;
 
-json::Object report_json(const worker::AuditReport& report) {
-  json::Object out{{"good", !report.problem}, {"events", report.events},
-                   {"records", report.records}, {"chains", report.chains},
-                   {"checkpoints", report.checkpoints},
-                   {"uncovered_chains", report.uncovered_chains},
-                   {"uncovered_links", report.uncovered_links}, {"key", report.key}};
-  out["proven_until"] = nullptr;
-  if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
-  if (report.problem) {
-    out["problem"] = json::Object{{"code", report.problem->code},
-                                  {"message", report.problem->message}};
-  }
-  return out;
-}
-
 void say_report(const worker::AuditReport& report) {
   say(fmt::format("{} events and {} audit records in {} chains", report.events, report.records,
                   report.chains));
@@ -134,7 +119,7 @@ int run_audit_verify(const AuditVerifyOptions& options) {
     return report.error().code == "E0020" ? kExitNotFound : kExitConfiguration;
   }
   if (options.json) {
-    print_data(json::dump(json::Value(report_json(*report)), {.spaces = true, .indent = 2}));
+    print_data(json::dump(json::Value(worker::to_json(*report)), {.spaces = true, .indent = 2}));
   } else {
     say_report(*report);
   }

@@ -5,24 +5,21 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "base/env.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
+#include "cli/offered_runs.h"
 #include "cli/run_session.h"
-#include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "server/mcp.h"
 #include "server/runs.h"
 #include "worker/process.h"
-#include "workflow/loader.h"
 
 namespace weft::cli {
 namespace {
@@ -91,7 +88,8 @@ class McpServing {
     backend::ModelsOptions models;
     models.load.cache_directory = cache_directory();
     backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
-    server::RunsOptions runs = TRY(runs_options());
+    server::RunsOptions runs =
+        TRY(offered_runs(options_.store, options_.files, options_.workflows));
     worker::ProcessOptions process;
     process.store_path = runs.store_path;
     process.backend = backend_.get();
@@ -135,21 +133,6 @@ class McpServing {
   }
 
  private:
-  Result<server::RunsOptions> runs_options() const {
-    server::RunsOptions out;
-    out.store_path = TRY(prepare_store(options_.store));
-    if (!options_.files.empty()) {
-      out.roots.push_back(std::filesystem::weakly_canonical(options_.files).string());
-    }
-    for (const std::string& file : options_.workflows) {
-      const std::string text = TRY(read_file(file));
-      auto workflow = TRY(workflow::load_or_error(text, file));
-      auto definitions = TRY(sub_workflows(*workflow, file));
-      out.workflows.push_back({std::move(workflow), std::move(definitions)});
-    }
-    return out;
-  }
-
   void take(const std::string& line) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) return;
     auto message = json::parse(line);

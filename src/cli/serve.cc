@@ -19,8 +19,8 @@
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
+#include "cli/offered_runs.h"
 #include "cli/run_session.h"
-#include "cli/sub_workflows.h"
 #include "cli/terminal.h"
 #include "model/weights.h"
 #include "net/client.h"
@@ -39,7 +39,6 @@
 #include "worker/callbacks.h"
 #include "worker/process.h"
 #include "worker/schema.h"
-#include "workflow/loader.h"
 
 namespace weft::cli {
 namespace {
@@ -197,7 +196,8 @@ class Serving {
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
         real_env(), process_->loop(), process_->pool(), *backend_, backend_->local(), metrics_});
     runs_ = TRY(server::Runs::open(real_env(), process_->loop(), process_->pool(), metrics_,
-                                   TRY(runs_options())));
+                                   TRY(offered_runs(options_.store, options_.files,
+                                                    options_.workflows))));
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
     add_outside();
@@ -264,21 +264,6 @@ class Serving {
         .requests_per_minute = config_.security.requests_per_minute,
         .tokens_per_minute = config_.security.tokens_per_minute});
     return read_keys(store, options_, key_file, *access_);
-  }
-
-  Result<server::RunsOptions> runs_options() const {
-    server::RunsOptions out;
-    out.store_path = TRY(prepare_store(options_.store));
-    if (!options_.files.empty()) {
-      out.roots.push_back(std::filesystem::weakly_canonical(options_.files).string());
-    }
-    for (const std::string& file : options_.workflows) {
-      const std::string text = TRY(read_file(file));
-      auto workflow = TRY(workflow::load_or_error(text, file));
-      auto definitions = TRY(sub_workflows(*workflow, file));
-      out.workflows.push_back({std::move(workflow), std::move(definitions)});
-    }
-    return out;
   }
 
   Status run() { return process_->run(); }

@@ -81,22 +81,6 @@ Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
   return out;
 }
 
-json::Object report_object(const worker::AuditReport& report) {
-  json::Object out{{"good", !report.problem}, {"events", report.events},
-                   {"records", report.records}, {"chains", report.chains},
-                   {"checkpoints", report.checkpoints},
-                   {"uncovered_chains", report.uncovered_chains},
-                   {"uncovered_links", report.uncovered_links}, {"key", report.key}};
-  out["proven_until"] = nullptr;
-  if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
-  if (report.problem) {
-    out["problem"] = json::Object{{"code", report.problem->code},
-                                  {"message", report.problem->message},
-                                  {"hint", report.problem->hint}};
-  }
-  return out;
-}
-
 // A connection of its own: it may take a while.
 Result<worker::AuditReport> verify_here(const std::string& store, const std::string& file) {
   const auto db = TRY(worker::open_journal_store(store));
@@ -179,7 +163,7 @@ void verify_audit(ServerContext& context, const ExchangePtr& exchange) {
                        file = context.checkpoints_file] {
     auto report = std::make_shared<Result<worker::AuditReport>>(verify_here(store, file));
     context.loop.post([exchange, report] {
-      exchange->respond(report->ok() ? json_response(report_object(**report))
+      exchange->respond(report->ok() ? json_response(worker::to_json(**report))
                                      : problem(report->error()));
     });
   });

@@ -118,4 +118,20 @@ Result<AuditReport> check_audit(store::Db& db, std::string_view text, std::strin
   return report;
 }
 
+json::Object to_json(const AuditReport& report) {
+  json::Object out{{"good", !report.problem}, {"events", report.events},
+                   {"records", report.records}, {"chains", report.chains},
+                   {"checkpoints", report.checkpoints},
+                   {"uncovered_chains", report.uncovered_chains},
+                   {"uncovered_links", report.uncovered_links}, {"key", report.key}};
+  out["proven_until"] = nullptr;
+  if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
+  if (report.problem) {
+    out["problem"] = json::Object{{"code", report.problem->code},
+                                  {"message", report.problem->message},
+                                  {"hint", report.problem->hint}};
+  }
+  return out;
+}
+
 }  // namespace weft::worker

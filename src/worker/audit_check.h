@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "store/db.h"
 
 namespace weft::worker {
@@ -33,5 +34,7 @@ struct AuditReport {
 // hexadecimal; empty: that of the first line. Errors only of the store and of a malformed `key`.
 Result<AuditReport> check_audit(store::Db& db, std::string_view checkpoints,
                                 std::string_view key = {});
+// As `weft audit verify --json` and GET /audit/verify show it.
+json::Object to_json(const AuditReport& report);
 
 }  // namespace weft::worker

@@ -8,7 +8,7 @@ export type StreamState = "connecting" | "live" | "lost";
 
 const RETRY_MS = [400, 800, 1500, 3000, 5000];
 
-export function parseEvents(text: string): { events: StreamEvent[]; rest: string } {
+function parseEvents(text: string): { events: StreamEvent[]; rest: string } {
   const events: StreamEvent[] = [];
   const blocks = text.split("\n\n");
   const rest = blocks.pop() ?? "";
@@ -28,6 +28,20 @@ export function parseEvents(text: string): { events: StreamEvent[]; rest: string
   return { events, rest };
 }
 
+/** The events of an answer as they come, until it ends. */
+export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const parsed = parseEvents(buffer + value);
+    buffer = parsed.rest;
+    yield* parsed.events;
+  }
+}
+
 /** Follows a stream until the function it returns is called, or the server says that it is over. */
 export function follow(
   path: string,
@@ -45,24 +59,16 @@ export function follow(
       }),
       signal: stop.signal,
     });
-    if (!response.ok || !response.body) {
+    if (!response.ok) {
       if (response.status < 500 && response.status !== 429) over = true;
       throw await errorOf(response);
     }
     failures = 0;
     on.state?.("live");
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let buffer = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const parsed = parseEvents(buffer + value);
-      buffer = parsed.rest;
-      for (const event of parsed.events) {
-        if (event.id) lastId = event.id;
-        if (event.event === "end") over = true;
-        on.event(event);
-      }
+    for await (const event of eventsOf(response)) {
+      if (event.id) lastId = event.id;
+      if (event.event === "end") over = true;
+      on.event(event);
     }
   };
 

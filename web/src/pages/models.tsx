@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { ApiError, errorOf, headers, type ModelState, type Page, post } from "../api";
 import { ErrorNotice, Facts, Field, Loading, PageHead, Segmented } from "../components/basics";
 import { notifyError } from "../components/toasts";
-import { parseEvents } from "../events";
+import { eventsOf } from "../events";
 import { bytes, duration, fixed, integer, modelName, percent } from "../format";
 import { useData } from "../hooks";
 import { useSession } from "../session";
@@ -90,18 +90,10 @@ async function* chunks(body: unknown, signal: AbortSignal): AsyncGenerator<Chunk
     method: "POST", signal, headers: headers({ "Content-Type": "application/json" }),
     body: JSON.stringify(body),
   });
-  if (!response.ok || !response.body) throw await errorOf(response);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let buffer = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const parsed = parseEvents(buffer + value);
-    buffer = parsed.rest;
-    for (const event of parsed.events) {
-      if (event.data === "[DONE]") return;
-      yield JSON.parse(event.data) as Chunk;
-    }
+  if (!response.ok) throw await errorOf(response);
+  for await (const event of eventsOf(response)) {
+    if (event.data === "[DONE]") return;
+    yield JSON.parse(event.data) as Chunk;
   }
 }
 
