@@ -28,8 +28,9 @@ struct ForeignQuery {
 };
 
 // {rows: [{column: value}], more: whether rows_max cut it off, changed: rows written}. E0626: the
-// statement or its values are not acceptable, or the database refused them; E0501, E0504, E0507:
-// it cannot be reached.
+// statement or its values are not acceptable, or the database refused them; E0501: it cannot be
+// reached, E0504: it is busy. After these three nothing has changed. E0507: the connection broke
+// while it was asked, and nobody knows.
 Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& query);
 Result<json::Object> ask_postgres(const std::string& url, const ForeignQuery& query);
 // By the beginning of `url`: sqlite:PATH, postgres://…, postgresql://….

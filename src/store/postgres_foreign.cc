@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <memory>
+#include <tuple>
+#include <utility>
 
 #include "base/strings.h"
 #include "store/foreign.h"
@@ -101,7 +103,7 @@ class RowReader {
     for (int row = 0; row < PQntuples(result); ++row) {
       if (std::ssize(rows_) >= query_.rows_max) {
         more_ = true;
-        return ok_status();
+        break;
       }
       json::Object out;
       for (int i = 0; i < PQnfields(result); ++i) {
@@ -114,10 +116,7 @@ class RowReader {
       }
       rows_.push_back(std::move(out));
     }
-    const std::string_view tuples = PQcmdTuples(const_cast<PGresult*>(result));
-    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
-      std::from_chars(tuples.data(), tuples.data() + tuples.size(), changed_);
-    }
+    count_changed(result);
     return ok_status();
   }
   bool more() const { return more_; }
@@ -126,6 +125,16 @@ class RowReader {
   }
 
  private:
+  // RETURNING ends with rows, not with a plain "command ok"; the tag tells it from a SELECT, whose
+  // number is of rows read.
+  void count_changed(const PGresult* result) {
+    auto* ended = const_cast<PGresult*>(result);
+    const std::string_view tag = PQcmdStatus(ended);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && tag.starts_with("SELECT")) return;
+    const std::string_view tuples = PQcmdTuples(ended);
+    std::from_chars(tuples.data(), tuples.data() + tuples.size(), changed_);
+  }
+
   const ForeignQuery& query_;
   json::Array rows_;
   size_t bytes_ = 0;
@@ -145,14 +154,19 @@ Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
   PQsetSingleRowMode(connection);  // rows beyond the limit never reach this process's memory
   RowReader reader(query);
   Status status = ok_status();
+  bool cancelled = false;
   while (const Answer answer{PQgetResult(connection)}) {
     const ExecStatusType kind = PQresultStatus(answer.get());
     if (kind != PGRES_SINGLE_TUPLE && kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK) {
-      if (status.ok() && !reader.more()) status = refused(connection, answer.get());
+      // Behind rows that were too many for a reader this is only our own cancel.
+      const bool ours = reader.more() && !query.writes;
+      if (status.ok() && !ours) status = refused(connection, answer.get());
       continue;
     }
-    if (status.ok() && !reader.more()) status = reader.add(answer.get());
-    if (!status.ok() || reader.more()) {
+    if (status.ok()) status = reader.add(answer.get());
+    // A write is heard to its end, or it would be rolled back although its rows were told.
+    const bool enough = !status.ok() || (reader.more() && !query.writes);
+    if (enough && !std::exchange(cancelled, true)) {  // each takes a connection of its own
       std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection), PQfreeCancel);
       char message[256];
       PQcancel(cancel.get(), message, sizeof message);
@@ -162,23 +176,51 @@ Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
   return reader.take();
 }
 
+// A transaction that has failed is ended by COMMIT without an error: only the tag says so.
+Status commit(PGconn* connection) {
+  const Answer answer(PQexec(connection, "COMMIT"));
+  if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK) return refused(connection, answer.get());
+  if (std::string_view(PQcmdStatus(answer.get())) == "COMMIT") return ok_status();
+  return make_error("E0626", "the database rolled the statement back");
+}
+
+// Keepalives: a host that vanishes in the middle of a statement holds this thread for half a
+// minute, not for the hours of TCP. Before dbname, so that the address may say otherwise. E0501:
+// nothing was asked yet.
+Result<Connection> open_transaction(const std::string& url, const ForeignQuery& query) {
+  const std::string seconds = std::to_string(std::clamp<int64_t>(query.timeout_ms / 1000, 2, 60));
+  const std::pair<const char*, const char*> settings[] = {
+      {"keepalives_idle", "10"}, {"keepalives_interval", "5"},        {"keepalives_count", "3"},
+      {"tcp_user_timeout", "30000"}, {"dbname", url.c_str()}, {"connect_timeout", seconds.c_str()},
+      {"application_name", "weft"},  {nullptr, nullptr}};
+  const char* keys[std::size(settings)];
+  const char* values[std::size(settings)];
+  for (size_t i = 0; i < std::size(settings); ++i) std::tie(keys[i], values[i]) = settings[i];
+  Connection connection(PQconnectdbParams(keys, values, 1));
+  if (PQstatus(connection.get()) != CONNECTION_OK) {
+    return make_error("E0501", "the database cannot be reached",
+                      "look at its address and at the server's log");
+  }
+  PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
+  for (const std::string& sql :
+       {std::string(query.writes ? "BEGIN" : "BEGIN READ ONLY"),
+        fmt::format("SET LOCAL statement_timeout = {}", query.timeout_ms)}) {
+    Status status = run(connection.get(), sql);
+    if (!status.ok() && status.error().code == "E0507") {
+      return make_error("E0501", status.error().message);
+    }
+    TRY(std::move(status));
+  }
+  return connection;
+}
+
 }  // namespace
 
 Result<json::Object> ask_postgres(const std::string& url, const ForeignQuery& query) {
   const NumberedSql statement = TRY(numbered(query.sql));
-  const std::string seconds = std::to_string(std::clamp<int64_t>(query.timeout_ms / 1000, 2, 60));
-  const char* const keys[] = {"dbname", "connect_timeout", "application_name", nullptr};
-  const char* const values[] = {url.c_str(), seconds.c_str(), "weft", nullptr};
-  const Connection connection(PQconnectdbParams(keys, values, 1));
-  if (PQstatus(connection.get()) != CONNECTION_OK) {
-    return make_error("E0507", "the database cannot be reached",
-                      "look at its address and at the server's log");
-  }
-  PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
-  TRY(run(connection.get(), query.writes ? "BEGIN" : "BEGIN READ ONLY"));
-  TRY(run(connection.get(), fmt::format("SET LOCAL statement_timeout = {}", query.timeout_ms)));
+  const Connection connection = TRY(open_transaction(url, query));
   json::Object out = TRY(ask(connection.get(), statement, query));
-  if (query.writes) TRY(run(connection.get(), "COMMIT"));  // else it ends with the connection
+  if (query.writes) TRY(commit(connection.get()));  // else it ends with the connection
   return out;
 }
 

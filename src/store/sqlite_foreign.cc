@@ -128,6 +128,24 @@ Result<json::Object> read_all(sqlite3* db, sqlite3_stmt* statement, const Foreig
   return json::Object{{"rows", std::move(rows)}, {"more", more}, {"changed", changed}};
 }
 
+Status run_sqlite(sqlite3* db, const char* sql) {
+  if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return ok_status();
+  return refused_by_sqlite(db);
+}
+
+// RETURNING has changed everything by its first row: on its own it would be committed although its
+// rows cannot be told, and an error of the commit would come when nobody listens. An error on the
+// way rolls back with the connection's end.
+Result<json::Object> write_and_read(sqlite3* db, sqlite3_stmt* statement,
+                                    const ForeignQuery& query) {
+  TRY(run_sqlite(db, "BEGIN IMMEDIATE"));
+  json::Object out = TRY(read_all(db, statement, query));
+  if (sqlite3_reset(statement) != SQLITE_OK) return refused_by_sqlite(db);
+  out["changed"] = sqlite3_changes64(db);  // counted at the statement's end
+  TRY(run_sqlite(db, "COMMIT"));
+  return out;
+}
+
 }  // namespace
 
 Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& query) {
@@ -155,6 +173,10 @@ Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& que
     return make_error("E0626", "expected exactly one statement");
   }
   TRY(bind_all(prepared, query.args));
+  const bool tells = sqlite3_column_count(prepared) > 0;
+  if (tells && sqlite3_stmt_readonly(prepared) == 0) {
+    return write_and_read(opened, prepared, query);
+  }
   return read_all(opened, prepared, query);
 }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Statements on somebody else's server: what the answer says has happened is what has happened.
+// Against a real server in a temporary directory.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "store/foreign.h"
+#include "store/postgres.h"
+#include "store/postgres_cluster.h"
+
+namespace weft::store {
+namespace {
+
+class PostgresForeign : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { cluster_ = PostgresCluster::start(); }
+  static void TearDownTestSuite() { cluster_.reset(); }
+  void SetUp() override {
+    if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
+    url_ = cluster_->new_database();
+    db_ = open_postgres({.url = url_}).value();
+    ASSERT_TRUE(db_->script("CREATE TABLE t (x BIGINT);"
+                            "INSERT INTO t SELECT n FROM generate_series(1, 5000) n").ok());
+  }
+  Result<json::Object> ask(std::string sql, int64_t rows_max = 1000,
+                           size_t bytes_max = size_t{1} << 20, bool writes = true) {
+    ForeignQuery query;
+    query.sql = std::move(sql);
+    query.writes = writes;
+    query.rows_max = rows_max;
+    query.bytes_max = bytes_max;
+    query.timeout_ms = 20'000;
+    return ask_postgres(url_, query);
+  }
+  int64_t negative() {
+    auto rows = db_->query("SELECT count(*) FROM t WHERE x < 0", {}).value();
+    CHECK(rows->next().value());
+    return rows->int64(0);
+  }
+  static std::unique_ptr<PostgresCluster> cluster_;
+  std::string url_;
+  std::unique_ptr<Db> db_;
+};
+std::unique_ptr<PostgresCluster> PostgresForeign::cluster_;
+
+TEST_F(PostgresForeign, AWriteWithMoreRowsThanAreToldIsCommittedWhole) {
+  const auto out = ask("UPDATE t SET x = -x RETURNING x", 10);
+  ASSERT_TRUE(out.ok()) << out.error().text();
+  EXPECT_EQ(out->at("rows").as_array().size(), 10U);
+  EXPECT_EQ(out->at("more"), true);
+  EXPECT_EQ(out->at("changed"), 5000);
+  EXPECT_EQ(negative(), 5000);
+}
+
+TEST_F(PostgresForeign, AWriteWhoseRowsCannotBeToldHasNotHappened) {
+  EXPECT_EQ(ask("UPDATE t SET x = -x RETURNING x", 5000, 100).error().code, "E0626");
+  EXPECT_EQ(negative(), 0);
+}
+
+TEST_F(PostgresForeign, AWriteThatFailsBehindTheRowsThatAreToldIsAnError) {
+  const auto out = ask("WITH c AS (UPDATE t SET x = -x RETURNING x) "
+                       "SELECT 1 / (x + 4000) FROM c", 10);
+  ASSERT_FALSE(out.ok());
+  EXPECT_EQ(out.error().code, "E0626");
+  EXPECT_EQ(negative(), 0);
+}
+
+TEST_F(PostgresForeign, AReadIsCutOffAndReportsNoChange) {
+  const auto out = ask("SELECT x FROM t", 10, size_t{1} << 20, false);
+  ASSERT_TRUE(out.ok()) << out.error().text();
+  EXPECT_EQ(out->at("rows").as_array().size(), 10U);
+  EXPECT_EQ(out->at("more"), true);
+  EXPECT_EQ(out->at("changed"), 0);
+  EXPECT_EQ(ask("SELECT x FROM t", 5000)->at("changed"), 0);
+}
+
+TEST_F(PostgresForeign, AServerThatCannotBeReachedWasNotAsked) {
+  url_ = "postgres://me:secret@127.0.0.1:1/x";
+  EXPECT_EQ(ask("UPDATE t SET x = 0").error().code, "E0501");
+}
+
+}  // namespace
+}  // namespace weft::store
