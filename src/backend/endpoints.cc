@@ -13,6 +13,8 @@ namespace {
 // worth it: a prefill costs about as much as two requests that decode.
 constexpr double kAffinitySlack = 2;
 
+constexpr int64_t kProbeLookUs = 100'000;
+
 uint64_t mixed(uint64_t value) {  // splitmix64
   value += 0x9e3779b97f4a7c15;
   value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
@@ -72,37 +74,43 @@ std::optional<size_t> Endpoints::take(uint64_t prefix, int64_t now_us,
   return chosen;
 }
 
-void Endpoints::give_back(size_t index, Outcome outcome, int64_t now_us, int64_t busy_us) {
+void Endpoints::give_back(size_t index, const News& news) {
   CHECK(index < states_.size() && states_[index].outstanding > 0, "endpoint {} was not taken",
         index);
   State& state = states_[index];
   state.outstanding -= 1;
-  state.probing = false;
-  switch (outcome) {
+  // One incident opens the breaker once, however many requests were under way; and only the probe
+  // speaks for the probe.
+  const bool late = state.open && news.taken_us < state.opened_us;
+  if (!late) state.probing = false;
+  switch (news.outcome) {
     case Outcome::kNothing:
       return;
     case Outcome::kBusy:
-      state.closed_until_us = std::max(state.closed_until_us, now_us + busy_us);
+      state.closed_until_us = std::max(state.closed_until_us, news.now_us + news.busy_us);
       [[fallthrough]];
     case Outcome::kGood:
       state.failures = 0;
-      state.open = false;
+      state.open = state.probing = false;
       state.pause_us = options_.pause_us;
       return;
     case Outcome::kFailed:
       break;
   }
+  if (late) return;
   state.failures += 1;
   if (!state.open && state.failures < options_.failures_max) return;
   state.open = true;
-  state.closed_until_us = now_us + state.pause_us;
+  state.opened_us = news.now_us;
+  state.closed_until_us = news.now_us + state.pause_us;
   state.pause_us = std::min(state.pause_us * 2, options_.pause_us_max);
 }
 
 int64_t Endpoints::free_at_us(int64_t now_us) const {
   std::optional<int64_t> first;
   for (const State& state : states_) {
-    const int64_t at = std::max(now_us, state.closed_until_us);
+    int64_t at = std::max(now_us, state.closed_until_us);
+    if (state.open && state.probing) at = std::max(at, now_us + kProbeLookUs);
     if (!first || at < *first) first = at;
   }
   return first.value_or(now_us);

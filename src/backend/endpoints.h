@@ -49,9 +49,16 @@ class Endpoints {
     kBusy,      // 429, 503 with Retry-After: well, but full
     kNothing,   // cancelled: says nothing about it
   };
-  void give_back(size_t index, Outcome outcome, int64_t now_us, int64_t busy_us = 0);
+  struct News {
+    Outcome outcome;
+    int64_t taken_us;      // when take() gave it
+    int64_t now_us;
+    int64_t busy_us = 0;   // of kBusy
+  };
+  void give_back(size_t index, const News& news);
 
-  // When the first of those that may not be asked may be asked again; now_us if one may be.
+  // When the first of those that may not be asked may be asked again; now_us if one may be. While
+  // a probe is out nobody knows: look again in a tenth of a second.
   int64_t free_at_us(int64_t now_us) const;
 
   const Endpoint& at(size_t index) const { return states_[index].endpoint; }
@@ -68,6 +75,7 @@ class Endpoints {
     bool open = false;
     bool probing = false;        // half open: one request is under way
     int64_t pause_us = 0;        // of the next opening
+    int64_t opened_us = 0;       // requests taken before know nothing that it did not know
     int64_t closed_until_us = 0; // nobody asks before
   };
   bool may_ask(const State& state, int64_t now_us) const;

@@ -37,7 +37,7 @@ TEST(Endpoints, ABreakerOpensProbesAndCloses) {
   Endpoints pool({{"only", 1}}, {.failures_max = 2, .pause_us = 100, .pause_us_max = 250});
   for (int i = 0; i < 2; ++i) {
     ASSERT_EQ(pool.take(1, 0), 0U);
-    pool.give_back(0, Outcome::kFailed, 0);
+    pool.give_back(0, {Outcome::kFailed, 0, 0});
   }
   EXPECT_EQ(pool.breaker(0, 0), "open");
   EXPECT_FALSE(pool.take(1, 99).has_value());
@@ -45,32 +45,50 @@ TEST(Endpoints, ABreakerOpensProbesAndCloses) {
   EXPECT_EQ(pool.breaker(0, 100), "half open");
   ASSERT_TRUE(pool.take(1, 100).has_value());
   EXPECT_FALSE(pool.take(1, 100).has_value()) << "one probe at a time";
-  pool.give_back(0, Outcome::kFailed, 100);
+  pool.give_back(0, {Outcome::kFailed, 100, 100});
   EXPECT_EQ(pool.free_at_us(100), 300) << "twice the pause";
   ASSERT_TRUE(pool.take(1, 300).has_value());
-  pool.give_back(0, Outcome::kFailed, 300);
+  pool.give_back(0, {Outcome::kFailed, 300, 300});
   EXPECT_EQ(pool.free_at_us(300), 550) << "at most 250";
   ASSERT_TRUE(pool.take(1, 550).has_value());
-  pool.give_back(0, Outcome::kGood, 550);
+  pool.give_back(0, {Outcome::kGood, 550, 550});
   EXPECT_EQ(pool.breaker(0, 550), "closed");
   ASSERT_TRUE(pool.take(1, 550).has_value());
-  pool.give_back(0, Outcome::kFailed, 550);
+  pool.give_back(0, {Outcome::kFailed, 550, 550});
   EXPECT_EQ(pool.breaker(0, 550), "closed") << "failures are counted anew";
+}
+
+TEST(Endpoints, OneIncidentOpensTheBreakerOnce) {
+  Endpoints pool({{"only", 1}}, {.failures_max = 3, .pause_us = 100, .pause_us_max = 10'000});
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(pool.take(1, 0).has_value());
+  for (int i = 0; i < 8; ++i) pool.give_back(0, {Outcome::kFailed, 0, 10});
+  EXPECT_EQ(pool.free_at_us(10), 110) << "ten under way are one incident, not eight";
+  ASSERT_TRUE(pool.take(1, 110).has_value());
+  pool.give_back(0, {Outcome::kFailed, 0, 120});  // sent long ago: the probe is still out
+  EXPECT_FALSE(pool.take(1, 120).has_value());
+  EXPECT_EQ(pool.free_at_us(120), 100'120) << "nobody knows before the probe comes back";
+  pool.give_back(0, {Outcome::kFailed, 110, 130});
+  EXPECT_EQ(pool.free_at_us(130), 330) << "it was the first probe";
+  ASSERT_TRUE(pool.take(1, 330).has_value());
+  pool.give_back(0, {Outcome::kGood, 330, 340});
+  EXPECT_EQ(pool.breaker(0, 340), "closed");
+  pool.give_back(0, {Outcome::kFailed, 0, 350});
+  EXPECT_EQ(pool.breaker(0, 350), "closed");
 }
 
 TEST(Endpoints, ACancelledProbeMakesRoomForTheNext) {
   Endpoints pool({{"only", 1}}, {.failures_max = 1, .pause_us = 10, .pause_us_max = 10});
   ASSERT_TRUE(pool.take(1, 0).has_value());
-  pool.give_back(0, Outcome::kFailed, 0);
+  pool.give_back(0, {Outcome::kFailed, 0, 0});
   ASSERT_TRUE(pool.take(1, 10).has_value());
-  pool.give_back(0, Outcome::kNothing, 10);
+  pool.give_back(0, {Outcome::kNothing, 10, 10});
   EXPECT_TRUE(pool.take(1, 10).has_value());
 }
 
 TEST(Endpoints, WhoIsFullIsLeftAloneAndNotBlamed) {
   Endpoints pool({{"a", 1}, {"b", 1}});
   const size_t full = pool.take(7, 0).value();
-  pool.give_back(full, Outcome::kBusy, 0, 5'000);
+  pool.give_back(full, {Outcome::kBusy, 0, 0, 5'000});
   EXPECT_EQ(pool.breaker(full, 0), "closed");
   EXPECT_EQ(pool.take(7, 4'999).value(), 1 - full);
   EXPECT_EQ(pool.take(7, 5'000, {1 - full}).value(), full);
@@ -89,7 +107,7 @@ TEST(Endpoints, Simulation) {
     };
     Endpoints pool({{"good", 1}, {"dead", 1}, {"flaky", 2}});
     std::map<std::string, int> asked;
-    std::vector<size_t> under_way;
+    std::vector<std::pair<size_t, int64_t>> under_way;  // and since when
     int64_t now = 0;
     for (int turn = 0; turn < 2000; ++turn) {
       now += static_cast<int64_t>(below(20'000));
@@ -97,14 +115,14 @@ TEST(Endpoints, Simulation) {
         const auto at = pool.take(below(5), now);
         ASSERT_TRUE(at.has_value()) << "the good one may always be asked";
         asked[pool.at(*at).url] += 1;
-        under_way.push_back(*at);
+        under_way.emplace_back(*at, now);
         continue;
       }
       const size_t which = below(under_way.size());
-      const size_t at = under_way[which];
+      const auto [at, since] = under_way[which];
       under_way.erase(under_way.begin() + static_cast<std::ptrdiff_t>(which));
       const bool bad = at == 1 || (at == 2 && below(4) == 0);
-      pool.give_back(at, bad ? Outcome::kFailed : Outcome::kGood, now);
+      pool.give_back(at, {bad ? Outcome::kFailed : Outcome::kGood, since, now});
     }
     int outstanding = 0;
     for (size_t i = 0; i < pool.size(); ++i) outstanding += pool.outstanding(i);

@@ -28,7 +28,7 @@ int64_t busy_us_of(const net::Response& response) {
   int64_t seconds = 0;
   if (header == nullptr) return kBusyUs;
   std::from_chars(header->data(), header->data() + header->size(), seconds);
-  return seconds <= 0 ? kBusyUs : std::min(seconds * 1'000'000, kBusyUsMax);
+  return seconds <= 0 ? kBusyUs : std::min(seconds, kBusyUsMax / 1'000'000) * 1'000'000;
 }
 
 net::ClientOptions client_options(const RemoteModels& models) {
@@ -150,6 +150,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     auto form = remote_form(state_->model.kind, state_->model.model, request_);
     if (!form.ok()) return end(std::move(form).error());
     body_ = json::dump(form->body);
+    prefix_ = prefix_of_request(request_);
     not_held_ = std::move(form->not_held);
     deadline_us_ = called_us_ + state_->model.total_timeout_ms * 1000;
     if (request_.deadline_ms) {
@@ -172,10 +173,10 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     const int64_t now = now_us();
     {
       const std::lock_guard lock(place_.mutex);
-      endpoint_ = state_->endpoints.take(prefix_of_request(request_), now, tried_);
+      endpoint_ = state_->endpoints.take(prefix_, now, tried_);
       if (!endpoint_ && !tried_.empty()) {  // each had its turn: again, if it may be asked
         tried_.clear();
-        endpoint_ = state_->endpoints.take(prefix_of_request(request_), now, tried_);
+        endpoint_ = state_->endpoints.take(prefix_, now, tried_);
       }
       if (!endpoint_) free_at_us_ = state_->endpoints.free_at_us(now);
     }
@@ -288,8 +289,13 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
                       "look whether its server runs; the request can be made again");
   }
 
+  // A caller whose own time is up says nothing about the server.
   void failed(Error error, bool servers_fault) {
-    give_back(servers_fault ? Endpoints::Outcome::kFailed : Endpoints::Outcome::kGood);
+    const bool own_limit =
+        request_.deadline_ms && now_us() >= called_us_ + (*request_.deadline_ms - 1) * 1000;
+    give_back(!servers_fault ? Endpoints::Outcome::kGood
+              : own_limit    ? Endpoints::Outcome::kNothing
+                             : Endpoints::Outcome::kFailed);
     if (!servers_fault) return end(std::move(error));
     again(std::move(error));
   }
@@ -328,7 +334,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     if (!endpoint_ || given_back_ == tries_) return;
     given_back_ = tries_;
     const std::lock_guard lock(place_.mutex);
-    state_->endpoints.give_back(*endpoint_, outcome, now_us(), busy_us);
+    state_->endpoints.give_back(*endpoint_, {outcome, tried_at_us_, now_us(), busy_us});
   }
 
   void finish(ChatResult result) {
@@ -395,6 +401,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   const int64_t called_us_;
   int64_t deadline_us_ = 0, free_at_us_ = 0, tried_at_us_ = 0, first_at_us_ = 0;
   std::string body_, url_;
+  uint64_t prefix_ = 0;
   std::vector<std::string> not_held_;
   std::vector<size_t> tried_;
   std::optional<size_t> endpoint_;

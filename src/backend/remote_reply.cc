@@ -267,6 +267,7 @@ Result<json::Array> RemoteReply::whole_calls() const {
     const std::string_view text = trim(call.arguments);
     auto arguments = json::parse(text.empty() ? "{}" : text);
     if (call.name.empty() || !arguments.ok() || !arguments->is_object()) {
+      if (finish_ == "length") continue;  // it had no room to end
       return broken(fmt::format("a call of {} whose arguments are no JSON object: {}",
                                 quoted(call.name), quoted(call.arguments, 120)));
     }

@@ -89,6 +89,17 @@ TEST(RemoteReply, CallsInPieces) {
   EXPECT_EQ(result->finish_reason, "tool_calls");
 }
 
+// It ran out of tokens: no fault of the server, and asking again would cost the same again.
+TEST(RemoteReply, ACallThatMaxTokensHasCutIsLeftOut) {
+  const auto result = read(
+      event(R"({"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{}"}}]})") +
+      event(R"({"tool_calls":[{"index":1,"function":{"name":"g","arguments":"{\"x\": \"a"}}]})",
+            "\"length\"") + kDone);
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  ASSERT_EQ(result->tool_calls.size(), 1U);
+  EXPECT_EQ(result->finish_reason, "length");
+}
+
 TEST(RemoteReply, OneDocumentInsteadOfAStream) {
   const auto result = read(R"({"choices":[{"index":0,"message":{"role":"assistant",
       "content":"yes","reasoning_content":"hm"},"finish_reason":"length"}],

@@ -208,7 +208,9 @@ TEST(RemoteBackend, DeadlinesHold) {
     }
     return false;
   });
-  RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+  RemoteModel model = model_at({server.url("/v1")});
+  model.breaker.failures_max = 1;
+  RemoteBackend backend({{"big", model}});
   ChatRequest request;
   request.deadline_ms = 200;
   const int64_t begin_ns = real_env().mono_ns();
@@ -217,6 +219,15 @@ TEST(RemoteBackend, DeadlinesHold) {
   ASSERT_FALSE(result.ok());
   EXPECT_GE(real_env().mono_ns() - begin_ns, 190'000'000);
   EXPECT_EQ(server.connections(), 1) << "no time for another try";
+  EXPECT_EQ(backend.endpoints().at(0).breaker, "closed") << "others may have more time";
+}
+
+TEST(RemoteBackend, AnAbsurdRetryAfterIsALongOne) {
+  Server server(script({plain(429, "", "Retry-After: 99999999999999\r\n"), kWhole}));
+  RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+  EXPECT_EQ(ask_remote(backend).error().code, "E0772");
+  EXPECT_EQ(ask_remote(backend).error().code, "E0772");
+  EXPECT_EQ(server.connections(), 1);
 }
 
 TEST(RemoteBackend, ACallIsCancelledAndItsConnectionClosed) {
