@@ -40,6 +40,7 @@ struct RouteWish {
   std::string task_class = {};         // "simple_tasks": looked up among the router's classes
   std::optional<double> complexity{};  // 0 … 1, as somebody has measured it
   bool adaptive = false;               // think only where the answer was unsure
+  bool one_answer = false;             // never adaptive, whatever class or profile say
   bool auto_budget = false;            // thinking budget from deadline and measured speed
   std::optional<double> speed{}, accuracy{}, resource{};  // what to optimise for, each 0 … 1
   std::string account = {};            // whose ceilings hold: a key, a tenant; may be empty

@@ -65,8 +65,8 @@ Route pinned_route(const ChatRequest& request) {
 
 void Ledger::add(const RouteWish& wish, int64_t wall_us, double price) {
   if (price <= 0) return;
-  if (!wish.run.empty()) runs_[wish.run] += price;
-  if (!wish.account.empty()) accounts_[wish.account] += price;
+  if (of_runs_ && !wish.run.empty()) runs_[wish.run] += price;
+  if (of_accounts_ && !wish.account.empty()) accounts_[wish.account] += price;
   months_[month_of(wall_us)] += price;
 }
 
@@ -166,6 +166,8 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
   }
 
   void ask_again(ChatResult first) {
+    const std::shared_lock gate(router_.ending_mutex_);
+    if (router_.ending_) return keep(std::move(first));
     ChatRequest second = request_;
     second.model = route_.escalate_to;
     second.thinking = Thinking::kOn;
@@ -240,12 +242,17 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
 Router::Router(std::unique_ptr<LocalBackend> local, std::unique_ptr<RemoteBackend> remote,
                RoutingConfig config)
-    : config_(std::move(config)), local_(std::move(local)), remote_(std::move(remote)) {
+    : config_(std::move(config)), ledger_(config_.ceilings), local_(std::move(local)),
+      remote_(std::move(remote)) {
   CHECK(local_ != nullptr);
 }
 
-// Each backend ends its calls, whose ends may still ask the other one.
+// Each backend ends its calls, and what an unsure answer would ask may be gone by then.
 Router::~Router() {
+  {
+    const std::unique_lock gate(ending_mutex_);
+    ending_ = true;
+  }
   remote_.reset();
   local_.reset();
 }

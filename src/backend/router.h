@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,17 @@
 
 namespace weft::backend {
 
-// What has been spent since this process began, by run, key and calendar month (UTC).
+// What has been spent since this process began, by run, key and calendar month (UTC). Only what
+// has a ceiling is kept: of runs there is no end.
 class Ledger {
  public:
+  explicit Ledger(const Ceilings& ceilings)
+      : of_runs_(ceilings.run.has_value()), of_accounts_(ceilings.account.has_value()) {}
   void add(const RouteWish& wish, int64_t wall_us, double price);
   Spent spent(const RouteWish& wish, int64_t wall_us) const;
 
  private:
+  const bool of_runs_, of_accounts_;
   std::map<std::string, double> runs_, accounts_;
   std::map<int64_t, double> months_;  // by number since 1970
 };
@@ -68,6 +73,8 @@ class Router final : public Backend {
   Ledger ledger_;
   std::unique_ptr<LocalBackend> local_;
   std::unique_ptr<RemoteBackend> remote_;
+  std::shared_mutex ending_mutex_;  // held while a call's end asks a backend again
+  bool ending_ = false;             // guarded by it: a backend may be gone
 };
 
 }  // namespace weft::backend

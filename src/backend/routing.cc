@@ -39,6 +39,7 @@ class Choice {
     }
     if (route_.model.empty()) by_targets();
     TRY(hold_ceilings());
+    if (wish_.one_answer) route_.adaptive = false;
     if (route_.adaptive) begin_adaptive();
     set_budget();
     route_.price = estimate(route_.model);
@@ -199,7 +200,9 @@ class Choice {
       return;
     }
     if (route_.thinking == Thinking::kOff && !route_.adaptive) return;
-    const int64_t budget = affordable_thinking(query_, route_.model, limit);
+    RouteQuery cut = query_;
+    cut.max_tokens = route_.max_tokens;  // what a profile has left of it
+    const int64_t budget = affordable_thinking(cut, route_.model, limit);
     if (!route_.adaptive) route_.thinking_budget = budget;
     say(query_.left_ms ? fmt::format("{} tokens of thought fit into {} ms", budget,
                                      *query_.left_ms)

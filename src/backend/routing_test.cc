@@ -83,6 +83,20 @@ TEST(Routing, ClassesAndProfiles) {
   EXPECT_EQ(choose_route(config, careful)->thinking_budget, 200);
 }
 
+// A turn of an agent is one answer in the journal.
+TEST(Routing, WhoWantsOneAnswerGetsOne) {
+  RoutingConfig config = brief();
+  config.profiles["hybrid"] = {.model = "EXAONE-7.8B", .mode = "adaptive"};
+  for (const char* name : {"auto", "hybrid_processes", "hybrid"}) {
+    RouteQuery given = query(name);
+    EXPECT_TRUE(choose_route(config, given)->adaptive) << name;
+    given.wish.one_answer = true;
+    const Route route = choose_route(config, given).value();
+    EXPECT_FALSE(route.adaptive) << name;
+    EXPECT_EQ(route.escalate_to, "") << name;
+  }
+}
+
 TEST(Routing, WhatWasMeasuredCounts) {
   RoutingConfig config = brief();
   config.profiles["quick"] = {.speed = 1};
@@ -130,6 +144,10 @@ TEST(Routing, TheBudgetIsWhatTheTimeAffords) {
   given.left_ms = 10'000;
   given.thinking_budget.reset();
   EXPECT_EQ(choose_route(config, given)->thinking_budget, 1024) << "nothing measured: a quarter";
+  RoutingConfig cut = brief();
+  cut.profiles["short"] = {.model = "EXAONE-7.8B", .max_tokens = 400};
+  given.model = "short";
+  EXPECT_EQ(choose_route(cut, given)->thinking_budget, 100) << "a quarter of what is left";
 }
 
 // Requests under deadlines on a model whose speed drifts and which is sometimes slow to begin: with

@@ -262,7 +262,8 @@ class PlanStep final : public StepType {
     if (!context.parameters.contains("max_tokens")) context.parameters["max_tokens"] = 1'024;
     auto request = chat_request_of(context);
     if (!request.ok()) return failed(std::move(request).error(), false);
-    request->route.adaptive = false;  // one plan, one answer
+    request->route.adaptive = false;
+    request->route.one_answer = true;  // one plan
     backend::Backend& backend = *context.services->backend;
     backend::ChatCallbacks callbacks;
     callbacks.on_delta = [report = context.on_progress](const backend::ChatDelta& d) {
