@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/agent_replay.h"
 
+#include <mutex>
+
 #include "worker/llm_request.h"
 
 namespace weft::worker {
@@ -62,11 +64,44 @@ class AgentReplay final : public std::enable_shared_from_this<AgentReplay> {
     callbacks.on_done = [self = shared_from_this()](Result<backend::ChatResult> result) {
       self->on_turn(std::move(result));
     };
-    backend_.chat(turn_request(options_, progress_), std::move(callbacks));
+    backend::ChatRequest request = turn_request(options_, progress_);
+    pin_turn(request.route);
+    const int turn = progress_.turn;
+    auto call = backend_.chat(std::move(request), std::move(callbacks));
+    const std::lock_guard lock(mutex_);
+    if (turn < turns_heard_) return;  // its end came first
+    call_ = std::move(call);
+    if (stopped_) call_->cancel();
+  }
+
+  // From any thread. The end is still told.
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (call_) call_->cancel();
   }
 
  private:
+  // Each turn had a route of its own.
+  void pin_turn(backend::RouteWish& route) const {
+    const json::Value* turns = route.pinned.if_contains("turns");
+    if (turns == nullptr || !turns->is_array()) return;
+    const json::Array& each = turns->get_array();
+    const json::Value* own = rows_.size() < each.size() ? &each[rows_.size()] : nullptr;
+    route.pinned = own != nullptr && own->is_object() ? json::Object(own->get_object())
+                                                      : json::Object();
+  }
+
   void on_turn(Result<backend::ChatResult> result) {
+    std::shared_ptr<backend::ChatCall> over;  // it holds this replay
+    {
+      const std::lock_guard lock(mutex_);
+      turns_heard_ = progress_.turn + 1;
+      over = std::move(call_);
+    }
+    if (result.ok() && result->finish_reason == "cancelled") {
+      result = make_error("E0609", "the model's turn was cancelled");
+    }
     if (!result.ok()) {
       return done_(StepFailure{std::move(result).error(), false, 0, std::move(rows_)});
     }
@@ -87,19 +122,28 @@ class AgentReplay final : public std::enable_shared_from_this<AgentReplay> {
   const StepDone done_;
   AgentProgress progress_;
   std::vector<AiCallRow> rows_;
+  std::mutex mutex_;  // guards the rest
+  std::shared_ptr<backend::ChatCall> call_;
+  int turns_heard_ = 0;
+  bool stopped_ = false;
 };
 
-class Holder final : public Activity {
+class ReplayActivity final : public Activity {
  public:
-  void cancel() override {}
+  explicit ReplayActivity(std::shared_ptr<AgentReplay> replay) : replay_(std::move(replay)) {}
+  void cancel() override { replay_->stop(); }
+
+ private:
+  std::shared_ptr<AgentReplay> replay_;
 };
 
 }  // namespace
 
 std::unique_ptr<Activity> replay_agent(AgentOptions options, const StepContext& context,
                                        StepDone done) {
-  std::make_shared<AgentReplay>(std::move(options), context, std::move(done))->next();
-  return std::make_unique<Holder>();
+  auto replay = std::make_shared<AgentReplay>(std::move(options), context, std::move(done));
+  replay->next();
+  return std::make_unique<ReplayActivity>(std::move(replay));
 }
 
 }  // namespace weft::worker

@@ -108,6 +108,17 @@ void AgentRun::cancel() {
   }
 }
 
+Activity::Stopped AgentRun::stop_at_limit() {
+  Activity::Stopped out{.maybe_acted = acted_};
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (calls_[i].ended || !calls_[i].acts) continue;
+    out.notes.push_back(
+        json::Object{{"turn", progress_.turn}, {"call", number(i)}, {"unknown", true}});
+  }
+  cancel();
+  return out;
+}
+
 // ---- behind what was noted -------------------------------------------------------------------
 
 void AgentRun::restore(const json::Array& notes) {
@@ -146,9 +157,11 @@ void AgentRun::restore_call(const json::Object& note) {
   Call& call = calls_[index];
   if (note.contains("unknown")) {
     call.unknown = true;
+    acted_ = true;
   } else if (note.contains("again")) {
     call.unknown = false;
   } else if (!call.ended) {
+    acted_ = acted_ || (!call.refused && unsafe(index));
     call.failed = note.contains("error");
     call.text = text(note, call.failed ? "error" : "output");
     call.ended = true;
@@ -202,14 +215,21 @@ void AgentRun::think() {
       if (const auto self = weak.lock()) self->on_turn(std::move(*told));
     });
   };
-  thinking_ = context_.services->backend->chat(turn_request(options_, progress_),
-                                                std::move(callbacks));
+  backend::ChatRequest request = turn_request(options_, progress_);
+  if (request.deadline_ms) {  // counted from the call on; the step began earlier
+    const int64_t gone_ms = (context_.services->env.mono_ns() - start_ns_) / 1'000'000;
+    request.deadline_ms = std::max<int64_t>(1, *request.deadline_ms - gone_ms);
+  }
+  thinking_ = context_.services->backend->chat(std::move(request), std::move(callbacks));
 }
 
 void AgentRun::on_turn(Result<ChatResult> result) {
   if (!done_) return;
   thinking_ = nullptr;
-  if (!result.ok()) return tell(StepFailure{std::move(result).error(), false});
+  if (!result.ok()) {  // behind notes an attempt that fails would repeat what stands in them
+    const bool again = progress_.turn == 0 && backend::may_pass(result.error());
+    return tell(StepFailure{std::move(result).error(), again});
+  }
   if (result->finish_reason == "cancelled") {
     return tell(StepFailure{make_error("E0609", "the model's turn was cancelled"), true});
   }
@@ -301,9 +321,8 @@ bool AgentRun::cut_off(size_t index) {
          });
     return true;
   }
-  if (call.tool == nullptr) return false;
-  auto prepared = prepare_call(*call.tool, call.arguments, call_context(index));
-  if (!prepared.ok() || prepared->context.effect != EffectClass::kUnsafe) return false;
+  if (!unsafe(index)) return false;
+  acted_ = true;
   const auto give_it_up = [weak = weak_from_this(), index] {
     const auto self = weak.lock();
     if (self == nullptr) return;
@@ -317,6 +336,13 @@ bool AgentRun::cut_off(size_t index) {
   return true;
 }
 
+bool AgentRun::unsafe(size_t index) const {
+  const Call& call = calls_[index];
+  if (call.tool == nullptr) return false;
+  const auto prepared = prepare_call(*call.tool, call.arguments, call_context(index));
+  return prepared.ok() && prepared->context.effect == EffectClass::kUnsafe;
+}
+
 void AgentRun::run_call(size_t index) {
   if (!done_ || cut_off(index)) return;
   Call& call = calls_[index];
@@ -326,6 +352,8 @@ void AgentRun::run_call(size_t index) {
   ++made_[identity(call.name, call.arguments)];
   auto prepared = prepare_call(*call.tool, call.arguments, call_context(index));
   if (!prepared.ok()) return end_call(index, prepared.error().message, true);
+  call.acts = prepared->context.effect == EffectClass::kUnsafe;
+  acted_ = acted_ || call.acts;
   const auto finished = [weak = weak_from_this(), &loop = context_.services->loop,
                          index](StepOutcome outcome) {
     auto told = std::make_shared<StepOutcome>(std::move(outcome));
@@ -393,10 +421,20 @@ void AgentRun::end_call(size_t index, std::string said, bool is_error) {
   if (is_error) ++errors_[call.name];
   json::Object noted{{"turn", progress_.turn}, {"call", number(index)}};
   noted[is_error ? "error" : "output"] = call.text;
-  note(std::move(noted), {}, nullptr);
   const bool over = std::ranges::all_of(calls_, [](const Call& one) { return one.ended; });
-  if (!over) return;
-  const std::string said_last = call.text;
+  if (!over) return note(std::move(noted), {}, nullptr);
+  // Another server may be told only what is on disk; the model of this process need not wait.
+  if (context_.services->backend->is_remote(options_.request.model)) {
+    return note(std::move(noted), {}, [weak = weak_from_this(), said_last = call.text] {
+      if (const auto self = weak.lock()) self->next_turn(said_last);
+    });
+  }
+  note(std::move(noted), {}, nullptr);
+  next_turn(std::string(call.text));
+}
+
+void AgentRun::next_turn(const std::string& said_last) {
+  if (!done_) return;
   end_turn();
   for (const auto& [name, count] : errors_) {
     if (count <= options_.errors_max) continue;
@@ -426,6 +464,11 @@ void AgentRun::finish(ChatResult result) {
   StepResult success;
   success.ai_calls.push_back(evidence_of(result));
   if (options_.output == nullptr) {
+    if (result.content.empty() && result.finish_reason == "length") {  // amid thought or a call
+      return tell(StepFailure{make_error("E0624", "the tokens ended before the answer began",
+                                         "raise max_tokens"),
+                              false, 0, std::move(success.ai_calls)});
+    }
     success.output = result.content;
     return tell(std::move(success));
   }

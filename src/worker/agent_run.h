@@ -59,6 +59,8 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   // are approved or not.
   void start(const json::Object* decision);
   void cancel();
+  // Beginning anew is harmless unless an unsafe call was made; those under way are noted as such.
+  Activity::Stopped stop_at_limit();
 
  private:
   struct Call {
@@ -73,6 +75,7 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
     bool begun = false;                 // maybe, by a process that is gone
     bool unknown = false;               // nobody knows whether that one acted
     bool refused = false;               // by a person
+    bool acts = false;                  // begun here, with an unsafe effect
   };
 
   void restore(const json::Array& notes);
@@ -89,10 +92,12 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   StepWait approval() const;
   void run_call(size_t index);
   bool cut_off(size_t index);
+  bool unsafe(size_t index) const;
   std::string objection(const Call& call);
   void on_call(size_t index, StepOutcome outcome);
   void end_call(size_t index, std::string text, bool is_error);
   void end_turn();
+  void next_turn(const std::string& said_last);
   void give_up(std::string message, std::string hint);
   void finish(backend::ChatResult result);
   void tell(StepOutcome outcome);
@@ -110,6 +115,7 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   AgentProgress progress_;
   std::vector<Call> calls_;             // of the turn in progress
   bool decided_ = false;                // about the calls of this turn
+  bool acted_ = false;                  // an unsafe call was begun, here or before
   std::map<std::string, int> errors_;   // by tool
   std::map<std::string, int> made_;     // calls by name and arguments
 };

@@ -79,7 +79,8 @@ Result<AgentOptions> options_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   AgentOptions out;
   out.request = TRY(chat_request_of(context));
-  out.request.route.adaptive = false;  // turns are journalled one by one: each is one answer
+  out.request.route.adaptive = false;
+  out.request.route.one_answer = true;  // turns are journalled one by one
   const std::string goal = TRY(text_parameter(parameters, "goal"));
   out.request.messages.push_back(json::Object{{"role", "user"}, {"content", goal}});
   TRY(read_tools(context, out));
@@ -102,6 +103,7 @@ class AgentActivity final : public Activity {
   explicit AgentActivity(std::shared_ptr<AgentRun> run) : run_(std::move(run)) {}
   ~AgentActivity() override { run_->cancel(); }
   void cancel() override { run_->cancel(); }
+  Stopped stop_at_limit() override { return run_->stop_at_limit(); }
 
  private:
   std::shared_ptr<AgentRun> run_;

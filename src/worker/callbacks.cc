@@ -145,10 +145,13 @@ void CallbackSender::look() {
       if (self->db_ == nullptr) self->db_ = TRY(self->open_());
       std::vector<Due> out;
       for (Callback& callback : TRY(claim_callbacks(*self->db_, std::max<int64_t>(room, 0)))) {
-        json::Object body{{"task_id", callback.run}};
-        for (auto& member : TRY(read_run_document(*self->db_, callback.run))) {
-          body[member.key()] = member.value();
+        auto document = read_run_document(*self->db_, callback.run);
+        if (!document.ok()) {  // one that cannot be read does not keep the others
+          TRY(settle_callback(*self->db_, callback, 0, document.error().message));
+          continue;
         }
+        json::Object body{{"task_id", callback.run}};
+        for (auto& member : *document) body[member.key()] = member.value();
         std::string text = json::dump(body);
         if (self->filter_) text = self->filter_(text);
         out.push_back({std::move(callback), std::move(text)});

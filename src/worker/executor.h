@@ -136,6 +136,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void drop_timers(ActiveRun& run, const workflow::Change& change);
   void arm_timers(ActiveRun& run, Change& change);
   void on_timer(const std::string& run, const TimerKey& key);
+  bool end_at_limit(ActiveRun& run, const std::string& path);
 
   // recovery.cc
   Status adopt(const StoredRun& stored);

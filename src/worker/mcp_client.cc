@@ -50,7 +50,8 @@ class McpConnection {
     if (timeout_us > 0) {
       one.timer = loop_.after(timeout_us, [this, id] {
         tell_cancelled(id, "its time is up");
-        end(id, mcp_failure(named("E0630", "it has not answered in time"), true, true));
+        const bool sent = asked_.at(id).sent;  // else it waits for the handshake
+        end(id, mcp_failure(named("E0630", "it has not answered in time"), sent, true));
       });
     }
     if (ready_) return send(id);

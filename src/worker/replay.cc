@@ -119,14 +119,18 @@ class Replay {
     const json::Value* name = remote->get_object().if_contains("backend");
     return name != nullptr && name->is_string() ? std::string(name->get_string()) : "remote";
   }
-  // What a router had decided for the attempt; empty: there was none.
+  // What a router had decided for the attempt; empty: there was none. In `turns` what it decided
+  // for each call, for steps that ask many times.
   static json::Object pinned_route_of(const std::vector<const AiCallRow*>& then) {
     json::Object out;
+    json::Array turns;
     for (const AiCallRow* call : then) {
+      turns.emplace_back(json::Object());
       const auto kept = json::parse(call->route);
       if (call->route.empty() || !kept.ok() || !kept->is_object()) continue;
       const json::Value* route = kept->get_object().if_contains("route");
       if (route == nullptr || !route->is_object()) continue;
+      turns.back() = *route;
       const json::Value* budget = route->get_object().if_contains("thinking_budget");
       if (out.empty()) {
         out = route->get_object();
@@ -134,6 +138,7 @@ class Replay {
         out["second_budget"] = *budget;
       }
     }
+    if (!out.empty()) out["turns"] = std::move(turns);
     return out;
   }
   // What another server has said cannot be said again: it is neither the same nor different.

@@ -71,8 +71,9 @@ class SimPool final : public Pool {
 // One process. Destroying it is kill -9: what is queued for the disk is gone.
 class SimProcess {
  public:
-  SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0)
-      : loop_(env), pool_(loop_), services_{env, loop_, pool_} {
+  SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0,
+             backend::Backend* backend = nullptr)
+      : loop_(env), pool_(loop_), services_{env, loop_, pool_, backend} {
     JournalOptions options;
     options.open = [this, store, &env] { return SimStore::open(store, env, faults_); };
     options.own_thread = false;

@@ -141,6 +141,16 @@ class Activity {
   virtual ~Activity() = default;
   // Stop soon. `done` may still come and is then ignored. Any number of times, loop's thread.
   virtual void cancel() = 0;
+  // As cancel(), at the attempt's time limit. Of an attempt that is unsafe or has left notes: may
+  // it have acted, so that nobody begins it anew unasked; and what is to be noted about that.
+  struct Stopped {
+    bool maybe_acted = true;
+    json::Array notes = {};
+  };
+  virtual Stopped stop_at_limit() {
+    cancel();
+    return {};
+  }
 };
 
 // Exactly one of the two is set.

@@ -134,6 +134,44 @@ void Executor::watch() {
   }
 }
 
+// What cannot be called back may have acted, or act yet: past its limit such an attempt is as
+// unknown as one that a crash cut off. False: the attempt is harmless, gone, or may be repeated by
+// its definition; then it has failed and the planner retries it.
+bool Executor::end_at_limit(ActiveRun& run, const std::string& path) {
+  CHECK(!run.driving && !path.empty(), "a limit of {} is reached in its turn", run.id);
+  const auto at = run.running.find(path);
+  if (at == run.running.end() || at->second.activity == nullptr) return false;
+  const auto id = run.planner.find(path);
+  const workflow::Execution* execution = id ? workflow::find_execution(run.state, *id) : nullptr;
+  CHECK(execution != nullptr, "{} of run {}", path, run.id);
+  const bool due = execution->attempt_deadline_us != 0 && execution->paused_us == 0 &&
+                   execution->attempt_deadline_us <= journal_.now_us();
+  const Running& running = at->second;
+  if (!due || execution->attempt != running.attempt) return false;
+  if (running.effect != EffectClass::kUnsafe && !running.noted) return false;
+  const workflow::Step& step = run.planner.step(path, running.alternative);
+  const bool repeats = step.on_unknown == workflow::OnUnknown::kRetry;
+  if (repeats && !running.noted) return false;
+  Activity::Stopped stopped = at->second.activity->stop_at_limit();
+  if (!stopped.maybe_acted) return false;
+  Running ended = std::move(at->second);
+  run.running.erase(at);
+  for (json::Value& note : stopped.notes) {
+    apply(run, workflow::AttemptNoted{path, ended.attempt, std::move(note)});
+  }
+  Error error = make_error(
+      "E0606", "the attempt was stopped at its time limit; nobody knows whether it acted",
+      fmt::format("look whether it happened, then: weft runs resolve {} {} retry|fail|succeed",
+                  run.id, path));
+  // It goes on behind its notes, but not for ever.
+  if (repeats && ended.attempt >= step.retry().attempts) {
+    finish_attempt(run, std::move(ended), StepFailure{std::move(error), false});
+  } else {
+    finish_attempt(run, std::move(ended), StepUnknown{std::move(error)});
+  }
+  return true;
+}
+
 void Executor::on_timer(const std::string& id, const TimerKey& key) {
   ActiveRun* run = find(id);
   if (run == nullptr || stopping_) return;
@@ -149,6 +187,9 @@ void Executor::on_timer(const std::string& id, const TimerKey& key) {
   }
   if (at->second.stored) run->turn().dropped_timers.push_back(key);
   run->timers.erase(at);
+  if (key.second == TimerKind::kAttemptDeadline && end_at_limit(*run, key.first)) {
+    return drive(*run);
+  }
   apply(*run, workflow::TimerFired{key.second, key.first});
   drive(*run);
 }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Callbacks from outside: a receiver that fails, is down, or is there; a server that is killed
 between; signatures as a receiver checks them; dead letters and their redrive."""
+import contextlib
 import hashlib
 import hmac
 import http.server
 import json
+import sqlite3
 import threading
 
 from harness import main
@@ -74,6 +76,13 @@ def check(server, headers, body, task):
     return said
 
 
+def kill(server):
+    server.process.kill()
+    server.process.wait()
+    server.process.stdout.close()
+    server.log.close()
+
+
 def state(server, task):
     return next(c for c in server.get("/callbacks").json["items"] if c["task_id"] == task)
 
@@ -105,16 +114,29 @@ def test_a_killed_server_forgets_no_callback():
     with serving() as server:
         tasks = [execute(server, receiver.url, str(i)) for i in range(5)]
         assert until(lambda: len(receiver.got) >= 5)
-        server.process.kill()
-        server.process.wait()
-        server.process.stdout.close()
-        server.log.close()
+        kill(server)
         receiver.statuses[:] = [200]
         receiver.got.clear()
         server.__enter__()
         assert until(lambda: all(state(server, t)["state"] == "delivered" for t in tasks), 90)
         told = {headers["X-Weft-Delivery"] for headers, _ in receiver.got}
         assert told == set(tasks), (told, tasks)
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_callback():
+    receiver = Receiver(503)
+    with serving() as server:
+        task = execute(server, receiver.url)
+        assert until(lambda: receiver.got)
+        kill(server)
+        with contextlib.closing(sqlite3.connect(server.store)) as store, store:
+            store.execute("UPDATE callback SET next_us = 1, state = 'waiting'")
+            store.execute("INSERT INTO callback SELECT 'run_none', tenant, url, 'waiting', 0, 0, "
+                          "created_us, 0, '' FROM callback")
+        receiver.statuses[:] = [200]
+        server.__enter__()  # claims both at once
+        assert until(lambda: state(server, task)["state"] == "delivered", 40)
+        assert state(server, "run_none")["last_error"], state(server, "run_none")
 
 
 def test_dead_letters_can_be_sent_again():

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An agent against a model whose turns are written down: what it is asked and when, and what
+// becomes of a step whose time or server gives out in the middle. With a real model: tests/e2e.
+#include "backend/backend.h"
+#include "base/file.h"
+#include "worker/executor_test.h"
+
+namespace weft::worker {
+namespace {
+
+using backend::ChatRequest;
+using backend::ChatResult;
+
+// Answers the n-th request with the n-th turn; a turn of nothing never comes.
+class WrittenModel final : public backend::Backend {
+ public:
+  using Turn = std::optional<Result<ChatResult>>;
+
+  std::shared_ptr<backend::ChatCall> chat(ChatRequest request,
+                                          backend::ChatCallbacks callbacks) override {
+    struct Call final : backend::ChatCall {
+      void cancel() override {}
+    };
+    asked.push_back(std::move(request));
+    CHECK(asked.size() <= turns.size(), "turn {} is not written", asked.size());
+    Turn& turn = turns[asked.size() - 1];
+    if (turn) callbacks.on_done(*turn);
+    return std::make_shared<Call>();
+  }
+  bool is_remote(const std::string&) const override { return remote; }
+
+  std::vector<Turn> turns;
+  std::vector<ChatRequest> asked;
+  bool remote = false;
+};
+
+ChatResult said(std::string text) {
+  ChatResult out;
+  out.content = std::move(text);
+  out.finish_reason = "stop";
+  return out;
+}
+
+ChatResult calls(std::string_view tool, std::string_view path) {
+  ChatResult out;
+  out.finish_reason = "tool_calls";
+  out.tool_calls.push_back(json::Object{
+      {"type", "function"},
+      {"function",
+       json::Object{{"name", tool}, {"arguments", json::Object{{"path", path}}}}}});
+  return out;
+}
+
+class AgentRunTest : public ExecutorTest {
+ protected:
+  std::unique_ptr<SimProcess> process() {
+    return std::make_unique<SimProcess>(env_, store(), 4, 0, &model_);
+  }
+  std::string submit(SimProcess& process, std::string_view keys = "") {
+    return process.executor().submit(request(fmt::format(R"(
+weft: "1"
+id: works
+tools:
+  - name: append
+    description: Appends a line
+    parameters: {{type: object, properties: {{path: {{type: string}}}}}}
+    step:
+      type: file
+      parameters: {{action: append, path: "{{{{ args.path }}}}", content: "x\n"}}
+  - name: look
+    description: Reads a file
+    parameters: {{type: object, properties: {{path: {{type: string}}}}}}
+    step: {{type: file, parameters: {{action: read, path: "{{{{ args.path }}}}"}}}}
+steps:
+  - id: agent
+    type: agent
+    retry: {{attempts: 3, backoff: fixed, initial: 1s, jitter: false, attempt_timeout: 10s}}
+    {}
+    parameters:
+      goal: Write.
+      tools: [append, look]
+      thinking: {{budget_tokens: auto}}
+output: "{{{{ steps.agent }}}}"
+)", keys))).value();
+  }
+  json::Object agent(const std::string& run) {
+    return document(run).at("steps").as_object().at("agent").as_object();
+  }
+  std::string log() const {
+    auto text = read_file(directory_ / "log.txt");
+    return text.ok() ? *text : "";
+  }
+  WrittenModel model_;
+};
+
+TEST_F(AgentRunTest, PastItsLimitWhatItHasDoneIsNotDoneAgain) {
+  model_.turns = {calls("append", "log.txt"), std::nullopt, said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process);
+  EXPECT_EQ(agent(run).at("status"), "unknown");
+  EXPECT_EQ(log(), "x\n");
+  ASSERT_TRUE(process->executor().resolve_unknown(
+      run, {"agent", workflow::UnknownResolved::Resolution::kRetry, nullptr, "me"}).ok());
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "x\n") << "it goes on behind its notes";
+  ASSERT_EQ(model_.asked.size(), 3U);
+  EXPECT_EQ(model_.asked[2].messages.size(), model_.asked[1].messages.size());
+}
+
+TEST_F(AgentRunTest, ACallThatWasUnderWayAtTheLimitIsAskedAboutOnce) {
+  model_.turns = {calls("append", "log.txt"), said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  while (log().empty()) ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+  env_.advance_us(11'000'000);  // the line is written, and the word of it is late
+  settle(*process, 30'000'000);
+  EXPECT_EQ(agent(run).at("status"), "unknown");
+  EXPECT_EQ(log(), "x\n");
+  ASSERT_TRUE(process->executor().resolve_unknown(
+      run, {"agent", workflow::UnknownResolved::Resolution::kRetry, nullptr, "me"}).ok());
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "x\nx\n") << "a person has said: again";
+}
+
+TEST_F(AgentRunTest, PastItsLimitAHarmlessOneBeginsAnew) {
+  ASSERT_TRUE(write_file_atomic(directory_ / "in.txt", "a").ok());
+  model_.turns = {calls("look", "in.txt"), std::nullopt, calls("look", "in.txt"),
+                  said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(agent(run).at("attempts"), 2);
+}
+
+TEST_F(AgentRunTest, OnUnknownRetryGoesOnBehindTheNotesAndNotForEver) {
+  model_.turns = {calls("append", "log.txt"), std::nullopt, std::nullopt, std::nullopt};
+  auto process = this->process();
+  const std::string run = submit(*process, "on_unknown: retry");
+  settle(*process);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_EQ(agent(run).at("attempts"), 3);
+  EXPECT_EQ(log(), "x\n");
+}
+
+TEST_F(AgentRunTest, EveryTurnGetsTheTimeThatIsLeft) {
+  ASSERT_TRUE(write_file_atomic(directory_ / "in.txt", "a").ok());
+  model_.turns = {calls("look", "in.txt"), said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process, "timeout: 60s");
+  while (model_.asked.empty()) ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+  env_.advance_us(9'000'000);
+  settle(*process, 500'000);
+  EXPECT_EQ(status(run), "succeeded");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  ASSERT_TRUE(model_.asked[0].deadline_ms && model_.asked[1].deadline_ms);
+  EXPECT_LE(*model_.asked[1].deadline_ms, *model_.asked[0].deadline_ms - 9'000);
+}
+
+TEST_F(AgentRunTest, AnotherServerIsToldOnlyWhatIsOnDisk) {
+  ASSERT_TRUE(write_file_atomic(directory_ / "in.txt", "a").ok());
+  for (const bool remote : {false, true}) {
+    model_.remote = remote;
+    model_.asked.clear();
+    model_.turns = {calls("look", "in.txt"), said("done")};
+    auto process = this->process();
+    const std::string run = submit(*process);
+    while (model_.asked.empty()) ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+    while (process->loop().turn()) {
+    }
+    process->journal().pump();  // the turn is on disk: the call is made
+    while (process->loop().turn()) {
+    }
+    EXPECT_EQ(model_.asked.size(), remote ? 1U : 2U);
+    settle(*process, 500'000);
+    EXPECT_EQ(model_.asked.size(), 2U);
+    EXPECT_EQ(status(run), "succeeded");
+  }
+}
+
+TEST_F(AgentRunTest, AnOutageBeforeItsFirstTurnPasses) {
+  const Error outage = make_error("E0772", "nobody answers");
+  model_.turns = {Result<ChatResult>(outage), said("done")};
+  auto process = this->process();
+  EXPECT_EQ([&] {
+    const std::string run = submit(*process);
+    settle(*process);
+    return status(run);
+  }(), "succeeded");
+}
+
+TEST_F(AgentRunTest, AnAnswerThatNeverBeganIsNone) {
+  ChatResult cut = said("");
+  cut.finish_reason = "length";
+  model_.turns = {std::move(cut)};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_EQ(document(run).at("error").as_object().at("code"), "E0624");
+}
+
+}  // namespace
+}  // namespace weft::worker
