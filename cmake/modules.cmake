@@ -20,7 +20,8 @@ endfunction()
 function(weft_test_flags target)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})  # tests/golden/golden.h
   target_compile_definitions(${target} PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_compile_options(${target} PRIVATE -O1)  # GoogleTest's macros gain nothing from -O2
+  target_compile_options(${target} PRIVATE -O0)  # the time goes to what is tested, not to the test
+  weft_unity(${target})
   weft_precompiled(${target} base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)
 endfunction()
 
@@ -69,7 +70,6 @@ function(weft_module name)
   endif()
   if(WEFT_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    weft_unity(${name}_test)
     target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gmock GTest::gtest_main)
     weft_test_flags(${name}_test)
     add_test(NAME ${name} COMMAND ${name}_test)

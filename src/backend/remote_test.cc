@@ -194,6 +194,7 @@ TEST(RemoteBackend, SilenceIsAFailure) {
     over = true;
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code, "E0772") << result.error().text();
+    for (int i = 0; i < 5000 && server.connections() < 2; ++i) real_env().sleep_us(1000);
     EXPECT_EQ(server.connections(), 2) << "tried once more";
   }
 }

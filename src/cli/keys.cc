@@ -22,20 +22,6 @@ namespace {
 
 using security::Key;
 
-json::Object key_json(const Key& key) {
-  json::Array roles(key.roles.begin(), key.roles.end());
-  json::Array scopes;
-  for (const security::Scope& scope : key.scopes) {
-    scopes.push_back(json::Value(security::text(scope)));
-  }
-  json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
-                   {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
-                   {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
-  if (key.expires_us != 0) out["expires_at"] = iso8601(key.expires_us);
-  if (key.revoked_us != 0) out["revoked_at"] = iso8601(key.revoked_us);
-  return out;
-}
-
 std::string state_of(const Key& key, int64_t now_us) {
   if (key.revoked_us != 0) return "revoked " + iso8601(key.revoked_us).substr(0, 10);
   if (key.expires_us == 0) return "holds";
@@ -54,7 +40,7 @@ void print_key(const Key& key, const KeysOptions& options) {
 
 void print_new(const security::NewKey& made, const KeysOptions& options) {
   if (options.json) {
-    json::Object out = key_json(made.key);
+    json::Object out = security::to_json(made.key);
     out["key"] = made.text;
     print_data(json::dump(json::Value(std::move(out)), {.spaces = true, .indent = 2}));
     return;
@@ -101,7 +87,7 @@ Status act(const KeysOptions& options) {
     return record_act(*db, config, store,
                       {.tenant = key.tenant, .user = this_user(), .action = "keys:manage",
                        .resource = fmt::format("{} {}", options.act, key.id),
-                       .details = json::dump(key_json(key))});
+                       .details = json::dump(security::to_json(key))});
   };
   if (options.act == "list") {
     json::Array out;
@@ -109,7 +95,7 @@ Status act(const KeysOptions& options) {
         options.tenant.empty() ? std::nullopt : std::optional(options.tenant);
     for (const Key& key : TRY(security::list_keys(*db, tenant))) {
       print_key(key, options);
-      out.push_back(key_json(key));
+      out.push_back(security::to_json(key));
     }
     if (options.json) print_data(json::dump(json::Value(std::move(out)), {.indent = 2}));
     return ok_status();
@@ -117,7 +103,7 @@ Status act(const KeysOptions& options) {
   if (options.act == "revoke") {
     const Key key = TRY(security::revoke_key(*db, std::nullopt, options.id));
     print_key(key, options);
-    if (options.json) print_data(json::dump(json::Value(key_json(key)), {.indent = 2}));
+    if (options.json) print_data(json::dump(json::Value(security::to_json(key)), {.indent = 2}));
     return record(key);
   }
   const security::Secret pepper = TRY(pepper_of(config));

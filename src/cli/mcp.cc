@@ -96,12 +96,16 @@ class McpServing {
     process.allowed_hosts = options_.grants.hosts;
     process.tools = TRY(tool_settings(options_.grants));
     process.tools.mcp.merge(config.mcp.servers);
+    process.checkpoint = TRY(checkpoint_of(config, process.store_path));
     process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
     }));
     context_ = std::make_unique<server::ServerContext>(server::ServerContext{
         real_env(), process_->loop(), process_->pool(), *backend_, backend_->local(), metrics_});
     context_->version = WEFT_VERSION;
+    context_->audit = [this](security::AuditRecord record) {
+      process_->journal().audit(std::move(record));
+    };
     runs_ = TRY(server::Runs::open(real_env(), process_->loop(), process_->pool(), metrics_,
                                    std::move(runs)));
     runs_->set_executor(process_->executor());

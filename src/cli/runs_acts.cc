@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kPayloadBytesMax = size_t{1} << 20;
 
 // A living owner looks at its inbox ten times a second.
-constexpr int64_t kOutcomeUsMax = 2'000'000;
+constexpr int64_t kOutcomeUsMax = 10'000'000;
 constexpr int64_t kOutcomePollUs = 20'000;
 
 std::string user_name() {

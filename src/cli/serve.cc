@@ -300,6 +300,7 @@ class Serving {
     process_->loop().default_interrupts();  // a second Ctrl-C ends the process at once
     say(fmt::format("stopping; answers under way have {} s", options_.drain_s));
     context_->draining = true;
+    if (mcp_) mcp_->drain();
     http_->stop(options_.drain_s * 1000, [this] { process_->stop(); });
   }
 

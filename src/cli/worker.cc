@@ -7,6 +7,7 @@
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "security/redaction.h"
 #include "worker/callbacks.h"
 #include "worker/process.h"
 #include "worker/schema.h"
@@ -25,16 +26,16 @@ void tell(const worker::Notice& notice) {
 
 // Until it is interrupted (true), or the store fails.
 Result<bool> work(const WorkerOptions& options, const std::string& store,
-                  backend::Backend& backend, const McpConfig& mcp) {
+                  backend::Backend& backend, const Config& config) {
   worker::ToolSettings tools = TRY(tool_settings(options.grants));
-  tools.mcp.insert(mcp.servers.begin(), mcp.servers.end());
+  tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
   auto process = TRY(worker::Process::start({.store_path = store,
                                              .adopt_max = options.runs_max,
                                              .park_us = kParkUs,
                                              .backend = &backend,
                                              .allowed_hosts = options.grants.hosts,
                                              .tools = std::move(tools),
-                                             .checkpoint = TRY(checkpoint_of({}, store))},
+                                             .checkpoint = TRY(checkpoint_of(config, store))},
                                             tell));
   bool interrupted = false;
   process->loop().on_interrupt([&] {
@@ -43,8 +44,13 @@ Result<bool> work(const WorkerOptions& options, const std::string& store,
     process->stop();
   });
   const auto callbacks = std::make_shared<worker::CallbackSender>(
-      process->loop(), process->pool(), process->http(), TRY(callback_secret({})),
+      process->loop(), process->pool(), process->http(), TRY(callback_secret(config)),
       [store] { return worker::open_journal_store(store); });
+  if (!config.redaction.none()) {
+    callbacks->filter([what = config.redaction](std::string_view text) {
+      return security::redacted_json(text, what);
+    });
+  }
   callbacks->start();
   say("working; Ctrl-C gives the runs back");
   const Status ended = process->run();
@@ -72,7 +78,7 @@ int run_worker(const WorkerOptions& options) {
     return kExitConfiguration;
   }
   for (bool begun = false;; begun = true) {
-    const auto done = work(options, *store, **router, config->mcp);
+    const auto done = work(options, *store, **router, *config);
     if (done.ok()) return *done ? kExitInterrupted : kExitOk;
     say_error(done.error());
     // A deadlock or a lock that others hold too long ends the work as a lost database does: what

@@ -72,7 +72,7 @@ class Peer {
     }
     return std::exchange(seen_, {});
   }
-  std::string read_all(std::chrono::milliseconds limit = 5s) { return read_until("", limit); }
+  std::string read_all(std::chrono::milliseconds limit = 20s) { return read_until("", limit); }
   bool closed() const { return closed_; }
 
  private:
@@ -402,8 +402,8 @@ TEST_F(HttpServerTest, ASlowReaderHoldsNeitherMemoryNorTheServer) {
 }
 
 TEST_F(HttpServerTest, EveryWaitHasAnEnd) {
-  start({.head_timeout_ms = 150, .body_timeout_ms = 150, .write_timeout_ms = 200,
-         .idle_timeout_ms = 400});
+  start({.head_timeout_ms = 1000, .body_timeout_ms = 1000, .write_timeout_ms = 1500,
+         .idle_timeout_ms = 3000});
   Peer idle(port_), head(port_), body(port_), reader(port_, 4096);
   head.send("GET /hel");
   body.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");

@@ -27,7 +27,7 @@ class TlsServer {
     folder_ = mkdtemp(pattern);
     certificate = folder_ / "cert.pem";
     const std::string key = (folder_ / "key.pem").string();
-    port = 20'000 + getpid() % 20'000;
+    port = 20'000 + getpid() % 12'000;  // below the ephemeral ports
     const std::string make = fmt::format(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
         "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout {} -out {} 2>/dev/null",
@@ -77,7 +77,7 @@ std::string code_of(const std::string& url, const std::string& ca_file) {
     if (!result) return "none";
     // the server may still be starting
     const bool starting = !result->ok() && result->error().code == "E0803";
-    if (!starting || attempt == 50) {
+    if (!starting || attempt == 300) {
       return result->ok() ? fmt::format("status {}", (*result)->status) : result->error().code;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

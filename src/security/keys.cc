@@ -142,6 +142,20 @@ Result<Key> one_key(store::Db& db, const std::optional<std::string>& tenant,
 
 }  // namespace
 
+json::Object to_json(const Key& key) {
+  json::Array roles(key.roles.begin(), key.roles.end());
+  json::Array scopes;
+  for (const Scope& scope : key.scopes) scopes.push_back(json::Value(text(scope)));
+  json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
+                   {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
+                   {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
+  if (key.requests_per_minute > 0) out["requests_per_minute"] = key.requests_per_minute;
+  if (key.tokens_per_minute > 0) out["tokens_per_minute"] = key.tokens_per_minute;
+  if (key.expires_us != 0) out["expires_at"] = iso8601(key.expires_us);
+  if (key.revoked_us != 0) out["revoked_at"] = iso8601(key.revoked_us);
+  return out;
+}
+
 bool holds(const Key& key, int64_t now_us) {
   return key.revoked_us == 0 && (key.expires_us == 0 || now_us < key.expires_us);
 }

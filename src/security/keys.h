@@ -20,6 +20,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "security/crypto.h"
 #include "security/permission.h"
 #include "store/db.h"
@@ -40,6 +41,8 @@ struct Key {
   int64_t revoked_us = 0;           // 0: not
   std::string hash = {};            // keyed, 32 bytes
 };
+// As pages and `weft keys` show it; nothing of it is secret.
+json::Object to_json(const Key& key);
 // Neither revoked nor expired.
 bool holds(const Key& key, int64_t now_us);
 

@@ -13,6 +13,7 @@ namespace {
 
 // Of one address, with wrong keys: nobody mistypes more often, and guessing stays hopeless.
 constexpr double kFailuresPerMinute = 60;
+constexpr std::string_view kLocalName = "local";  // whoever asks where no key is needed
 
 // "127.0.0.1:8700", "[::1]:8700", "localhost" -> without the port.
 std::string_view host_of(std::string_view authority) {
@@ -21,8 +22,10 @@ std::string_view host_of(std::string_view authority) {
 }
 
 bool names_this_machine(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.") ||
-         host.ends_with(".localhost");
+  // an address of this machine, not a name such as 127.example.com
+  const bool loopback = host.starts_with("127.") &&
+                        host.find_first_not_of("0123456789.") == host.npos;
+  return loopback || host == "localhost" || host == "[::1]" || host.ends_with(".localhost");
 }
 
 bool own_origin(std::string_view origin, const std::string* host) {
@@ -156,13 +159,23 @@ Refusal Access::over_limit(const security::Caller& caller, std::string_view acti
     }
     requests_.take(caller.key, 1, requests, now);
   }
-  if (action != "models:use" && action != "runs:execute") return {};
+  return action == "models:use" || action == "runs:execute" ? over_tokens(caller) : Refusal{};
+}
+
+Refusal Access::over_tokens(const security::Caller& caller) {
+  if (caller.key.empty()) return {};
+  const int64_t now = env_.mono_ns();
   if (const double tokens = rate(caller.key, true); tokens > 0) {
     if (const int64_t wait = tokens_.wait_s(caller.key, tokens, now)) {
       return {429, fmt::format("this key may use {} tokens a minute", tokens), wait};
     }
   }
   return {};
+}
+
+bool Access::still(const security::Caller& caller) const {
+  if (!caller.key.empty()) return ring_.by_id(caller.key, env_.wall_us()) != nullptr;
+  return !keys_needed() || caller.name != kLocalName;
 }
 
 void Access::charge(const std::string& key, int64_t tokens) {
@@ -173,11 +186,12 @@ void Access::charge(const std::string& key, int64_t tokens) {
 
 std::optional<Access::Opened> Access::open_session(const net::HttpRequest& request,
                                                    const std::string& key) {
-  const int64_t now = env_.mono_ns();
-  if (failures_.wait_s(request.peer, kFailuresPerMinute, now) > 0) return std::nullopt;
-  auto caller = by_text(key);
+  auto caller = by_text(key);  // first: wrong keys of others behind the same proxy close no door
   if (!caller) {
-    failures_.take(request.peer, 1, kFailuresPerMinute, now);
+    const int64_t now = env_.mono_ns();
+    if (failures_.wait_s(request.peer, kFailuresPerMinute, now) == 0) {
+      failures_.take(request.peer, 1, kFailuresPerMinute, now);
+    }
     return std::nullopt;
   }
   Opened out;
@@ -197,13 +211,17 @@ const std::string* Access::csrf_of(const net::HttpRequest& request) const {
 }
 
 const security::Caller& caller_of(const net::HttpRequest& request) {
-  static const security::Caller local = everything("local");
+  static const security::Caller local = everything(std::string(kLocalName));
   if (request.caller == nullptr) return local;
   return *static_cast<const security::Caller*>(request.caller.get());
 }
 
 Status may_use_model(const net::HttpRequest& request, std::string_view model) {
   return security::require(caller_of(request), "models:use", model);
+}
+
+Status may_manage_model(const net::HttpRequest& request, std::string_view model) {
+  return security::require(caller_of(request), "models:manage", model);
 }
 
 // No tenant's name holds a line feed.

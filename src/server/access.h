@@ -75,6 +75,11 @@ class Access {
   // Of the session that the request comes with; else null.
   const std::string* csrf_of(const net::HttpRequest& request) const;
 
+  // Of a request that began long ago: its key holds, and no key has closed the server since.
+  bool still(const security::Caller& caller) const;
+  // 429 for a key that has used up its tokens, of what uses more without asking look().
+  Refusal over_tokens(const security::Caller& caller);
+
   // Tokens that a model has computed for the holder of the key ("" : nobody's).
   void charge(const std::string& key, int64_t tokens);
 
@@ -108,6 +113,7 @@ class Access {
 const security::Caller& caller_of(const net::HttpRequest& request);
 // E0761 unless the caller may use that model.
 Status may_use_model(const net::HttpRequest& request, std::string_view model);
+Status may_manage_model(const net::HttpRequest& request, std::string_view model);
 // What is kept for the caller's tenant is kept under this name, which no other tenant's can be.
 std::string tenant_name(const net::HttpRequest& request, std::string_view name);
 

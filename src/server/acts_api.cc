@@ -19,7 +19,7 @@ namespace {
 
 // A living owner looks at its inbox ten times a second.
 constexpr int64_t kOutcomePollUs = 20'000;
-constexpr int kOutcomePolls = 100;
+constexpr int kOutcomePolls = 500;
 constexpr int64_t kListMax = 500;
 constexpr size_t kKeyBytesMax = 255;
 constexpr size_t kNameBytesMax = 200;
@@ -63,7 +63,8 @@ void ask_outcome(const ActPtr& act) {
 // for permissions; approvals ask for any names.
 worker::Actor actor_of(const Act& act) {
   const security::Caller& caller = act.caller;
-  worker::Actor actor{act.by.empty() ? caller.name : act.by, caller.roles, caller.everything};
+  worker::Actor actor{act.by.empty() ? caller.name : act.by, caller.roles, caller.everything,
+                      caller.name};
   if (!caller.everything && !act.by.empty()) actor.name = act.by + " (" + caller.name + ")";
   const auto& roles = caller.roles;
   actor.every_role |= std::find(roles.begin(), roles.end(), "admin") != roles.end();

@@ -114,6 +114,15 @@ void record_refusal(ServerContext& context, const security::Caller& caller,
   context.audit(std::move(record));
 }
 
+void record_act(ServerContext& context, const security::Caller& caller, std::string_view action,
+                std::string resource, std::string_view outcome) {
+  if (!context.audit) return;
+  security::AuditRecord record = record_of(caller, audited_action(action));
+  record.resource = std::move(resource);
+  record.outcome = outcome;
+  context.audit(std::move(record));
+}
+
 void record_decision(ServerContext& context, const security::Caller& caller,
                      const backend::ChatResult& result) {
   if (!context.audit) return;

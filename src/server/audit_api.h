@@ -24,6 +24,10 @@ void record_refusal(ServerContext& context, const security::Caller& caller,
 void record_decision(ServerContext& context, const security::Caller& caller,
                      const backend::ChatResult& result);
 
+// An act that came by another way than a route of its own.
+void record_act(ServerContext& context, const security::Caller& caller, std::string_view action,
+                std::string resource, std::string_view outcome);
+
 void list_audit(ServerContext& context, const ExchangePtr& exchange);
 void verify_audit(ServerContext& context, const ExchangePtr& exchange);
 

@@ -28,8 +28,13 @@ void list_callbacks(ServerContext& context, const ExchangePtr& exchange) {
   const std::string* state = net::find_parameter(request.query, "state");
   using List = std::vector<worker::Callback>;
   context.runs->read<List>(
-      [tenant = caller_of(request).tenant, state = state ? *state : ""](store::Db& db) {
-        return worker::list_callbacks(db, tenant, state, kCallbacksMax);
+      [caller = caller_of(request), state = state ? *state : ""](store::Db& db) -> Result<List> {
+        List all = TRY(worker::list_callbacks(db, caller.tenant, state, kCallbacksMax));
+        if (caller.scopes.empty()) return all;
+        std::erase_if(all, [&](const worker::Callback& one) {
+          return !visible_run(db, caller, one.run, "runs:read").ok();
+        });
+        return all;
       },
       [exchange](Result<List> callbacks) {
         if (!callbacks.ok()) return exchange->respond(problem(callbacks.error()));

@@ -80,14 +80,12 @@ bool wants_yaml(const net::HttpRequest& request) {
   return accept != nullptr && accept->find("yaml") != std::string::npos;
 }
 
+Status may_read(const net::HttpRequest& request, std::string_view id) {
+  return security::require(caller_of(request), "definitions:read", id);
+}
+
 net::HttpResponse problems_of(const workflow::Loaded& loaded) {
-  json::Array errors;
-  for (const workflow::Problem& p : loaded.errors) {
-    errors.push_back(json::Object{{"code", p.code}, {"line", p.place.line},
-                                  {"column", p.place.column}, {"message", p.message},
-                                  {"hint", p.hint}});
-  }
-  json::Object more{{"errors", std::move(errors)}};
+  json::Object more{{"errors", problem_list(loaded.errors)}};
   if (loaded.errors_left_out > 0) more["errors_left_out"] = loaded.errors_left_out;
   return problem(workflow::to_error(loaded.errors, "document"), std::move(more));
 }
@@ -158,12 +156,15 @@ void list_definitions(ServerContext& context, const ExchangePtr& exchange) {
         if (!stored.ok()) return exchange->respond(problem(stored.error()));
         json::Array items;
         const auto& offered = context.runs->workflows();
+        const security::Caller& caller = caller_of(exchange->request());
         for (const auto& [id, workflow] : offered) {
+          if (!security::may(caller, "definitions:read", id)) continue;
           items.push_back(definition_object(*workflow));
           items.back().as_object()["origin"] = "file";
         }
         for (const StoredDefinition& one : *stored) {
           if (offered.contains(one.id)) continue;
+          if (!security::may(caller, "definitions:read", one.id)) continue;
           json::Object item = version_object(one);
           item["id"] = one.id;
           item["origin"] = "stored";
@@ -178,6 +179,9 @@ void list_definitions(ServerContext& context, const ExchangePtr& exchange) {
 void show_definition(ServerContext& context, const ExchangePtr& exchange) {
   const net::HttpRequest& request = exchange->request();
   const std::string id = request.parameter("id");
+  if (const Status allowed = may_read(request, id); !allowed.ok()) {
+    return exchange->respond(problem(allowed.error()));
+  }
   const auto offered = context.runs->workflows().find(id);
   if (offered != context.runs->workflows().end()) {
     net::HttpResponse out = json_response(full_object(*offered->second, "file"));
@@ -237,6 +241,9 @@ void delete_definition(ServerContext& context, const ExchangePtr& exchange) {
 
 void list_definition_versions(ServerContext& context, const ExchangePtr& exchange) {
   const std::string id = exchange->request().parameter("id");
+  if (const Status allowed = may_read(exchange->request(), id); !allowed.ok()) {
+    return exchange->respond(problem(allowed.error()));
+  }
   const std::string tenant = caller_of(exchange->request()).tenant;
   using List = std::vector<StoredDefinition>;
   context.runs->read<List>(

@@ -28,36 +28,22 @@ std::optional<std::string> reach(const security::Caller& caller) {
   return caller.tenant;
 }
 
-json::Object key_object(const Key& key) {
-  json::Array roles(key.roles.begin(), key.roles.end());
-  json::Array scopes;
-  for (const security::Scope& scope : key.scopes) scopes.push_back(json::Value(text(scope)));
-  json::Object out{{"id", key.id}, {"name", key.name}, {"tenant", key.tenant},
-                   {"roles", std::move(roles)}, {"scopes", std::move(scopes)},
-                   {"created_at", iso8601(key.created_us)}, {"created_by", key.created_by}};
-  if (key.requests_per_minute > 0) out["requests_per_minute"] = key.requests_per_minute;
-  if (key.tokens_per_minute > 0) out["tokens_per_minute"] = key.tokens_per_minute;
-  if (key.expires_us != 0) out["expires_at"] = iso8601(key.expires_us);
-  if (key.revoked_us != 0) out["revoked_at"] = iso8601(key.revoked_us);
-  return out;
-}
-
 // The keys as the store has them now, for this server; then `then`.
 void refresh_keys(ServerContext& context, std::function<void()> then) {
   struct News {
     std::string version;
-    std::vector<Key> keys;
+    std::optional<std::vector<Key>> keys = {};  // unless they are known
   };
   context.runs->read<News>(
       [known = context.access->keys_version()](store::Db& db) -> Result<News> {
-        News news{TRY(security::keys_version(db)), {}};
+        News news{TRY(security::keys_version(db))};
         if (news.version != known) news.keys = TRY(security::list_keys(db, std::nullopt));
         return news;
       },
       [&context, then = std::move(then)](Result<News> news) {
         // A store that cannot be read stops the server elsewhere; until then the known keys hold.
-        if (news.ok() && news->version != context.access->keys_version()) {
-          context.access->set_keys(std::move(news->keys), std::move(news->version));
+        if (news.ok() && news->keys) {
+          context.access->set_keys(std::move(*news->keys), std::move(news->version));
         }
         then();
       });
@@ -66,7 +52,7 @@ void refresh_keys(ServerContext& context, std::function<void()> then) {
 // When the answer is there, the key is good.
 void answer_new(ServerContext& context, const ExchangePtr& exchange, Result<NewKey> made) {
   if (!made.ok()) return exchange->respond(problem(made.error()));
-  json::Object out = key_object(made->key);
+  json::Object out = security::to_json(made->key);
   out["key"] = made->text;
   refresh_keys(context, [exchange, out = std::move(out)] {
     net::HttpResponse response = json_response(out, 201);
@@ -161,7 +147,7 @@ void list_keys(ServerContext& context, const ExchangePtr& exchange) {
       [exchange](Result<List> keys) {
         if (!keys.ok()) return exchange->respond(problem(keys.error()));
         json::Array items;
-        for (const Key& key : *keys) items.push_back(key_object(key));
+        for (const Key& key : *keys) items.push_back(security::to_json(key));
         json::Object out{{"items", std::move(items)}};
         out["next_cursor"] = nullptr;
         exchange->respond(json_response(out));
@@ -183,7 +169,7 @@ void revoke_key(ServerContext& context, const ExchangePtr& exchange) {
       },
       [&context, exchange](Result<Key> key) {
         if (!key.ok()) return exchange->respond(problem(key.error()));
-        refresh_keys(context, [exchange, out = key_object(*key)] {
+        refresh_keys(context, [exchange, out = security::to_json(*key)] {
           exchange->respond(json_response(out));
         });
       });

@@ -14,7 +14,6 @@
 namespace weft::server {
 namespace {
 
-constexpr std::string_view kVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 constexpr std::string_view kLevels[] = {"debug",    "info",     "notice", "warning", "error",
                                         "critical", "alert", "emergency"};
 constexpr std::string_view kRunUri = "weft://runs/";
@@ -121,14 +120,14 @@ void McpSession::request(const std::string& method, const json::Object& params,
     return call->start(params);
   }
   if (method == "resources/read") return read_resource(params, id, sink);
+  if (method == "resources/subscribe") return subscribe(params, id, sink);
   const auto answer_now = [&]() -> Result<json::Object> {
     if (method == "initialize") return initialize(params);
     if (method == "ping") return json::Object();
     if (method == "logging/setLevel") return set_level(params);
     if (method == "tools/list") return list_tools(params);
     if (method == "completion/complete") return complete(params);
-    if (method == "resources/subscribe") return subscribe(params, true);
-    if (method == "resources/unsubscribe") return subscribe(params, false);
+    if (method == "resources/unsubscribe") return unsubscribe(params);
     if (method == "prompts/get") {
       return documents_->prompt(text_member(params, "name"), object_member(params, "arguments"));
     }
@@ -145,6 +144,7 @@ void McpSession::request(const std::string& method, const json::Object& params,
     if (method == "resources/list") {
       json::Array all = documents_->resources();
       for (const auto& [name, workflow] : context_.runs->workflows()) {
+        if (!security::may(caller_, "definitions:read", name)) continue;
         all.push_back(json::Object{{"uri", std::string(kWorkflowUri) + name},
                                    {"name", name},
                                    {"description", "The definition of the workflow"},
@@ -167,8 +167,8 @@ void McpSession::request(const std::string& method, const json::Object& params,
 Result<json::Object> McpSession::initialize(const json::Object& params) {
   const std::string wanted = text_member(params, "protocolVersion");
   if (wanted.empty()) return wrong_params("initialize needs protocolVersion");
-  const bool known = std::ranges::find(kVersions, wanted) != std::end(kVersions);
-  version_ = known ? wanted : std::string(kVersions[0]);
+  const bool known = std::ranges::find(kMcpVersions, wanted) != std::end(kMcpVersions);
+  version_ = known ? wanted : std::string(kMcpVersions[0]);
   elicitation_ = object_member(params, "capabilities").contains("elicitation");
   const json::Object capabilities{
       {"tools", json::Object{{"listChanged", false}}},
@@ -227,6 +227,7 @@ Result<json::Object> McpSession::complete(const json::Object& params) const {
   const std::string uri = text_member(object_member(params, "ref"), "uri");
   if (uri.starts_with(kWorkflowUri)) {
     for (const auto& [name, workflow] : context_.runs->workflows()) {
+      if (!security::may(caller_, "definitions:read", name)) continue;
       if (name.starts_with(text_member(argument, "value"))) values.push_back(json::Value(name));
     }
   }
@@ -236,33 +237,57 @@ Result<json::Object> McpSession::complete(const json::Object& params) const {
                                                   {"hasMore", false}}}};
 }
 
-Result<json::Object> McpSession::subscribe(const json::Object& params, bool wanted) {
+Result<json::Object> McpSession::unsubscribe(const json::Object& params) {
   const std::string uri = text_member(params, "uri");
   if (uri.empty()) return wrong_params("the uri of a resource is missing");
-  if (!wanted) {
-    const auto found = watched_.find(uri);
-    if (found == watched_.end()) return json::Object();
-    context_.runs->unlisten(found->second);
-    watched_.erase(found);
-    return json::Object();
-  }
-  if (watched_.contains(uri)) return json::Object();
-  if (watched_.size() >= kWatchedMax) return wrong_params("too many subscriptions");
-  uint64_t listener = 0;  // only runs change
-  if (uri.starts_with(kRunUri)) {
-    listener = context_.runs->listen(
-        uri.substr(kRunUri.size()), [weak = weak_from_this(), uri](const worker::Notice& notice) {
-          const auto self = weak.lock();
-          if (!self || notice.kind == worker::Notice::Kind::kProgress) return;
-          if (!self->listener_) return;
-          self->listener_(json::Object{{"jsonrpc", "2.0"},
-                                       {"method", "notifications/resources/updated"},
-                                       {"params", json::Object{{"uri", uri}}}},
-                          false);
-        });
-  }
-  watched_[uri] = listener;
+  const auto found = watched_.find(uri);
+  if (found == watched_.end()) return json::Object();
+  context_.runs->unlisten(found->second);
+  watched_.erase(found);
   return json::Object();
+}
+
+void McpSession::subscribe(const json::Object& params, const json::Value& id, const Sink& sink) {
+  const std::string uri = text_member(params, "uri");
+  const auto refuse = [&](McpError code, std::string_view why) {
+    sink(mcp_error(id, code, why), true);
+  };
+  if (uri.empty()) return refuse(McpError::kParameters, "the uri of a resource is missing");
+  if (watched_.size() >= kWatchedMax) {
+    return refuse(McpError::kParameters, "too many subscriptions");
+  }
+  if (!uri.starts_with(kRunUri)) {  // only runs change
+    watched_.try_emplace(uri, 0);
+    return sink(ok_message(id, {}), true);
+  }
+  const std::string run = uri.substr(kRunUri.size());
+  context_.runs->read<worker::RunOwner>(
+      [caller = caller_, run](store::Db& db) { return visible_run(db, caller, run, "runs:read"); },
+      [weak = weak_from_this(), id, sink, uri, run](Result<worker::RunOwner> owner) {
+        const auto self = weak.lock();
+        if (!self) return;
+        if (!owner.ok()) {
+          return sink(mcp_error(id, McpError::kNoResource,
+                                fmt::format("there is no resource {}", quoted(uri))), true);
+        }
+        self->watch(uri, run);
+        sink(ok_message(id, {}), true);
+      });
+}
+
+void McpSession::watch(const std::string& uri, const std::string& run) {
+  const auto [entry, fresh] = watched_.try_emplace(uri, 0);
+  if (!fresh) return;
+  entry->second = context_.runs->listen(
+      run, [weak = weak_from_this(), uri](const worker::Notice& notice) {
+        const auto self = weak.lock();
+        if (!self || notice.kind == worker::Notice::Kind::kProgress) return;
+        if (!self->listener_) return;
+        self->listener_(json::Object{{"jsonrpc", "2.0"},
+                                     {"method", "notifications/resources/updated"},
+                                     {"params", json::Object{{"uri", uri}}}},
+                        false);
+      });
 }
 
 void McpSession::read_resource(const json::Object& params, const json::Value& id,
@@ -290,7 +315,9 @@ void McpSession::read_resource(const json::Object& params, const json::Value& id
   if (uri.starts_with(kWorkflowUri)) {
     const auto& workflows = context_.runs->workflows();
     const auto found = workflows.find(uri.substr(kWorkflowUri.size()));
-    if (found == workflows.end()) return missing();
+    if (found == workflows.end() || !security::may(caller_, "definitions:read", found->first)) {
+      return missing();
+    }
     const auto document = json::parse(found->second->canonical);
     return document.ok() ? show(text_contents(uri, *document)) : missing();
   }

@@ -27,6 +27,10 @@
 
 namespace weft::server {
 
+// The newest first.
+inline constexpr std::string_view kMcpVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26",
+                                                    "2024-11-05"};
+
 // JSON-RPC's numbers for what went wrong.
 enum class McpError : int {
   kParse = -32700,
@@ -75,7 +79,9 @@ class McpSession : public std::enable_shared_from_this<McpSession> {
   Result<json::Object> list_tools(const json::Object& params) const;
   Result<json::Object> set_level(const json::Object& params);
   Result<json::Object> complete(const json::Object& params) const;
-  Result<json::Object> subscribe(const json::Object& params, bool wanted);
+  Result<json::Object> unsubscribe(const json::Object& params);
+  void subscribe(const json::Object& params, const json::Value& id, const Sink& sink);
+  void watch(const std::string& uri, const std::string& run);
   void read_resource(const json::Object& params, const json::Value& id, const Sink& sink);
 
   // For calls: asks the client something, on the way of a request.

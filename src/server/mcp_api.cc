@@ -16,12 +16,11 @@ namespace weft::server {
 namespace {
 
 constexpr size_t kSessionsMax = 1024;
+constexpr int64_t kSessionsOfKeyMax = 64;
 constexpr size_t kStreamsMax = 64;                       // of a session
 constexpr size_t kKeptBytesMax = size_t{1} << 20;        // of a stream
 constexpr int64_t kIdleNs = int64_t{3600} * 1'000'000'000;
 constexpr int kRetryMs = 1000;
-constexpr std::string_view kKnownVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26",
-                                               "2024-11-05"};
 
 void refuse_message(const ExchangePtr& exchange, int status, McpError code,
                     std::string_view message) {
@@ -160,7 +159,7 @@ std::shared_ptr<McpStream> McpEndpoint::open_stream(Client& client, const Exchan
   }
   auto stream = std::make_shared<McpStream>(++newest_stream_);
   client.streams[stream->number()] = stream;
-  stream->attach(exchange, 0, client.session->version() >= kKnownVersions[0]);
+  stream->attach(exchange, 0, client.session->version() >= kMcpVersions[0]);
   exchange->on_closed([stream, weak = std::weak_ptr(exchange)] {
     if (const auto gone = weak.lock()) stream->detach(gone);
   });
@@ -169,12 +168,17 @@ std::shared_ptr<McpStream> McpEndpoint::open_stream(Client& client, const Exchan
 
 void McpEndpoint::begin_session(const ExchangePtr& exchange, json::Value message) {
   forget_old();
-  if (clients_.size() >= kSessionsMax) {
+  const security::Caller& caller = caller_of(exchange->request());
+  const auto own = std::ranges::count_if(clients_, [&](const auto& one) {
+    const security::Caller& theirs = one.second.session->caller();
+    return theirs.key == caller.key && theirs.tenant == caller.tenant;
+  });
+  if (own >= kSessionsOfKeyMax || clients_.size() >= kSessionsMax) {
     return refuse_message(exchange, 503, McpError::kInternal, "too many sessions");
   }
   Client client;
   client.session =
-      std::make_shared<McpSession>(context_, documents_, caller_of(exchange->request()));
+      std::make_shared<McpSession>(context_, documents_, caller);
   client.used_ns = context_.env.mono_ns();
   const auto session = client.session;
   session->handle(std::move(message), [&](json::Object answer, bool) {
@@ -192,7 +196,7 @@ McpEndpoint::Client* McpEndpoint::client_of(const ExchangePtr& exchange) {
   const net::HttpRequest& request = exchange->request();
   const std::string* version = request.header("MCP-Protocol-Version");
   if (version != nullptr &&
-      std::ranges::find(kKnownVersions, *version) == std::end(kKnownVersions)) {
+      std::ranges::find(kMcpVersions, *version) == std::end(kMcpVersions)) {
     refuse_message(exchange, 400, McpError::kRequest, "an unknown MCP-Protocol-Version");
     return nullptr;
   }
@@ -216,6 +220,9 @@ McpEndpoint::Client* McpEndpoint::client_of(const ExchangePtr& exchange) {
 void McpEndpoint::get(const ExchangePtr& exchange) {
   if (!accepts(exchange->request(), "text/event-stream")) {
     return refuse_message(exchange, 406, McpError::kRequest, "accept text/event-stream");
+  }
+  if (context_.draining) {
+    return refuse_message(exchange, 503, McpError::kInternal, "the server is stopping");
   }
   Client* client = client_of(exchange);
   if (client == nullptr) return;
@@ -244,7 +251,9 @@ void McpEndpoint::get(const ExchangePtr& exchange) {
   }
   client->standing = std::make_shared<McpStream>(++newest_stream_);
   attach(client->standing, 0);
-  client->session->set_listener([stream = client->standing](json::Object message, bool) {
+  client->session->set_listener([this, stream = client->standing,
+                                 caller = client->session->caller()](json::Object message, bool) {
+    if (context_.access && !context_.access->still(caller)) return stream->finish();
     stream->send(message);
   });
 }
@@ -257,6 +266,12 @@ void McpEndpoint::remove(const ExchangePtr& exchange) {
   if (client->standing) client->standing->finish();
   clients_.erase(*exchange->request().header("Mcp-Session-Id"));
   exchange->respond(json_response(json::Object()));
+}
+
+void McpEndpoint::drain() {
+  for (auto& [id, client] : clients_) {
+    if (client.standing) client.standing->finish();
+  }
 }
 
 void McpEndpoint::forget_old() {

@@ -29,6 +29,8 @@ class McpEndpoint {
   void post(const ExchangePtr& exchange);
   void get(const ExchangePtr& exchange);
   void remove(const ExchangePtr& exchange);
+  // The server stops: streams that have no end of their own end now.
+  void drain();
 
  private:
   struct Client {

@@ -6,12 +6,15 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "server/access.h"
+#include "server/audit_api.h"
 #include "server/runs.h"
 #include "worker/run_report.h"
 
 namespace weft::server {
 namespace {
 
+constexpr size_t kCallKeyBytesMax = 255;
 constexpr std::string_view kBlockTypes[] = {"text", "image", "audio", "resource",
                                             "resource_link"};
 
@@ -28,6 +31,13 @@ bool are_blocks(const json::Value& output) {
   const json::Value* content = output.get_object().if_contains("content");
   return content != nullptr && content->is_array() && !content->get_array().empty() &&
          std::ranges::all_of(content->get_array(), is_block);
+}
+
+// Keys are stored behind their tenant's name and a line feed.
+bool good_key(std::string_view key) {
+  return key.size() <= kCallKeyBytesMax && std::ranges::none_of(key, [](char c) {
+           return static_cast<unsigned char>(c) < ' ';
+         });
 }
 
 json::Array text_block(std::string_view text) {
@@ -103,7 +113,12 @@ void McpCall::start(const json::Object& params) {
   tool_ = name->get_string();
   const security::Caller& caller = session_->caller();
   if (const Status allowed = security::require(caller, "runs:execute", tool_); !allowed.ok()) {
+    record_act(context_, caller, "runs:execute", tool_, "refused");
     return refuse(McpError::kParameters, allowed.error().message);
+  }
+  if (context_.access) {
+    const Refusal over = context_.access->over_tokens(caller);
+    if (over.status != 0) return refuse(McpError::kInternal, over.why);
   }
   const auto& workflows = context_.runs->workflows();
   if (const auto found = workflows.find(tool_); found != workflows.end()) {
@@ -119,9 +134,16 @@ void McpCall::start(const json::Object& params) {
     if (token != nullptr) progress_token_ = *token;
     submission.idem_key = text_at(meta->get_object(), "weft/idempotencyKey");
   }
+  if (!good_key(submission.idem_key)) {
+    return refuse(McpError::kParameters, fmt::format("weft/idempotencyKey has at most {} "
+                                                     "characters, none of them of control",
+                                                     kCallKeyBytesMax));
+  }
   context_.runs->submit(std::move(submission),
                         [self = shared_from_this()](Result<Accepted> accepted) {
     if (!self->session_) return;
+    record_act(self->context_, self->session_->caller(), "runs:execute", self->tool_,
+               accepted.ok() ? "ok" : "failed");
     if (!accepted.ok() && accepted.error().code == "E0753") {
       return self->refuse(McpError::kParameters,
                           fmt::format("there is no tool {}", quoted(self->tool_)));
@@ -240,7 +262,7 @@ void McpCall::answered(const worker::RequiredAction& action, const Result<json::
   const bool accepted = said == "accept" && content != nullptr && content->is_object();
   if (action.kind == "signal") {
     if (!accepted) return cancel_run("the person at the MCP client gave no answer");
-    return act([run = run_, name = text_at(action.body, "name"),
+    return act("runs:act", [run = run_, name = text_at(action.body, "name"),
                 payload = *content](const worker::PostContext& post) {
       return worker::signal_run(post, run, name, payload);
     });
@@ -254,28 +276,31 @@ void McpCall::answered(const worker::RequiredAction& action, const Result<json::
   worker::ApprovalAct decided{.step = action.path};
   decided.approved = accepted && text_at(content->get_object(), "decision") == "approved";
   if (accepted) decided.comment = text_at(content->get_object(), "comment");
-  act([run = run_, decided](const worker::PostContext& post) {
+  act("approvals:decide", [run = run_, decided](const worker::PostContext& post) {
     return worker::decide_approval(post, run, decided);
   });
 }
 
-void McpCall::act(std::function<Result<worker::Posted>(const worker::PostContext&)> post) {
+void McpCall::act(std::string_view action,
+                  std::function<Result<worker::Posted>(const worker::PostContext&)> post) {
   context_.runs->read<worker::Posted>(
       [this, self = shared_from_this(), post = std::move(post),
        caller = session_->caller()](store::Db& db) {
-        worker::Actor actor{caller.name + " (mcp)", caller.roles, caller.everything};
-        actor.roles.emplace_back();
+        worker::Actor actor{caller.name + " (mcp)", caller.roles, caller.everything, caller.name};
         actor.every_role |= std::ranges::find(caller.roles, "admin") != caller.roles.end();
         return post({db, context_.env, actor, ""});
       },
-      [self = shared_from_this()](Result<worker::Posted> posted) {
-        if (!self->session_ || posted.ok()) return;
+      [self = shared_from_this(), action](Result<worker::Posted> posted) {
+        if (!self->session_) return;
+        record_act(self->context_, self->session_->caller(), action, self->run_,
+                   posted.ok() ? "ok" : "failed");
+        if (posted.ok()) return;
         self->finish(error_result(posted.error().text()));
       });
 }
 
 void McpCall::cancel_run(std::string reason) {
-  act([run = run_, reason = std::move(reason)](const worker::PostContext& post) {
+  act("runs:act", [run = run_, reason = std::move(reason)](const worker::PostContext& post) {
     return worker::cancel_run(post, run, reason);
   });
 }
@@ -289,7 +314,10 @@ void McpCall::cancel(std::string reason) {
 void McpCall::read_end() {
   if (!session_ || std::exchange(reading_, true)) return;
   context_.runs->read<json::Object>(
-      [run = run_](store::Db& db) { return worker::read_run_document(db, run); },
+      [run = run_, caller = session_->caller()](store::Db& db) -> Result<json::Object> {
+        TRY(visible_run(db, caller, run, "runs:execute"));
+        return worker::read_run_document(db, run);
+      },
       [self = shared_from_this()](Result<json::Object> document) {
         self->reading_ = false;
         if (!self->session_) return;

@@ -40,7 +40,9 @@ class McpCall : public std::enable_shared_from_this<McpCall> {
   void look_for_questions();
   void ask(const worker::RequiredAction& action);
   void answered(const worker::RequiredAction& action, const Result<json::Object>& answer);
-  void act(std::function<Result<worker::Posted>(const worker::PostContext&)> post);
+  // `action`: what it is in the audit.
+  void act(std::string_view action,
+           std::function<Result<worker::Posted>(const worker::PostContext&)> post);
   void cancel_run(std::string reason);
   void read_end();
   void finish(json::Object result);

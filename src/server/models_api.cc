@@ -125,6 +125,9 @@ void unload_model(ServerContext& context, const ExchangePtr& exchange) {
   if (const Status known = check_model_name(context, name); !known.ok()) {
     return exchange->respond(openai_error(known.error()));
   }
+  if (const Status allowed = may_manage_model(exchange->request(), name); !allowed.ok()) {
+    return exchange->respond(openai_error(allowed.error()));
+  }
   backend::unload_model(context.backend, name,
                         answering<bool>(context, exchange, [name](bool left) {
                           return json::Object{{"id", name}, {"unloaded", left}};

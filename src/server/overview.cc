@@ -97,11 +97,11 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   void look() {
     timer_ = 0;
     if (!exchange_) return;
-    if (context_.draining) {
+    const security::Caller& caller = caller_of(exchange_->request());
+    if (context_.draining || (context_.access && !context_.access->still(caller))) {
       exchange_->end();
       return exchange_.reset();
     }
-    const security::Caller& caller = caller_of(exchange_->request());
     context_.overview->ask(
         window_s_, caller, [self = shared_from_this()](Result<json::Object> document) {
           if (!self->exchange_) return;

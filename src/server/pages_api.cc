@@ -15,18 +15,6 @@
 namespace weft::server {
 namespace {
 
-json::Array problem_list(const std::vector<workflow::Problem>& problems) {
-  json::Array out;
-  for (const workflow::Problem& problem : problems) {
-    out.push_back(json::Object{{"code", problem.code},
-                               {"line", problem.place.line},
-                               {"column", problem.place.column},
-                               {"message", problem.message},
-                               {"hint", problem.hint}});
-  }
-  return out;
-}
-
 // What a page draws beside the text.
 json::Object outline(const workflow::Workflow& workflow) {
   json::Array steps;
@@ -177,6 +165,9 @@ void load_model(ServerContext& context, const ExchangePtr& exchange) {
   const std::string name = exchange->request().parameter("id");
   if (const Status known = check_model_name(context, name); !known.ok()) {
     return exchange->respond(problem(known.error()));
+  }
+  if (const Status allowed = may_manage_model(exchange->request(), name); !allowed.ok()) {
+    return exchange->respond(problem(allowed.error()));
   }
   backend::model_facts(context.backend, name, [&context, exchange, name](auto facts) {
     auto told = std::make_shared<Result<backend::ModelFacts>>(std::move(facts));

