@@ -25,6 +25,7 @@
 #include "cli/config_models.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
+#include "cli/config_tls.h"
 #include "cli/config_traces.h"
 #include "workflow/fields.h"
 
@@ -33,6 +34,7 @@ namespace weft::cli {
 struct Config {
   std::string file;  // empty: there is none, everything is as usual
   ServerConfig server;
+  TlsConfig tls;
   LogConfig log;
   SecurityConfig security;
   AuditConfig audit;

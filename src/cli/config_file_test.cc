@@ -40,6 +40,26 @@ log: { level: info, format: json }
   EXPECT_TRUE(config->log.json);
 }
 
+TEST(ConfigFile, OfTlsBothFilesOrNone) {
+  const auto config = parse_config(
+      "tls: { certificate: tls/cert.pem, key: /abs/key.pem, min_version: 1.3, hsts: 30d }",
+      "/etc/weft/weft.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text();
+  EXPECT_EQ(config->tls.files.certificate, "/etc/weft/tls/cert.pem");
+  EXPECT_EQ(config->tls.files.key, "/abs/key.pem");
+  EXPECT_TRUE(config->tls.files.only_13);
+  EXPECT_EQ(config->tls.hsts_s, 30 * 86'400);
+  EXPECT_FALSE(parse_config("tls: { min_version: 1.2 }", "weft.yaml")->tls.files.only_13);
+  const auto half = parse_config("tls: { key: a.pem }", "weft.yaml");
+  ASSERT_FALSE(half.ok());
+  EXPECT_THAT(half.error().text(), HasSubstr("belong together"));
+  for (const char* least : {"1.1", "1.30", "[1.2]", "newest"}) {
+    const auto wrong = parse_config(std::string("tls: { min_version: ") + least + " }", "w.yaml");
+    ASSERT_FALSE(wrong.ok()) << least;
+    EXPECT_THAT(wrong.error().text(), HasSubstr("1.2 or 1.3"));
+  }
+}
+
 TEST(ConfigFile, DatabaseAddressesStay) {
   const auto config = parse_config("server: { store: 'postgres://host/weft' }", "/etc/weft.yaml");
   ASSERT_TRUE(config.ok());

@@ -10,12 +10,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/env.h"
 #include "base/json.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
 #include "model/config.h"
+#include "net/tls_identity.h"
 
 namespace weft::cli {
 namespace {
@@ -68,13 +70,33 @@ Check check_config(const std::string& file) {
   return {"configuration", false, config.error().text(), "docs/configuration.md"};
 }
 
+// Whether the certificate of the file can be served, and until when.
+void check_certificate(const std::string& file, std::vector<Check>& checks) {
+  const auto config = load_config(file);
+  if (!config.ok() || !config->tls.files.given()) return;
+  const auto identity = net::TlsIdentity::load(config->tls.files);
+  if (!identity.ok()) {
+    return checks.push_back({"certificate", false, identity.error().text(), "docs/security.md"});
+  }
+  const net::TlsIdentity& found = **identity;
+  const int64_t now_s = real_env().wall_us() / 1'000'000;
+  const bool good = found.begins_s() <= now_s && now_s < found.ends_s();
+  checks.push_back({"certificate", good,
+                    fmt::format("{}, until {}", found.names(),
+                                iso8601(found.ends_s() * 1'000'000)),
+                    good ? "" : "clients will refuse it: it has expired or is not valid yet"});
+}
+
 }  // namespace
 
 int run_doctor(const DoctorOptions& options) {
   bool all_good = true;
   json::Array list;
   std::vector<Check> checks{check_processor(), check_memory(), check_store(), list_models()};
-  if (!options.config.empty()) checks.push_back(check_config(options.config));
+  if (!options.config.empty()) {
+    checks.push_back(check_config(options.config));
+    check_certificate(options.config, checks);
+  }
   for (const Check& check : checks) {
     all_good = all_good && check.good;
     list.push_back(json::Object{{"name", check.name},

@@ -452,6 +452,10 @@ void add_serve(CLI::App& app, Action& action) {
                       "NAME=SOURCE: a directory or .gguf file; may be repeated, the first is the "
                       "default")
       ->allow_extra_args(false);
+  auto* const certificate = command->add_option(
+      "--tls-cert", options->tls.certificate, "PEM: serve https; read again when it changes");
+  command->add_option("--tls-key", options->tls.key, "PEM: the certificate's key")
+      ->needs(certificate);
   command->add_option("--api-key-file", options->key_file,
                       "keys that clients must have, one a line; needed to listen elsewhere");
   command->add_option("--workflow", options->workflows,

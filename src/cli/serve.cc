@@ -22,6 +22,7 @@
 #include "cli/offered_runs.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "cli/tls_reload.h"
 #include "model/weights.h"
 #include "net/client.h"
 #include "net/http_server.h"
@@ -43,6 +44,7 @@
 namespace weft::cli {
 namespace {
 
+constexpr int64_t kYearS = int64_t{365} * 86'400;
 constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
@@ -73,6 +75,8 @@ void apply_config(const Config& config, ServeOptions& options) {
   set("--files", options.files, server.files);
   set("--api-key-file", options.key_file, server.api_key_file);
   set("--drain", options.drain_s, server.drain_s);
+  if (!options.given.contains("--tls-cert")) options.tls = config.tls.files;
+  options.tls.only_13 = config.tls.files.only_13;
   const auto add = [](auto& list, const auto& more) {
     list.insert(list.end(), more.begin(), more.end());
   };
@@ -165,6 +169,7 @@ class Serving {
     replay_.stop = true;
     if (callbacks_) callbacks_->stop();
     if (otlp_) otlp_->stop();
+    if (tls_) tls_->stop();
     collector_.reset();
     http_.reset();
     mcp_.reset();
@@ -213,9 +218,7 @@ class Serving {
     context_->overview = overview_.get();
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
-    net::HttpServerOptions http_options;
-    http_options.host = options_.host;
-    http_options.port = options_.port;
+    net::HttpServerOptions http_options = TRY(listening());
     server::set_access(*context_, http_options);
     server::watch_keys(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
@@ -230,6 +233,10 @@ class Serving {
     }
     callbacks_->start();
     if (!config_.traces.endpoint.empty()) start_traces();
+    if (tls_) {
+      tls_->start([this](const auto& identity) { http_->set_tls(identity); });
+      process_->loop().on_hangup([this] { tls_->now(); });
+    }
     process_->loop().on_interrupt([this] { drain(); });  // before anybody is told of the URL
     load_default_model();
     return ok_status();
@@ -237,8 +244,8 @@ class Serving {
 
   std::string url() const {
     const bool v6 = options_.host.find(':') != std::string::npos;
-    return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host,
-                       http_->port());
+    const std::string host = v6 ? "[" + options_.host + "]" : options_.host;
+    return fmt::format("{}://{}:{}", tls_ ? "https" : "http", host, http_->port());
   }
 
   // The operator names the collector, so it may lie in a private network.
@@ -260,6 +267,7 @@ class Serving {
         .keys = std::move(keys),
         .origins = options_.origins,
         .loopback = is_loopback(options_.host),
+        .secure = options_.tls.given(),
         .pepper = TRY(pepper_for(store, config_)),
         .requests_per_minute = config_.security.requests_per_minute,
         .tokens_per_minute = config_.security.tokens_per_minute});
@@ -269,6 +277,23 @@ class Serving {
   Status run() { return process_->run(); }
 
  private:
+  // Browsers would keep HSTS for every server at "localhost", whatever its port.
+  Result<net::HttpServerOptions> listening() {
+    net::HttpServerOptions out;
+    out.host = options_.host;
+    out.port = options_.port;
+    if (!options_.tls.given()) return out;
+    tls_ = std::make_shared<TlsReload>(options_.tls, process_->loop(), process_->pool(),
+                                       real_env());
+    out.tls = TRY(tls_->first());
+    const int64_t hsts_s = config_.tls.hsts_s.value_or(is_loopback(options_.host) ? 0 : kYearS);
+    if (hsts_s > 0) {
+      out.tls_headers.push_back(
+          {"Strict-Transport-Security", fmt::format("max-age={}", hsts_s)});
+    }
+    return out;
+  }
+
   // Models of other servers, names of routing, and /mcp.
   void add_outside() {
     context_->remote = backend_->remote();
@@ -317,6 +342,7 @@ class Serving {
   std::unique_ptr<worker::Process> process_;
   std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
+  std::shared_ptr<TlsReload> tls_;
   std::unique_ptr<net::Client> collector_;
   std::shared_ptr<server::Otlp> otlp_;
   std::unique_ptr<net::HttpServer> http_;
@@ -333,6 +359,10 @@ int run_serve(ServeOptions options) {
   apply_config(*config, options);
   if (!options.config.empty()) {
     obs::configure_log({.level = log_level(config->log.level), .json = config->log.json});
+  }
+  if (options.tls.given() && options.tls.key.empty()) {
+    say_error(make_error("E0904", "--tls-cert needs --tls-key", "both are PEM files"));
+    return kExitUsage;
   }
   Serving serving(options, *config);
   if (const Status started = serving.start(); !started.ok()) {

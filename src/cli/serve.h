@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/grants.h"
+#include "net/tls_identity.h"
 
 namespace weft::cli {
 
@@ -21,6 +22,7 @@ struct ServeOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8700;              // 0: any free one
   std::vector<std::string> models;   // NAME=SOURCE or SOURCE; the first is the default too
+  net::TlsFiles tls;                 // certificate and key; empty: plain HTTP
   std::string key_file;              // one API key a line; empty: none
   std::vector<std::string> workflows;  // files: what can be started by its id
   std::string files;                 // directory that file steps may use; empty: none

@@ -2,7 +2,6 @@
 #include "net/http_connection.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 // Asio's coroutine frames use a matching pair of functions that g++ 12 does not recognise.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -13,17 +12,17 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <optional>
 
+#include "net/byte_stream.h"
 #include "net/http_exchange.h"
+#include "obs/log.h"
 
 namespace weft::net {
 
@@ -40,6 +39,8 @@ constexpr size_t kWriteBytes = size_t{64} << 10;      // one deadline each
 constexpr size_t kLingerBytesMax = size_t{128} << 20;  // read and thrown away after a refusal
 constexpr int64_t kLingerMs = 5'000;
 constexpr size_t kSmallBody = size_t{64} << 10;
+constexpr size_t kReadBytesMin = 512;
+constexpr size_t kReadBytesMax = size_t{64} << 10;
 
 asio::redirect_error_t<asio::use_awaitable_t<>> awaited(ErrorCode& error) {
   return asio::redirect_error(asio::use_awaitable, error);
@@ -57,7 +58,10 @@ int64_t now_us() {
 class Connection final : public ExchangeOwner, public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<ServerState> state, asio::ip::tcp::socket socket)
-      : state_(std::move(state)), stream_(std::move(socket)), wake_(state_->io) {
+      : state_(std::move(state)),
+        stream_(std::move(socket),
+                state_->tls ? std::make_unique<TlsSession>(state_->tls) : nullptr),
+        wake_(state_->io) {
     state_->connections.insert(this);
     state_->stats.connections = std::ssize(state_->connections);
   }
@@ -66,9 +70,11 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
   asio::awaitable<void> run();
   asio::awaitable<void> refuse_overload();
   void close_if_idle() {
-    if (idle_) close();
+    if (!idle_) return;
+    stream_.say_goodbye_now();
+    close();
   }
-  void close() { beast::get_lowest_layer(stream_).close(); }
+  void close() { stream_.close(); }
   void wake(std::shared_ptr<LiveExchange> exchange) override {
     pending_ = std::move(exchange);
     wake_.cancel();
@@ -80,11 +86,17 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
   }
   bool draining() const override { return state_->draining; }
   size_t unsent_bytes_max() const override { return state_->options.unsent_bytes_max; }
+  const std::vector<Header>& standing_headers() const override {
+    static const std::vector<Header> none;
+    return stream_.secure() ? state_->options.tls_headers : none;
+  }
 
  private:
   enum class Next { kKeep, kClose, kLinger };
 
+  asio::awaitable<bool> shake_hands();
   asio::awaitable<bool> wait_for_request();
+  asio::awaitable<void> read_message(Parser& parser, bool whole, ErrorCode& error);
   asio::awaitable<std::optional<Next>> read_request(HttpRequest& request,
                                                     const HttpRoute*& route);
   asio::awaitable<std::optional<Next>> read_body(Parser& parser, HttpRequest& request,
@@ -93,7 +105,6 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
                                std::vector<Header> headers = {});
   asio::awaitable<Next> answer(HttpRequest request, const HttpRoute& route);
   asio::awaitable<bool> write_all(std::string_view bytes);
-  asio::awaitable<void> linger();
   asio::awaitable<bool> send_answer(std::weak_ptr<LiveExchange> answering);
   asio::awaitable<void> watch(std::weak_ptr<LiveExchange> watched);
   bool gone(const ErrorCode& error);
@@ -101,7 +112,7 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
   void release_body();
 
   const std::shared_ptr<ServerState> state_;
-  beast::tcp_stream stream_;
+  ByteStream stream_;
   beast::flat_buffer buffer_;
   asio::steady_timer wake_;
   std::weak_ptr<LiveExchange> exchange_;
@@ -141,8 +152,8 @@ asio::awaitable<bool> Connection::write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::string_view part = bytes.substr(0, kWriteBytes);
     ErrorCode error;
-    stream_.expires_after(milliseconds(state_->options.write_timeout_ms));
-    co_await asio::async_write(stream_, asio::buffer(part.data(), part.size()), awaited(error));
+    stream_.expires_after(state_->options.write_timeout_ms);
+    co_await stream_.write(part, error);
     if (error) {
       gone(error);
       co_return false;
@@ -153,24 +164,35 @@ asio::awaitable<bool> Connection::write_all(std::string_view bytes) {
   co_return true;
 }
 
-// Closing with unread input would reset the connection, and the client might never see the answer.
-asio::awaitable<void> Connection::linger() {
+// Nothing else is said before. Its own deadline, for whoever is silent or drips bytes.
+asio::awaitable<bool> Connection::shake_hands() {
+  if (!stream_.secure()) co_return true;
   ErrorCode error;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  std::string space(kWriteBytes, '\0');
-  stream_.expires_after(milliseconds(kLingerMs));
-  for (size_t seen = 0; !error && seen < kLingerBytesMax;) {
-    seen += co_await stream_.async_read_some(asio::buffer(space), awaited(error));
+  idle_ = true;
+  stream_.expires_after(state_->options.handshake_timeout_ms);
+  const ByteStream::Shaken shaken = co_await stream_.shake_hands(error);
+  idle_ = false;
+  if (shaken == ByteStream::Shaken::kYes) co_return true;
+  ++state_->stats.handshakes_failed;
+  if (shaken == ByteStream::Shaken::kPlainHttp) {
+    const HttpRequest nobody;
+    const Next next =
+        co_await refuse(nobody, 400, "this port speaks TLS: ask with https:// instead of http://");
+    if (next == Next::kLinger) co_await stream_.linger(kLingerMs, kLingerBytesMax);
+    co_return false;
   }
+  gone(error);
+  obs::log(obs::Level::kDebug, "tls", "no handshake: {}",
+           error ? error.message() : stream_.problem());
+  co_return false;
 }
 
 asio::awaitable<bool> Connection::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
   ErrorCode error;
   idle_ = true;
-  stream_.expires_after(milliseconds(state_->options.idle_timeout_ms));
-  const size_t bytes = co_await stream_.async_read_some(buffer_.prepare(kWriteBytes / 16),
-                                                        awaited(error));
+  stream_.expires_after(state_->options.idle_timeout_ms);
+  const size_t bytes = co_await stream_.read_some(buffer_.prepare(kWriteBytes / 16), error);
   buffer_.commit(bytes);
   idle_ = false;
   if (error) gone(error);
@@ -184,6 +206,7 @@ asio::awaitable<Connection::Next> Connection::refuse(const HttpRequest& request,
   if (state_->options.refusal) response = state_->options.refusal(request, status, message);
   for (Header& header : headers) response.headers.push_back(std::move(header));
   response.headers.push_back({"Content-Length", std::to_string(response.body.size())});
+  for (const Header& header : standing_headers()) response.headers.push_back(header);
   response.headers.push_back({"Connection", "close"});
   std::string bytes = response_head(response.status, response.headers);
   if (request.method != "HEAD") bytes += response.body;
@@ -248,6 +271,25 @@ bool Connection::gone(const ErrorCode& error) {
          error == asio::error::operation_aborted;
 }
 
+// Until the parser has the head, or the `whole` message; what comes behind it stays in the buffer.
+asio::awaitable<void> Connection::read_message(Parser& parser, bool whole, ErrorCode& error) {
+  parser.eager(whole);
+  while (!error && !(whole ? parser.is_done() : parser.is_header_done())) {
+    if (buffer_.size() > 0) {
+      buffer_.consume(parser.put(buffer_.data(), error));
+      if (error != http::error::need_more) continue;
+      error = {};
+    }
+    const size_t space =
+        std::clamp(buffer_.capacity() - buffer_.size(), kReadBytesMin, kReadBytesMax);
+    const size_t bytes = co_await stream_.read_some(buffer_.prepare(space), error);
+    buffer_.commit(bytes);
+    if (error != asio::error::eof) continue;
+    error = http::error::end_of_stream;
+    if (parser.got_some()) error = http::error::partial_message;
+  }
+}
+
 asio::awaitable<std::optional<Connection::Next>> Connection::read_body(Parser& parser,
                                                                        HttpRequest& request,
                                                                        size_t limit) {
@@ -274,8 +316,8 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_body(Parser& p
     if (!sent) co_return Next::kClose;
   }
   const auto extra_ms = static_cast<int64_t>(expected / 64);  // 64 bytes a millisecond
-  stream_.expires_after(milliseconds(state_->options.body_timeout_ms + extra_ms));
-  if (!parser.is_done()) co_await http::async_read(stream_, buffer_, parser, awaited(error));
+  stream_.expires_after(state_->options.body_timeout_ms + extra_ms);
+  if (!parser.is_done()) co_await read_message(parser, true, error);
   if (gone(error)) co_return Next::kClose;
   if (error) {
     const Refusal refusal = refusal_of(error, state_->options);
@@ -292,8 +334,8 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_request(
   parser.header_limit(static_cast<uint32_t>(state_->options.head_bytes_max));
   parser.body_limit(boost::none);  // the route's own comes later
   ErrorCode error;
-  stream_.expires_after(milliseconds(state_->options.head_timeout_ms));
-  co_await http::async_read_header(stream_, buffer_, parser, awaited(error));
+  stream_.expires_after(state_->options.head_timeout_ms);
+  co_await read_message(parser, false, error);
   if (gone(error)) co_return Next::kClose;
   if (error) {
     const Refusal refusal = refusal_of(error, state_->options);
@@ -341,25 +383,25 @@ asio::awaitable<void> Connection::watch(std::weak_ptr<LiveExchange> watched) {
   const auto self = shared_from_this();
   ErrorCode error;
   auto& socket = stream_.socket();
-  co_await socket.async_wait(asio::ip::tcp::socket::wait_read, awaited(error));
   const auto over = [&] {
     const auto held = watched.lock();
     return !held || held->done() || held->gone() || !socket.is_open();
   };
-  if (error || over()) co_return;
-  char byte = 0;
-  const ssize_t seen = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (seen < 0 && errno != EAGAIN) {
+  ByteStream::Peer peer = ByteStream::Peer::kSilent;
+  while (peer == ByteStream::Peer::kSilent) {
+    co_await socket.async_wait(asio::ip::tcp::socket::wait_read, awaited(error));
+    if (error || over()) co_return;
+    peer = stream_.look();
+  }
+  if (peer == ByteStream::Peer::kGone) {
     abort_exchange();
     co_return;
   }
   const auto held = watched.lock();
-  const bool interim = seen == 0 && held && !held->begun() && is_http11_;
-  if (interim) {
-    constexpr std::string_view kProcessing = "HTTP/1.1 102 Processing\r\n\r\n";
-    ::send(socket.native_handle(), kProcessing.data(), kProcessing.size(),
-           MSG_NOSIGNAL | MSG_DONTWAIT);
-  } else if (seen == 0 && held && held->events()) {
+  const bool ended = peer == ByteStream::Peer::kEnded && held;
+  if (ended && !held->begun() && is_http11_) {
+    stream_.send_now("HTTP/1.1 102 Processing\r\n\r\n");
+  } else if (ended && held->events()) {
     held->write(":\n\n");
   }
   co_await socket.async_wait(asio::ip::tcp::socket::wait_error, awaited(error));
@@ -440,27 +482,33 @@ asio::awaitable<void> Connection::run() {
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), error);
   const auto peer = stream_.socket().remote_endpoint(error);
   const std::string address = error ? std::string() : peer.address().to_string();
-  for (;;) {
+  const bool shaken = co_await shake_hands();
+  while (shaken) {
     const bool more = co_await wait_for_request();
-    if (!more) co_return;
+    if (!more) break;
     HttpRequest request;
     request.peer = address;
     const HttpRoute* route = nullptr;
     std::optional<Next> next = co_await read_request(request, route);
     if (!next) next = co_await answer(std::move(request), *route);
     release_body();
-    if (*next == Next::kLinger) co_await linger();
-    if (*next != Next::kKeep || state_->draining) co_return;
+    if (*next == Next::kLinger) co_await stream_.linger(kLingerMs, kLingerBytesMax);
+    if (*next == Next::kLinger) co_return;
+    if (*next != Next::kKeep || state_->draining) break;
   }
+  stream_.expires_after(kLingerMs);
+  co_await stream_.say_goodbye();
 }
 
 asio::awaitable<void> Connection::refuse_overload() {
   const auto self = shared_from_this();
+  const bool shaken = co_await shake_hands();
+  if (!shaken) co_return;
   const HttpRequest nobody;
   std::vector<Header> later;
   later.push_back({"Retry-After", "1"});
   const Next next = co_await refuse(nobody, 503, "too many connections", std::move(later));
-  if (next == Next::kLinger) co_await linger();
+  if (next == Next::kLinger) co_await stream_.linger(kLingerMs, kLingerBytesMax);
 }
 
 void ServerState::close_all(bool at_once) {

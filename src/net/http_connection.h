@@ -22,11 +22,12 @@ struct ServerState {
   ServerState(boost::asio::io_context& io_in, HttpRouter router_in, HttpServerOptions options_in,
               boost::asio::ip::tcp::acceptor acceptor_in)
       : io(io_in), router(std::move(router_in)), options(std::move(options_in)),
-        acceptor(std::move(acceptor_in)), drain_timer(io_in) {}
+        tls(options.tls), acceptor(std::move(acceptor_in)), drain_timer(io_in) {}
 
   boost::asio::io_context& io;
   const HttpRouter router;
   const HttpServerOptions options;
+  std::shared_ptr<const TlsIdentity> tls;  // of new connections; null: without
   boost::asio::ip::tcp::acceptor acceptor;
   boost::asio::steady_timer drain_timer;
   HttpServerStats stats;

@@ -14,7 +14,7 @@ void LiveExchange::respond(HttpResponse response) {
   if (response.status != 204 && response.status != 304) {
     response.headers.push_back({"Content-Length", std::to_string(response.body.size())});
   }
-  add_connection_header(response.headers);
+  add_own_headers(response.headers);
   outbox_ = response_head(response.status, response.headers);
   if (!head_only_) outbox_ += response.body;
   signal();
@@ -35,7 +35,7 @@ void LiveExchange::begin(StreamHead head) {
   } else {
     outcome_->keep_alive = false;  // the end of the connection is the end of the answer
   }
-  add_connection_header(head.headers);
+  add_own_headers(head.headers);
   outbox_ = response_head(head.status, head.headers);
   signal();
 }
@@ -84,9 +84,12 @@ LiveExchange::~LiveExchange() {
   }
 }
 
-void LiveExchange::add_connection_header(std::vector<Header>& headers) {
+void LiveExchange::add_own_headers(std::vector<Header>& headers) {
   const auto owner = owner_.lock();
   if (owner && owner->draining()) outcome_->keep_alive = false;
+  if (owner) {
+    for (const Header& header : owner->standing_headers()) headers.push_back(header);
+  }
   headers.push_back({"Connection", outcome_->keep_alive ? "keep-alive" : "close"});
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "net/http_server.h"
 
@@ -26,6 +27,7 @@ class ExchangeOwner {
   virtual void exchange_dropped(bool begun) = 0;
   virtual bool draining() const = 0;
   virtual size_t unsent_bytes_max() const = 0;
+  virtual const std::vector<Header>& standing_headers() const = 0;  // of every answer
 };
 
 // How an answer went; outlives the exchange.
@@ -76,7 +78,7 @@ class LiveExchange final : public Exchange,
   ~LiveExchange() override;
 
  private:
-  void add_connection_header(std::vector<Header>& headers);
+  void add_own_headers(std::vector<Header>& headers);
   void signal();
 
   const std::weak_ptr<ExchangeOwner> owner_;

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "net/http_connection.h"
+#include "net/tls_identity.h"
 
 namespace weft::net {
 
@@ -88,7 +89,16 @@ uint16_t HttpServer::port() const {
   return shared_->state->acceptor.local_endpoint(error).port();
 }
 
-HttpServerStats HttpServer::stats() const { return shared_->state->stats; }
+HttpServerStats HttpServer::stats() const {
+  HttpServerStats out = shared_->state->stats;
+  if (shared_->state->tls) out.tls_ends_s = shared_->state->tls->ends_s();
+  return out;
+}
+
+void HttpServer::set_tls(std::shared_ptr<const TlsIdentity> tls) {
+  CHECK(tls && shared_->state->tls, "TLS begins with the server");
+  shared_->state->tls = std::move(tls);
+}
 
 void HttpServer::stop(int64_t drain_ms, std::function<void()> stopped) {
   ServerState& state = *shared_->state;

@@ -12,7 +12,9 @@
 //                  | the peer sends its FIN: half-closed or gone? HTTP allows interim answers, so
 //                  | one is written; a peer that is gone resets the connection.
 //
-// Not here: TLS, HTTP/2, compression, WebSockets, files. Not thread-safe: everything is called on
+// With `tls` it speaks TLS from the first byte on; who speaks plain HTTP there is told so.
+//
+// Not here: HTTP/2, compression, WebSockets, files. Not thread-safe: everything is called on
 // the thread that runs the io_context.
 #pragma once
 
@@ -32,6 +34,8 @@ class io_context;
 }
 
 namespace weft::net {
+
+class TlsIdentity;
 
 // One request and its answer. A handler keeps it as long as it needs; dropping it unanswered
 // answers 500. Answering a client that has gone does nothing.
@@ -69,6 +73,9 @@ struct HttpServerOptions {
   size_t connections_max = 4096;             // further ones are told 503
   size_t body_bytes_total = size_t{256} << 20;  // of all requests being read or handled
   size_t unsent_bytes_max = size_t{8} << 20;    // of one answer in pieces
+  std::shared_ptr<const TlsIdentity> tls = {};  // tls_identity.h; null: plain HTTP
+  std::vector<Header> tls_headers = {};         // in every answer over TLS
+  int64_t handshake_timeout_ms = 10'000;        // for the whole of it
   int64_t head_timeout_ms = 10'000;
   int64_t body_timeout_ms = 30'000;   // and a second for each 64 KB
   int64_t write_timeout_ms = 30'000;  // for each 64 KB
@@ -95,6 +102,8 @@ struct HttpServerStats {
   int64_t in_flight = 0;     // exchanges not finished
   int64_t abandoned = 0;     // whose client went away first, so far
   int64_t timeouts = 0;      // closed by a timeout, so far
+  int64_t tls_ends_s = 0;    // when the certificate in use expires, since 1970; 0: no TLS
+  int64_t handshakes_failed = 0;  // of TLS: broken, too slow, or plain HTTP; so far
   int64_t body_bytes = 0;    // held now
 };
 
@@ -110,6 +119,8 @@ class HttpServer {
 
   uint16_t port() const;
   HttpServerStats stats() const;
+  // For connections from now on; a server without TLS gets none.
+  void set_tls(std::shared_ptr<const TlsIdentity> tls);
 
   // No new connections, idle ones are closed, answers under way get `drain_ms`, then their clients
   // lose them. `stopped` is called when the last connection is closed.

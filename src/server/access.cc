@@ -28,8 +28,9 @@ bool names_this_machine(std::string_view host) {
   return loopback || host == "localhost" || host == "[::1]" || host.ends_with(".localhost");
 }
 
-bool own_origin(std::string_view origin, const std::string* host) {
+bool own_origin(std::string_view origin, const std::string* host, bool secure) {
   const size_t scheme = origin.find("://");
+  if (secure && !origin.starts_with("https://")) return false;  // anybody on the way may make one
   return scheme != origin.npos && host != nullptr && origin.substr(scheme + 3) == *host;
 }
 
@@ -67,7 +68,7 @@ Refusal Access::foreign(const net::HttpRequest& request) const {
     return {403, "the Host header names another machine than this one"};
   }
   const std::string* origin = request.header("Origin");
-  if (origin == nullptr || own_origin(*origin, host) ||
+  if (origin == nullptr || own_origin(*origin, host, options_.secure) ||
       std::ranges::find(options_.origins, *origin) != options_.origins.end()) {
     return {};
   }

@@ -65,6 +65,11 @@ void add_http_states(const net::HttpServerStats& http,
   one("weft_http_abandoned_total", "Requests whose client went away first", Type::Counter,
       http.abandoned);
   one("weft_http_timeouts_total", "Connections closed by a timeout", Type::Counter, http.timeouts);
+  if (http.tls_ends_s == 0) return;
+  one("weft_tls_handshakes_failed_total", "Connections without a good TLS handshake",
+      Type::Counter, http.handshakes_failed);
+  one("weft_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires",
+      Type::Gauge, http.tls_ends_s);
 }
 
 void add_model_states(const std::vector<backend::ModelFacts>& models,

@@ -29,12 +29,22 @@ struct AsioLoop::State {
   TimerId last_timer = 0;
   std::unique_ptr<asio::signal_set> signals;
   Task interrupt;
+  std::unique_ptr<asio::signal_set> hangups;
+  Task hangup;
 
   void wait_for_interrupt() {
     signals->async_wait([this](const boost::system::error_code& error, int) {
       if (error) return;
       interrupt();
       if (signals) wait_for_interrupt();
+    });
+  }
+
+  void wait_for_hangup() {
+    hangups->async_wait([this](const boost::system::error_code& error, int) {
+      if (error) return;
+      hangup();
+      wait_for_hangup();
     });
   }
 };
@@ -69,6 +79,13 @@ void AsioLoop::on_interrupt(Task task) {
   state_->interrupt = std::move(task);
   state_->signals = std::make_unique<asio::signal_set>(state_->context, SIGINT, SIGTERM);
   state_->wait_for_interrupt();
+}
+
+void AsioLoop::on_hangup(Task task) {
+  CHECK(state_->hangups == nullptr, "hang-ups have one handler");
+  state_->hangup = std::move(task);
+  state_->hangups = std::make_unique<asio::signal_set>(state_->context, SIGHUP);
+  state_->wait_for_hangup();
 }
 
 void AsioLoop::default_interrupts() { state_->signals.reset(); }

@@ -27,7 +27,9 @@ class AsioLoop final : public Loop {
   void stop();
   // Calls the task on this loop for each SIGINT and SIGTERM.
   void on_interrupt(Task task);
-  // From now on they end the process, as they do by default.
+  // Calls the task on this loop for each SIGHUP, which ends the process by default.
+  void on_hangup(Task task);
+  // From now on SIGINT and SIGTERM end the process, as they do by default.
   void default_interrupts();
   boost::asio::io_context& io_context();
 

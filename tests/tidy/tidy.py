@@ -59,7 +59,7 @@ LIBRARY_UNITS = {
     "prometheus/": ["src/server/metrics"],
     "sqlite3.h": ["src/store/sqlite"],
     "CLI/": ["src/cli/options"],
-    "openssl/": ["src/base/digest.cc"],
+    "openssl/": ["src/base/digest.cc", "src/net/tls_"],
     "sodium.h": ["src/security/crypto.cc"],
     "utf8proc.h": ["src/text/unicode.cc"],
     "pcre2.h": ["src/text/", "src/schema/"],
