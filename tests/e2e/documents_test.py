@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import threading
+import urllib.request
 
 from harness import WEFT, Place, main
 from serving import Server
@@ -36,11 +37,25 @@ class Clone(Place):
         run = self.newest_run()
         words = command.replace(" RUN", f" {run}").replace("--model DIR", "--model models/weft-mini")
         kind = re.match(r"build/weft (\S+)", command).group(1)
+        if kind == "serve":
+            return self.serve(words)
         done = subprocess.run(["bash", "-c", words], cwd=self.path, env=self.env, text=True,
                               input=STDIN.get(kind, ""), capture_output=True, timeout=120)
         assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
         assert (done.stdout + done.stderr).strip(), f"{words} said nothing"
         return done.stdout
+
+    def serve(self, words):
+        """On another port than the document's, where this machine may have a server already."""
+        server = subprocess.Popen(["bash", "-c", "exec " + words + " --port 0 --json"], text=True,
+                                  cwd=self.path, env=self.env, stdout=subprocess.PIPE)
+        url = json.loads(server.stdout.readline())["url"]
+        with urllib.request.urlopen(url + "/definitions", timeout=60) as answer:
+            said = answer.read().decode()
+        server.terminate()
+        assert server.wait(60) == 0, words
+        server.stdout.close()
+        return said
 
     def newest_run(self):
         listed = subprocess.run(["build/weft", "runs", "list", "--json"], cwd=self.path, text=True,

@@ -11,7 +11,7 @@ import time
 from harness import WEFT, Place
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     for _ in range(int(seconds * 50)):
         if condition():
             return True
