@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/base64.h"
 
+#include <array>
 #include <cstdint>
 
 namespace weft {
@@ -8,6 +9,16 @@ namespace {
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// The six bits of each character, -1 where it has none.
+constexpr std::array<int8_t, 256> kBitsOf = [] {
+  std::array<int8_t, 256> out{};
+  out.fill(-1);
+  for (size_t i = 0; i < kAlphabet.size(); ++i) {
+    out[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+  }
+  return out;
+}();
 
 }  // namespace
 
@@ -35,11 +46,12 @@ std::optional<std::string> from_base64(std::string_view text) {
     ++padding;
   }
   std::string out;
+  out.reserve(text.size() / 4 * 3 + 3);
   uint32_t bits = 0;
   int held = 0;
   for (const char c : text) {
-    const size_t value = kAlphabet.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
+    const int value = kBitsOf[static_cast<uint8_t>(c)];
+    if (value < 0) return std::nullopt;
     bits = (bits << 6 | static_cast<uint32_t>(value)) & 0xffffff;
     held += 6;
     if (held < 8) continue;

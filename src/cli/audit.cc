@@ -33,16 +33,13 @@ void say_report(const worker::AuditReport& report) {
   }
 }
 
-std::string store_of(const Config& config, const std::string& store) {
-  return store.empty() ? config.server.store.value_or("") : store;
-}
-
 Result<worker::AuditReport> verify(const AuditVerifyOptions& options) {
   const Config config = TRY(load_config(options.config));
-  const std::string store = TRY(prepare_store(store_of(config, options.store)));
-  const auto db = TRY(open_store(store));
+  const worker::StorePlace store = TRY(prepare_store(with_config(options.store, config)));
+  // who verifies a sealed store needs no key: the chains are over sealed bytes
+  const auto db = TRY(worker::open_journal_store(store, true));
   const bool named = !options.checkpoints.empty();
-  const std::string file = named ? options.checkpoints : checkpoints_of(config, store);
+  const std::string file = named ? options.checkpoints : checkpoints_of(config, store.path);
   std::string text;
   if (named || file_exists(file)) text = TRY(read_file(file));
   return worker::check_audit(*db, text, options.key);
@@ -99,7 +96,7 @@ Result<security::AuditQuery> query_of(const AuditExportOptions& options) {
 Status export_records(const AuditExportOptions& options) {
   const Config config = TRY(load_config(options.config));
   security::AuditQuery query = TRY(query_of(options));
-  const auto db = TRY(open_store(store_of(config, options.store)));
+  const auto db = TRY(open_store(with_config(options.store, config)));
   const bool csv = options.format == "csv";
   if (csv) print_data("timestamp,tenant,user,action,resource,outcome,details,writer,epoch,n");
   for (;;) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "cli/config_encryption.h"
 #include "security/audit.h"
 
 namespace weft::cli {
@@ -19,7 +20,7 @@ struct AuditVerifyOptions {
   std::string checkpoints;  // file; empty: where the store's are
   std::string key;          // public, in hexadecimal; empty: that of the first checkpoint
   std::string config;
-  std::string store;
+  StoreFlags store;
   bool json = false;
 };
 // kExitFailed if something does not fit.
@@ -30,7 +31,7 @@ struct AuditExportOptions {
   std::string user, action, tenant;
   std::string format = "jsonl";  // or csv
   std::string config;
-  std::string store;
+  StoreFlags store;
 };
 int run_audit_export(const AuditExportOptions& options);
 

@@ -9,9 +9,13 @@
 
 namespace weft::cli {
 
-Status continue_in_background(const std::string& run, const std::string& store) {
+Status continue_in_background(const std::string& run, const StoreFlags& store) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string words[] = {"weft", "runs", "resume", run, "--store", store, "--quiet"};
+  std::vector<std::string> words{"weft",    "runs",     "resume", run,
+                                 "--store", store.path, "--quiet"};
+  if (!store.master_key.empty()) {
+    words.insert(words.end(), {"--master-key", store.master_key});
+  }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -7,10 +7,11 @@
 #include <string>
 
 #include "base/error.h"
+#include "cli/config_encryption.h"
 
 namespace weft::cli {
 
 // E0903: it cannot be started; the run stays stored.
-Status continue_in_background(const std::string& run, const std::string& store);
+Status continue_in_background(const std::string& run, const StoreFlags& store);
 
 }  // namespace weft::cli

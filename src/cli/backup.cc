@@ -27,7 +27,7 @@ struct Backup {
 // The copy is made by the database itself, in one reading transaction, and gone through before it
 // counts as a backup.
 Result<Backup> back_up(const BackupOptions& options) {
-  const std::string store = TRY(prepare_store(options.store));
+  const std::string store = TRY(prepare_store(options.store)).path;
   if (store::is_postgres_url(store)) {
     return make_error("E0951", "a PostgreSQL store is backed up by PostgreSQL",
                       "pg_dump --format=custom DATABASE > FILE");
@@ -40,11 +40,11 @@ Result<Backup> back_up(const BackupOptions& options) {
                       "a backup never overwrites; name a new file");
   }
   {
-    const auto db = TRY(open_store(options.store));
+    const auto db = TRY(open_store(options.store, true));
     TRY(db->run("VACUUM INTO $1", {options.file}));
   }
   ::chmod(options.file.c_str(), 0600);
-  const auto copy = TRY(open_store(options.file));
+  const auto copy = TRY(open_store({.path = options.file}, true));
   return Backup{static_cast<int64_t>(std::filesystem::file_size(options.file)),
                 TRY(worker::verify_chains(*copy)).events};
 }

@@ -9,11 +9,13 @@
 
 #include <string>
 
+#include "cli/config_encryption.h"
+
 namespace weft::cli {
 
 struct BackupOptions {
   std::string file;    // must not exist
-  std::string store;
+  StoreFlags store;
   bool json = false;
 };
 int run_backup(const BackupOptions& options);

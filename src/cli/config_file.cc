@@ -31,6 +31,8 @@ constexpr Section kSections[] = {
     {"mcp", [](Fields& f, const ConfigScope& s, Config& c) { read_mcp(f, s, c.mcp); }},
     {"security",
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
+    {"encryption",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_encryption(f, s, c.encryption); }},
     {"callbacks",
      [](Fields& f, const ConfigScope& s, Config& c) { read_callbacks(f, s, c.callbacks); }},
     {"redaction",

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "cli/config_audit.h"
 #include "cli/config_callbacks.h"
+#include "cli/config_encryption.h"
 #include "cli/config_redaction.h"
 #include "cli/config_mcp.h"
 #include "cli/config_models.h"
@@ -37,6 +38,7 @@ struct Config {
   TlsConfig tls;
   LogConfig log;
   SecurityConfig security;
+  EncryptionConfig encryption;
   AuditConfig audit;
   CallbacksConfig callbacks;
   security::Redaction redaction;

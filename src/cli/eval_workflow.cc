@@ -196,10 +196,10 @@ class Evaluation {
     for (const eval::Case& item : cases_) inputs_.push_back(TRY(input_for(*definition_, item)));
     directory_ = TRY(TemporaryDirectory::create());
     worker::ProcessOptions process;
-    process.store_path = directory_->path() + "/store.db";
+    process.store = directory_->path() + "/store.db";
     process.backend = &recorder_;
     process.allowed_hosts = options_.allowed_hosts;
-    reader_ = TRY(worker::open_journal_store(process.store_path));
+    reader_ = TRY(worker::open_journal_store(process.store));
     process_ = TRY(worker::Process::start(std::move(process),
                                           [this](const worker::Notice& n) { on_notice(n); }));
     return ok_status();

@@ -14,7 +14,9 @@
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "security/data_keys.h"
 #include "security/keys.h"
+#include "worker/schema.h"
 #include "workflow/schedule.h"
 
 namespace weft::cli {
@@ -78,11 +80,36 @@ Result<security::NewKey> make_key(store::Db& db, const security::Secret& pepper,
                                .by = this_user()});
 }
 
+// The data keys are wrapped anew; payloads stay as they are.
+Status rotate_master(store::Db& db, const Config& config, const worker::StorePlace& place,
+                     const KeysOptions& options) {
+  if (place.master == nullptr) {
+    return make_error("E0511", "no master key is named",
+                      "--master-key file:PATH, where the new key stands before the old one");
+  }
+  const auto masters = TRY(security::MasterKeys::read(place.master));
+  const std::string& id = masters.current().id;
+  const auto done = TRY(security::rewrap_data_keys(db, masters, options.renew));
+  const json::Object out{{"master", id},
+                         {"rewrapped", done.keys},
+                         {"already", done.already},
+                         {"new_versions", done.fresh}};
+  if (options.json) print_data(json::dump(json::Value(out), {.spaces = true, .indent = 2}));
+  say(fmt::format("master key {} wraps every data key: {} anew, {} as before; {} new versions", id,
+                  done.keys, done.already, done.fresh));
+  say("the old key may leave its place when every process has the new one");
+  return record_act(db, config, place.path,
+                    {.user = this_user(), .action = "keys:manage",
+                     .resource = "rotate-master " + id, .details = json::dump(out)});
+}
+
 Status act(const KeysOptions& options) {
   const Config config = TRY(load_config(options.config));
-  const std::string store = TRY(prepare_store(
-      options.store.empty() ? config.server.store.value_or("") : options.store));
-  const auto db = TRY(open_store(store));
+  const StoreFlags flags = with_config(options.store, config);
+  const worker::StorePlace place = TRY(prepare_store(flags));
+  const auto db = TRY(worker::open_journal_store(place));
+  const std::string& store = place.path;
+  if (options.act == "rotate-master") return rotate_master(*db, config, place, options);
   const auto record = [&](const Key& key) {
     return record_act(*db, config, store,
                       {.tenant = key.tenant, .user = this_user(), .action = "keys:manage",

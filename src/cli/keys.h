@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
+
 namespace weft::cli {
 
 struct KeysOptions {
-  std::string act;                  // create, list, revoke, rotate
+  std::string act;                  // create, list, revoke, rotate, rotate-master
   std::string id;                   // revoke, rotate
   std::string name;
   std::string tenant;
@@ -24,7 +26,8 @@ struct KeysOptions {
   int64_t requests_per_minute = 0;
   int64_t tokens_per_minute = 0;
   std::string config;               // weft.yaml
-  std::string store;
+  StoreFlags store;
+  bool renew = false;               // rotate-master: new data keys too
   bool json = false;
 };
 

@@ -88,15 +88,17 @@ class McpServing {
     backend::ModelsOptions models;
     models.load.cache_directory = cache_directory();
     backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
+    StoreFlags store = options_.store;
+    if (store.master_key.empty()) store.master_key = config.encryption.master_key;
     server::RunsOptions runs =
-        TRY(offered_runs(options_.store, options_.files, options_.workflows));
+        TRY(offered_runs(store, options_.files, options_.workflows));
     worker::ProcessOptions process;
-    process.store_path = runs.store_path;
+    process.store = runs.store;
     process.backend = backend_.get();
     process.allowed_hosts = options_.grants.hosts;
     process.tools = TRY(tool_settings(options_.grants));
     process.tools.mcp.merge(config.mcp.servers);
-    process.checkpoint = TRY(checkpoint_of(config, process.store_path));
+    process.checkpoint = TRY(checkpoint_of(config, process.store.path));
     process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
     }));

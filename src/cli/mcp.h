@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace weft::cli {
@@ -18,7 +19,7 @@ struct McpOptions {
   std::vector<std::string> workflows;  // files: each is a tool
   std::string config;                  // weft.yaml: its section `mcp`; empty: none
   std::string files;                   // directory that file steps may use; empty: none
-  std::string store;                   // empty: the user's own
+  StoreFlags store;
   Grants grants;
 };
 

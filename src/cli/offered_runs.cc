@@ -11,10 +11,10 @@
 
 namespace weft::cli {
 
-Result<server::RunsOptions> offered_runs(const std::string& store, const std::string& files,
+Result<server::RunsOptions> offered_runs(const StoreFlags& store, const std::string& files,
                                          const std::vector<std::string>& workflows) {
   server::RunsOptions out;
-  out.store_path = TRY(prepare_store(store));
+  out.store = TRY(prepare_store(store));
   if (!files.empty()) out.roots.push_back(std::filesystem::weakly_canonical(files).string());
   for (const std::string& file : workflows) {
     const std::string text = TRY(read_file(file));

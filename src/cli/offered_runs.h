@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/config_encryption.h"
 #include "server/runs.h"
 
 namespace weft::cli {
 
 // `store`: empty: the user's own. `files`: empty: file steps are refused. Errors as the loader's
 // and sub_workflows'.
-Result<server::RunsOptions> offered_runs(const std::string& store, const std::string& files,
+Result<server::RunsOptions> offered_runs(const StoreFlags& store, const std::string& files,
                                          const std::vector<std::string>& workflows);
 
 }  // namespace weft::cli

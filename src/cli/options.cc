@@ -216,7 +216,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("-i,--input", options->inputs, "key=value, or @file.json")
       ->allow_extra_args(false);
   command->add_option("--model", options->model, "a name, or a model's directory or file");
-  command->add_option("--store", options->store, "database file (default: the user's own)");
+  add_store(*command, options->store, "database file (default: the user's own)");
   command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
   add_models_config(*command, options->grants);
   add_grants(*command, options->grants);
@@ -275,7 +275,7 @@ void add_eval(CLI::App& app, Action& action) {
 void add_runs_list(CLI::App& runs, Action& action) {
   auto options = std::make_shared<RunsListOptions>();
   CLI::App* command = runs.add_subcommand("list", "The newest runs");
-  command->add_option("--store", options->store, "database file");
+  add_store(*command, options->store, "database file");
   command->add_option("--status", options->status, "only these, e.g. failed");
   command->add_option("--workflow", options->workflow, "only those of this workflow id");
   command->add_option("--limit", options->limit, "at most so many (20)")
@@ -288,7 +288,7 @@ void add_runs_resume(CLI::App& runs, Action& action) {
   auto options = std::make_shared<RunsResumeOptions>();
   CLI::App* command = runs.add_subcommand("resume", "Continue runs whose process is gone");
   command->add_option("run", options->run, "id of one run (default: all that are unfinished)");
-  command->add_option("--store", options->store, "database file");
+  add_store(*command, options->store, "database file");
   command->add_flag("--json", options->json, "the runs as JSON on stdout");
   command->add_flag("--quiet", options->quiet, "only errors");
   command->add_flag("--follow", options->follow, "show what models write");
@@ -301,7 +301,7 @@ void add_show(CLI::App& app, Action& action, int (*function)(const RunsShowOptio
   auto options = std::make_shared<RunsShowOptions>();
   app.add_option("run", options->run, "id of the run, or its unique end")->required();
   if (function == &explain) app.add_option("step", options->step, "only this step");
-  app.add_option("--store", options->store, "database file");
+  add_store(app, options->store, "database file");
   app.add_flag("--json", options->json, "one JSON document on stdout");
   app.callback(
       [&action, options, function] { action = [=] { return function(*options); }; });
@@ -312,7 +312,7 @@ CLI::App* add_run_act(CLI::App& runs, Action& action, const std::string& act,
   options->act = act;
   CLI::App* command = runs.add_subcommand(act, text);
   command->add_option("run", options->run, "id of the run, or its unique end")->required();
-  command->add_option("--store", options->store, "database file");
+  add_store(*command, options->store, "database file");
   command->add_option("--by", options->by, "who acts (default: this machine's user)");
   command->add_flag("--detach", options->detach, "only store it, if nobody has the run");
   add_grants(*command, options->grants);
@@ -359,7 +359,7 @@ void add_runs_again(CLI::App& runs, Action& action) {
       command->add_option("--set", options->edits, "name=value of the input")
           ->allow_extra_args(false);
     }
-    command->add_option("--store", options->store, "database file");
+    add_store(*command, options->store, "database file");
     command->add_flag("--detach", options->detach, "work on it in the background");
     command->add_flag("--json", options->json, "the run as JSON on stdout");
     command->callback([&action, options] { action = [options] { return run_again(*options); }; });
@@ -382,7 +382,7 @@ void add_schedules_add(CLI::App& schedules, Action& action) {
   command->add_option("-i,--input", options->inputs, "key=value, or @file.json")
       ->allow_extra_args(false);
   command->add_option("--model", options->model, "a name, or a model's directory or file");
-  command->add_option("--store", options->store, "database file, or postgres://…");
+  add_store(*command, options->store, "database file, or postgres://…");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return add_schedule(*options); }; });
 }
@@ -408,7 +408,7 @@ void add_schedules(CLI::App& app, Action& action) {
     command = schedules->add_subcommand(act, all ? "Every schedule: when next, what last"
                                                  : "That, to one schedule");
     if (!all) command->add_option("name", options->name, "of the schedule")->required();
-    command->add_option("--store", options->store, "database file, or postgres://…");
+    add_store(*command, options->store, "database file, or postgres://…");
     command->add_flag("--json", options->json, "JSON on stdout");
     command->callback(
         [&action, options] { action = [options] { return act_on_schedules(*options); }; });
@@ -422,7 +422,7 @@ void add_runs_actions(CLI::App& runs, Action& action) {
   command->add_option("--role", options->role, "only approvals of this role");
   command->add_option("--limit", options->limit, "at most so many (100)")
       ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
-  command->add_option("--store", options->store, "database file");
+  add_store(*command, options->store, "database file");
   command->add_flag("--json", options->json, "a JSON list on stdout");
   command->callback([&action, options] { action = [options] { return list_actions(*options); }; });
 }
@@ -465,7 +465,7 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--allow-origin", options->origins, "a web page's origin that may ask")
       ->allow_extra_args(false);
   add_grants(*command, options->grants);
-  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  add_store(*command, options->store, "the store's file (default: the user's own)");
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
   command->add_option("--threads", options->threads, "of a model; 0 = all usable cores");
@@ -504,7 +504,7 @@ void add_worker(CLI::App& app, Action& action) {
   auto options = std::make_shared<WorkerOptions>();
   CLI::App* command =
       app.add_subcommand("worker", "Work on the runs of a store, beside other workers");
-  command->add_option("--store", options->store, "a file, or postgres://USER@HOST/DATABASE");
+  add_store(*command, options->store, "a file, or postgres://USER@HOST/DATABASE");
   command->add_option("--runs", options->runs_max, "worked on at a time")
       ->check(CLI::Range(int64_t{1}, int64_t{100'000}))
       ->capture_default_str();
@@ -516,7 +516,7 @@ void add_worker(CLI::App& app, Action& action) {
 void add_verify(CLI::App& app, Action& action) {
   auto check = std::make_shared<FsckOptions>();
   CLI::App* fsck = app.add_subcommand("fsck", "Whether the store's tables and journal agree");
-  fsck->add_option("--store", check->store, "database file");
+  add_store(*fsck, check->store, "database file");
   fsck->add_flag("--json", check->json, "one JSON document on stdout");
   fsck->callback([&action, check] { action = [check] { return run_fsck(*check); }; });
   auto again = std::make_shared<ReplayOptions>();
@@ -524,7 +524,7 @@ void add_verify(CLI::App& app, Action& action) {
       app.add_subcommand("replay", "Every decision of a run's models again, token by token");
   replay->add_option("run", again->run, "id of the run, or its unique end")->required();
   replay->add_flag("--verify", again->verify, "exit code 1 unless all tokens are equal");
-  replay->add_option("--store", again->store, "database file");
+  add_store(*replay, again->store, "database file");
   replay->add_flag("--json", again->json, "a JSON list on stdout");
   replay->callback([&action, again] { action = [again] { return run_replay(*again); }; });
 }

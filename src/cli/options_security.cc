@@ -19,7 +19,7 @@ CLI::App* add_keys_act(CLI::App& keys, Action& action, const std::string& act,
   options->act = act;
   CLI::App* command = keys.add_subcommand(act, text);
   command->add_option("--config", options->config, "weft.yaml: its store and pepper");
-  command->add_option("--store", options->store, "database file, or postgres://…");
+  add_store(*command, options->store, "database file, or postgres://…");
   command->add_flag("--json", options->json, "JSON on stdout");
   command->callback([&action, options] { action = [options] { return act_on_keys(*options); }; });
   return command;
@@ -28,7 +28,7 @@ CLI::App* add_keys_act(CLI::App& keys, Action& action, const std::string& act,
 }  // namespace
 
 void add_keys(CLI::App& app, Action& action) {
-  CLI::App* keys = app.add_subcommand("keys", "API keys: who may ask the server for what");
+  CLI::App* keys = app.add_subcommand("keys", "API keys: who may ask what; the master key");
   keys->require_subcommand(1);
   auto create = std::make_shared<KeysOptions>();
   CLI::App* command = add_keys_act(*keys, action, "create", "A new key, shown once", create);
@@ -57,6 +57,15 @@ void add_keys(CLI::App& app, Action& action) {
   command->add_option("id", rotate->id, "the middle part of the old key")->required();
   command->add_option("--grace", rotate->grace, "the old one holds so long: 24h")
       ->capture_default_str();
+  auto master = std::make_shared<KeysOptions>();
+  command = add_keys_act(*keys, action, "rotate-master",
+                         "Wrap the store's data keys by a new master key", master);
+  command->add_flag("--new-data-keys", master->renew,
+                    "and seal by new data keys from now on; the old ones still open");
+  command->footer(
+      "The new key stands before the old one where --master-key points; processes go on:\n"
+      "  (umask 077; openssl rand -hex 32 > new; cat new master.key > both; mv both master.key)\n"
+      "  weft keys rotate-master --master-key file:master.key\n");
 }
 
 void add_audit(CLI::App& app, Action& action) {
@@ -67,7 +76,7 @@ void add_audit(CLI::App& app, Action& action) {
   command->add_option("--checkpoints", verify->checkpoints, "file (default: beside the store)");
   command->add_option("--key", verify->key, "the public key that must have signed them");
   command->add_option("--config", verify->config, "weft.yaml");
-  command->add_option("--store", verify->store, "database file, or postgres://…");
+  add_store(*command, verify->store, "database file, or postgres://…");
   command->add_flag("--json", verify->json, "one JSON document on stdout");
   command->callback([&action, verify] { action = [verify] { return run_audit_verify(*verify); }; });
   auto out = std::make_shared<AuditExportOptions>();
@@ -80,7 +89,7 @@ void add_audit(CLI::App& app, Action& action) {
   command->add_option("--format", out->format, "jsonl or csv")
       ->check(CLI::IsMember({"jsonl", "csv"}));
   command->add_option("--config", out->config, "weft.yaml");
-  command->add_option("--store", out->store, "database file, or postgres://…");
+  add_store(*command, out->store, "database file, or postgres://…");
   command->callback([&action, out] { action = [out] { return run_audit_export(*out); }; });
 }
 
@@ -88,7 +97,7 @@ void add_backup(CLI::App& app, Action& action) {
   auto options = std::make_shared<BackupOptions>();
   CLI::App* command = app.add_subcommand("backup", "A copy of the store, while others write");
   command->add_option("file", options->file, "a new file")->required();
-  command->add_option("--store", options->store, "database file (default: the user's own)");
+  add_store(*command, options->store, "database file (default: the user's own)");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return run_backup(*options); }; });
 }

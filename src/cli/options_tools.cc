@@ -57,6 +57,12 @@ void add_tools_call(CLI::App& tools, Action& action) {
 
 }  // namespace
 
+void add_store(CLI::App& command, StoreFlags& store, const char* help) {
+  command.add_option("--store", store.path, help);
+  command.add_option("--master-key", store.master_key,
+                     "what its payloads are sealed under: file:PATH, env:NAME, command:LINE");
+}
+
 void add_tools(CLI::App& app, Action& action) {
   CLI::App* tools = app.add_subcommand("tools", "What agents may call");
   tools->require_subcommand(1);
@@ -89,7 +95,7 @@ void add_mcp(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--config", options->config, "weft.yaml: resources and prompts of `mcp`");
   command->add_option("--files", options->files, "the directory that file steps may use");
-  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  add_store(*command, options->store, "the store's file (default: the user's own)");
   add_grants(*command, options->grants);
   command->footer(
       "Example, for a program that starts MCP servers:\n"
@@ -103,7 +109,7 @@ void add_plan(CLI::App& app, Action& action) {
       "plan", "What a run of a workflow will take: tokens, seconds and money, before it begins");
   command->add_option("FILE", options->file, "a workflow file")->required();
   command->add_option("--config", options->config, "weft.yaml: the prices of its models");
-  command->add_option("--store", options->store, "the store's file (default: the user's own)");
+  add_store(*command, options->store, "the store's file (default: the user's own)");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return run_plan(*options); }; });
 }

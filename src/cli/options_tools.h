@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace CLI {
@@ -17,6 +18,7 @@ namespace weft::cli {
 using Action = std::function<int()>;
 
 void add_grants(CLI::App& command, Grants& grants);
+void add_store(CLI::App& command, StoreFlags& store, const char* help);
 void add_models_config(CLI::App& command, Grants& grants);  // for who has no --config of its own
 void add_tools(CLI::App& app, Action& action);
 void add_mcp(CLI::App& app, Action& action);

@@ -41,7 +41,7 @@ void add(workflow::StepHistory& history, const json::Object& step) {
   mean(history.answer, number_of(tokens->as_object(), "answer"));
 }
 
-Result<History> history_of(const std::string& store, const std::string& workflow) {
+Result<History> history_of(const StoreFlags& store, const std::string& workflow) {
   History out;
   auto db = TRY(open_store(store));
   const auto runs = TRY(worker::list_runs(

@@ -8,11 +8,13 @@
 
 #include <string>
 
+#include "cli/config_encryption.h"
+
 namespace weft::cli {
 
 struct PlanOptions {
   std::string file;
-  std::string store;   // empty: the user's own
+  StoreFlags store;
   std::string config;  // weft.yaml: prices; empty: none
   bool json = false;
 };

@@ -60,7 +60,7 @@ int detach(RunSession& session, worker::NewRun request, const RunOptions& option
   auto run = session.process().executor().submit(std::move(request));
   if (!run.ok()) return refuse(run.error());
   if (Status closed = session.close(); !closed.ok()) return refuse(closed.error());
-  if (Status started = continue_in_background(*run, session.store_path()); !started.ok()) {
+  if (Status started = continue_in_background(*run, session.store()); !started.ok()) {
     return refuse(started.error());
   }
   print_data(options.json ? json::dump(json::Object{{"run", *run}, {"status", "queued"}}) : *run);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace weft::cli {
@@ -17,7 +18,7 @@ struct RunOptions {
   std::string file;
   std::vector<std::string> inputs;  // "key=value" or "@file.json"
   std::string model;                // replaces the model of every llm step
-  std::string store;                // empty: the user's own
+  StoreFlags store;
   Grants grants;
   bool json = false;
   bool follow = false;              // show what models write

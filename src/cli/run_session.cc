@@ -41,19 +41,22 @@ Error cut_off(const std::string& run, const std::string& path) {
 
 }  // namespace
 
-Result<std::string> prepare_store(const std::string& store) {
-  if (store::is_postgres_url(store)) return store;
-  std::string path = store.empty() ? default_store_path() : store;
+Result<worker::StorePlace> prepare_store(const StoreFlags& store) {
+  security::MasterKeySource master = TRY(master_key_of(store));
+  if (store::is_postgres_url(store.path)) {
+    return worker::StorePlace(store.path, std::move(master));
+  }
+  std::string path = store.path.empty() ? default_store_path() : store.path;
   const std::string directory = std::filesystem::path(path).parent_path().string();
   if (!directory.empty() && !file_exists(directory)) {
     TRY(make_directories(directory));
     ::chmod(directory.c_str(), 0700);
   }
-  return path;
+  return worker::StorePlace(std::move(path), std::move(master));
 }
 
-Result<std::unique_ptr<store::Db>> open_store(const std::string& store) {
-  return worker::open_journal_store(TRY(prepare_store(store)));
+Result<std::unique_ptr<store::Db>> open_store(const StoreFlags& store, bool any_key) {
+  return worker::open_journal_store(TRY(prepare_store(store)), any_key);
 }
 
 int refuse_run(const Error& error) {
@@ -78,16 +81,19 @@ RunSession::~RunSession() {
 }
 
 Status RunSession::start() {
-  store_path_ = TRY(prepare_store(options_.store));
-  reader_ = TRY(worker::open_journal_store(store_path_));
+  const Config config = TRY(load_config(options_.grants.config));
+  if (options_.store.master_key.empty()) {
+    options_.store.master_key = config.encryption.master_key;
+  }
   worker::ProcessOptions process_options;
-  process_options.store_path = store_path_;
+  process_options.store = TRY(prepare_store(options_.store));
+  options_.store.path = process_options.store.path;
+  reader_ = TRY(worker::open_journal_store(process_options.store));
   process_options.adopt_max = options_.adopt_max;
   process_options.allowed_hosts = options_.grants.hosts;
   process_options.tools = TRY(tool_settings(options_.grants));
   backend::ModelsOptions models;
   models.load.cache_directory = cache_directory();
-  const Config config = TRY(load_config(options_.grants.config));
   process_options.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
   backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
   process_options.backend = backend_.get();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 #include "cli/live_display.h"
 #include "store/db.h"
@@ -25,7 +26,7 @@ class Backend;
 namespace weft::cli {
 
 struct SessionOptions {
-  std::string store = {};     // empty: the user's own
+  StoreFlags store = {};
   bool json = false;
   bool quiet = false;
   bool show_tokens = false;
@@ -34,10 +35,10 @@ struct SessionOptions {
   std::string file = {};      // for hints; empty: none
 };
 
-// The store's path, its directory created for this user alone.
-Result<std::string> prepare_store(const std::string& store);
-// The same, opened as the journal's.
-Result<std::unique_ptr<store::Db>> open_store(const std::string& store);
+// Where the store is and what opens it; its directory created for this user alone.
+Result<worker::StorePlace> prepare_store(const StoreFlags& store);
+// The same, opened as the journal's. `any_key`: for who reads no payload.
+Result<std::unique_ptr<store::Db>> open_store(const StoreFlags& store, bool any_key = false);
 
 // Shows why a command about a stored run ends, and gives its exit code.
 int refuse_run(const Error& error);
@@ -49,7 +50,8 @@ class RunSession {
 
   Status start();
   worker::Process& process() { return *process_; }
-  const std::string& store_path() const { return store_path_; }
+  // As it names the store to other processes.
+  const StoreFlags& store() const { return options_.store; }
 
   // Works until all `runs` have ended; prints them; the exit code. Runs that this process does not
   // own yet are claimed as soon as they belong to nobody.
@@ -69,7 +71,6 @@ class RunSession {
   void print_next_steps(const std::string& run);
 
   SessionOptions options_;
-  std::string store_path_;
   LiveDisplay display_;
   std::unique_ptr<backend::Backend> backend_;
   std::unique_ptr<store::Db> reader_;

@@ -8,12 +8,13 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace weft::cli {
 
 struct RunsListOptions {
-  std::string store;
+  StoreFlags store;
   std::string status;
   std::string workflow;
   int64_t limit = 20;
@@ -22,7 +23,7 @@ struct RunsListOptions {
 int list_runs(const RunsListOptions& options);
 
 struct RunsShowOptions {
-  std::string store;
+  StoreFlags store;
   std::string run;   // id, or a unique part of it
   std::string step;  // explain only; empty: all
   bool json = false;
@@ -32,7 +33,7 @@ int explain(const RunsShowOptions& options);
 
 // Continues a run, or every run that belongs to nobody, until they end.
 struct RunsResumeOptions {
-  std::string store;
+  StoreFlags store;
   std::string run;   // empty: all
   bool json = false;
   bool quiet = false;

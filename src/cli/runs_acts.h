@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace weft::cli {
 
 struct RunActOptions {
   std::string act;         // "cancel", "signal", "approve", "reject", "resolve"
-  std::string store;
+  StoreFlags store;
   std::string run;
   std::string step;        // approve, reject: empty = the only one that waits
   std::string name;        // signal
@@ -32,7 +33,7 @@ int act_on_run(const RunActOptions& options);
 
 struct RunAgainOptions {
   bool fork = false;       // else retry
-  std::string store;
+  StoreFlags store;
   std::string run;
   std::string from;        // retry: empty = whatever failed
   std::vector<std::string> edits;  // fork: "name=value"
@@ -43,7 +44,7 @@ struct RunAgainOptions {
 int run_again(const RunAgainOptions& options);
 
 struct RunsActionsOptions {
-  std::string store;
+  StoreFlags store;
   std::string run;         // empty: all
   std::string role;
   int64_t limit = 100;

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
+
 namespace weft::cli {
 
 struct ScheduleAddOptions {
   std::string file;
-  std::string store;
+  StoreFlags store;
   std::string name;         // empty: the workflow's id
   // Over the document's key `schedule`; empty: as it says.
   std::string cron;
@@ -39,7 +41,7 @@ int show_next_times(const ScheduleNextOptions& options);
 
 struct SchedulesOptions {
   std::string act = "list";  // "pause", "resume", "remove"
-  std::string store;
+  StoreFlags store;
   std::string name;          // but for list
   bool json = false;
 };

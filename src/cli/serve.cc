@@ -71,7 +71,8 @@ void apply_config(const Config& config, ServeOptions& options) {
   };
   set("--host", options.host, server.host);
   set("--port", options.port, server.port);
-  set("--store", options.store, server.store);
+  set("--store", options.store.path, server.store);
+  if (options.store.master_key.empty()) options.store.master_key = config.encryption.master_key;
   set("--files", options.files, server.files);
   set("--api-key-file", options.key_file, server.api_key_file);
   set("--drain", options.drain_s, server.drain_s);
@@ -101,9 +102,9 @@ Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
 
 // Keys of the store, read before the first request can come. A store whose keys nobody can check,
 // or a port that others can reach without a key, is no way to start.
-Status read_keys(const std::string& store, const ServeOptions& options, bool key_file,
+Status read_keys(const worker::StorePlace& store, const ServeOptions& options, bool key_file,
                  server::Access& access) {
-  const auto db = TRY(open_store(store));
+  const auto db = TRY(worker::open_journal_store(store));
   auto keys = TRY(security::list_keys(*db, std::nullopt));
   if (keys.empty() && !key_file && !is_loopback(options.host)) {
     return make_error("E0940",
@@ -116,9 +117,9 @@ Status read_keys(const std::string& store, const ServeOptions& options, bool key
 }
 
 // The pepper is made when it is first needed, but not beside keys that were hashed under another.
-Result<security::Secret> pepper_for(const std::string& store, const Config& config) {
+Result<security::Secret> pepper_for(const worker::StorePlace& store, const Config& config) {
   if (has_pepper(config)) return pepper_of(config);
-  const auto db = TRY(open_store(store));
+  const auto db = TRY(worker::open_journal_store(store));
   const auto keys = TRY(security::list_keys(*db, std::nullopt));
   const int64_t now_us = real_env().wall_us();
   const bool held = std::any_of(keys.begin(), keys.end(), [&](const security::Key& key) {
@@ -181,16 +182,16 @@ class Serving {
   Status start() {
     raise_file_limit();
     TRY(make_access());
-    replay_.store_path = TRY(prepare_store(options_.store));
+    replay_.store = TRY(prepare_store(options_.store));
     backend_ = TRY(open_router(TRY(models_of(options_)), options_.grants, config_.models));
     worker::ProcessOptions process_options;
-    process_options.store_path = TRY(prepare_store(options_.store));
+    process_options.store = replay_.store;
     process_options.backend = backend_.get();
     process_options.allowed_hosts = options_.grants.hosts;
     process_options.tools = TRY(tool_settings(options_.grants));
     process_options.tools.mcp.insert(config_.mcp.servers.begin(), config_.mcp.servers.end());
     process_options.adopt_max = kAdoptMax;
-    process_options.checkpoint = TRY(checkpoint_of(config_, process_options.store_path));
+    process_options.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
     process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
       if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
@@ -211,7 +212,7 @@ class Serving {
       process_->journal().audit(std::move(record));
     };
     context_->redaction = config_.redaction;
-    context_->checkpoints_file = checkpoints_of(config_, replay_.store_path);
+    context_->checkpoints_file = checkpoints_of(config_, replay_.store.path);
     context_->responses = &responses_;
     context_->replay = &replay_;
     overview_ = std::make_unique<server::Overview>(*context_);
@@ -225,7 +226,7 @@ class Serving {
                                        server::make_router(*context_), std::move(http_options)));
     callbacks_ = std::make_shared<worker::CallbackSender>(
         process_->loop(), process_->pool(), process_->http(), TRY(callback_secret(config_)),
-        [store = replay_.store_path] { return worker::open_journal_store(store); });
+        [store = replay_.store] { return worker::open_journal_store(store); });
     if (!config_.redaction.none()) {
       callbacks_->filter([what = config_.redaction](std::string_view text) {
         return security::redacted_json(text, what);
@@ -260,7 +261,7 @@ class Serving {
   }
 
   Status make_access() {
-    const std::string store = TRY(prepare_store(options_.store));
+    const worker::StorePlace store = TRY(prepare_store(options_.store));
     std::vector<std::string> keys = TRY(keys_of(options_));
     const bool key_file = !keys.empty();
     access_.emplace(real_env(), server::AccessOptions{

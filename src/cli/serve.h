@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 #include "net/tls_identity.h"
 
@@ -27,7 +28,7 @@ struct ServeOptions {
   std::vector<std::string> workflows;  // files: what can be started by its id
   std::string files;                 // directory that file steps may use; empty: none
   std::vector<std::string> origins;  // web pages that may ask
-  std::string store;                 // empty: the user's own
+  StoreFlags store;
   Grants grants;
   std::string precision = "native";
   int threads = 0;                   // of a model; 0 = all usable cores

@@ -7,16 +7,18 @@
 
 #include <string>
 
+#include "cli/config_encryption.h"
+
 namespace weft::cli {
 
 struct FsckOptions {
-  std::string store;
+  StoreFlags store;
   bool json = false;
 };
 int run_fsck(const FsckOptions& options);
 
 struct ReplayOptions {
-  std::string store;
+  StoreFlags store;
   std::string run;
   bool verify = false;  // exit code 1 unless all tokens are equal
   bool json = false;

@@ -25,17 +25,17 @@ void tell(const worker::Notice& notice) {
 }
 
 // Until it is interrupted (true), or the store fails.
-Result<bool> work(const WorkerOptions& options, const std::string& store,
+Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
                   backend::Backend& backend, const Config& config) {
   worker::ToolSettings tools = TRY(tool_settings(options.grants));
   tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
-  auto process = TRY(worker::Process::start({.store_path = store,
+  auto process = TRY(worker::Process::start({.store = store,
                                              .adopt_max = options.runs_max,
                                              .park_us = kParkUs,
                                              .backend = &backend,
                                              .allowed_hosts = options.grants.hosts,
                                              .tools = std::move(tools),
-                                             .checkpoint = TRY(checkpoint_of(config, store))},
+                                             .checkpoint = TRY(checkpoint_of(config, store.path))},
                                             tell));
   bool interrupted = false;
   process->loop().on_interrupt([&] {
@@ -62,14 +62,16 @@ Result<bool> work(const WorkerOptions& options, const std::string& store,
 }  // namespace
 
 int run_worker(const WorkerOptions& options) {
-  const auto store = prepare_store(options.store);
-  if (!store.ok()) {
-    say_error(store.error());
-    return kExitConfiguration;
-  }
   const auto config = load_config(options.grants.config);
   if (!config.ok()) {
     say_error(config.error());
+    return kExitConfiguration;
+  }
+  StoreFlags flags = options.store;
+  if (flags.master_key.empty()) flags.master_key = config->encryption.master_key;
+  const auto store = prepare_store(flags);
+  if (!store.ok()) {
+    say_error(store.error());
     return kExitConfiguration;
   }
   const auto router = open_router({}, options.grants, config->models);

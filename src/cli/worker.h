@@ -9,12 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_encryption.h"
 #include "cli/grants.h"
 
 namespace weft::cli {
 
 struct WorkerOptions {
-  std::string store;
+  StoreFlags store;
   int64_t runs_max = 64;  // worked on at a time
   Grants grants;
 };

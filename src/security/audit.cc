@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/strings.h"
+#include "store/sealer.h"
 
 namespace weft::security {
 namespace {
@@ -20,14 +21,19 @@ void add_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+// Without its details, which may be sealed.
 AuditRecord record_of(const store::Rows& rows) {
   return {.at_us = rows.int64(3),
           .tenant = std::string(rows.text(4)),
           .user = std::string(rows.text(5)),
           .action = std::string(rows.text(6)),
           .resource = std::string(rows.text(7)),
-          .outcome = std::string(rows.text(8)),
-          .details = std::string(rows.text(9))};
+          .outcome = std::string(rows.text(8))};
+}
+
+store::Place place_of_details(std::string_view writer, int64_t epoch, int64_t n,
+                              std::string_view tenant = {}) {
+  return {.column = "audit.details", .key = {writer}, .numbers = {epoch, n}, .tenant = tenant};
 }
 
 Error unfit(const store::Rows& rows, std::string_view how) {
@@ -70,13 +76,14 @@ constexpr std::string_view kAuditColumns =
 AuditHead::AuditHead(std::string_view writer, int64_t epoch)
     : hash_(sha256(fmt::format("weft audit\n{}\n{}", writer, epoch))) {}
 
-void AuditHead::append(const AuditRecord& record) {
+void AuditHead::append(const AuditRecord& record, std::string_view details) {
   std::string bytes(hash());
   add_number(bytes, static_cast<uint64_t>(record.at_us));
   for (const std::string* text : {&record.tenant, &record.user, &record.action, &record.resource,
-                                  &record.outcome, &record.details}) {
+                                  &record.outcome}) {
     add_text(bytes, *text);
   }
+  add_text(bytes, details);
   hash_ = sha256(bytes);
   ++length_;
 }
@@ -84,12 +91,15 @@ void AuditHead::append(const AuditRecord& record) {
 Status write_audit(store::Db& db, const AuditWriter& writer, AuditHead& head,
                    const AuditRecord& record) {
   const std::string previous(head.hash());
-  head.append(record);
+  const auto details = TRY(store::kept(
+      db, place_of_details(writer.id, writer.epoch, head.length() + 1, record.tenant),
+      record.details));
+  head.append(record, details.bytes());
   return db.post(
       "INSERT INTO audit (writer, epoch, n, at_us, tenant, actor, action, resource, outcome, "
       "details, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
       {writer.id, writer.epoch, head.length(), record.at_us, record.tenant, record.user,
-       record.action, record.resource, record.outcome, record.details,
+       record.action, record.resource, record.outcome, details.value(),
        store::Value::blob(previous), store::Value::blob(head.hash())});
 }
 
@@ -105,7 +115,10 @@ Result<std::vector<AuditRow>> read_audit(store::Db& db, const AuditQuery& query)
        query.to_us, before.at_us, before.writer, before.epoch, before.n, query.limit}));
   std::vector<AuditRow> out;
   while (TRY(rows->next())) {
-    out.push_back({record_of(*rows), std::string(rows->text(0)), rows->int64(1), rows->int64(2)});
+    AuditRow row{record_of(*rows), std::string(rows->text(0)), rows->int64(1), rows->int64(2)};
+    row.record.details =
+        TRY(store::opened(db, place_of_details(row.writer, row.epoch, row.n), rows->text(9)));
+    out.push_back(std::move(row));
   }
   return out;
 }
@@ -164,7 +177,7 @@ Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen) {
     }
     if (rows->int64(2) != head->length() + 1) return unfit(*rows, "a record before it is missing");
     if (rows->blob(10) != head->hash()) return unfit(*rows, "the link back is another");
-    head->append(record_of(*rows));
+    head->append(record_of(*rows), rows->text(9));
     if (rows->blob(11) != head->hash()) return unfit(*rows, "its content was changed");
     if (seen) seen({writer, epoch, head->length(), head->hash()});
     ++count;

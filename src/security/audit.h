@@ -7,7 +7,8 @@
 //   hash(0) = SHA-256("weft audit\n" writer "\n" epoch)
 //   hash(n) = SHA-256(hash(n-1) | at_us | tenant | user | action | resource | outcome | details)
 //
-// with texts as u64 length and bytes, numbers as u64, all little-endian. A missing tail, or a whole
+// with texts as u64 length and bytes, numbers as u64, all little-endian, and details as they are
+// stored: who verifies a sealed store needs no key. A missing tail, or a whole
 // store of yesterday, shows only beside the checkpoints, which lie outside it (checkpoint.h).
 //
 // What is worth a record is its callers' business. Functions run inside the caller's transaction.
@@ -40,7 +41,8 @@ struct AuditRecord {
 class AuditHead {
  public:
   AuditHead(std::string_view writer, int64_t epoch);
-  void append(const AuditRecord& record);
+  // `details` as they are stored: the chain is over sealed ones.
+  void append(const AuditRecord& record, std::string_view details);
   int64_t length() const { return length_; }
   std::string_view hash() const {
     return {reinterpret_cast<const char*>(hash_.data()), hash_.size()};

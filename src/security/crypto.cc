@@ -142,6 +142,34 @@ bool signature_fits(std::string_view key, std::string_view bytes, std::string_vi
                                      bytes_of(key)) == 0;
 }
 
+std::string seal(const Secret& key, std::string_view beside, std::string_view plain) {
+  ready();
+  constexpr size_t kNonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+  static_assert(kNonce + crypto_aead_xchacha20poly1305_ietf_ABYTES == kSealBytes);
+  static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == Secret::kBytes);
+  std::string out(plain.size() + kSealBytes, '\0');
+  unsigned char* const nonce = bytes_of(out);
+  randombytes_buf(nonce, kNonce);
+  crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + kNonce, nullptr, bytes_of(plain),
+                                             plain.size(), bytes_of(beside), beside.size(),
+                                             nullptr, nonce, key.data());
+  return out;
+}
+
+std::optional<std::string> unseal(const Secret& key, std::string_view beside,
+                                  std::string_view sealed) {
+  ready();
+  if (sealed.size() < kSealBytes) return std::nullopt;
+  const std::string_view rest = sealed.substr(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+  std::string out(sealed.size() - kSealBytes, '\0');
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(bytes_of(out), nullptr, nullptr, bytes_of(rest),
+                                                 rest.size(), bytes_of(beside), beside.size(),
+                                                 bytes_of(sealed), key.data()) != 0) {
+    return std::nullopt;
+  }
+  return out;
+}
+
 std::string random_text(size_t characters) {
   ready();
   std::string out(characters, '\0');

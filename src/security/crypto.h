@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What weft needs of cryptography, by libsodium: hashes under a key (BLAKE2b-256), signatures
-// (Ed25519), message authentication as others check it (HMAC-SHA-256), random secrets, comparison
-// in constant time. The only unit that includes the library.
+// (Ed25519), message authentication as others check it (HMAC-SHA-256), sealing
+// (XChaCha20-Poly1305), random secrets, comparison in constant time. The only unit that includes
+// the library.
 //
 // Keys are 32 bytes in a Secret, which has no formatter and is wiped when it goes. Secrets of this
 // installation lie in files of mode 0600 that are made when they are first needed.
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,6 +48,13 @@ std::string public_key(const Secret& seed);
 std::string sign(const Secret& seed, std::string_view bytes);
 bool signature_fits(std::string_view public_key, std::string_view bytes,
                     std::string_view signature);
+
+// Authenticated encryption (XChaCha20-Poly1305-IETF): 24 random bytes of nonce, the ciphertext, 16
+// bytes of tag. `beside` is not in it, and must be the same to open it; nothing if it does not fit.
+constexpr size_t kSealBytes = 40;  // longer than what was sealed
+std::string seal(const Secret& key, std::string_view beside, std::string_view plain);
+std::optional<std::string> unseal(const Secret& key, std::string_view beside,
+                                  std::string_view sealed);
 
 std::string random_text(size_t characters);      // of 0-9 a-z without i l o u: 5 bits each
 std::string to_hex(std::string_view bytes);

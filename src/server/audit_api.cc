@@ -82,7 +82,7 @@ Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
 }
 
 // A connection of its own: it may take a while.
-Result<worker::AuditReport> verify_here(const std::string& store, const std::string& file) {
+Result<worker::AuditReport> verify_here(const worker::StorePlace& store, const std::string& file) {
   const auto db = TRY(worker::open_journal_store(store));
   std::string text;
   if (!file.empty() && file_exists(file)) text = TRY(read_file(file));
@@ -168,7 +168,7 @@ void verify_audit(ServerContext& context, const ExchangePtr& exchange) {
         "E0761", "Insufficient privileges: the chains belong to all tenants together",
         "ask with a key of no tenant")));
   }
-  context.pool.submit([&context, exchange, store = context.replay->store_path,
+  context.pool.submit([&context, exchange, store = context.replay->store,
                        file = context.checkpoints_file] {
     auto report = std::make_shared<Result<worker::AuditReport>>(verify_here(store, file));
     context.loop.post([exchange, report] {

@@ -18,7 +18,7 @@ using Calls = std::vector<worker::ReplayedCall>;
 // On a thread of the pool, with a connection and a loop of its own: it may take minutes.
 Result<Calls> replay_here(ServerContext& context, const security::Caller& caller,
                           const std::string& run) {
-  const auto db = TRY(worker::open_journal_store(context.replay->store_path));
+  const auto db = TRY(worker::open_journal_store(context.replay->store));
   TRY(visible_run(*db, caller, run, "runs:read"));
   worker::AsioLoop loop;
   worker::ThreadPool pool(1);

@@ -9,12 +9,13 @@
 #include <string>
 
 #include "server/context.h"
+#include "worker/schema.h"
 
 namespace weft::server {
 
 // One at a time; `stop` ends it soon. On the loop, but for the flags.
 struct ReplayState {
-  std::string store_path;
+  worker::StorePlace store;
   bool busy = false;
   std::atomic<bool> stop = false;
 };

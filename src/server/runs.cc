@@ -69,7 +69,7 @@ struct Runs::Before {
 Result<std::unique_ptr<Runs>> Runs::open(Env& env, worker::Loop& loop, worker::Pool& pool,
                                          Metrics& metrics, RunsOptions options) {
   std::unique_ptr<Runs> out(new Runs(env, loop, pool, metrics));
-  out->db_ = TRY(worker::open_journal_store(options.store_path));
+  out->db_ = TRY(worker::open_journal_store(options.store));
   out->roots_ = std::move(options.roots);
   for (Offered& offered : options.workflows) TRY(out->catalog_.add(std::move(offered)));
   return Result<std::unique_ptr<Runs>>(std::move(out));

@@ -24,12 +24,13 @@
 #include "worker/loop.h"
 #include "worker/new_run.h"
 #include "worker/run_reader.h"
+#include "worker/schema.h"
 #include "workflow/definition.h"
 
 namespace weft::server {
 
 struct RunsOptions {
-  std::string store_path;
+  worker::StorePlace store;
   std::vector<Offered> workflows;
   std::vector<std::string> roots;  // directories that file steps may use; none: refused
 };

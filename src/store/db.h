@@ -75,9 +75,13 @@ class Rows {
   bool is_null(int column) const { return kind(column) == Kind::kNull; }
 };
 
+class Sealer;
+
 class Db {
  public:
   virtual ~Db() = default;
+  // What seals payloads on their way into this store (sealer.h); null: they are stored as they are.
+  virtual Sealer* sealer() { return nullptr; }
   // Executes one statement; the number of rows it inserted, changed or deleted.
   virtual Result<int64_t> run(std::string_view sql, Values values) = 0;
   // Executes one statement whose count nobody needs. A store across a network sends it on with

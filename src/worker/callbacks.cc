@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "obs/log.h"
 #include "security/crypto.h"
+#include "worker/places.h"
 #include "worker/run_report.h"
 
 namespace weft::worker {
@@ -29,16 +30,18 @@ constexpr std::string_view kCallbackColumns =
     "SELECT run, tenant, url, state, attempts, next_us, created_us, last_status, last_error "
     "FROM callback ";
 
-Callback callback_of(const store::Rows& rows) {
-  return {.run = std::string(rows.text(0)),
-          .tenant = std::string(rows.text(1)),
-          .url = std::string(rows.text(2)),
-          .state = std::string(rows.text(3)),
-          .attempts = rows.int64(4),
-          .next_us = rows.int64(5),
-          .created_us = rows.int64(6),
-          .last_status = rows.int64(7),
-          .last_error = std::string(rows.text(8))};
+Result<Callback> callback_of(store::Db& db, const store::Rows& rows) {
+  const std::string_view run = rows.text(0);
+  return Callback{
+      .run = std::string(run),
+      .tenant = std::string(rows.text(1)),
+      .url = TRY(store::opened(db, place_in_run("run.callback_url", run), rows.text(2))),
+      .state = std::string(rows.text(3)),
+      .attempts = rows.int64(4),
+      .next_us = rows.int64(5),
+      .created_us = rows.int64(6),
+      .last_status = rows.int64(7),
+      .last_error = TRY(store::opened(db, place_of_callback_error(run), rows.text(8)))};
 }
 
 // 1 s, 2 s, 4 s … an hour, the last quarter of it by the run's id, so that a receiver that comes
@@ -60,7 +63,7 @@ Result<std::vector<Callback>> list_callbacks(store::Db& db, std::string_view ten
                   "ORDER BY created_us DESC, run DESC LIMIT $3"),
       {tenant, state, limit}));
   std::vector<Callback> out;
-  while (TRY(rows->next())) out.push_back(callback_of(*rows));
+  while (TRY(rows->next())) out.push_back(TRY(callback_of(db, *rows)));
   return out;
 }
 
@@ -88,7 +91,7 @@ Result<std::vector<Callback>> claim_callbacks(store::Db& db, int64_t limit) {
   store::Tx tx = TRY(store::Tx::begin(db));
   {
     auto rows = TRY(db.query(due + std::string(db.skip_locked()), {now_us, limit}));
-    while (TRY(rows->next())) out.push_back(callback_of(*rows));
+    while (TRY(rows->next())) out.push_back(TRY(callback_of(db, *rows)));
   }
   for (Callback& callback : out) {
     ++callback.attempts;
@@ -104,10 +107,12 @@ Status settle_callback(store::Db& db, const Callback& callback, int64_t status,
   const int64_t now_us = TRY(db.now_ms()) * 1000;
   const bool good = status >= 200 && status < 300;
   const bool over = status == kGone || now_us - callback.created_us >= kGiveUpUs;
+  const auto told = TRY(store::kept(db, place_of_callback_error(callback.run, callback.tenant),
+                                    error.substr(0, kErrorBytesMax)));
   const char* state = good ? "delivered" : over ? "dead" : "waiting";
   TRY(db.run("UPDATE callback SET state = $1, next_us = $2, last_status = $3, last_error = $4 "
              "WHERE run = $5 AND attempts = $6 AND state = 'waiting'",
-             {state, now_us + pause_us(callback), status, error.substr(0, kErrorBytesMax),
+             {state, now_us + pause_us(callback), status, told.value(),
               callback.run, callback.attempts}));
   return ok_status();
 }

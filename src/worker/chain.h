@@ -6,7 +6,9 @@
 //   hash(0) = SHA-256("weft chain\n" worker "\n" epoch)
 //   hash(n) = SHA-256(hash(n-1) | run | seq | at_us | kind | path | body)
 //
-// with texts as u64 length and bytes, numbers as u64, all little-endian.
+// with texts as u64 length and bytes, numbers as u64, all little-endian, and the body as it is
+// stored: in a sealed store a hash over the plain one would let guesses be tested, and who verifies
+// would need the key.
 //
 // A missing tail cannot be seen from the chain alone; signed checkpoints outside the store do that.
 #pragma once

@@ -3,10 +3,13 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "worker/places.h"
 
 namespace weft::worker {
 namespace {
 
+using store::Form;
+using store::kept;
 using store::Value;
 
 // A priority of 1 more is worth so much waiting (schema.cc, `rank`).
@@ -43,11 +46,12 @@ Result<bool> ChangeWriter::write_run(const Change& change, const WorkerIdentity&
     return true;
   }
   const RunState& state = change.state;
+  const auto error = TRY(kept(db_, place_in_run("run.error", change.run), state.error));
   const int64_t touched = TRY(db_.run(
       "UPDATE run SET status = $1, error = $2, deadline = $3, started_us = $4, finished_us = $5, "
       "version = version + 1 "
       "WHERE id = $6 AND worker = $7 AND worker_epoch = $8 AND finished_us IS NULL",
-      {state.status, text_or_null(state.error), time_or_null(state.deadline_us),
+      {state.status, error.or_null(), time_or_null(state.deadline_us),
        time_or_null(state.started_us), time_or_null(state.finished_us), change.run, worker.id,
        worker.epoch}));
   CHECK(touched <= 1, "{} runs are called {}", touched, change.run);
@@ -60,6 +64,13 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
   CHECK(row.id == change.run, "run {} in the change of {}", row.id, change.run);
   TRY(insert_definition(row.definition_hash, row.definition));
   for (const auto& [hash, document] : row.more_definitions) TRY(insert_definition(hash, document));
+  const auto place = [&](std::string_view column) {
+    return place_in_run(column, row.id, row.tenant);
+  };
+  const auto input = TRY(kept(db_, place("run.input"), row.input));
+  const auto context = TRY(kept(db_, place("run.context"), row.context));
+  const auto error = TRY(kept(db_, place("run.error"), state.error));
+  const auto callback_url = TRY(kept(db_, place("run.callback_url"), row.callback_url));
   TRY(db_.post(
       "INSERT INTO run (id, def_hash, workflow, input, context, status, error, priority, deadline, "
       "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank, "
@@ -69,20 +80,21 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
       // Another process may have taken the same key a moment ago; a run without it is better than
       // a group of changes that fails.
       "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $21) THEN NULL ELSE $21 END)",
-      {row.id, row.definition_hash, row.workflow, row.input, row.context, state.status,
-       text_or_null(state.error), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
+      {row.id, row.definition_hash, row.workflow, input.value(), context.value(), state.status,
+       error.or_null(), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
        row.claimed ? Value(worker.id) : Value(nullptr),
        row.claimed ? Value(worker.epoch) : Value(nullptr), row.created_us,
        time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
        text_or_null(row.origin), row.created_us - row.priority * kAgingUs, row.tenant,
-       text_or_null(row.callback_url), text_or_null(row.idem_key)}));
+       callback_url.or_null(), text_or_null(row.idem_key)}));
   return ok_status();
 }
 
 Status ChangeWriter::insert_definition(const std::string& hash, const std::string& document) {
   if (definitions_.contains(hash)) return ok_status();
+  const auto doc = TRY(kept(db_, place_of_document(hash), document));
   TRY(db_.post("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-              {hash, document}));
+              {hash, doc.value()}));
   definitions_.insert(hash);
   return ok_status();
 }
@@ -94,11 +106,12 @@ Status ChangeWriter::write_acts(const Change& change) {
                   {change.run, action.path}));
       continue;
     }
+    const auto body = TRY(kept(db_, place_of_action(change.run, action.path), action.body));
     TRY(db_.post("INSERT INTO required_action (run, path, kind, body, since_us, deadline) "
                 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run, path) DO UPDATE SET "
                 "kind = excluded.kind, body = excluded.body, since_us = excluded.since_us, "
                 "deadline = excluded.deadline",
-                {change.run, action.path, action.kind, action.body, action.since_us,
+                {change.run, action.path, action.kind, body.value(), action.since_us,
                  time_or_null(action.deadline_us)}));
   }
   for (const TakenRow& taken : change.taken) {
@@ -121,12 +134,13 @@ Status ChangeWriter::write_acts(const Change& change) {
 Result<bool> insert_message(store::Db& db, const MessageRow& message) {
   CHECK(!message.id.empty() && !message.run.empty(), "a message of nobody, or to nobody");
   const int64_t now = TRY(db.now_ms()) * 1000;
+  const auto body = TRY(kept(db, place_of_message(message.id, message.run), message.body));
   const int64_t inserted = TRY(db.run(
       "INSERT INTO inbox (id, run, n, body, at_us) SELECT $1, $2, "
       "(SELECT coalesce(max(n), 0) + 1 FROM inbox WHERE run = $2), $3, $4 "
       "WHERE EXISTS (SELECT 1 FROM run WHERE id = $2 AND finished_us IS NULL) "
       "ON CONFLICT (id) DO NOTHING",
-      {message.id, message.run, message.body, now}));
+      {message.id, message.run, body.value(), now}));
   return inserted == 1;
 }
 
@@ -136,12 +150,13 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
   int64_t seq = change.first_seq;
   for (const EventRow& event : change.events) {
     const std::string previous(chain.hash());
-    chain.append({change.run, seq, event.at_us, event.kind, event.path, event.body});
+    const auto body = TRY(kept(db_, place_of_event(change.run, seq), event.body));
+    chain.append({change.run, seq, event.at_us, event.kind, event.path, body.bytes()});
     TRY(db_.post(
         "INSERT INTO event (run, seq, at_us, kind, path, body, worker, epoch, n, prev_hash, hash) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        {change.run, seq, event.at_us, event.kind, event.path, event.body, worker.id, worker.epoch,
-         chain.length(), Value::blob(previous), Value::blob(chain.hash())}));
+        {change.run, seq, event.at_us, event.kind, event.path, body.value(), worker.id,
+         worker.epoch, chain.length(), Value::blob(previous), Value::blob(chain.hash())}));
     ++seq;
   }
   return ok_status();
@@ -149,6 +164,7 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
 
 Status ChangeWriter::write_steps(const Change& change) {
   for (const StepRow& step : change.steps) {
+    const auto error = TRY(kept(db_, place_of_step_error(change.run, step.path), step.error));
     TRY(db_.post(
         "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
         "finished_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
@@ -157,7 +173,7 @@ Status ChangeWriter::write_steps(const Change& change) {
         "out_ref = excluded.out_ref, error = excluded.error, started_us = excluded.started_us, "
         "finished_us = excluded.finished_us",
         {change.run, step.path, int64_t{step.attempt}, step.status, text_or_null(step.in_hash),
-         text_or_null(step.out_ref), text_or_null(step.error), time_or_null(step.started_us),
+         text_or_null(step.out_ref), error.or_null(), time_or_null(step.started_us),
          time_or_null(step.finished_us)}));
   }
   return ok_status();
@@ -183,6 +199,8 @@ Status ChangeWriter::write_timers(const Change& change) {
 
 Status ChangeWriter::write_effects(const Change& change) {
   for (const EffectRow& effect : change.effects) {
+    const auto response = TRY(kept(db_, place_of_response(effect.key, change.run),
+                                   effect.response));
     TRY(db_.post(
         "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) "
@@ -190,19 +208,25 @@ Status ChangeWriter::write_effects(const Change& change) {
         "attempt = excluded.attempt, state = excluded.state, "
         "req_hash = excluded.req_hash, response = excluded.response",
         {effect.key, change.run, effect.path, int64_t{effect.attempt}, effect.state,
-         effect.req_hash, text_or_null(effect.response)}));
+         effect.req_hash, response.or_null()}));
   }
   return ok_status();
 }
 
 Status ChangeWriter::write_partials(const Change& change) {
   for (const PartialRow& piece : change.partials) {
+    const auto place = [&](std::string_view column) {
+      return place_in_partial(column, change.run, piece.path, piece.draw, piece.first);
+    };
+    const auto ids = TRY(kept(db_, place("ai_partial.ids"), piece.ids, Form::kBlob));
+    const auto logprobs =
+        TRY(kept(db_, place("ai_partial.logprobs"), piece.logprobs, Form::kBlob));
     TRY(db_.post("INSERT INTO ai_partial (run, path, draw, first, request, ids, logprobs) "
                 "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run, path, draw, first) "
                 "DO UPDATE SET request = excluded.request, ids = excluded.ids, "
                 "logprobs = excluded.logprobs",
                 {change.run, piece.path, piece.draw, piece.first, piece.request,
-                 Value::blob(piece.ids), Value::blob(piece.logprobs)}));
+                 ids.blob(), logprobs.blob()}));
   }
   for (const std::string& path : change.partials_done) {
     TRY(db_.post("DELETE FROM ai_partial WHERE run = $1 AND path = $2", {change.run, path}));
@@ -245,6 +269,18 @@ security::AuditRecord decision_record(const std::string& run, const AiCallRow& c
 
 Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& worker) {
   for (const AiCallRow& call : change.ai_calls) {
+    const auto keep = [&](std::string_view column, std::string_view plain,
+                          Form form = Form::kText) {
+      return kept(db_, place_in_call(column, change.run, call.path, call.attempt, call.n), plain,
+                  form);
+    };
+    const auto sampler = TRY(keep("ai_call.sampler", call.sampler));
+    const auto prompt = TRY(keep("ai_call.prompt_ids", call.prompt_ids, Form::kBlob));
+    const auto output = TRY(keep("ai_call.output_ids", call.output_ids, Form::kBlob));
+    const auto reasoning = TRY(keep("ai_call.reasoning", call.reasoning));
+    const auto grammar = TRY(keep("ai_call.grammar", call.grammar));
+    const auto chosen = TRY(keep("ai_call.chosen", call.chosen));
+    const auto route = TRY(keep("ai_call.route", call.route));
     TRY(db_.post(
         "INSERT INTO ai_call (run, path, attempt, n, model, model_hash, template_hash, "
         "fingerprint, prompt_hash, sampler, prompt_ids, output_ids, reasoning, finish_reason, "
@@ -253,11 +289,11 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
         "$19, $20, $21, $22, $23)",
         {change.run, call.path, int64_t{call.attempt}, int64_t{call.n}, call.model,
-         call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, call.sampler,
-         Value::blob(call.prompt_ids), Value::blob(call.output_ids), call.reasoning,
+         call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, sampler.value(),
+         prompt.blob(), output.blob(), reasoning.value(),
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
-         call.prefill_us, call.decode_us, call.grammar, call.chosen,
-         call.tokens_resumed, call.route}));
+         call.prefill_us, call.decode_us, grammar.value(), chosen.value(),
+         call.tokens_resumed, route.value()}));
     if (audit_ == nullptr) continue;
     security::AuditRecord record = decision_record(change.run, call);
     record.at_us = change.events.empty() ? TRY(db_.now_ms()) * 1000 : change.events.back().at_us;

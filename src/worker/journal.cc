@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "obs/log.h"
+#include "worker/places.h"
 
 namespace weft::worker {
 namespace {
@@ -283,7 +284,13 @@ Status Journal::read_inbox(Written& written) {
     std::string id(rows->text(0));
     std::string run(rows->text(1));
     if (!delivered_.emplace(id, run).second) continue;
-    written.messages.push_back({std::move(id), std::move(run), std::string(rows->text(2))});
+    auto body = store::opened(*db_, place_of_message(id, run), rows->text(2));
+    if (!body.ok() && body.error().code == "E0510") {
+      obs::log(obs::Level::kError, "journal", "message {} is left alone: {}", id,
+               body.error().text());
+      continue;
+    }
+    written.messages.push_back({std::move(id), std::move(run), TRY(std::move(body))});
   }
   return ok_status();
 }
@@ -394,7 +401,17 @@ Status Journal::scan(Written& written) {
   if (room > 0) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
   }
-  for (const std::string& id : ids) written.claimed.push_back(TRY(load_run(*db_, id)));
+  for (const std::string& id : ids) {
+    auto stored = load_run(*db_, id);
+    const bool asked_for = std::find(wanted.begin(), wanted.end(), id) != wanted.end();
+    if (!stored.ok() && stored.error().code == "E0510" && !asked_for) {
+      // It stays ours: whoever else took it would find the same, again and again.
+      obs::log(obs::Level::kError, "journal", "run {} is left alone: {}", id,
+               stored.error().text());
+      continue;
+    }
+    written.claimed.push_back(TRY(std::move(stored)));
+  }
   TRY(tx.commit());
   const std::lock_guard lock(mutex_);
   // Many timers may be due at one moment: the rest is taken as soon as there is room again.

@@ -3,7 +3,6 @@
 
 #include "net/client.h"
 #include "worker/liveness.h"
-#include "worker/schema.h"
 
 namespace weft::worker {
 namespace {
@@ -28,7 +27,7 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
   std::unique_ptr<Process> process(new Process(std::move(options)));
   Process& self = *process;
   JournalOptions journal_options;
-  journal_options.open = [path = self.options_.store_path] { return open_journal_store(path); };
+  journal_options.open = [store = self.options_.store] { return open_journal_store(store); };
   journal_options.labels = process_labels();
   journal_options.known_dead = &known_dead;
   journal_options.checkpoint = self.options_.checkpoint;

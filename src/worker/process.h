@@ -18,12 +18,13 @@
 #include "worker/executor.h"
 #include "worker/journal.h"
 #include "worker/mcp_client.h"
+#include "worker/schema.h"
 #include "worker/tool_settings.h"
 
 namespace weft::worker {
 
 struct ProcessOptions {
-  std::string store_path;
+  StorePlace store;
   int64_t adopt_max = 0;      // how many runs it works on while it may still claim others
   int64_t park_us = 0;        // ExecutorOptions
   backend::Backend* backend = nullptr;  // used until shutdown

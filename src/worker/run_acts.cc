@@ -7,6 +7,7 @@
 #include "schema/validator.h"
 #include "worker/change_writer.h"
 #include "worker/folded_run.h"
+#include "worker/places.h"
 #include "workflow/input.h"
 #include "workflow/restart.h"
 
@@ -317,7 +318,8 @@ Result<std::vector<RequiredAction>> required_actions(store::Db& db, const Action
                           .body = {},
                           .since_us = rows->int64(5),
                           .deadline_us = rows->int64(6)};
-    json::Value body = TRY(json::parse(rows->text(4)));
+    json::Value body = TRY(json::parse(
+        TRY(store::opened(db, place_of_action(action.run, action.path), rows->text(4)))));
     if (body.is_object()) action.body = std::move(body.as_object());
     const json::Value* role = action.body.if_contains("role");
     if (!query.role.empty() && (role == nullptr || *role != json::Value(query.role))) continue;

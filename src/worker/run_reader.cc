@@ -3,26 +3,29 @@
 
 #include "base/json.h"
 #include "base/strings.h"
+#include "worker/places.h"
 #include "workflow/state.h"
 
 namespace weft::worker {
 namespace {
 
+using store::opened;
 using store::Rows;
 
 constexpr std::string_view kSummaryColumns =
     "SELECT id, workflow, status, coalesce(error, ''), coalesce(worker, ''), created_us, "
     "coalesce(started_us, 0), coalesce(finished_us, 0) FROM run ";
 
-RunSummary summary_of(const Rows& rows) {
-  return {.id = std::string(rows.text(0)),
-          .workflow = std::string(rows.text(1)),
-          .status = std::string(rows.text(2)),
-          .error = std::string(rows.text(3)),
-          .worker = std::string(rows.text(4)),
-          .created_us = rows.int64(5),
-          .started_us = rows.int64(6),
-          .finished_us = rows.int64(7)};
+Result<RunSummary> summary_of(store::Db& db, const Rows& rows) {
+  const std::string_view id = rows.text(0);
+  return RunSummary{.id = std::string(id),
+                    .workflow = std::string(rows.text(1)),
+                    .status = std::string(rows.text(2)),
+                    .error = TRY(opened(db, place_in_run("run.error", id), rows.text(3))),
+                    .worker = std::string(rows.text(4)),
+                    .created_us = rows.int64(5),
+                    .started_us = rows.int64(6),
+                    .finished_us = rows.int64(7)};
 }
 
 bool ends_a_run(std::string_view status) {
@@ -93,14 +96,14 @@ Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query)
   sql += " ORDER BY created_us DESC, id DESC LIMIT " + parameter(query.limit);
   auto rows = TRY(db.query(sql, store::Values(values)));
   std::vector<RunSummary> runs;
-  while (TRY(rows->next())) runs.push_back(summary_of(*rows));
+  while (TRY(rows->next())) runs.push_back(TRY(summary_of(db, *rows)));
   return runs;
 }
 
 Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
   auto rows = TRY(db.query(std::string(kSummaryColumns).append("WHERE id = $1"), {run}));
   if (!TRY(rows->next())) return no_such_run(run);
-  return summary_of(*rows);
+  return summary_of(db, *rows);
 }
 
 Result<RunOwner> run_owner(store::Db& db, std::string_view run) {
@@ -112,8 +115,10 @@ Result<RunOwner> run_owner(store::Db& db, std::string_view run) {
 Result<std::optional<KeyedRun>> find_keyed_run(store::Db& db, std::string_view idem_key) {
   auto rows = TRY(db.query("SELECT id, workflow, input FROM run WHERE idem_key = $1", {idem_key}));
   if (!TRY(rows->next())) return std::optional<KeyedRun>();
-  return std::optional(KeyedRun{std::string(rows->text(0)), std::string(rows->text(1)),
-                                std::string(rows->text(2))});
+  const std::string id(rows->text(0));
+  return std::optional(KeyedRun{
+      id, std::string(rows->text(1)),
+      TRY(opened(db, place_in_run("run.input", id), rows->text(2)))});
 }
 
 Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq) {
@@ -121,7 +126,8 @@ Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view ru
       db.query("SELECT seq, body FROM event WHERE run = $1 AND seq > $2 ORDER BY seq", {run, seq}));
   std::vector<StoredEvent> events;
   while (TRY(rows->next())) {
-    events.push_back({rows->int64(0), std::string(rows->text(1))});
+    const int64_t at = rows->int64(0);
+    events.push_back({at, TRY(opened(db, place_of_event(run, at), rows->text(1)))});
   }
   return events;
 }
@@ -143,7 +149,8 @@ Result<std::vector<std::pair<std::string, std::string>>> load_definitions(
       return make_error("E0604", fmt::format("the store lacks sub-workflow {} ({})",
                                              quoted(std::string_view(member.key())), hash));
     }
-    definitions.emplace_back(member.key(), rows->text(0));
+    definitions.emplace_back(member.key(),
+                             TRY(opened(db, place_of_document(hash), rows->text(0))));
   }
   return definitions;
 }
@@ -157,10 +164,11 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
                      "ON d.hash = r.def_hash WHERE r.id = $1",
                      {run}));
     if (!TRY(rows->next())) return no_such_run(run);
-    stored.definition = rows->text(0);
     stored.definition_hash = rows->text(1);
-    stored.input = rows->text(2);
-    stored.context = rows->text(3);
+    stored.definition =
+        TRY(opened(db, place_of_document(stored.definition_hash), rows->text(0)));
+    stored.input = TRY(opened(db, place_in_run("run.input", run), rows->text(2)));
+    stored.context = TRY(opened(db, place_in_run("run.context", run), rows->text(3)));
   }
   stored.definitions = TRY(load_definitions(db, stored.context));
   stored.events = TRY(events_after(db, run, 0));
@@ -174,17 +182,31 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
                               .attempt = static_cast<uint32_t>(rows->int64(2)),
                               .state = std::string(rows->text(3)),
                               .req_hash = std::string(rows->text(4)),
-                              .response = std::string(rows->text(5))});
+                              .response = TRY(opened(db, place_of_response(rows->text(0), run),
+                                                     rows->text(5)))});
   }
   rows = TRY(db.query("SELECT path, draw, first, request, ids, logprobs FROM ai_partial "
                       "WHERE run = $1 ORDER BY path, draw, first", {run}));
   while (TRY(rows->next())) {
-    stored.partials.push_back({.path = std::string(rows->text(0)),
-                               .draw = std::string(rows->text(1)),
-                               .first = rows->int64(2),
-                               .request = std::string(rows->text(3)),
-                               .ids = std::string(rows->blob(4)),
-                               .logprobs = std::string(rows->blob(5))});
+    PartialRow row{.path = std::string(rows->text(0)),
+                   .draw = std::string(rows->text(1)),
+                   .first = rows->int64(2),
+                   .request = std::string(rows->text(3))};
+    const auto open = [&](std::string_view column, int at) {
+      return opened(db, place_in_partial(column, run, row.path, row.draw, row.first),
+                    rows->blob(at));
+    };
+    auto ids = open("ai_partial.ids", 4);
+    auto logprobs = open("ai_partial.logprobs", 5);
+    // A piece that does not open is generated anew, as any damaged one.
+    if (ids.ok() && logprobs.ok()) {
+      row.ids = std::move(*ids);
+      row.logprobs = std::move(*logprobs);
+    } else {
+      const Error& error = ids.ok() ? logprobs.error() : ids.error();
+      if (error.code != "E0510") return error;
+    }
+    stored.partials.push_back(std::move(row));
   }
   return stored;
 }
@@ -200,6 +222,10 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
       {run}));
   std::vector<AiCallRow> calls;
   while (TRY(rows->next())) {
+    const auto open = [&](std::string_view column, std::string_view bytes) {
+      return opened(db, place_in_call(column, run, rows->text(0), rows->int64(1), rows->int64(2)),
+                    bytes);
+    };
     calls.push_back({.path = std::string(rows->text(0)),
                      .attempt = static_cast<uint32_t>(rows->int64(1)),
                      .n = static_cast<uint32_t>(rows->int64(2)),
@@ -208,20 +234,20 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
                      .template_hash = std::string(rows->text(5)),
                      .fingerprint = std::string(rows->text(6)),
                      .prompt_hash = std::string(rows->text(7)),
-                     .sampler = std::string(rows->text(8)),
-                     .prompt_ids = std::string(rows->blob(9)),
-                     .output_ids = std::string(rows->blob(10)),
-                     .reasoning = std::string(rows->text(11)),
+                     .sampler = TRY(open("ai_call.sampler", rows->text(8))),
+                     .prompt_ids = TRY(open("ai_call.prompt_ids", rows->blob(9))),
+                     .output_ids = TRY(open("ai_call.output_ids", rows->blob(10))),
+                     .reasoning = TRY(open("ai_call.reasoning", rows->text(11))),
                      .finish_reason = std::string(rows->text(12)),
                      .tokens_prompt = rows->int64(13),
                      .tokens_reasoning = rows->int64(14),
                      .tokens_answer = rows->int64(15),
                      .prefill_us = rows->int64(16),
                      .decode_us = rows->int64(17),
-                     .grammar = std::string(rows->text(18)),
-                     .chosen = std::string(rows->text(19)),
+                     .grammar = TRY(open("ai_call.grammar", rows->text(18))),
+                     .chosen = TRY(open("ai_call.chosen", rows->text(19))),
                      .tokens_resumed = rows->int64(20),
-                     .route = std::string(rows->text(21))});
+                     .route = TRY(open("ai_call.route", rows->text(21)))});
   }
   return calls;
 }

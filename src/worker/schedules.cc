@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "obs/log.h"
+#include "worker/places.h"
 #include "worker/folded_run.h"
 #include "worker/step_type.h"
 #include "workflow/input.h"
@@ -86,8 +87,10 @@ std::string timetable_text(const ScheduleSpec& spec) {
 }
 
 Status insert_definition(store::Db& db, const workflow::Workflow& definition) {
+  const auto doc =
+      TRY(store::kept(db, place_of_document(definition.hash), definition.canonical));
   TRY(db.run("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-             {definition.hash, definition.canonical}));
+             {definition.hash, doc.value()}));
   return ok_status();
 }
 
@@ -146,12 +149,14 @@ Result<int64_t> add_schedule(store::Db& db, const NewSchedule& schedule) {
   TRY(input_at(*schedule.workflow, schedule.spec, next_us));
   TRY(insert_definition(db, *schedule.workflow));
   for (const auto& [name, sub] : schedule.definitions) TRY(insert_definition(db, *sub));
+  const std::string text = json::dump(json::Value(body_of(schedule)));
+  const auto body = TRY(store::kept(db, place_of_schedule(schedule.name), text));
   TRY(db.run("INSERT INTO schedule (name, def_hash, workflow, body, paused, created_us, next_us) "
              "VALUES ($1, $2, $3, $4, 0, $5, $6) ON CONFLICT (name) DO UPDATE SET "
              "def_hash = excluded.def_hash, workflow = excluded.workflow, body = excluded.body, "
              "paused = 0, next_us = excluded.next_us",
              {schedule.name, schedule.workflow->hash, schedule.workflow->id,
-              json::dump(json::Value(body_of(schedule))), now_us, next_us}));
+              body.value(), now_us, next_us}));
   TRY(tx.commit());
   return next_us;
 }
@@ -166,7 +171,8 @@ Result<std::vector<ScheduleRow>> list_schedules(store::Db& db) {
       "FROM schedule s ORDER BY s.name", {}));
   std::vector<ScheduleRow> all;
   while (TRY(rows->next())) {
-    const json::Value body = TRY(json::parse(rows->text(2)));
+    const json::Value body = TRY(json::parse(
+        TRY(store::opened(db, place_of_schedule(rows->text(0)), rows->text(2)))));
     if (!body.is_object()) return make_error("E0604", "the body of a schedule is no object");
     const ScheduleSpec spec = TRY(spec_of(body.get_object()));
     all.push_back({.name = std::string(rows->text(0)),
@@ -188,7 +194,8 @@ Status pause_schedule(store::Db& db, std::string_view name, bool paused) {
   {
     auto rows = TRY(db.query("SELECT body FROM schedule WHERE name = $1", {name}));
     if (!TRY(rows->next())) return no_such_schedule(name);
-    const json::Value body = TRY(json::parse(rows->text(0)));
+    const json::Value body = TRY(json::parse(
+        TRY(store::opened(db, place_of_schedule(name), rows->text(0)))));
     if (!body.is_object()) return make_error("E0604", "the body of a schedule is no object");
     const ScheduleSpec spec = TRY(spec_of(body.get_object()));
     const workflow::Timetable table = TRY(workflow::timetable_of(spec));
@@ -228,13 +235,15 @@ Result<int64_t> ScheduleRunner::next_due_us(store::Db& db) {
 Result<std::vector<ScheduleRunner::Due>> ScheduleRunner::read_due(store::Db& db, int64_t now_us) {
   auto rows = TRY(db.query(
       fmt::format("SELECT name, body, next_us, (SELECT doc FROM definition d WHERE d.hash = "
-                  "schedule.def_hash) FROM schedule WHERE paused = 0 AND next_us <= $1 "
+                  "schedule.def_hash), def_hash FROM schedule WHERE paused = 0 AND next_us <= $1 "
                   "ORDER BY next_us LIMIT $2{}", db.skip_locked()),
       {now_us, kDueMax}));
   std::vector<Due> due;
   while (TRY(rows->next())) {
-    due.push_back({std::string(rows->text(0)), std::string(rows->text(3)),
-                   std::string(rows->text(1)), rows->int64(2)});
+    const std::string name(rows->text(0));
+    due.push_back({name, TRY(store::opened(db, place_of_document(rows->text(4)), rows->text(3))),
+                   TRY(store::opened(db, place_of_schedule(name), rows->text(1))),
+                   rows->int64(2)});
   }
   return due;
 }
@@ -258,7 +267,9 @@ Result<Definitions> definitions_of(store::Db& db, const json::Object& body) {
     auto rows = TRY(db.query("SELECT doc FROM definition WHERE hash = $1", {hash}));
     if (!TRY(rows->next())) return make_error("E0604", "a schedule lacks a sub-workflow");
     definitions[std::string(member.key())] =
-        TRY(workflow::load_or_error(rows->text(0), std::string(member.key())));
+        TRY(workflow::load_or_error(
+            TRY(store::opened(db, place_of_document(hash), rows->text(0))),
+            std::string(member.key())));
   }
   return definitions;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/schema.h"
 
+#include "security/sealed_db.h"
 #include "store/postgres.h"
 #include "store/sqlite.h"
 
@@ -325,6 +326,19 @@ constexpr std::string_view kRoutes = R"sql(
 ALTER TABLE ai_call ADD COLUMN route TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Data keys, each wrapped by a master key that is not in the store (security/data_keys.h).
+constexpr std::string_view kDataKeys = R"sql(
+CREATE TABLE data_key (
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  version BIGINT NOT NULL,
+  master TEXT NOT NULL,
+  wrapped BYTEA NOT NULL,
+  created_us BIGINT NOT NULL,
+  UNIQUE (tenant, version)
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -337,18 +351,25 @@ constexpr store::Migration kMigrations[] = {
     {9, "lists of runs by age, workflow and status", kLists},
     {10, "callbacks", kCallbacks},
     {11, "who answered for a model, and why that one", kRoutes},
+    {12, "data keys of sealed payloads", kDataKeys},
 };
 
 }  // namespace
 
 std::span<const store::Migration> journal_migrations() { return kMigrations; }
 
-Result<std::unique_ptr<store::Db>> open_journal_store(const std::string& path) {
+Result<std::unique_ptr<store::Db>> open_journal_store(const StorePlace& place, bool any_key) {
   const auto fill = [](store::Db& db) { return store::migrate(db, journal_migrations()); };
-  auto db = TRY(store::is_postgres_url(path)
-                    ? store::open_postgres({.url = path})
-                    : store::open_sqlite({.path = path, .fill = fill}));
+  auto db = TRY(store::is_postgres_url(place.path)
+                    ? store::open_postgres({.url = place.path})
+                    : store::open_sqlite({.path = place.path, .fill = fill}));
   TRY(store::migrate(*db, journal_migrations()));
+  if (place.master != nullptr) {
+    return security::open_sealed(std::move(db),
+                                 {.master = place.master,
+                                  .tenant_of_run = "SELECT tenant FROM run WHERE id = $1"});
+  }
+  if (!any_key) TRY(security::check_plain(*db));
   return Result<std::unique_ptr<store::Db>>(std::move(db));
 }
 

@@ -9,15 +9,27 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
+#include "security/master_keys.h"
 #include "store/db.h"
 
 namespace weft::worker {
 
 std::span<const store::Migration> journal_migrations();
 
-// Opens the store and brings it up to date.
-Result<std::unique_ptr<store::Db>> open_journal_store(const std::string& path);
+// A store, and what opens its sealed payloads.
+struct StorePlace {
+  StorePlace() = default;
+  StorePlace(std::string path_of_it, security::MasterKeySource key = {})  // NOLINT
+      : path(std::move(path_of_it)), master(std::move(key)) {}
+  std::string path;                        // a file, or postgres://…
+  security::MasterKeySource master = {};   // null: payloads are stored as they are
+};
+// With a master key what comes back seals and opens payloads (store/sealer.h). E0508: the store is
+// sealed, and there is none; E0509: it is another one. `any_key`: for those who read no payload.
+Result<std::unique_ptr<store::Db>> open_journal_store(const StorePlace& place,
+                                                      bool any_key = false);
 
 }  // namespace weft::worker

@@ -62,6 +62,7 @@ class SimStore final : public store::Db {
   std::string_view skip_locked() const override { return db_->skip_locked(); }
   std::string_view share_lock() const override { return db_->share_lock(); }
   void rollback() override { db_->rollback(); }
+  store::Sealer* sealer() override { return db_->sealer(); }
   Result<int64_t> now_ms() override { return env_.wall_us() / 1000; }
 
  private:

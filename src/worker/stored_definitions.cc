@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "worker/places.h"
 
 namespace weft::worker {
 namespace {
@@ -71,8 +72,9 @@ Result<std::optional<StoredDefinition>> find_definition(store::Db& db, std::stri
       {tenant, id, version}));
   if (!TRY(rows->next()) || rows->text(2).empty()) return std::optional<StoredDefinition>();
   StoredDefinition out = definition_of(*rows);
-  out.source = rows->text(5);
-  out.document = rows->text(6);
+  const Place place = place_of_source(tenant, out.id, out.version);
+  out.source = TRY(store::opened(db, place, rows->text(5)));
+  out.document = TRY(store::opened(db, place_of_document(out.hash), rows->text(6)));
   return std::optional(std::move(out));
 }
 
@@ -97,19 +99,22 @@ Result<StoredDefinition> change_definition(store::Db& db, const DefinitionChange
   }
   if (hash == newest.hash) return newest;
   if (!hash.empty()) {
+    const auto doc = TRY(store::kept(db, place_of_document(hash), change.workflow->canonical));
     TRY(db.run("INSERT INTO definition (hash, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-               {hash, change.workflow->canonical}));
+               {hash, doc.value()}));
   }
   StoredDefinition out{.id = change.id,
                        .version = newest.version + 1,
                        .hash = hash,
                        .created_us = TRY(db.now_ms()) * 1000,
                        .created_by = change.by};
+  const Place place = place_of_source(change.tenant, change.id, out.version);
+  const auto source = TRY(store::kept(db, place, change.source));
   // Two writers at once: one of them finds the version taken.
   const int64_t inserted = TRY(db.run(
       "INSERT INTO stored_definition (tenant, id, version, hash, source, created_us, created_by) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-      {change.tenant, change.id, out.version, hash, change.source, out.created_us, change.by}));
+      {change.tenant, change.id, out.version, hash, source.value(), out.created_us, change.by}));
   if (inserted == 0) return changed_meanwhile(change.id, "of another writer");
   TRY(tx.commit());
   return out;
