@@ -104,7 +104,7 @@ class Engine {
   Engine(const std::string& store, std::function<void(const Notice&)> on_notice,
          int64_t park_us = 0) {
     weft::worker::ProcessOptions options;
-    options.store_path = store;
+    options.store = store;
     options.park_us = park_us;
     options.adopt_max = park_us > 0 ? 64 : 0;
     auto started = weft::worker::Process::start(std::move(options), std::move(on_notice));
