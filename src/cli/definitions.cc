@@ -8,26 +8,12 @@
 #include "cli/exit.h"
 #include "cli/schema_warnings.h"
 #include "cli/terminal.h"
+#include "workflow/document_schema.h"
 #include "workflow/loader.h"
 #include "workflow/picture.h"
 
 namespace weft::cli {
 namespace {
-
-json::Value problem_json(const workflow::Problem& problem) {
-  json::Object out{{"code", problem.code},
-                   {"line", problem.place.line},
-                   {"column", problem.place.column},
-                   {"message", problem.message}};
-  if (!problem.hint.empty()) out.emplace("hint", problem.hint);
-  return out;
-}
-
-json::Array problems_json(const std::vector<workflow::Problem>& problems) {
-  json::Array out;
-  for (const workflow::Problem& problem : problems) out.push_back(problem_json(problem));
-  return out;
-}
 
 void say_problems(const workflow::Loaded& loaded, const std::string& file) {
   for (const workflow::Problem& p : loaded.warnings) {
@@ -44,6 +30,10 @@ void say_problems(const workflow::Loaded& loaded, const std::string& file) {
 }  // namespace
 
 int run_validate(const ValidateOptions& options) {
+  if (options.schema) {
+    print_data(json::dump(workflow::document_schema(), {.spaces = true, .indent = 2}));
+    return kExitOk;
+  }
   int code = kExitOk;
   json::Array report;
   for (const std::string& file : options.files) {
@@ -75,8 +65,8 @@ int run_validate(const ValidateOptions& options) {
     }
     json::Object entry{{"file", file},
                        {"valid", valid},
-                       {"errors", problems_json(loaded.errors)},
-                       {"warnings", problems_json(loaded.warnings)}};
+                       {"errors", workflow::to_json(loaded.errors)},
+                       {"warnings", workflow::to_json(loaded.warnings)}};
     if (valid) {
       entry.emplace("id", loaded.workflow->id);
       entry.emplace("steps", loaded.workflow->steps.size());

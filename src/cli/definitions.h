@@ -12,10 +12,11 @@ namespace weft::cli {
 
 struct ValidateOptions {
   std::vector<std::string> files;
+  bool schema = false;  // print the JSON Schema of documents instead
   bool json = false;
 };
-// Every problem of every file. kExitOk, kExitFailed if a file is wrong, kExitNotFound if one
-// cannot be read.
+// Every problem of every file, or the schema. kExitOk, kExitFailed if a file is wrong,
+// kExitNotFound if one cannot be read.
 int run_validate(const ValidateOptions& options);
 
 struct GraphOptions {

@@ -47,9 +47,14 @@ void add_doctor(CLI::App& app, Action& action) {
 void add_validate(CLI::App& app, Action& action) {
   auto options = std::make_shared<ValidateOptions>();
   CLI::App* command = app.add_subcommand("validate", "Every problem of workflow files, at once");
-  command->add_option("FILE", options->files, "workflow files, YAML or JSON")->required();
+  CLI::Option* schema = command->add_flag("--schema", options->schema,
+                                          "print the JSON Schema of such files, for editors");
+  command->add_option("FILE", options->files, "workflow files, YAML or JSON")->excludes(schema);
   command->add_flag("--json", options->json, "one JSON document on stdout");
-  command->callback([&action, options] { action = [options] { return run_validate(*options); }; });
+  command->callback([&action, options] {
+    if (options->files.empty() && !options->schema) throw CLI::RequiredError("FILE");
+    action = [options] { return run_validate(*options); };
+  });
 }
 
 void add_graph(CLI::App& app, Action& action) {

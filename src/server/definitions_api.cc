@@ -85,7 +85,7 @@ Status may_read(const net::HttpRequest& request, std::string_view id) {
 }
 
 net::HttpResponse problems_of(const workflow::Loaded& loaded) {
-  json::Object more{{"errors", problem_list(loaded.errors)}};
+  json::Object more{{"errors", workflow::to_json(loaded.errors)}};
   if (loaded.errors_left_out > 0) more["errors_left_out"] = loaded.errors_left_out;
   return problem(workflow::to_error(loaded.errors, "document"), std::move(more));
 }

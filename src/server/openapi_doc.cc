@@ -92,6 +92,7 @@ constexpr Described kDescribed[] = {
     {"GET /readyz", "Whether the default model is loaded", "", "Object"},
     {"GET /metrics", "Prometheus metrics", "", "text/plain"},
     {"GET /openapi.json", "This document", "", "Object"},
+    {"GET /workflow.schema.json", "The JSON Schema of workflow documents", "", "Object"},
 };
 
 constexpr std::string_view kSchemas = R"json({

@@ -33,8 +33,8 @@ json::Object outline(const workflow::Workflow& workflow) {
 json::Object checked_document(const std::string& text) {
   const workflow::Loaded loaded = workflow::load(text);
   json::Object out{{"valid", loaded.workflow != nullptr},
-                   {"errors", problem_list(loaded.errors)},
-                   {"warnings", problem_list(loaded.warnings)},
+                   {"errors", workflow::to_json(loaded.errors)},
+                   {"warnings", workflow::to_json(loaded.warnings)},
                    {"errors_left_out", loaded.errors_left_out}};
   if (!loaded.workflow) return out;
   out["workflow"] = outline(*loaded.workflow);

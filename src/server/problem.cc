@@ -46,16 +46,4 @@ net::HttpResponse problem(int status, std::string_view detail) {
                            {"detail", detail}});
 }
 
-json::Array problem_list(const std::vector<workflow::Problem>& problems) {
-  json::Array out;
-  for (const workflow::Problem& problem : problems) {
-    out.push_back(json::Object{{"code", problem.code},
-                               {"line", problem.place.line},
-                               {"column", problem.place.column},
-                               {"message", problem.message},
-                               {"hint", problem.hint}});
-  }
-  return out;
-}
-
 }  // namespace weft::server

@@ -6,18 +6,14 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "net/http_message.h"
-#include "workflow/problem.h"
 
 namespace weft::server {
 
 net::HttpResponse problem(const Error& error, json::Object more = {});
 net::HttpResponse problem(int status, std::string_view detail);
-// What is wrong with a document, a place each.
-json::Array problem_list(const std::vector<workflow::Problem>& problems);
 
 }  // namespace weft::server

@@ -28,6 +28,7 @@
 #include "server/static_files.h"
 #include "server/system_api.h"
 #include "server/workflows_api.h"
+#include "workflow/document_schema.h"
 
 namespace weft::server {
 namespace {
@@ -40,6 +41,7 @@ struct Row {
 };
 
 void show_openapi(ServerContext& context, const ExchangePtr& exchange);
+void show_document_schema(ServerContext& context, const ExchangePtr& exchange);
 
 // `action`: the permission it takes (security/permission.cc); "": none, not even a key.
 constexpr Row kRoutes[] = {
@@ -106,7 +108,13 @@ constexpr Row kRoutes[] = {
     {"GET", "/readyz", "", ready},
     {"GET", "/metrics", "metrics:read", metrics},
     {"GET", "/openapi.json", "", show_openapi},
+    {"GET", "/workflow.schema.json", "", show_document_schema},
 };
+
+void show_document_schema(ServerContext&, const ExchangePtr& exchange) {
+  static const json::Object schema = workflow::document_schema();
+  exchange->respond(json_response(schema));
+}
 
 void show_openapi(ServerContext&, const ExchangePtr& exchange) {
   exchange->respond(json_response(openapi_document(route_facts())));

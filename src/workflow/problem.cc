@@ -31,6 +31,18 @@ std::vector<Problem> Problems::take() {
   return std::move(list_);
 }
 
+json::Array to_json(const std::vector<Problem>& problems) {
+  json::Array out;
+  for (const Problem& problem : problems) {
+    out.push_back(json::Object{{"code", problem.code},
+                               {"line", problem.place.line},
+                               {"column", problem.place.column},
+                               {"message", problem.message},
+                               {"hint", problem.hint}});
+  }
+  return out;
+}
+
 Error to_error(const std::vector<Problem>& problems, std::string_view file) {
   CHECK(!problems.empty());
   std::shared_ptr<const Error> cause;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/strings.h"
 
 namespace weft::workflow {
@@ -20,6 +21,9 @@ struct Problem {
   std::string message;
   std::string hint;
 };
+
+// [{code, line, column, message, hint}]
+json::Array to_json(const std::vector<Problem>& problems);
 
 // "flow.yaml:3:7: E0402 message\n    hint: …" without a final line end.
 std::string text(const Problem& problem, std::string_view file);

@@ -30,6 +30,12 @@ void open_checkpoint(std::vector<EmbeddedFile> list) {
     sum += tensor.bytes.size();
   }
   CHECK(sum <= checkpoint->bytes() && checkpoint->find("\n") == nullptr);
+  CHECK(checkpoint->identity().empty(), "it lies on no disk");
+  const Checkpoint copy = Checkpoint::of(checkpoint->tensors());
+  for (const StoredTensor& tensor : copy.tensors()) {
+    copy.release(tensor);  // no page of it is mapped from a file
+    CHECK(checkpoint->find(tensor.name)->bytes == tensor.bytes);
+  }
 }
 
 void open_sharded(std::string_view input) {

@@ -15,7 +15,7 @@ import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 import type { Problem } from "../api";
 import { useShownTheme } from "../theme";
-import { KEYS, PARAMETERS, STEP_KEYS, TYPES } from "./words";
+import { words } from "./words";
 
 const look = EditorView.theme({
   "&": { height: "100%", fontSize: "13px", color: "var(--text)", backgroundColor: "var(--surface)" },
@@ -48,16 +48,16 @@ const options = (words: readonly string[], type: string, after = ""): Completion
   words.map((label) => ({ label, type, apply: label + after }));
 
 /** What may stand here: keys of the document, of a step, of its parameters, or a step type. */
-function complete(context: CompletionContext) {
+async function complete(context: CompletionContext) {
   const line = context.state.doc.lineAt(context.pos);
   const before = line.text.slice(0, context.pos - line.from);
   const type = /^\s*(?:- )?type:\s*(\w*)$/.exec(before);
-  if (type) return { from: context.pos - (type[1] ?? "").length, options: options(TYPES, "enum") };
+  if (type) return { from: context.pos - (type[1] ?? "").length, options: options((await words()).types, "enum") };
   const key = /^(\s*)(- )?(\w*)$/.exec(before);
   if (!key || (!context.explicit && !key[3])) return null;
   const from = context.pos - (key[3] ?? "").length;
   const indent = (key[1] ?? "").length + (key[2] ? 2 : 0);
-  if (indent === 0) return { from, options: options(KEYS, "property", ": ") };
+  if (indent === 0) return { from, options: options((await words()).keys, "property", ": ") };
   let of = "";
   for (let n = line.number - 1; n > 0; n--) {
     const text = context.state.doc.line(n).text;
@@ -65,12 +65,12 @@ function complete(context: CompletionContext) {
     if (inner && (inner[1] ?? "").length < indent) of = "parameters";
     const typed = /^\s*(?:- )?type:\s*(\w+)/.exec(text);
     if (of === "parameters" && typed) {
-      const names = PARAMETERS[typed[1] as string] ?? [];
+      const names = (await words()).parameters[typed[1] as string] ?? [];
       return { from, options: options(names, "property", ": ") };
     }
     if (/^\s*- id:/.test(text)) break;
   }
-  return { from, options: options(STEP_KEYS, "property", ": ") };
+  return { from, options: options((await words()).stepKeys, "property", ": ") };
 }
 
 export default function Editor({ value, problems, label, goTo, onChange }: {
