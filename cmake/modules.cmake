@@ -20,7 +20,11 @@ endfunction()
 function(weft_test_flags target)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})  # tests/golden/golden.h
   target_compile_definitions(${target} PRIVATE WEFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_compile_options(${target} PRIVATE -O0)  # the time goes to what is tested, not to the test
+  if(WEFT_SANITIZE)  # slow enough
+    target_compile_options(${target} PRIVATE -O1)
+  else()  # the time goes to what is tested, not to the test
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
   weft_unity(${target})
   weft_precompiled(${target} base_test ${CMAKE_SOURCE_DIR}/cmake/pch.h <gtest/gtest.h>)
 endfunction()
