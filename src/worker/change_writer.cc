@@ -164,7 +164,11 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
 
 Status ChangeWriter::write_steps(const Change& change) {
   for (const StepRow& step : change.steps) {
-    const auto error = TRY(kept(db_, place_of_step_error(change.run, step.path), step.error));
+    const auto place = [&](std::string_view column) {
+      return place_in_step(column, change.run, step.path);
+    };
+    const auto error = TRY(kept(db_, place("step.error"), step.error));
+    const auto in_hash = TRY(kept(db_, place("step.in_hash"), step.in_hash));
     TRY(db_.post(
         "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
         "finished_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
@@ -172,7 +176,7 @@ Status ChangeWriter::write_steps(const Change& change) {
         "status = excluded.status, in_hash = coalesce(excluded.in_hash, step.in_hash), "
         "out_ref = excluded.out_ref, error = excluded.error, started_us = excluded.started_us, "
         "finished_us = excluded.finished_us",
-        {change.run, step.path, int64_t{step.attempt}, step.status, text_or_null(step.in_hash),
+        {change.run, step.path, int64_t{step.attempt}, step.status, in_hash.or_null(),
          text_or_null(step.out_ref), error.or_null(), time_or_null(step.started_us),
          time_or_null(step.finished_us)}));
   }
@@ -199,8 +203,11 @@ Status ChangeWriter::write_timers(const Change& change) {
 
 Status ChangeWriter::write_effects(const Change& change) {
   for (const EffectRow& effect : change.effects) {
-    const auto response = TRY(kept(db_, place_of_response(effect.key, change.run),
-                                   effect.response));
+    const auto place = [&](std::string_view column) {
+      return place_in_effect(column, effect.key, change.run);
+    };
+    const auto req_hash = TRY(kept(db_, place("effect.req_hash"), effect.req_hash));
+    const auto response = TRY(kept(db_, place("effect.response"), effect.response));
     TRY(db_.post(
         "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) "
@@ -208,7 +215,7 @@ Status ChangeWriter::write_effects(const Change& change) {
         "attempt = excluded.attempt, state = excluded.state, "
         "req_hash = excluded.req_hash, response = excluded.response",
         {effect.key, change.run, effect.path, int64_t{effect.attempt}, effect.state,
-         effect.req_hash, response.or_null()}));
+         req_hash.value(), response.or_null()}));
   }
   return ok_status();
 }
@@ -218,6 +225,7 @@ Status ChangeWriter::write_partials(const Change& change) {
     const auto place = [&](std::string_view column) {
       return place_in_partial(column, change.run, piece.path, piece.draw, piece.first);
     };
+    const auto request = TRY(kept(db_, place("ai_partial.request"), piece.request));
     const auto ids = TRY(kept(db_, place("ai_partial.ids"), piece.ids, Form::kBlob));
     const auto logprobs =
         TRY(kept(db_, place("ai_partial.logprobs"), piece.logprobs, Form::kBlob));
@@ -225,7 +233,7 @@ Status ChangeWriter::write_partials(const Change& change) {
                 "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (run, path, draw, first) "
                 "DO UPDATE SET request = excluded.request, ids = excluded.ids, "
                 "logprobs = excluded.logprobs",
-                {change.run, piece.path, piece.draw, piece.first, piece.request,
+                {change.run, piece.path, piece.draw, piece.first, request.value(),
                  ids.blob(), logprobs.blob()}));
   }
   for (const std::string& path : change.partials_done) {
@@ -274,6 +282,7 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
       return kept(db_, place_in_call(column, change.run, call.path, call.attempt, call.n), plain,
                   form);
     };
+    const auto prompt_hash = TRY(keep("ai_call.prompt_hash", call.prompt_hash));
     const auto sampler = TRY(keep("ai_call.sampler", call.sampler));
     const auto prompt = TRY(keep("ai_call.prompt_ids", call.prompt_ids, Form::kBlob));
     const auto output = TRY(keep("ai_call.output_ids", call.output_ids, Form::kBlob));
@@ -289,8 +298,8 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
         "$19, $20, $21, $22, $23)",
         {change.run, call.path, int64_t{call.attempt}, int64_t{call.n}, call.model,
-         call.model_hash, call.template_hash, call.fingerprint, call.prompt_hash, sampler.value(),
-         prompt.blob(), output.blob(), reasoning.value(),
+         call.model_hash, call.template_hash, call.fingerprint, prompt_hash.value(),
+         sampler.value(), prompt.blob(), output.blob(), reasoning.value(),
          call.finish_reason, call.tokens_prompt, call.tokens_reasoning, call.tokens_answer,
          call.prefill_us, call.decode_us, grammar.value(), chosen.value(),
          call.tokens_resumed, route.value()}));

@@ -115,7 +115,7 @@ class RunCheck {
       same(step + " out_ref", rows->text(3),
            output == folded_.output_seq.end() ? std::string()
                                               : fmt::format("event:{}", output->second));
-      const Place place = place_of_step_error(stored_.summary.id, path);
+      const Place place = place_in_step("step.error", stored_.summary.id, path);
       same(step + " error", TRY(store::opened(db_, place, rows->text(4))),
            failure_text(e.failure));
       same(step + " started_us", rows->int64(5), e.started_us);

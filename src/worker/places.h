@@ -2,8 +2,9 @@
 //
 // Every column of the journal that holds what a run carries, as the Place that binds its sealed
 // values (store/sealer.h): a function a table. What is not here is stored as it is: ids, names,
-// states, times, counts, hashes (docs/security.md lists them). A value keeps its place for ever, so
-// a landed column name never changes here, whatever becomes of the table.
+// states, times, counts, hashes of documents and models (docs/security.md lists them). A value
+// keeps its place for ever, so a landed column name never changes here, whatever becomes of the
+// table.
 #pragma once
 
 #include <string_view>
@@ -23,8 +24,9 @@ inline Place place_in_run(std::string_view column, std::string_view run,
 inline Place place_of_event(std::string_view run, int64_t seq) {
   return {.column = "event.body", .key = {run}, .numbers = {seq}, .run = run};
 }
-inline Place place_of_step_error(std::string_view run, std::string_view path) {
-  return {.column = "step.error", .key = {run, path}, .run = run};
+// error, in_hash: a hash lets guesses be tested
+inline Place place_in_step(std::string_view column, std::string_view run, std::string_view path) {
+  return {.column = column, .key = {run, path}, .run = run};
 }
 inline Place place_of_action(std::string_view run, std::string_view path) {
   return {.column = "required_action.body", .key = {run, path}, .run = run};
@@ -32,15 +34,17 @@ inline Place place_of_action(std::string_view run, std::string_view path) {
 inline Place place_of_message(std::string_view id, std::string_view run) {
   return {.column = "inbox.body", .key = {id, run}, .run = run};
 }
-inline Place place_of_response(std::string_view effect, std::string_view run) {
-  return {.column = "effect.response", .key = {effect}, .run = run};
+// req_hash, response
+inline Place place_in_effect(std::string_view column, std::string_view effect,
+                             std::string_view run) {
+  return {.column = column, .key = {effect}, .run = run};
 }
-// sampler, prompt_ids, output_ids, reasoning, grammar, chosen, route
+// prompt_hash, sampler, prompt_ids, output_ids, reasoning, grammar, chosen, route
 inline Place place_in_call(std::string_view column, std::string_view run, std::string_view path,
                            int64_t attempt, int64_t n) {
   return {.column = column, .key = {run, path}, .numbers = {attempt, n}, .run = run};
 }
-// ids, logprobs
+// request, ids, logprobs
 inline Place place_in_partial(std::string_view column, std::string_view run, std::string_view path,
                               std::string_view draw, int64_t first) {
   return {.column = column, .key = {run, path, draw}, .numbers = {first}, .run = run};

@@ -177,33 +177,37 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
                    "WHERE run = $1 ORDER BY key",
                    {run}));
   while (TRY(rows->next())) {
+    const auto open = [&](std::string_view column, int at) {
+      return opened(db, place_in_effect(column, rows->text(0), run), rows->text(at));
+    };
     stored.effects.push_back({.key = std::string(rows->text(0)),
                               .path = std::string(rows->text(1)),
                               .attempt = static_cast<uint32_t>(rows->int64(2)),
                               .state = std::string(rows->text(3)),
-                              .req_hash = std::string(rows->text(4)),
-                              .response = TRY(opened(db, place_of_response(rows->text(0), run),
-                                                     rows->text(5)))});
+                              .req_hash = TRY(open("effect.req_hash", 4)),
+                              .response = TRY(open("effect.response", 5))});
   }
   rows = TRY(db.query("SELECT path, draw, first, request, ids, logprobs FROM ai_partial "
                       "WHERE run = $1 ORDER BY path, draw, first", {run}));
   while (TRY(rows->next())) {
     PartialRow row{.path = std::string(rows->text(0)),
                    .draw = std::string(rows->text(1)),
-                   .first = rows->int64(2),
-                   .request = std::string(rows->text(3))};
-    const auto open = [&](std::string_view column, int at) {
-      return opened(db, place_in_partial(column, run, row.path, row.draw, row.first),
-                    rows->blob(at));
+                   .first = rows->int64(2)};
+    const auto open = [&](std::string_view column, std::string_view bytes) {
+      return opened(db, place_in_partial(column, run, row.path, row.draw, row.first), bytes);
     };
-    auto ids = open("ai_partial.ids", 4);
-    auto logprobs = open("ai_partial.logprobs", 5);
+    auto request = open("ai_partial.request", rows->text(3));
+    auto ids = open("ai_partial.ids", rows->blob(4));
+    auto logprobs = open("ai_partial.logprobs", rows->blob(5));
     // A piece that does not open is generated anew, as any damaged one.
-    if (ids.ok() && logprobs.ok()) {
+    if (request.ok() && ids.ok() && logprobs.ok()) {
+      row.request = std::move(*request);
       row.ids = std::move(*ids);
       row.logprobs = std::move(*logprobs);
     } else {
-      const Error& error = ids.ok() ? logprobs.error() : ids.error();
+      const Error& error = !request.ok() ? request.error()
+                           : !ids.ok()   ? ids.error()
+                                         : logprobs.error();
       if (error.code != "E0510") return error;
     }
     stored.partials.push_back(std::move(row));
@@ -233,7 +237,7 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {
                      .model_hash = std::string(rows->text(4)),
                      .template_hash = std::string(rows->text(5)),
                      .fingerprint = std::string(rows->text(6)),
-                     .prompt_hash = std::string(rows->text(7)),
+                     .prompt_hash = TRY(open("ai_call.prompt_hash", rows->text(7))),
                      .sampler = TRY(open("ai_call.sampler", rows->text(8))),
                      .prompt_ids = TRY(open("ai_call.prompt_ids", rows->blob(9))),
                      .output_ids = TRY(open("ai_call.output_ids", rows->blob(10))),

@@ -101,6 +101,47 @@ def drive(server, receiver):
     return task
 
 
+SEALED = set("""run.input run.context run.error run.callback_url event.body step.error step.in_hash
+    required_action.body inbox.body effect.req_hash effect.response ai_call.prompt_hash
+    ai_call.sampler ai_call.prompt_ids ai_call.output_ids ai_call.reasoning ai_call.grammar
+    ai_call.chosen ai_call.route ai_partial.request ai_partial.ids ai_partial.logprobs
+    callback.url callback.last_error definition.doc stored_definition.source schedule.body
+    audit.details""".split())
+# What is searched, sorted or compared, or says nothing of what a run carries.
+PLAIN = set("""definition.hash run.id run.def_hash run.workflow run.tenant run.status run.idem_key
+    run.parent run.worker run.origin step.run step.path step.status step.out_ref event.run
+    event.kind event.path event.worker event.prev_hash event.hash timer.run timer.path timer.kind
+    worker.id worker.labels effect.key effect.run effect.path effect.state blob.sha256 blob.enc
+    blob.bytes ai_call.run ai_call.path ai_call.model ai_call.model_hash ai_call.template_hash
+    ai_call.fingerprint ai_call.finish_reason inbox.id inbox.run inbox.outcome required_action.run
+    required_action.path required_action.kind schedule.name schedule.def_hash schedule.workflow
+    schedule_slot.schedule schedule_slot.run ai_partial.run ai_partial.path ai_partial.draw
+    stored_definition.tenant stored_definition.id stored_definition.hash
+    stored_definition.created_by audit.writer audit.tenant audit.actor audit.action audit.resource
+    audit.outcome audit.prev_hash audit.hash callback.run callback.tenant callback.state
+    data_key.id data_key.tenant data_key.master data_key.wrapped schema_version.name""".split())
+
+
+def check_columns(place):
+    """Every column of the tables about runs is sealed or known not to be; what is sealed is so in
+    every row."""
+    seen = set()
+    for table in sorted({name.split(".")[0] for name in SEALED | PLAIN}):
+        for _, column, kind, *_ in place.rows(f"pragma table_info({table})"):
+            name = f"{table}.{column}"
+            if kind not in ("TEXT", "BYTEA"):
+                continue
+            assert name in SEALED or name in PLAIN, f"{name}: sealed, or why not?"
+            if name not in SEALED:
+                continue
+            for (value,) in place.rows(f"select distinct {column} from {table} where {column} <> "
+                                       "''"):
+                start = value[:14] if isinstance(value, str) else value[:4]
+                assert start in ("weft:sealed:1:", b"\xffwS1"), (name, value)
+                seen.add(name)
+    return seen
+
+
 def check_readable(server, task):
     shown = server.get(f"/workflows/{task}").json
     assert shown["output"] == [f"{WORDS['output']} and {WORDS['input']}",
@@ -119,6 +160,9 @@ def serve_and_search(sealed):
     with server:
         task = drive(server, receiver)
         live = found_in(files_of(server))  # with the write-ahead log as it is
+        if sealed:
+            seen = check_columns(server)
+            assert len(seen) >= 15, sorted(seen)
         check_readable(server, task)
         server.stop()
         return live | found_in(files_of(server)), server, task
