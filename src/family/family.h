@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "model/config.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "model/weights.h"
 #include "tensor/kv_view.h"
 #include "tensor/ops.h"

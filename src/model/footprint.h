@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "model/config.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "model/weights.h"
 
 namespace weft::model {

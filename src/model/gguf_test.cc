@@ -16,7 +16,7 @@
 #include "model/config.h"
 #include "model/files.h"
 #include "model/gguf_model.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "model/weights.h"
 
 namespace weft::model {

@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "model/rows.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "tensor/half.h"
 #include "tensor/quantise.h"
 

@@ -5,14 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <optional>
-#include <set>
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/strings.h"
-#include "model/gguf_model.h"
 
 namespace weft::model {
 namespace {
@@ -36,10 +32,7 @@ constexpr DTypeRow kDTypes[] = {
     {"U32", 4, DType::kOther},   {"U16", 2, DType::kOther},   {"U8", 1, DType::kU8},
     {"BOOL", 1, DType::kOther},  {"F8_E4M3", 1, DType::kOther}, {"F8_E5M2", 1, DType::kOther}};
 
-Error broken(std::string_view where, std::string what) {
-  return make_error("E0210", fmt::format("{}: {}", where, what),
-                    "the file is damaged or not a safetensors file; fetch it again");
-}
+constexpr auto broken = broken_safetensors;
 
 // A list of non-negative integers.
 Result<std::vector<int64_t>> sizes_of(const json::Object& entry, std::string_view field,
@@ -136,33 +129,12 @@ Status check_tiling(std::vector<StoredTensor>& tensors, std::string_view data,
   return ok_status();
 }
 
-// The shards of an index, each once, in name order, and which tensors each must hold.
-Result<std::map<std::string, std::set<std::string>>> shards_of(std::string_view text,
-                                                               const std::string& index_path) {
-  auto parsed = json::parse(text, {.depth_max = 8});
-  if (!parsed.ok()) return in_context(parsed.error(), index_path);
-  const json::Value index = std::move(parsed).value();
-  const json::Value* map = index.is_object() ? index.get_object().if_contains("weight_map")
-                                             : nullptr;
-  if (map == nullptr || !map->is_object()) {
-    return broken(index_path, "should be an object with an object 'weight_map'");
-  }
-  std::map<std::string, std::set<std::string>> out;
-  for (const auto& [name, value] : map->get_object()) {
-    if (!value.is_string()) return broken(index_path, "'weight_map' should map names to files");
-    const std::string file(value.get_string());
-    // A path could leave the directory; a shard stands beside its index.
-    if (file.empty() || file == ".." || file.find('/') != file.npos ||
-        file.find('\0') != file.npos) {
-      return broken(index_path, fmt::format("shard {} should be a file name without directory",
-                                            quoted(file)));
-    }
-    out[file].emplace(name);
-  }
-  return out;
-}
-
 }  // namespace
+
+Error broken_safetensors(std::string_view where, std::string what) {
+  return make_error("E0210", fmt::format("{}: {}", where, what),
+                    "the file is damaged or not a safetensors file; fetch it again");
+}
 
 Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file,
                                                     std::string_view where) {
@@ -192,112 +164,28 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file,
   return out;
 }
 
-Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
-  Checkpoint out;
-  if (files.gguf() != nullptr) {
-    GgufTensors found = TRY(files.gguf()->tensors());
-    out.files_.push_back(files.gguf()->bytes());
-    if (files.is_mapped()) out.paths_.push_back(files.where());
-    out.tensors_ = std::move(found.tensors);
-    out.owned_ = std::move(found.owned);
-    TRY(out.index(files.where()));
-    return out;
+Result<Shards> parse_safetensors_index(std::string_view text, std::string_view where) {
+  auto parsed = json::parse(text, {.depth_max = 8});
+  if (!parsed.ok()) return in_context(parsed.error(), std::string(where));
+  const json::Value index = std::move(parsed).value();
+  const json::Value* map = index.is_object() ? index.get_object().if_contains("weight_map")
+                                             : nullptr;
+  if (map == nullptr || !map->is_object()) {
+    return broken(where, "should be an object with an object 'weight_map'");
   }
-  constexpr std::string_view kSingle = "model.safetensors";
-  constexpr std::string_view kIndex = "model.safetensors.index.json";
-  std::map<std::string, std::set<std::string>> shards;
-  const bool single = files.has(kSingle) || !files.has(kIndex);
-  if (single) {
-    shards[std::string(kSingle)];
-  } else {
-    const std::string_view index = TRY(files.read(kIndex));
-    shards = TRY(shards_of(index, files.path_of(kIndex)));
-  }
-  for (const auto& [file, names] : shards) {
-    const std::string path = files.path_of(file);
-    out.files_.push_back(TRY(files.read(file)));
-    if (files.is_mapped()) out.paths_.push_back(path);
-    std::vector<StoredTensor> tensors = TRY(parse_safetensors(out.files_.back(), path));
-    if (!single) {
-      std::set<std::string> missing = names;
-      for (const StoredTensor& tensor : tensors) missing.erase(tensor.name);
-      if (!missing.empty()) {
-        return broken(path, fmt::format("the index promises tensor {} here",
-                                        quoted(*missing.begin())));
-      }
+  Shards out;
+  for (const auto& [name, value] : map->get_object()) {
+    if (!value.is_string()) return broken(where, "'weight_map' should map names to files");
+    const std::string file(value.get_string());
+    // A path could leave the directory; a shard stands beside its index.
+    if (file.empty() || file == ".." || file.find('/') != file.npos ||
+        file.find('\0') != file.npos) {
+      return broken(where, fmt::format("shard {} should be a file name without directory",
+                                            quoted(file)));
     }
-    for (StoredTensor& tensor : tensors) out.tensors_.push_back(std::move(tensor));
-  }
-  TRY(out.index(files.where()));
-  return out;
-}
-
-Checkpoint Checkpoint::of(std::vector<StoredTensor> tensors) {
-  Checkpoint out;
-  out.tensors_ = std::move(tensors);
-  const Status indexed = out.index("memory");
-  CHECK(indexed.ok(), "a name stands there twice");
-  return out;
-}
-
-Status Checkpoint::index(std::string_view where) {
-  std::sort(tensors_.begin(), tensors_.end(),
-            [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(
-      tensors_.begin(), tensors_.end(),
-      [](const StoredTensor& a, const StoredTensor& b) { return a.name == b.name; });
-  if (twice == tensors_.end()) return ok_status();
-  return broken(where, fmt::format("tensor {} stands there twice", quoted(twice->name)));
-}
-
-const StoredTensor* Checkpoint::find(std::string_view name) const {
-  const auto at = std::lower_bound(
-      tensors_.begin(), tensors_.end(), name,
-      [](const StoredTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
-  return at != tensors_.end() && at->name == name ? &*at : nullptr;
-}
-
-std::string Checkpoint::sha256() const {
-  Sha256Stream stream;
-  // In pieces, whose pages go at once: the weights would stand in memory twice.
-  constexpr size_t kPiece = size_t{16} << 20;
-  for (const std::string_view file : files_) {
-    for (size_t at = 0; at < file.size(); at += kPiece) {
-      const std::string_view piece = file.substr(at, kPiece);
-      stream.add(piece);
-      if (!paths_.empty()) release_mapped(piece);
-    }
-  }
-  return hex(stream.finish());
-}
-
-std::string Checkpoint::identity() const {
-  std::string out;
-  for (const std::string& path : paths_) {
-    const auto line = file_identity(path);
-    if (!line.ok()) return {};
-    out += line.value() + "\n";
+    out[file].emplace(name);
   }
   return out;
-}
-
-void Checkpoint::release(const StoredTensor& tensor) const {
-  if (paths_.empty()) return;
-  const auto mapped = [&](std::string_view bytes) {  // not what had to be computed
-    return std::any_of(files_.begin(), files_.end(), [&](std::string_view file) {
-      return bytes.data() >= file.data() && bytes.end() <= file.end();
-    });
-  };
-  if (mapped(tensor.bytes)) release_mapped(tensor.bytes);
-  for (const std::string_view piece : tensor.pieces) {
-    if (mapped(piece)) release_mapped(piece);
-  }
-}
-
-size_t Checkpoint::bytes() const {
-  size_t sum = 0;
-  for (const std::string_view file : files_) sum += file.size();
-  return sum;
 }
 
 }  // namespace weft::model

@@ -15,13 +15,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
-#include "model/files.h"
 #include "model/stored_tensor.h"
 
 namespace weft::model {
@@ -30,35 +30,12 @@ namespace weft::model {
 // Views point into `file`. E0210: anything the format forbids.
 Result<std::vector<StoredTensor>> parse_safetensors(std::string_view file, std::string_view where);
 
-// All weights of a model: model.safetensors, the shards that model.safetensors.index.json lists, or
-// a GGUF file with its tensors under their Hugging Face names.
-// Views point into the ModelFiles, which must outlive it. Immutable; safe from every thread.
-class Checkpoint {
- public:
-  // E0210, E0220 malformed files, E0213 no weights, E0020 unreadable.
-  static Result<Checkpoint> open(ModelFiles& files);
+// The shards that an index lists, in name order, and which tensors each must hold.
+using Shards = std::map<std::string, std::set<std::string>>;
+// Of the text of model.safetensors.index.json. E0210: not that form, a shard in another directory.
+Result<Shards> parse_safetensors_index(std::string_view text, std::string_view where);
 
-  // Of tensors whose bytes outlive it, e.g. views into memory; names are distinct.
-  static Checkpoint of(std::vector<StoredTensor> tensors);
-
-  // nullptr if there is no such tensor.
-  const StoredTensor* find(std::string_view name) const;
-  const std::vector<StoredTensor>& tensors() const { return tensors_; }  // sorted by name
-
-  // SHA-256 over all files in name order, in hex: the identity of the weights. Reads every byte.
-  std::string sha256() const;
-  size_t bytes() const;  // of all files
-  // Which files these are, with sizes and times; empty if they are not on disk.
-  std::string identity() const;
-  // The tensor's mapped pages are not needed soon.
-  void release(const StoredTensor& tensor) const;
-
- private:
-  std::vector<std::string_view> files_;
-  std::vector<std::string> paths_;  // of the files, if they are mapped
-  Status index(std::string_view where);  // sorts by name
-  std::vector<StoredTensor> tensors_;
-  std::vector<std::shared_ptr<const std::string>> owned_;  // bytes that lie in no file
-};
+// E0210 with the hint that belongs to it.
+Error broken_safetensors(std::string_view where, std::string what);
 
 }  // namespace weft::model

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "model/checkpoint.h"
+
 namespace weft::model {
 namespace {
 

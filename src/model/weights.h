@@ -31,7 +31,7 @@
 #include "base/threads.h"
 #include "model/config.h"
 #include "model/packed_cache.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "tensor/kv_view.h"
 #include "tensor/matrix.h"
 

@@ -13,7 +13,7 @@
 #include "model/embedded.h"
 #include "model/footprint.h"
 #include "model/packed_cache.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 #include "obs/log.h"
 
 namespace weft::runtime {

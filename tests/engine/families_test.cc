@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "base/threads.h"
+#include "model/checkpoint.h"
 #include "model/safetensors.h"
 #include "runtime/engine.h"
 #include "runtime/evaluator.h"

@@ -3,6 +3,7 @@
 // has rotary tables without NaN.
 // sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
 // sources: src/model/config_rope.cc src/model/rope.cc src/model/safetensors.cc
+// sources: src/model/checkpoint.cc
 // sources: src/model/files.cc src/model/stored_tensor.cc src/model/blocks.cc src/model/gguf*.cc
 // covers: src/model/config*.cc src/model/rope.cc
 #include <cmath>

@@ -3,6 +3,7 @@
 // input that begins with { is an index and its shards "a", "b", … instead, divided by lines of ---.
 // sources: src/model/config.cc src/model/config_families.cc src/model/config_fields.cc
 // sources: src/model/config_rope.cc src/model/rope.cc src/model/safetensors.cc
+// sources: src/model/checkpoint.cc
 // sources: src/model/files.cc src/model/stored_tensor.cc src/model/blocks.cc src/model/gguf*.cc
 // covers: src/model/safetensors.cc
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/checkpoint.h"
 #include "model/safetensors.h"
 
 namespace {
