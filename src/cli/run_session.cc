@@ -146,6 +146,8 @@ void RunSession::poll() {
   const std::set<std::string> runs = waiting_for_;
   for (const std::string& run : runs) {
     const auto summary = worker::read_summary(*reader_, run);
+    // A store that is busy at this moment says nothing about the run.
+    if (!summary.ok() && summary.error().code != "E0601") continue;
     if (!summary.ok() || summary->finished_us != 0) ended(run);
   }
   process_->loop().after(kPollUs, [this] { poll(); });

@@ -154,6 +154,23 @@ def test_profile_then_ticket():
         assert place.weft("fsck").returncode == 0
 
 
+def test_a_routed_agent_answers_each_turn_once_and_alike():
+    with Place() as place, Crm() as crm:
+        model = {"source": "embedded", "price": {"prompt": 1, "answer": 2}}
+        place.write("weft.yaml", json.dumps({"models": {"fast": model, "deep": model}, "routing": {
+            "sure": 1.0, "complexity": {"general": "fast", "deep": "deep"}}}))
+        run = place.run_json(*words(place, crm, text=document("model: auto")), "--config",
+                             "weft.yaml")
+        assert run["status"] == "succeeded", run
+        routes = [json.loads(route)["route"] for (route,) in place.rows(
+            "select route from ai_call order by attempt, n")]
+        assert len(routes) == len(notes(place, "message")) + 1, routes
+        assert all(route["model"] == "fast" and "adaptive" not in route for route in routes)
+        assert routes[0]["max_tokens"] > routes[-1]["max_tokens"], "each turn had its own"
+        verified = place.weft("replay", run["run"], "--verify")
+        assert "bit for bit" in verified.stderr, verified.stderr
+
+
 def test_the_same_run_gives_the_same_calls():
     with Place() as place, Crm() as crm:
         first = place.run_json(*words(place, crm))
