@@ -33,6 +33,7 @@ constexpr Section kSections[] = {
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
     {"encryption",
      [](Fields& f, const ConfigScope& s, Config& c) { read_encryption(f, s, c.encryption); }},
+    {"oidc", [](Fields& f, const ConfigScope& s, Config& c) { read_oidc(f, s, c.oidc); }},
     {"callbacks",
      [](Fields& f, const ConfigScope& s, Config& c) { read_callbacks(f, s, c.callbacks); }},
     {"redaction",

@@ -24,6 +24,7 @@
 #include "cli/config_redaction.h"
 #include "cli/config_mcp.h"
 #include "cli/config_models.h"
+#include "cli/config_oidc.h"
 #include "cli/config_security.h"
 #include "cli/config_server.h"
 #include "cli/config_tls.h"
@@ -39,6 +40,7 @@ struct Config {
   LogConfig log;
   SecurityConfig security;
   EncryptionConfig encryption;
+  security::OidcOptions oidc;
   AuditConfig audit;
   CallbacksConfig callbacks;
   security::Redaction redaction;

@@ -28,6 +28,7 @@
 #include "net/http_server.h"
 #include "obs/log.h"
 #include "security/keys.h"
+#include "security/oidc.h"
 #include "server/access.h"
 #include "server/keys_api.h"
 #include "server/mcp_api.h"
@@ -100,13 +101,14 @@ Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
   return keys;
 }
 
-// Keys of the store, read before the first request can come. A store whose keys nobody can check,
-// or a port that others can reach without a key, is no way to start.
-Status read_keys(const worker::StorePlace& store, const ServeOptions& options, bool key_file,
+// Keys of the store, read before the first request can come; `others`: there are other ways in. A
+// store whose keys nobody can check, or a port that others can reach without a key, is no way to
+// start.
+Status read_keys(const worker::StorePlace& store, const ServeOptions& options, bool others,
                  server::Access& access) {
   const auto db = TRY(worker::open_journal_store(store));
   auto keys = TRY(security::list_keys(*db, std::nullopt));
-  if (keys.empty() && !key_file && !is_loopback(options.host)) {
+  if (keys.empty() && !others && !is_loopback(options.host)) {
     return make_error("E0940",
                       fmt::format("listening at {} would let anybody who reaches this machine use "
                                   "its models and run its workflows", options.host),
@@ -172,6 +174,7 @@ class Serving {
     if (otlp_) otlp_->stop();
     if (tls_) tls_->stop();
     collector_.reset();
+    provider_.reset();
     http_.reset();
     mcp_.reset();
     if (process_) process_->executor().shutdown();
@@ -207,6 +210,7 @@ class Serving {
     runs_->set_executor(process_->executor());
     context_->runs = runs_.get();
     add_outside();
+    open_signin();
     context_->access = &*access_;
     context_->audit = [this](security::AuditRecord record) {
       process_->journal().audit(std::move(record));
@@ -268,11 +272,12 @@ class Serving {
         .keys = std::move(keys),
         .origins = options_.origins,
         .loopback = is_loopback(options_.host),
-        .secure = options_.tls.given(),
+        .secure = options_.tls.given() || config_.oidc.redirect_url.starts_with("https:"),
+        .people = config_.oidc.given(),
         .pepper = TRY(pepper_for(store, config_)),
         .requests_per_minute = config_.security.requests_per_minute,
         .tokens_per_minute = config_.security.tokens_per_minute});
-    return read_keys(store, options_, key_file, *access_);
+    return read_keys(store, options_, key_file || config_.oidc.given(), *access_);
   }
 
   Status run() { return process_->run(); }
@@ -293,6 +298,16 @@ class Serving {
           {"Strict-Transport-Security", fmt::format("max-age={}", hsts_s)});
     }
     return out;
+  }
+
+  // The operator names the provider, so it may lie in a private network.
+  void open_signin() {
+    if (!config_.oidc.given()) return;
+    provider_ = std::make_unique<net::Client>(
+        process_->loop().io_context(),
+        net::ClientOptions{.policy = {true, {}}, .ca_file = config_.oidc.ca_file});
+    oidc_ = std::make_shared<security::Oidc>(real_env(), *provider_, config_.oidc);
+    context_->oidc = oidc_.get();
   }
 
   // Models of other servers, names of routing, and /mcp.
@@ -344,6 +359,8 @@ class Serving {
   std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
   std::shared_ptr<TlsReload> tls_;
+  std::unique_ptr<net::Client> provider_;  // of identities
+  std::shared_ptr<security::Oidc> oidc_;
   std::unique_ptr<net::Client> collector_;
   std::shared_ptr<server::Otlp> otlp_;
   std::unique_ptr<net::HttpServer> http_;

@@ -29,14 +29,6 @@ bool is_word(std::string_view text) {
          });
 }
 
-// It becomes a part of paths and of names.
-bool is_tenant(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
-         text.find_first_not_of(kPlain) == text.npos;
-}
-
 Result<Key> key_of(const KeyRequest& request) {
   if (request.name.empty() || request.name.size() > kNameBytesMax ||
       invalid_utf8_at(request.name)) {
@@ -141,6 +133,13 @@ Result<Key> one_key(store::Db& db, const std::optional<std::string>& tenant,
 }
 
 }  // namespace
+
+bool is_tenant(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
+         text.find_first_not_of(kPlain) == text.npos;
+}
 
 json::Object to_json(const Key& key) {
   json::Array roles(key.roles.begin(), key.roles.end());

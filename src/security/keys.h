@@ -74,6 +74,9 @@ Result<NewKey> rotate_key(store::Db& db, const Secret& pepper,
 // Changes whenever some key does.
 Result<std::string> keys_version(store::Db& db);
 
+// Whether a tenant may be called so: it becomes a part of paths and of names.
+bool is_tenant(std::string_view text);
+
 // The id of a text that has the form of a key; empty if it has not.
 std::string_view key_id(std::string_view text);
 

@@ -13,6 +13,7 @@ namespace {
 
 // Of one address, with wrong keys: nobody mistypes more often, and guessing stays hopeless.
 constexpr double kFailuresPerMinute = 60;
+constexpr double kSigninsPerMinute = 120;  // beginnings and ends; a house may have one address
 constexpr std::string_view kLocalName = "local";  // whoever asks where no key is needed
 
 // "127.0.0.1:8700", "[::1]:8700", "localhost" -> without the port.
@@ -95,6 +96,7 @@ Access::Found Access::by_session(const net::HttpRequest& request, std::string_vi
                                            kCsrfHeader)}};
     }
   }
+  if (session->person) return {*session->person};
   if (session->key.empty()) return {everything("key-file")};
   const security::Key* key = ring_.by_id(session->key, env_.wall_us());
   if (key == nullptr) return {};
@@ -175,6 +177,7 @@ Refusal Access::over_tokens(const security::Caller& caller) {
 }
 
 bool Access::still(const security::Caller& caller) const {
+  if (caller.key.starts_with("oidc:")) return sessions_.holds_person(caller.key, env_.wall_us());
   if (!caller.key.empty()) return ring_.by_id(caller.key, env_.wall_us()) != nullptr;
   return !keys_needed() || caller.name != kLocalName;
 }
@@ -200,6 +203,22 @@ std::optional<Access::Opened> Access::open_session(const net::HttpRequest& reque
   out.csrf = sessions_.find(out.secret, env_.wall_us())->csrf;
   out.caller = *std::move(caller);
   return out;
+}
+
+Access::Opened Access::open_person(security::Caller person, int64_t lifetime_us) {
+  const int64_t now_us = env_.wall_us();
+  Opened out;
+  out.caller = person;
+  out.secret = sessions_.open(Session{{}, {}, now_us + lifetime_us, std::move(person)}, now_us);
+  out.csrf = sessions_.find(out.secret, now_us)->csrf;
+  return out;
+}
+
+bool Access::may_sign_in(const std::string& peer) {
+  const int64_t now = env_.mono_ns();
+  if (signins_.wait_s(peer, kSigninsPerMinute, now) > 0) return false;
+  signins_.take(peer, 1, kSigninsPerMinute, now);
+  return true;
 }
 
 void Access::close_session(const net::HttpRequest& request) {

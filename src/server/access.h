@@ -33,6 +33,7 @@ struct AccessOptions {
   std::vector<std::string> origins;  // web pages that may ask, as "https://example.com"
   bool loopback = true;              // the Host header must name this machine
   bool secure = false;               // by TLS
+  bool people = false;               // sign in at an identity provider; so nobody is let in bare
   security::Secret pepper = {};
   int64_t requests_per_minute = 0;   // of a key that has no limit of its own; 0: none
   int64_t tokens_per_minute = 0;
@@ -61,7 +62,9 @@ class Access {
   // Keys of the store; there having been one closes the server to those without.
   void set_keys(std::vector<security::Key> keys, std::string version);
   const std::string& keys_version() const { return version_; }
-  bool keys_needed() const { return !options_.loopback || !hashes_.empty() || !ring_.empty(); }
+  bool keys_needed() const {
+    return options_.people || !options_.loopback || !hashes_.empty() || !ring_.empty();
+  }
   const security::Secret& pepper() const { return options_.pepper; }
   bool secure() const { return options_.secure; }
 
@@ -71,6 +74,10 @@ class Access {
   };
   // Nothing if the key opens nothing.
   std::optional<Opened> open_session(const net::HttpRequest& request, const std::string& key);
+  // Of a person whom an identity provider named; a new secret, whatever the browser came with.
+  Opened open_person(security::Caller person, int64_t lifetime_us);
+  // Not too often from one address.
+  bool may_sign_in(const std::string& peer);
   void close_session(const net::HttpRequest& request);
   // Of the session that the request comes with; else null.
   const std::string* csrf_of(const net::HttpRequest& request) const;
@@ -106,6 +113,7 @@ class Access {
   security::Limiter requests_;
   security::Limiter tokens_;
   security::Limiter failures_;  // by address
+  security::Limiter signins_;   // by address
   Witness witness_;
 };
 

@@ -22,6 +22,10 @@
 #include "server/metrics.h"
 #include "worker/loop.h"
 
+namespace weft::security {
+class Oidc;
+}
+
 namespace weft::backend {
 class LocalBackend;
 class RemoteBackend;
@@ -46,6 +50,7 @@ struct ServerContext {
   Runs* runs = nullptr;
   StoredResponses* responses = nullptr;
   ReplayState* replay = nullptr;
+  security::Oidc* oidc = nullptr;   // null: people do not sign in
   Access* access = nullptr;         // null: everybody may do everything
   Overview* overview = nullptr;
   McpEndpoint* mcp = nullptr;      // of /mcp

@@ -5,11 +5,13 @@
 
 #include "base/strings.h"
 #include "security/keys.h"
+#include "security/oidc.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
 #include "server/runs.h"
+#include "server/signin_api.h"
 
 namespace weft::server {
 namespace {
@@ -99,11 +101,6 @@ Status start_create(ServerContext& context, const ExchangePtr& exchange,
   return ok_status();
 }
 
-std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s) {
-  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kSessionCookie,
-                     value, age_s, context.access->secure() ? "; Secure" : "");
-}
-
 json::Object session_object(const security::Caller& caller) {
   json::Array roles(caller.roles.begin(), caller.roles.end());
   json::Array actions;
@@ -137,6 +134,11 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
 }
 
 }  // namespace
+
+std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s) {
+  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kSessionCookie,
+                     value, age_s, context.access->secure() ? "; Secure" : "");
+}
 
 void list_keys(ServerContext& context, const ExchangePtr& exchange) {
   using List = std::vector<Key>;
@@ -212,6 +214,7 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
   const net::HttpRequest& request = exchange->request();
   json::Object out = session_object(caller_of(request));
   out["keys_needed"] = context.access->keys_needed();
+  out["people"] = signin_offer(context);
   if (const std::string* csrf = context.access->csrf_of(request)) out["csrf"] = *csrf;
   net::HttpResponse response = json_response(out);
   response.headers.push_back({"Cache-Control", "no-store"});
@@ -219,8 +222,13 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
 }
 
 void close_session(ServerContext& context, const ExchangePtr& exchange) {
+  const bool person = caller_of(exchange->request()).key.starts_with("oidc:");
   context.access->close_session(exchange->request());
-  net::HttpResponse response = json_response(json::Object{{"signed_out", true}});
+  json::Object out{{"signed_out", true}};
+  if (person && context.oidc != nullptr) {
+    if (std::string url = context.oidc->leave_url(); !url.empty()) out["continue_at"] = url;
+  }
+  net::HttpResponse response = json_response(out);
   response.headers.push_back({"Set-Cookie", session_cookie(context, "", 0)});
   exchange->respond(std::move(response));
 }

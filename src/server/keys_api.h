@@ -21,6 +21,9 @@ void open_session(ServerContext& context, const ExchangePtr& exchange);
 void show_session(ServerContext& context, const ExchangePtr& exchange);
 void close_session(ServerContext& context, const ExchangePtr& exchange);
 
+// The Set-Cookie of a session; `age_s` 0 ends it.
+std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s);
+
 // Looks once a second whether keys changed in the store, and tells `access`.
 void watch_keys(ServerContext& context);
 

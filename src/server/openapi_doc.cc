@@ -69,6 +69,9 @@ constexpr Described kDescribed[] = {
     {"GET /session", "Who one is", "", "Session"},
     {"POST /session", "Sign a browser in", "SignIn", "Session", 201},
     {"DELETE /session", "Sign out", "", "Object"},
+    {"GET /session/oidc", "A person's browser goes to the identity provider", "", "", 302},
+    {"GET /session/oidc/callback", "It comes back from there", "", "", 302,
+     "state code iss error"},
     {"GET /audit", "Who did what, the newest first", "", "List", 200,
      "user action from to limit cursor"},
     {"GET /audit/verify", "Whether history is what was written", "", "AuditReport"},
@@ -208,6 +211,12 @@ bool openai_form(std::string_view pattern) {
 }
 
 json::Object refusal(const RouteFacts& route, std::string_view description) {
+  // people are told by a page
+  if (route.pattern.starts_with("/session/oidc")) {
+    json::Object both = content("text/html");
+    both["application/problem+json"] = json::Object{{"schema", reference("Problem")}};
+    return {{"description", description}, {"content", std::move(both)}};
+  }
   json::Object media;
   media["schema"] = reference(openai_form(route.pattern) ? "OpenaiError" : "Problem");
   json::Object held;

@@ -25,6 +25,7 @@
 #include "server/redacting.h"
 #include "server/replay_api.h"
 #include "server/responses_api.h"
+#include "server/signin_api.h"
 #include "server/static_files.h"
 #include "server/system_api.h"
 #include "server/workflows_api.h"
@@ -88,6 +89,8 @@ constexpr Row kRoutes[] = {
     {"GET", "/session", "", show_session},
     {"POST", "/session", "", open_session},
     {"DELETE", "/session", "", close_session},
+    {"GET", "/session/oidc", "", begin_signin},
+    {"GET", "/session/oidc/callback", "", finish_signin},
     {"POST", "/mcp", "runs:read", mcp_post},
     {"GET", "/mcp", "runs:read", mcp_get},
     {"DELETE", "/mcp", "runs:read", mcp_delete},

@@ -598,6 +598,24 @@ const tests = {
     await page.locator(".facts .status", { hasText: "성공" }).waitFor();
     check(page.faults.length === 0, page.faults);
   },
+
+  async people_are_offered_their_account() {
+    await server.stop();
+    server.write("weft.yaml", 'oidc: { issuer: "http://127.0.0.1:9", client_id: weft, ' +
+      'redirect_url: "http://localhost:9/session/oidc/callback", everybody: [viewer], ' +
+      "label: Example House }\n");
+    await server.start(...server.words, "--config", "weft.yaml");
+    for (const [language, link, told] of [
+      ["ko", "Example House 계정으로 로그인", "로그인하지 못했습니다"],
+      ["en", "Sign in with Example House", "You are not signed in"]]) {
+      const page = await visitor({ language });
+      await page.goto(server.url);
+      await page.getByRole("link", { name: link }).waitFor();
+      await clean(page, `login-people-${language}-light`);
+      await page.getByRole("link", { name: link }).click(); // nobody answers at that port
+      await page.getByRole("heading", { name: told }).waitFor();
+    }
+  },
 };
 
 const failed = await main(tests, wanted);

@@ -7,8 +7,10 @@ import { type ApiError, get, request, setCsrf, UNAUTHORIZED } from "./api";
 
 export type Session = {
   name: string; tenant: string; roles: string[]; permissions: string[];
-  keys_needed?: boolean; csrf?: string;
+  keys_needed?: boolean; csrf?: string; people?: People | null;
 };
+/** Where people sign in with the account of their house. */
+export type People = { label: string; url: string };
 type Value = { session: Session; may: (action: string) => boolean; signOut: () => Promise<void> };
 
 const NOBODY: Session = { name: "", tenant: "", roles: [], permissions: [] };
@@ -23,7 +25,7 @@ export async function signIn(key: string) {
 }
 
 export function SessionGate({ children, login, waiting }: {
-  children: ReactNode; login: (entered: () => void) => ReactNode;
+  children: ReactNode; login: (entered: () => void, people: People | null) => ReactNode;
   waiting: (error: ApiError | null) => ReactNode;
 }) {
   const [session, setSession] = useState<Session | null>(null);
@@ -51,11 +53,12 @@ export function SessionGate({ children, login, waiting }: {
     const timer = setTimeout(() => void read(), 2000);
     return () => clearTimeout(timer);
   }, [error, read]);
-  if (locked) return <>{login(() => void read())}</>;
+  if (locked) return <>{login(() => void read(), session?.people ?? null)}</>;
   if (!session) return <>{waiting(error)}</>;
   const signOut = async () => {
-    await request("DELETE", "/session");
+    const left = await request<{ continue_at?: string }>("DELETE", "/session");
     setCsrf("");
+    if (left.continue_at) window.location.assign(left.continue_at);
     setLocked(true);
   };
   const may = (action: string) => session.permissions.includes(action);

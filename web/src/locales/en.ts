@@ -363,6 +363,8 @@ export const en: Record<string, string> = {
 
   "login.title": "Sign in",
   "login.text": "This server wants an API key.",
+  "login.people": "This server wants to know who you are: by your account, or by an API key.",
+  "login.with": "Sign in with {{label}}",
   "login.key": "API key",
   "login.enter": "Sign in",
   "login.leave": "Sign out",

@@ -360,6 +360,8 @@ export const ko: Record<string, string> = {
 
   "login.title": "로그인",
   "login.text": "이 서버에는 API 키가 필요합니다.",
+  "login.people": "이 서버에는 계정 로그인 또는 API 키가 필요합니다.",
+  "login.with": "{{label}} 계정으로 로그인",
   "login.key": "API 키",
   "login.enter": "로그인",
   "login.leave": "로그아웃",
