@@ -124,7 +124,8 @@ void McpCall::start(const json::Object& params) {
   if (const auto found = workflows.find(tool_); found != workflows.end()) {
     steps_ = std::max<int64_t>(1, std::ssize(found->second->steps));
   }
-  Submission submission{.workflow = tool_};
+  Submission submission;
+  submission.workflow = tool_;
   submission.tenant = caller.tenant;
   if (!caller.everything) submission.by = caller.name;
   submission.input = arguments != nullptr ? *arguments : json::Value(json::Object());
