@@ -13,12 +13,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <chrono>
-#include <future>
 #include <thread>
+
+#include "net/http_server_test.h"
 
 namespace weft::net {
 namespace {
@@ -82,7 +80,7 @@ class Peer {
 };
 
 // A server on its own thread, with routes that tests need.
-class HttpServerTest : public ::testing::Test {
+class HttpServerTest : public testing::ServerFixture {
  protected:
   void start(HttpServerOptions options = {}) {
     HttpRouter router;
@@ -110,20 +108,7 @@ class HttpServerTest : public ::testing::Test {
     options.observer = [this](const HttpRequest&, std::string_view, int status, int64_t) {
       last_status_ = status;
     };
-    auto server = HttpServer::start(io_, std::move(router), std::move(options));
-    ASSERT_TRUE(server.ok()) << server.error().text();
-    server_ = std::move(*server);
-    port_ = server_->port();
-    thread_ = std::thread([this] {
-      const auto work = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-  }
-  template <class Function>
-  auto on_loop(Function function) {
-    std::promise<decltype(function())> done;
-    boost::asio::post(io_, [&] { done.set_value(function()); });
-    return done.get_future().get();
+    serve(std::move(router), std::move(options));
   }
   HttpHandler keeper() {
     return [this](const std::shared_ptr<Exchange>& exchange) {
@@ -133,37 +118,12 @@ class HttpServerTest : public ::testing::Test {
       ++arrived_;
     };
   }
-  void TearDown() override {
-    if (!thread_.joinable()) return;
-    on_loop([this] {
-      kept_.reset();
-      server_.reset();
-      return 0;
-    });
-    io_.stop();
-    thread_.join();
-  }
-  HttpServerStats stats() {
-    return on_loop([this] { return server_->stats(); });
-  }
-  static bool comes_true(const std::function<bool()>& condition) {
-    for (int i = 0; i < 500; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
-  }
   std::string ask(std::string_view request) {
     Peer peer(port_);
     EXPECT_TRUE(peer.send(request));
     return peer.read_all(2s);
   }
 
-  boost::asio::io_context io_{1};
-  std::unique_ptr<HttpServer> server_;
-  uint16_t port_ = 0;
-  std::thread thread_;
-  std::shared_ptr<Exchange> kept_;
   std::atomic<int> arrived_ = 0, closed_ = 0, drained_ = 0, last_status_ = 0;
 };
 

@@ -11,13 +11,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <future>
 #include <thread>
 
-#include "net/http_server.h"
+#include "net/http_server_test.h"
 #include "net/test_certificate.h"
 #include "net/tls_identity.h"
 
@@ -93,7 +89,7 @@ class HttpsPeer {
   char space_[256] = "";
 };
 
-class HttpsServerTest : public ::testing::Test {
+class HttpsServerTest : public testing::ServerFixture {
  protected:
   void start(HttpServerOptions options = {}) {
     options.tls = *TlsIdentity::load(folder_.make("first"));
@@ -113,48 +109,10 @@ class HttpsServerTest : public ::testing::Test {
                   kept_ = exchange;
                   ++arrived_;
                 }});
-    auto server = HttpServer::start(io_, std::move(router), std::move(options));
-    ASSERT_TRUE(server.ok()) << server.error().text();
-    server_ = std::move(*server);
-    port_ = server_->port();
-    thread_ = std::thread([this] {
-      const auto work = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-  }
-  template <class Function>
-  auto on_loop(Function function) {
-    std::promise<decltype(function())> done;
-    boost::asio::post(io_, [&] { done.set_value(function()); });
-    return done.get_future().get();
-  }
-  void TearDown() override {
-    if (!thread_.joinable()) return;
-    on_loop([this] {
-      kept_.reset();
-      server_.reset();
-      return 0;
-    });
-    io_.stop();
-    thread_.join();
-  }
-  HttpServerStats stats() {
-    return on_loop([this] { return server_->stats(); });
-  }
-  static bool comes_true(const std::function<bool()>& condition) {
-    for (int i = 0; i < 2000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
+    serve(std::move(router), std::move(options));
   }
 
   testing::CertificateFolder folder_;
-  boost::asio::io_context io_{1};
-  std::unique_ptr<HttpServer> server_;
-  uint16_t port_ = 0;
-  std::thread thread_;
-  std::shared_ptr<Exchange> kept_;
   std::atomic<int> arrived_ = 0, gone_ = 0;
 };
 

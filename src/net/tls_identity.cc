@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/freed_by.h"
 #include "base/strings.h"
 
 namespace weft::net {
@@ -21,17 +22,10 @@ constexpr size_t kPemBytesMax = size_t{1} << 20;
 constexpr int kChainMax = 16;
 constexpr size_t kNamesShown = 8;
 
-template <auto kFree>
-struct Freed {
-  template <class T>
-  void operator()(T* held) const {
-    kFree(held);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
+using Bio = std::unique_ptr<BIO, FreedBy<BIO_free>>;
+using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, FreedBy<GENERAL_NAMES_free>>;
 
 Error unusable(std::string message, std::string hint) {
   return make_error("E0822", std::move(message), std::move(hint));

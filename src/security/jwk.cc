@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/base64.h"
+#include "base/freed_by.h"
 #include "base/json.h"
 #include "base/strings.h"
 
@@ -23,13 +24,6 @@ constexpr size_t kRsaBytesMin = 256, kRsaBytesMax = 1024;  // 2048 to 8192 bits
 constexpr size_t kExponentBytesMax = 4;  // a large one only makes checking slow
 constexpr size_t kCoordinateBytes = 32;
 
-template <auto kFree>
-struct FreedBy {
-  template <class T>
-  void operator()(T* held) const {
-    kFree(held);
-  }
-};
 using Number = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
 using PublicKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
