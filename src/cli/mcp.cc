@@ -16,6 +16,7 @@
 #include "cli/exit.h"
 #include "cli/offered_runs.h"
 #include "cli/run_session.h"
+#include "cli/store_process.h"
 #include "cli/terminal.h"
 #include "server/mcp.h"
 #include "server/runs.h"
@@ -88,16 +89,10 @@ class McpServing {
     backend::ModelsOptions models;
     models.load.cache_directory = cache_directory();
     backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
-    StoreFlags store = options_.store;
-    if (store.master_key.empty()) store.master_key = config.encryption.master_key;
-    server::RunsOptions runs =
-        TRY(offered_runs(store, options_.files, options_.workflows));
-    worker::ProcessOptions process;
-    process.store = runs.store;
-    process.backend = backend_.get();
-    process.allowed_hosts = options_.grants.hosts;
-    process.tools = TRY(tool_settings(options_.grants));
-    process.tools.mcp.merge(config.mcp.servers);
+    server::RunsOptions runs = TRY(offered_runs(with_config(options_.store, config),
+                                                options_.files, options_.workflows));
+    worker::ProcessOptions process =
+        TRY(process_options(runs.store, *backend_, options_.grants, config));
     process.checkpoint = TRY(checkpoint_of(config, process.store.path));
     process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);

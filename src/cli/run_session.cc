@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
+#include "cli/store_process.h"
 #include "cli/terminal.h"
 #include "store/postgres.h"
 #include "worker/run_acts.h"
@@ -82,22 +83,19 @@ RunSession::~RunSession() {
 
 Status RunSession::start() {
   const Config config = TRY(load_config(options_.grants.config));
-  if (options_.store.master_key.empty()) {
+  if (options_.store.master_key.empty()) {  // the store itself is not the server's
     options_.store.master_key = config.encryption.master_key;
   }
-  worker::ProcessOptions process_options;
-  process_options.store = TRY(prepare_store(options_.store));
-  options_.store.path = process_options.store.path;
-  reader_ = TRY(worker::open_journal_store(process_options.store));
-  process_options.adopt_max = options_.adopt_max;
-  process_options.allowed_hosts = options_.grants.hosts;
-  process_options.tools = TRY(tool_settings(options_.grants));
+  const worker::StorePlace store = TRY(prepare_store(options_.store));
+  options_.store.path = store.path;
+  reader_ = TRY(worker::open_journal_store(store));
   backend::ModelsOptions models;
   models.load.cache_directory = cache_directory();
-  process_options.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
   backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
-  process_options.backend = backend_.get();
-  process_ = TRY(worker::Process::start(std::move(process_options),
+  worker::ProcessOptions process =
+      TRY(process_options(store, *backend_, options_.grants, config));
+  process.adopt_max = options_.adopt_max;
+  process_ = TRY(worker::Process::start(std::move(process),
                                         [this](const worker::Notice& n) { on_notice(n); }));
   return ok_status();
 }

@@ -21,6 +21,7 @@
 #include "cli/exit.h"
 #include "cli/offered_runs.h"
 #include "cli/run_session.h"
+#include "cli/store_process.h"
 #include "cli/terminal.h"
 #include "cli/tls_reload.h"
 #include "model/weights.h"
@@ -73,7 +74,7 @@ void apply_config(const Config& config, ServeOptions& options) {
   set("--host", options.host, server.host);
   set("--port", options.port, server.port);
   set("--store", options.store.path, server.store);
-  if (options.store.master_key.empty()) options.store.master_key = config.encryption.master_key;
+  options.store = with_config(std::move(options.store), config);
   set("--files", options.files, server.files);
   set("--api-key-file", options.key_file, server.api_key_file);
   set("--drain", options.drain_s, server.drain_s);
@@ -187,15 +188,11 @@ class Serving {
     TRY(make_access());
     replay_.store = TRY(prepare_store(options_.store));
     backend_ = TRY(open_router(TRY(models_of(options_)), options_.grants, config_.models));
-    worker::ProcessOptions process_options;
-    process_options.store = replay_.store;
-    process_options.backend = backend_.get();
-    process_options.allowed_hosts = options_.grants.hosts;
-    process_options.tools = TRY(tool_settings(options_.grants));
-    process_options.tools.mcp.insert(config_.mcp.servers.begin(), config_.mcp.servers.end());
-    process_options.adopt_max = kAdoptMax;
-    process_options.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
-    process_ = TRY(worker::Process::start(std::move(process_options), [this](const auto& notice) {
+    worker::ProcessOptions process =
+        TRY(process_options(replay_.store, *backend_, options_.grants, config_));
+    process.adopt_max = kAdoptMax;
+    process.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
+    process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
       if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
         callbacks_->poke();
@@ -228,14 +225,7 @@ class Serving {
     server::watch_keys(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
                                        server::make_router(*context_), std::move(http_options)));
-    callbacks_ = std::make_shared<worker::CallbackSender>(
-        process_->loop(), process_->pool(), process_->http(), TRY(callback_secret(config_)),
-        [store = replay_.store] { return worker::open_journal_store(store); });
-    if (!config_.redaction.none()) {
-      callbacks_->filter([what = config_.redaction](std::string_view text) {
-        return security::redacted_json(text, what);
-      });
-    }
+    callbacks_ = TRY(callback_sender(*process_, replay_.store, config_));
     callbacks_->start();
     if (!config_.traces.endpoint.empty()) start_traces();
     if (tls_) {

@@ -6,11 +6,8 @@
 #include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
+#include "cli/store_process.h"
 #include "cli/terminal.h"
-#include "security/redaction.h"
-#include "worker/callbacks.h"
-#include "worker/process.h"
-#include "worker/schema.h"
 
 namespace weft::cli {
 namespace {
@@ -27,30 +24,18 @@ void tell(const worker::Notice& notice) {
 // Until it is interrupted (true), or the store fails.
 Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
                   backend::Backend& backend, const Config& config) {
-  worker::ToolSettings tools = TRY(tool_settings(options.grants));
-  tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
-  auto process = TRY(worker::Process::start({.store = store,
-                                             .adopt_max = options.runs_max,
-                                             .park_us = kParkUs,
-                                             .backend = &backend,
-                                             .allowed_hosts = options.grants.hosts,
-                                             .tools = std::move(tools),
-                                             .checkpoint = TRY(checkpoint_of(config, store.path))},
-                                            tell));
+  worker::ProcessOptions working = TRY(process_options(store, backend, options.grants, config));
+  working.adopt_max = options.runs_max;
+  working.park_us = kParkUs;
+  working.checkpoint = TRY(checkpoint_of(config, store.path));
+  auto process = TRY(worker::Process::start(std::move(working), tell));
   bool interrupted = false;
   process->loop().on_interrupt([&] {
     interrupted = true;
     process->loop().default_interrupts();  // a second Ctrl-C ends the process at once
     process->stop();
   });
-  const auto callbacks = std::make_shared<worker::CallbackSender>(
-      process->loop(), process->pool(), process->http(), TRY(callback_secret(config)),
-      [store] { return worker::open_journal_store(store); });
-  if (!config.redaction.none()) {
-    callbacks->filter([what = config.redaction](std::string_view text) {
-      return security::redacted_json(text, what);
-    });
-  }
+  const auto callbacks = TRY(callback_sender(*process, store, config));
   callbacks->start();
   say("working; Ctrl-C gives the runs back");
   const Status ended = process->run();
@@ -67,9 +52,7 @@ int run_worker(const WorkerOptions& options) {
     say_error(config.error());
     return kExitConfiguration;
   }
-  StoreFlags flags = options.store;
-  if (flags.master_key.empty()) flags.master_key = config->encryption.master_key;
-  const auto store = prepare_store(flags);
+  const auto store = prepare_store(with_config(options.store, *config));
   if (!store.ok()) {
     say_error(store.error());
     return kExitConfiguration;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "base/html.h"
+
 #include "eval/document.h"
 
 namespace weft::eval {
@@ -32,20 +34,6 @@ svg text { fill: var(--dim); font-size: 11px; }
 @media print { details > * { display: block; } }
 )";
 
-void add_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      case '\0': out += "\xef\xbf\xbd"; break;
-      default: out += c;
-    }
-  }
-}
-
 std::string_view tone_class(Tone tone) {
   switch (tone) {
     case Tone::kGood: return "good";
@@ -68,7 +56,7 @@ void add_cell(std::string& out, const Cell& cell, bool number) {
                        "{0:.1f}%)\"", width);
   }
   out += '>';
-  add_escaped(out, cell.text);
+  out += html_text(cell.text);
   out += "</td>";
 }
 
@@ -77,7 +65,7 @@ void add_html_table(std::string& out, const Table& table) {
   out += "<div class=\"wide\"><table>\n<thead><tr>";
   for (size_t i = 0; i < table.header.size(); ++i) {
     out += i < table.text_columns ? "<th scope=\"col\">" : "<th scope=\"col\" class=\"n\">";
-    add_escaped(out, table.header[i]);
+    out += html_text(table.header[i]);
     out += "</th>";
   }
   out += "</tr></thead>\n<tbody>\n";
@@ -121,16 +109,16 @@ void add_chart(std::string& out, const Reliability& reliability) {
 void add_section(std::string& out, const Section& section) {
   if (section.folded) {
     out += "<details><summary>";
-    add_escaped(out, section.title);
+    out += html_text(section.title);
     out += "</summary>\n";
   } else if (!section.title.empty()) {
     out += "<h2>";
-    add_escaped(out, section.title);
+    out += html_text(section.title);
     out += "</h2>\n";
   }
   if (!section.text.empty()) {
     out += "<p>";
-    add_escaped(out, section.text);
+    out += html_text(section.text);
     out += "</p>\n";
   }
   if (section.chart != nullptr) add_chart(out, *section.chart);
@@ -146,11 +134,11 @@ std::string html(const Document& document) {
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
       "style-src 'unsafe-inline'\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
-  add_escaped(out, document.title);
+  out += html_text(document.title);
   out += "</title>\n<style>";
   out += kStyle;
   out += "</style>\n</head>\n<body>\n<h1>";
-  add_escaped(out, document.title);
+  out += html_text(document.title);
   out += "</h1>\n";
   for (const Section& section : document.sections) add_section(out, section);
   out += "</body>\n</html>\n";

@@ -71,6 +71,19 @@ class SealedDbTest : public ::testing::Test {
                           Form form = Form::kText) {
     return std::string(store::kept(db, place, text, form).value().bytes());
   }
+  // Each in a thread of its own, as processes would; to be joined.
+  std::vector<std::thread> keep_at_once(std::vector<std::string>& stored) {
+    std::vector<std::thread> threads;
+    for (std::string& out : stored) {
+      threads.emplace_back([this, &out] {
+        const auto db = sealed();
+        store::Tx tx = store::Tx::begin(*db).value();
+        out = keep(*db, note_at("run_a", 1), "shared");
+        CHECK(tx.commit().ok(), "commit");
+      });
+    }
+    return threads;
+  }
   static std::string code_of(store::Db& db, const Place& place, const std::string& stored) {
     const auto opened = store::opened(db, place, stored);
     return opened.ok() ? "opened" : opened.error().code;
@@ -262,15 +275,7 @@ TEST_F(SealedDbTest, a_key_goes_with_its_transaction) {
 
 TEST_F(SealedDbTest, many_processes_agree_on_one_key) {
   std::vector<std::string> stored(8);
-  std::vector<std::thread> threads;
-  for (std::string& out : stored) {
-    threads.emplace_back([&] {
-      const auto db = sealed();
-      store::Tx tx = store::Tx::begin(*db).value();
-      out = keep(*db, note_at("run_a", 1), "shared");
-      CHECK(tx.commit().ok(), "commit");
-    });
-  }
+  std::vector<std::thread> threads = keep_at_once(stored);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(count("SELECT count(*) FROM data_key"), 2);
   const auto db = sealed();
@@ -315,15 +320,7 @@ TEST_F(SealedPostgres, a_value_comes_back_through_its_columns) {
 
 TEST_F(SealedPostgres, many_processes_agree_on_one_key) {
   std::vector<std::string> stored(8);
-  std::vector<std::thread> threads;
-  for (std::string& out : stored) {
-    threads.emplace_back([&] {
-      const auto db = sealed();
-      store::Tx tx = store::Tx::begin(*db).value();
-      out = keep(*db, note_at("run_a", 1), "shared");
-      CHECK(tx.commit().ok(), "commit");
-    });
-  }
+  std::vector<std::thread> threads = keep_at_once(stored);
   const auto masters = MasterKeys::parse(hex_key('2') + "\n" + hex_key('1')).value();
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(rewrap_data_keys(*plain_, masters, true).value().keys, 2);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "base/html.h"
+
 #include "security/oidc.h"
 #include "server/access.h"
 #include "server/audit_api.h"
@@ -32,21 +34,6 @@ constexpr PageWords kPageWords[] = {
     {"E0784", 429, "Too many sign-ins from this address. Wait a minute.",
      "이 주소에서 로그인 시도가 너무 많습니다. 1분 뒤에 다시 시도하세요."},
 };
-
-std::string escaped_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 bool wants_korean(const net::HttpRequest& request) {
   const std::string* languages = request.header("Accept-Language");
@@ -137,8 +124,8 @@ net::HttpResponse signin_page(const Error& error, bool korean) {
       "<h1>{1}</h1>\n<p>{2}</p>\n<p><small>{3} {4}</small></p>\n"
       "<p><a href=\"/\">{5}</a></p>\n</html>\n",
       korean ? "ko" : "en", korean ? "로그인하지 못했습니다" : "You are not signed in",
-      korean ? words->korean : words->english, escaped_html(error.code),
-      escaped_html(error.message), korean ? "로그인 화면으로" : "To the sign-in page");
+      korean ? words->korean : words->english, html_text(error.code),
+      html_text(error.message), korean ? "로그인 화면으로" : "To the sign-in page");
   return {words->status,
           {{"Content-Type", "text/html; charset=utf-8"},
            {"Content-Security-Policy", "default-src 'none'; base-uri 'none'; "

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/store_process.h"
+
+#include <utility>
+
+#include "security/redaction.h"
+#include "worker/schema.h"
+
+namespace weft::cli {
+
+Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
+                                               backend::Backend& backend, const Grants& grants,
+                                               const Config& config) {
+  worker::ProcessOptions out;
+  out.store = store;
+  out.backend = &backend;
+  out.allowed_hosts = grants.hosts;
+  out.tools = TRY(tool_settings(grants));
+  out.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
+  return out;
+}
+
+Result<std::shared_ptr<worker::CallbackSender>> callback_sender(worker::Process& process,
+                                                                const worker::StorePlace& store,
+                                                                const Config& config) {
+  auto out = std::make_shared<worker::CallbackSender>(
+      process.loop(), process.pool(), process.http(), TRY(callback_secret(config)),
+      [store] { return worker::open_journal_store(store); });
+  if (!config.redaction.none()) {
+    out->filter([what = config.redaction](std::string_view text) {
+      return security::redacted_json(text, what);
+    });
+  }
+  return out;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every process that works on a store (run, serve, worker, mcp) takes from flags and from
+// weft.yaml, in one place, so that no setting holds in one command and is forgotten in another.
+// How many runs it adopts, and what it tells whom, is the command's own.
+#pragma once
+
+#include <memory>
+
+#include "base/error.h"
+#include "cli/config_file.h"
+#include "cli/grants.h"
+#include "worker/callbacks.h"
+#include "worker/process.h"
+
+namespace weft::cli {
+
+// Grants, tools of MCP servers and models. `backend` outlives the process. E0905.
+Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
+                                               backend::Backend& backend, const Grants& grants,
+                                               const Config& config);
+
+// Delivers callbacks of that store, signed and redacted as weft.yaml says; not started. E0764.
+Result<std::shared_ptr<worker::CallbackSender>> callback_sender(worker::Process& process,
+                                                                const worker::StorePlace& store,
+                                                                const Config& config);
+
+}  // namespace weft::cli
