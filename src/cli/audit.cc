@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "security/audit_text.h"
 #include "worker/audit_check.h"
 
 namespace weft::cli {
@@ -45,35 +46,6 @@ Result<worker::AuditReport> verify(const AuditVerifyOptions& options) {
   return worker::check_audit(*db, text, options.key);
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == text.npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    out += c;
-    if (c == '"') out += c;
-  }
-  return out + "\"";
-}
-
-void print_row(const security::AuditRow& row, bool csv) {
-  const security::AuditRecord& r = row.record;
-  if (csv) {
-    std::string line = iso8601(r.at_us);
-    for (const std::string* field : {&r.tenant, &r.user, &r.action, &r.resource, &r.outcome,
-                                     &r.details, &row.writer}) {
-      line += "," + csv_field(*field);
-    }
-    return print_data(fmt::format("{},{},{}", line, row.epoch, row.n));
-  }
-  json::Object out{{"timestamp", iso8601(r.at_us)}, {"tenant", r.tenant}, {"user", r.user},
-                   {"action", r.action}, {"resource", r.resource}, {"outcome", r.outcome},
-                   {"writer", row.writer}, {"epoch", row.epoch}, {"n", row.n}};
-  if (auto details = json::parse(r.details); !r.details.empty() && details.ok()) {
-    out["details"] = std::move(*details);
-  }
-  print_data(json::dump(out));
-}
-
 Result<security::AuditQuery> query_of(const AuditExportOptions& options) {
   security::AuditQuery query;
   query.user = options.user;
@@ -98,10 +70,13 @@ Status export_records(const AuditExportOptions& options) {
   security::AuditQuery query = TRY(query_of(options));
   const auto db = TRY(open_store(with_config(options.store, config)));
   const bool csv = options.format == "csv";
-  if (csv) print_data("timestamp,tenant,user,action,resource,outcome,details,writer,epoch,n");
+  const auto format = csv ? security::AuditFormat::kCsv : security::AuditFormat::kJsonLines;
+  print_raw(std::string(security::audit_heading(format)));
   for (;;) {
     const auto rows = TRY(security::read_audit(*db, query));
-    for (const security::AuditRow& row : rows) print_row(row, csv);
+    std::string text;
+    for (const security::AuditRow& row : rows) security::append_audit_line(text, row, format);
+    print_raw(text);
     if (std::ssize(rows) < kPage) return ok_status();
     query.before = security::cursor_of(rows.back());
   }

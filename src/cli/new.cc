@@ -3,44 +3,32 @@
 
 #include <future>
 
-#include "base/code_fence.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
-#include "cli/draft.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
-#include "workflow/loader.h"
+#include "worker/workflow_draft.h"
 
 namespace weft::cli {
 namespace {
 
-constexpr int64_t kDraftTokens = 1500;
-
-Result<json::Value> drafted(const NewOptions& options) {
+Result<std::string> drafted(const NewOptions& options) {
   const Config config = TRY(load_config(options.grants.config));
   backend::ModelsOptions models;
   models.load.cache_directory = cache_directory();
   const auto router = TRY(open_router(std::move(models), options.grants, config.models));
-  backend::ChatRequest request;
-  request.model = options.model;
-  request.messages.push_back(
-      json::Object{{"role", "system"}, {"content", draft_instructions()}});
-  request.messages.push_back(json::Object{{"role", "user"}, {"content", options.from}});
-  request.output_schema = draft_schema();
-  request.thinking = backend::Thinking::kOff;
-  request.max_tokens = kDraftTokens;
-  request.seed = static_cast<uint64_t>(options.seed);
   auto promise = std::make_shared<std::promise<Result<backend::ChatResult>>>();
   auto future = promise->get_future();
-  const auto call = router->chat(std::move(request), {.on_delta = {}, .on_done = [promise](
-      Result<backend::ChatResult> result) { promise->set_value(std::move(result)); }});
+  const auto call = router->chat(
+      worker::draft_request(options.model, options.from, static_cast<uint64_t>(options.seed)),
+      {.on_delta = {}, .on_done = [promise](Result<backend::ChatResult> result) {
+        promise->set_value(std::move(result));
+      }});
   const backend::ChatResult result = TRY(future.get());
-  auto value = json::parse(without_code_fence(result.content));
-  if (value.ok()) return value;
-  return make_error("E0907", "the model's answer is no JSON: " + quoted(result.content, 120));
+  return worker::drafted_document(result.content, options.from);
 }
 
 Result<std::string> made(const NewOptions& options) {
@@ -52,10 +40,7 @@ Result<std::string> made(const NewOptions& options) {
     return make_error("E0904", fmt::format("{} exists", quoted(options.output)),
                       "nothing is overwritten: choose another name");
   }
-  std::string text = TRY(document_of_draft(TRY(drafted(options)), options.from));
-  // By construction there is nothing to find; if there is, nobody should run it.
-  TRY(workflow::load_or_error(text, "the draft"));
-  return text;
+  return drafted(options);
 }
 
 }  // namespace

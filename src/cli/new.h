@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `weft new --from "…"`: a workflow to start from, drafted by a model (cli/draft.h), checked as
+// `weft new --from "…"`: a workflow to start from, drafted by a model (worker/workflow_draft.h), checked as
 // every document is before it is shown. Any model gives a valid document; a good one gives a useful
 // one.
 //

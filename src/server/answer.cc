@@ -8,6 +8,7 @@
 #include "server/access.h"
 #include "server/audit_api.h"
 #include "server/openai_error.h"
+#include "server/problem.h"
 
 namespace weft::server {
 namespace {
@@ -156,10 +157,11 @@ class Answer : public std::enable_shared_from_this<Answer> {
   }
 
   void end() {
-    ended_ = true;
-    drop_timer();
     std::vector<ChatResult> results;
     for (Choice& choice : choices_) results.push_back(std::move(*choice.result));
+    if (const Status good = plan_.form->check(results); !good.ok()) return fail(good.error());
+    ended_ = true;
+    drop_timer();
     if (plan_.stream) {
       exchange_->write(plan_.form->ending(results));
       exchange_->end();
@@ -179,7 +181,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
       exchange_->write(plan_.form->failure(error));
       exchange_->end();
     } else {
-      exchange_->respond(openai_error(error));
+      exchange_->respond(plan_.form->tells_problems() ? problem(error) : openai_error(error));
     }
   }
 
@@ -222,8 +224,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
 void answer(ServerContext& context, const ExchangePtr& exchange, AnswerPlan plan) {
   CHECK(plan.choices > 0 && plan.start && plan.form);
   if (context.answers + plan.choices > context.answers_max) {
-    net::HttpResponse later = openai_refusal(
-        429, fmt::format("{} answers are being generated already", context.answers));
+    const std::string why = fmt::format("{} answers are being generated already",
+                                        context.answers);
+    net::HttpResponse later = plan.form->tells_problems() ? problem(429, why)
+                                                          : openai_refusal(429, why);
     later.headers.push_back({"Retry-After", "1"});
     return exchange->respond(std::move(later));
   }

@@ -2,7 +2,7 @@
 //
 // One request to a model, from its first byte to its last, whatever API it came by: starts the
 // calls (one a choice), waits or streams, cancels them when the client goes away, counts. How an
-// API spells what comes out is a ReplyForm; chat, completion and responses are three of them.
+// API spells what comes out is a ReplyForm; chat, completion, responses, drafts.
 //
 //   model loaded --> calls started --> deltas --> all done --> answered
 //                        |  an error before the first event is an HTTP status, later an event
@@ -37,6 +37,14 @@ class ReplyForm {
   virtual std::string closing(int choice, const backend::ChatResult& result) = 0;
   virtual std::string ending(std::span<const backend::ChatResult> results) = 0;
   virtual std::string failure(const Error& error) = 0;
+
+  // What keeps these results from being an answer; asked before whole() and ending().
+  virtual Status check(std::span<const backend::ChatResult> results) {
+    (void)results;
+    return ok_status();
+  }
+  // Errors before the first event have RFC 7807's form; else OpenAI's.
+  virtual bool tells_problems() const { return false; }
 };
 
 struct AnswerPlan {

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "security/audit.h"
+#include "security/audit_text.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
@@ -79,6 +80,86 @@ Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
   if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, kRecordsMax));
   if (out.limit == 0) return wrong_field("limit", "at least 1", limit);
   return out;
+}
+
+// All records that fit, a page of the store at a time: the next one is read when the client has
+// taken the last. If the store fails on the way the answer breaks off, so that nobody takes a part
+// for the whole.
+class Export : public std::enable_shared_from_this<Export> {
+ public:
+  Export(ServerContext& context, ExchangePtr exchange, security::AuditQuery query,
+         security::AuditFormat format)
+      : context_(context), exchange_(std::move(exchange)), query_(std::move(query)),
+        format_(format) {
+    query_.limit = kRecordsMax;
+    query_.before.clear();
+  }
+
+  void start() {
+    exchange_->on_closed([self = shared_from_this()] { self->exchange_.reset(); });
+    read_page();
+  }
+
+ private:
+  using List = std::vector<security::AuditRow>;
+
+  void read_page() {
+    if (std::exchange(reading_, true)) return;
+    context_.runs->read<List>(
+        [query = query_](store::Db& db) { return security::read_audit(db, query); },
+        [self = shared_from_this()](Result<List> rows) { self->on_page(std::move(rows)); });
+  }
+
+  void on_page(Result<List> rows) {
+    reading_ = false;
+    if (!exchange_) return;
+    if (!rows.ok()) return fail(rows.error());
+    if (!std::exchange(begun_, true)) begin();
+    std::string text;
+    for (const security::AuditRow& row : *rows) append_audit_line(text, row, format_);
+    exchange_->write(text);
+    if (std::ssize(*rows) < kRecordsMax) {
+      exchange_->end();
+      return exchange_.reset();
+    }
+    query_.before = security::cursor_of(rows->back());
+    if (exchange_->unsent_bytes() == 0) read_page();
+  }
+
+  void begin() {
+    const bool csv = format_ == security::AuditFormat::kCsv;
+    exchange_->on_drained([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self && self->exchange_ && !self->query_.before.empty()) self->read_page();
+    });
+    exchange_->begin({.headers = {{"Content-Type", std::string(media_type_of(format_))},
+                                  {"Content-Disposition",
+                                   fmt::format("attachment; filename=\"audit.{}\"",
+                                               csv ? "csv" : "jsonl")},
+                                  {"Cache-Control", "no-store"}},
+                      .events = false});
+    exchange_->write(audit_heading(format_));
+  }
+
+  void fail(const Error& error) {
+    if (!begun_) exchange_->respond(problem(error));
+    exchange_.reset();
+  }
+
+  ServerContext& context_;
+  ExchangePtr exchange_;  // null: over
+  security::AuditQuery query_;
+  const security::AuditFormat format_;
+  bool begun_ = false;
+  bool reading_ = false;  // a page
+};
+
+Result<security::AuditFormat> export_format(const net::HttpRequest& request) {
+  const std::string* given = net::find_parameter(request.query, "format");
+  if (given == nullptr) return security::AuditFormat::kJsonLines;
+  const auto format = security::audit_format_of(*given);
+  if (format) return *format;
+  return wrong_field("format", "jsonl or csv", *given);
 }
 
 // A connection of its own: it may take a while.
@@ -159,6 +240,14 @@ void list_audit(ServerContext& context, const ExchangePtr& exchange) {
         if (std::ssize(*rows) == limit) out["next_cursor"] = security::cursor_of(rows->back());
         exchange->respond(json_response(out));
       });
+}
+
+void export_audit(ServerContext& context, const ExchangePtr& exchange) {
+  const auto query = audit_query(exchange->request());
+  if (!query.ok()) return exchange->respond(problem(query.error()));
+  const auto format = export_format(exchange->request());
+  if (!format.ok()) return exchange->respond(problem(format.error()));
+  std::make_shared<Export>(context, exchange, *query, *format)->start();
 }
 
 void verify_audit(ServerContext& context, const ExchangePtr& exchange) {

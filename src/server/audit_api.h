@@ -4,7 +4,8 @@
 // brings data to a model, every permission that was missing, every decision of a model asked over
 // /v1. What models decide inside runs, the journal records itself. Reads are counted, not recorded.
 //
-// `GET /audit` lists, the newest first; `GET /audit/verify` goes through every chain.
+// `GET /audit` lists, the newest first; `GET /audit/export` gives all that fit, as JSON lines or
+// CSV; `GET /audit/verify` goes through every chain.
 #pragma once
 
 #include <string>
@@ -29,6 +30,7 @@ void record_act(ServerContext& context, const security::Caller& caller, std::str
                 std::string resource, std::string_view outcome);
 
 void list_audit(ServerContext& context, const ExchangePtr& exchange);
+void export_audit(ServerContext& context, const ExchangePtr& exchange);
 void verify_audit(ServerContext& context, const ExchangePtr& exchange);
 
 }  // namespace weft::server

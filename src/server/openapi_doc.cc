@@ -49,6 +49,8 @@ constexpr Described kDescribed[] = {
     {"DELETE /definitions/{id}", "Delete a definition", "", "Object"},
     {"GET /definitions/{id}/versions", "All versions, the newest first", "", "List"},
     {"POST /definitions/validate", "Every problem of a document", "application/yaml", "Object"},
+    {"POST /definitions/draft", "A model drafts a document; or as server-sent events",
+     "DraftRequest", "Draft"},
     {"GET /workflows/{task_id}/view", "A run as its page shows it", "", "Object"},
     {"GET /workflows/{task_id}/steps/{step}", "A step as its page shows it", "", "Object"},
     {"GET /overview", "The state of the house, or as server-sent events", "", "Object"},
@@ -74,6 +76,8 @@ constexpr Described kDescribed[] = {
      "state code iss error"},
     {"GET /audit", "Who did what, the newest first", "", "List", 200,
      "user action from to limit cursor"},
+    {"GET /audit/export", "All of it that fits, as JSON lines or CSV", "",
+     "application/x-ndjson", 200, "format user action from to"},
     {"GET /audit/verify", "Whether history is what was written", "", "AuditReport"},
     {"POST /v1/chat/completions", "OpenAI: a conversation", "Object", "Object"},
     {"POST /v1/completions", "OpenAI: a text continued", "Object", "Object"},
@@ -146,6 +150,12 @@ constexpr std::string_view kSchemas = R"json({
 "Definition": {"type": "object", "required": ["id", "hash"], "properties": {"id":
  {"type": "string"}, "hash": {"type": "string"}, "version": {"type": "integer"},
  "origin": {"enum": ["file", "stored"]}, "document": {"type": "object"}, "input": {}}},
+"DraftRequest": {"type": "object", "required": ["description"], "additionalProperties": false,
+ "properties": {"description": {"type": "string", "maxLength": 4000}, "model": {"type": "string",
+ "default": "default"}, "seed": {"type": "integer", "minimum": 0}}},
+"Draft": {"type": "object", "required": ["text", "model", "seed", "tokens"], "properties": {"text":
+ {"type": "string", "description": "the document, YAML, valid"}, "model": {"type": "string"},
+ "seed": {"type": "integer"}, "tokens": {"type": "object"}}},
 "KeyRequest": {"type": "object", "required": ["name", "roles"], "properties": {"name":
  {"type": "string"}, "roles": {"type": "array", "items": {"type": "string"}}, "scopes":
  {"type": "array", "items": {"type": "string"}}, "tenant": {"type": "string"}, "expires_in_s":

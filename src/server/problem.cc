@@ -14,6 +14,7 @@ int problem_status(const Error& error) {
   if (code == "E0754" || code == "E0757" || code == "E0614") return 409;
   if (code == "E0756") return 412;
   if (code == "E0613") return 403;
+  if (code == "E0907") return 502;  // another server's model answered what is no draft
   if (code.starts_with("E03") || code.starts_with("E04")) return 422;
   if (code == "E0602" || code == "E0616") return 422;  // what a definition names is not here
   return status_of(error);

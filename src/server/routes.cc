@@ -13,6 +13,7 @@
 #include "server/chat_api.h"
 #include "server/completion_api.h"
 #include "server/definitions_api.h"
+#include "server/drafts_api.h"
 #include "server/embeddings_api.h"
 #include "server/keys_api.h"
 #include "server/mcp_api.h"
@@ -76,6 +77,7 @@ constexpr Row kRoutes[] = {
     {"POST", "/callbacks/{task_id}/redrive", "runs:act", redrive_callback},
     {"GET", "/definitions", "definitions:read", list_definitions},
     {"POST", "/definitions/validate", "definitions:read", validate_definition},
+    {"POST", "/definitions/draft", "models:use", draft_definition},  // and definitions:write
     {"GET", "/definitions/{id}", "definitions:read", show_definition},
     {"PUT", "/definitions/{id}", "definitions:write", put_definition},
     {"DELETE", "/definitions/{id}", "definitions:write", delete_definition},
@@ -85,6 +87,7 @@ constexpr Row kRoutes[] = {
     {"DELETE", "/keys/{id}", "keys:manage", revoke_key},
     {"POST", "/keys/{id}/rotate", "keys:manage", rotate_key},
     {"GET", "/audit", "audit:read", list_audit},
+    {"GET", "/audit/export", "audit:read", export_audit},
     {"GET", "/audit/verify", "audit:read", verify_audit},
     {"GET", "/session", "", show_session},
     {"POST", "/session", "", open_session},

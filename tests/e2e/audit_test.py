@@ -117,6 +117,43 @@ def test_what_is_recorded():
         assert [row["action"] for row in table] == ["ai_decision"], table
 
 
+def test_all_that_fits_is_exported_over_http_as_on_the_command_line():
+    with Audited() as server:
+        server.execute(server.acme, "hello")
+        assert until(lambda: server.records(action="data_processing"))
+        everything = server.ask_as(server.admin, "GET", "/audit/export")
+        assert everything.headers["Content-Type"] == "application/x-ndjson", everything.headers
+        assert everything.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
+        lines = [json.loads(line) for line in everything.body.decode().splitlines()]
+        assert sorted(map(str, lines)) == sorted(
+            str({**line}) for line in map(json.loads, server.weft("audit", "export").stdout.splitlines()))
+        table = server.ask_as(server.admin, "GET", "/audit/export?format=csv&action=keys:manage")
+        assert table.headers["Content-Type"].startswith("text/csv"), table.headers
+        rows = list(csv.DictReader(io.StringIO(table.body.decode())))
+        assert [row["action"] for row in rows] == ["keys:manage"] * 3, rows
+        assert json.loads(rows[0]["details"]), rows[0]
+        # by time, by user; tenants take away their own; more than one page of the store
+        middle = lines[len(lines) // 2]["timestamp"]
+        later = server.ask_as(server.admin, "GET", f"/audit/export?from={middle}").body
+        earlier = server.ask_as(server.admin, "GET", f"/audit/export?to={middle}").body
+        kept = [json.loads(line)["timestamp"] for line in later.decode().splitlines()]
+        assert kept and all(at >= middle for at in kept) and len(kept) < len(lines), kept
+        assert all(json.loads(line)["timestamp"] <= middle for line in earlier.decode().splitlines())
+        theirs = server.ask_as(server.acme, "GET", "/audit/export").body.decode().splitlines()
+        assert theirs and {json.loads(line)["tenant"] for line in theirs} == {"acme"}, theirs
+        assert server.ask_as(server.viewer, "GET", "/audit/export").status == 403
+        for wrong in ("format=xml", "from=soon"):
+            assert server.ask_as(server.admin, "GET", f"/audit/export?{wrong}").status == 400, wrong
+        for _ in range(600):  # a refusal is a record
+            server.ask_as(server.viewer, "GET", "/keys")
+            server.ask_as(server.viewer, "DELETE", "/keys/x")
+
+        def exported():
+            text = server.ask_as(server.admin, "GET", "/audit/export?action=keys:manage").body
+            return len(text.decode().splitlines())
+        assert until(lambda: exported() == 1203), exported()
+
+
 def test_an_unchanged_history_is_proven():
     with Audited() as server:
         server.execute(server.admin, "hello")

@@ -4,15 +4,25 @@
 // each step does, in words. The document is made from the form here, so that every name, every
 // {{ }} and every dependency is right by construction, whatever the model writes.
 //
-// Pure: no model and no files (cli/new.h).
+// `weft new` and POST /definitions/draft ask with the same request and read the same answer. Pure:
+// no model and no files.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "backend/backend.h"
 #include "base/error.h"
 #include "base/json.h"
 
-namespace weft::cli {
+namespace weft::worker {
+
+// What asks a model for a draft of what `wanted` says.
+backend::ChatRequest draft_request(std::string model, std::string_view wanted, uint64_t seed);
+// The document out of its answer, as YAML, checked as every document is. E0907: there is none in
+// it, which models that no grammar holds may bring about.
+Result<std::string> drafted_document(std::string_view answer, std::string_view wanted);
 
 // The JSON Schema of the form.
 json::Value draft_schema();
@@ -21,4 +31,4 @@ std::string draft_instructions();
 // The document, as YAML. E0907: `draft` does not fit the form.
 Result<std::string> document_of_draft(const json::Value& draft, std::string_view wanted);
 
-}  // namespace weft::cli
+}  // namespace weft::worker

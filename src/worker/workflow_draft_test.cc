@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/draft.h"
+#include "worker/workflow_draft.h"
 
 #include <gtest/gtest.h>
 
 #include "base/env.h"
 #include "workflow/loader.h"
 
-namespace weft::cli {
+namespace weft::worker {
 namespace {
 
 json::Value draft(std::string_view steps) {
@@ -72,4 +72,4 @@ TEST(Draft, WhatDoesNotFitIsRefused) {
 }
 
 }  // namespace
-}  // namespace weft::cli
+}  // namespace weft::worker

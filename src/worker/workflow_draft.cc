@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/draft.h"
+#include "worker/workflow_draft.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "base/code_fence.h"
 #include "base/strings.h"
 #include "schema/validator.h"
+#include "workflow/loader.h"
 
-namespace weft::cli {
+namespace weft::worker {
 namespace {
 
+constexpr int64_t kDraftTokens = 1500;
 constexpr std::string_view kForm = R"({
   "type": "object", "additionalProperties": false, "required": ["title", "inputs", "steps"],
   "properties": {
@@ -29,7 +32,7 @@ constexpr std::string_view kForm = R"({
         "waits": {"type": "boolean"}}}}}})";
 
 // Braces would begin a template: a model's words are never one.
-std::string plain(std::string_view text) {
+std::string plain_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const bool brace = c == '{' || c == '}';
@@ -58,7 +61,7 @@ std::vector<DraftStep> read_steps(const json::Array& given) {
     DraftStep step;
     step.id = fmt::format("step_{}", steps.size() + 1);
     step.does = one.at("does").as_string();
-    step.text = plain(one.at("text").as_string());
+    step.text = plain_text(one.at("text").as_string());
     for (const json::Value& choice : one.at("choices").as_array()) {
       std::string word(choice.as_string());
       if (std::ranges::find(step.choices, word) == step.choices.end()) {
@@ -82,10 +85,10 @@ std::vector<DraftStep> read_steps(const json::Array& given) {
   return steps;
 }
 
-class Document {
+class DraftDocument {
  public:
-  Document(const json::Object& draft, std::string_view wanted)
-      : title_(plain(draft.at("title").as_string())), wanted_(plain(wanted)),
+  DraftDocument(const json::Object& draft, std::string_view wanted)
+      : title_(plain_text(draft.at("title").as_string())), wanted_(plain_text(wanted)),
         steps_(read_steps(draft.at("steps").as_array())) {
     for (const json::Value& name : draft.at("inputs").as_array()) {
       std::string given = input_name(name.as_string());
@@ -197,7 +200,31 @@ Result<std::string> document_of_draft(const json::Value& draft, std::string_view
     error.code = "E0907";
     return error;
   }
-  return Document(draft.get_object(), wanted).text();
+  return DraftDocument(draft.get_object(), wanted).text();
 }
 
-}  // namespace weft::cli
+backend::ChatRequest draft_request(std::string model, std::string_view wanted, uint64_t seed) {
+  backend::ChatRequest request;
+  request.model = std::move(model);
+  request.messages.push_back(
+      json::Object{{"role", "system"}, {"content", draft_instructions()}});
+  request.messages.push_back(json::Object{{"role", "user"}, {"content", wanted}});
+  request.output_schema = draft_schema();
+  request.thinking = backend::Thinking::kOff;
+  request.max_tokens = kDraftTokens;
+  request.seed = seed;
+  return request;
+}
+
+Result<std::string> drafted_document(std::string_view answer, std::string_view wanted) {
+  const auto value = json::parse(without_code_fence(answer));
+  if (!value.ok()) {
+    return make_error("E0907", "the model's answer is no JSON: " + quoted(answer, 120));
+  }
+  std::string text = TRY(document_of_draft(*value, wanted));
+  // By construction there is nothing to find; if there is, nobody should run it.
+  TRY(workflow::load_or_error(text, "the draft"));
+  return text;
+}
+
+}  // namespace weft::worker
