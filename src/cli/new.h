@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `weft new --from "…"`: a workflow to start from, drafted by a model (worker/workflow_draft.h), checked as
-// every document is before it is shown. Any model gives a valid document; a good one gives a useful
-// one.
+// `weft new --from "…"`: a workflow to start from, drafted by a model
+// (worker/workflow_draft.h), checked as every document is before it is shown. Any model gives a
+// valid document; a good one gives a useful one.
 //
 // It runs nothing and overwrites nothing.
 #pragma once

@@ -32,7 +32,7 @@ constexpr std::string_view kForm = R"({
         "waits": {"type": "boolean"}}}}}})";
 
 // Braces would begin a template: a model's words are never one.
-std::string plain_text(std::string_view text) {
+std::string without_braces(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const bool brace = c == '{' || c == '}';
@@ -61,7 +61,7 @@ std::vector<DraftStep> read_steps(const json::Array& given) {
     DraftStep step;
     step.id = fmt::format("step_{}", steps.size() + 1);
     step.does = one.at("does").as_string();
-    step.text = plain_text(one.at("text").as_string());
+    step.text = without_braces(one.at("text").as_string());
     for (const json::Value& choice : one.at("choices").as_array()) {
       std::string word(choice.as_string());
       if (std::ranges::find(step.choices, word) == step.choices.end()) {
@@ -88,7 +88,7 @@ std::vector<DraftStep> read_steps(const json::Array& given) {
 class DraftDocument {
  public:
   DraftDocument(const json::Object& draft, std::string_view wanted)
-      : title_(plain_text(draft.at("title").as_string())), wanted_(plain_text(wanted)),
+      : title_(without_braces(draft.at("title").as_string())), wanted_(without_braces(wanted)),
         steps_(read_steps(draft.at("steps").as_array())) {
     for (const json::Value& name : draft.at("inputs").as_array()) {
       std::string given = input_name(name.as_string());
