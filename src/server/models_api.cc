@@ -6,6 +6,7 @@
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
+#include "server/problem.h"
 #include "server/prompts.h"
 
 namespace weft::server {
@@ -17,6 +18,13 @@ json::Object model_object(const ServerContext& context, const std::string& name,
           {"owned_by", "weft"}, {"root", meaning}};
 }
 
+// Two addresses lead to a model: OpenAI's, and that of the pages.
+net::HttpResponse refusal_of(const ExchangePtr& exchange, const Error& error) {
+  const auto& segments = exchange->request().segments;
+  const bool ours = !segments.empty() && segments[0] == "models";
+  return ours ? problem(error) : openai_error(error);
+}
+
 // Hands a result of the backend's thread to the exchange, on the loop.
 template <class T, class Show>
 std::function<void(Result<T>)> answering(ServerContext& context, const ExchangePtr& exchange,
@@ -24,7 +32,8 @@ std::function<void(Result<T>)> answering(ServerContext& context, const ExchangeP
   return [&context, exchange, show](Result<T> result) {
     auto told = std::make_shared<Result<T>>(std::move(result));
     context.loop.post([exchange, told, show] {
-      exchange->respond(told->ok() ? json_response(show(**told)) : openai_error(told->error()));
+      exchange->respond(told->ok() ? json_response(show(**told))
+                                   : refusal_of(exchange, told->error()));
     });
   };
 }
@@ -123,10 +132,10 @@ void show_model(ServerContext& context, const ExchangePtr& exchange) {
 void unload_model(ServerContext& context, const ExchangePtr& exchange) {
   const std::string name = exchange->request().parameter("id");
   if (const Status known = check_model_name(context, name); !known.ok()) {
-    return exchange->respond(openai_error(known.error()));
+    return exchange->respond(refusal_of(exchange, known.error()));
   }
   if (const Status allowed = may_manage_model(exchange->request(), name); !allowed.ok()) {
-    return exchange->respond(openai_error(allowed.error()));
+    return exchange->respond(refusal_of(exchange, allowed.error()));
   }
   backend::unload_model(context.backend, name,
                         answering<bool>(context, exchange, [name](bool left) {

@@ -8,26 +8,29 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "server/openapi_schemas.h"
 
 namespace weft::server {
 namespace {
 
-// `in`, `out`: names of schemas; "" : none, or any JSON. `status`: of success. `query`: names.
+// `in`, `out`: names of schemas or media types; "": none. `status`: of success. `given`: what may
+// stand in the query, or, with an @ before it, in a header; a # behind it: a whole number.
 struct Described {
   std::string_view route;
   std::string_view summary;
   std::string_view in, out;
   int status = 200;
-  std::string_view query = "";
+  std::string_view given = "";
 };
 
 constexpr Described kDescribed[] = {
-    {"POST /workflows/execute", "Start a run", "WorkflowRequest", "Accepted", 202},
-    {"GET /workflows", "Runs, the newest first", "", "RunList", 200,
-     "status workflow_id limit cursor"},
+    {"POST /workflows/execute", "Start a run", "WorkflowRequest", "Accepted", 202,
+     "@Idempotency-Key"},
+    {"GET /workflows", "Runs, the newest first", "", "RunSummaryList", 200,
+     "status workflow_id search limit# cursor"},
     {"GET /workflows/{task_id}", "One run with its steps", "", "Run"},
     {"GET /workflows/{task_id}/events", "Every change of state, as server-sent events", "",
-     "text/event-stream"},
+     "text/event-stream", 200, "@Last-Event-ID#"},
     {"POST /workflows/{task_id}/cancel", "End a run", "Act", "Outcome"},
     {"POST /workflows/{task_id}/signals/{name}", "Send a run a signal; the body is its payload",
      "Anything", "Outcome"},
@@ -39,24 +42,26 @@ constexpr Described kDescribed[] = {
      "Restarted", 202},
     {"POST /workflows/{task_id}/fork", "A new run from a step on", "Fork", "Restarted", 202},
     {"POST /workflows/{task_id}/replay", "Every decision of a run's models again", "", "Replay"},
-    {"GET /approvals", "What runs wait for", "", "List", 200, "task_id role limit"},
-    {"GET /callbacks", "Callbacks and what became of them", "", "List", 200, "state"},
-    {"POST /callbacks/{task_id}/redrive", "Send a callback again", "", "Object", 202},
-    {"GET /definitions", "Workflows that can be started", "", "List"},
-    {"GET /definitions/{id}", "One definition", "", "Definition", 200, "version"},
+    {"GET /approvals", "What runs wait for", "", "RequiredActionList", 200, "task_id role limit#"},
+    {"GET /callbacks", "Callbacks and what became of them", "", "CallbackList", 200, "state"},
+    {"POST /callbacks/{task_id}/redrive", "Send a callback again", "", "Redriven", 202},
+    {"GET /definitions", "Workflows that can be started", "", "DefinitionList"},
+    {"GET /definitions/{id}", "One definition", "", "Definition application/yaml", 200, "version#"},
     {"PUT /definitions/{id}", "Store a definition; the body is the document, YAML or JSON",
-     "application/yaml", "Definition"},
-    {"DELETE /definitions/{id}", "Delete a definition", "", "Object"},
-    {"GET /definitions/{id}/versions", "All versions, the newest first", "", "List"},
-    {"POST /definitions/validate", "Every problem of a document", "application/yaml", "Object"},
+     "application/yaml application/json", "Definition", 200, "@If-Match @If-None-Match"},
+    {"DELETE /definitions/{id}", "Delete a definition", "", "DefinitionVersion", 200, "@If-Match"},
+    {"GET /definitions/{id}/versions", "All versions, the newest first", "",
+     "DefinitionVersionList"},
+    {"POST /definitions/validate", "Every problem of a document", "DocumentText", "Checked"},
     {"POST /definitions/draft", "A model drafts a document; or as server-sent events",
-     "DraftRequest", "Draft"},
+     "DraftRequest", "Draft text/event-stream"},
     {"GET /workflows/{task_id}/view", "A run as its page shows it", "", "Object"},
     {"GET /workflows/{task_id}/steps/{step}", "A step as its page shows it", "", "Object"},
-    {"GET /overview", "The state of the house, or as server-sent events", "", "Object"},
-    {"GET /tools", "What agents may call", "", "Object"},
-    {"GET /models", "Models and what they cost", "", "Object"},
-    {"POST /models/{id}/load", "A model is loaded", "", "Object"},
+    {"GET /overview", "The state of the house, or as server-sent events", "",
+     "Object text/event-stream", 200, "window#"},
+    {"GET /tools", "What agents may call", "", "ToolList"},
+    {"GET /models", "Models and what they cost", "", "ModelStateList"},
+    {"POST /models/{id}/load", "A model is loaded", "", "ModelState"},
     {"POST /models/{id}/unload", "A model leaves memory", "", "Object"},
     {"GET /", "The pages for people", "", "text/html"},
     {"GET /ui", "The pages for people", "", "text/html"},
@@ -64,20 +69,20 @@ constexpr Described kDescribed[] = {
     {"GET /ui/{page}/{id}", "The pages for people", "", "text/html"},
     {"GET /assets/{file}", "Files of the pages", "", "application/octet-stream"},
     {"GET /favicon.svg", "Their sign", "", "image/svg+xml"},
-    {"GET /keys", "API keys, without their secrets", "", "List"},
-    {"POST /keys", "A new API key, shown once", "KeyRequest", "Key", 201},
+    {"GET /keys", "API keys, without their secrets", "", "KeyList"},
+    {"POST /keys", "A new API key, shown once", "KeyRequest", "NewKey", 201},
     {"DELETE /keys/{id}", "Revoke a key", "", "Key"},
-    {"POST /keys/{id}/rotate", "A new secret for the same rights", "Rotation", "Key", 201},
+    {"POST /keys/{id}/rotate", "A new secret for the same rights", "Rotation", "NewKey", 201},
     {"GET /session", "Who one is", "", "Session"},
     {"POST /session", "Sign a browser in", "SignIn", "Session", 201},
-    {"DELETE /session", "Sign out", "", "Object"},
+    {"DELETE /session", "Sign out", "", "SignedOut"},
     {"GET /session/oidc", "A person's browser goes to the identity provider", "", "", 302},
     {"GET /session/oidc/callback", "It comes back from there", "", "", 302,
      "state code iss error"},
-    {"GET /audit", "Who did what, the newest first", "", "List", 200,
-     "user action from to limit cursor"},
+    {"GET /audit", "Who did what, the newest first", "", "AuditRecordList", 200,
+     "user action from to limit# cursor"},
     {"GET /audit/export", "All of it that fits, as JSON lines or CSV", "",
-     "application/x-ndjson", 200, "format user action from to"},
+     "application/x-ndjson text/csv", 200, "format user action from to"},
     {"GET /audit/verify", "Whether history is what was written", "", "AuditReport"},
     {"POST /v1/chat/completions", "OpenAI: a conversation", "Object", "Object"},
     {"POST /v1/completions", "OpenAI: a text continued", "Object", "Object"},
@@ -102,92 +107,23 @@ constexpr Described kDescribed[] = {
     {"GET /workflow.schema.json", "The JSON Schema of workflow documents", "", "Object"},
 };
 
-constexpr std::string_view kSchemas = R"json({
-"Anything": {"description": "any JSON object", "type": "object"},
-"Object": {"type": "object"},
-"Problem": {"description": "RFC 7807", "type": "object", "required": ["type", "title", "status",
- "detail"], "properties": {"type": {"type": "string"}, "title": {"type": "string"},
- "status": {"type": "integer"}, "detail": {"type": "string"},
- "code": {"type": "string", "description": "docs/errors/CODE.md explains it"},
- "hint": {"type": "string"}}},
-"OpenaiError": {"type": "object", "required": ["error"], "properties": {"error": {"type":
- "object", "required": ["message", "type"], "properties": {"message": {"type": "string"},
- "type": {"type": "string"}, "param": {"type": ["string", "null"]},
- "code": {"type": ["string", "null"]}}}}},
-"WorkflowRequest": {"type": "object", "required": ["workflow_id"], "additionalProperties": false,
- "properties": {"workflow_id": {"type": "string"}, "input_data": {"type": "object"},
- "priority": {"type": "integer", "minimum": 1, "maximum": 100, "default": 1},
- "callback_url": {"type": ["string", "null"], "description": "told of the run's end"}}},
-"Accepted": {"type": "object", "required": ["task_id", "status", "estimated_completion"],
- "properties": {"task_id": {"type": "string"}, "status": {"const": "queued"},
- "estimated_completion": {"type": "string", "format": "date-time"}}},
-"Run": {"type": "object", "required": ["task_id", "workflow", "status", "steps"], "properties":
- {"task_id": {"type": "string"}, "workflow": {"type": "string"}, "status": {"type": "string"},
- "output": {}, "steps": {"type": "object"}, "error": {"type": "object"}}},
-"List": {"type": "object", "required": ["items"], "properties": {"items": {"type": "array",
- "items": {"type": "object"}}, "next_cursor": {"type": ["string", "null"]}}},
-"RunList": {"type": "object", "required": ["items", "next_cursor"], "properties": {"items":
- {"type": "array", "items": {"type": "object", "required": ["task_id", "workflow_id", "status",
- "created_at"], "properties": {"task_id": {"type": "string"}, "workflow_id": {"type": "string"},
- "status": {"type": "string"}, "created_at": {"type": "string", "format": "date-time"}}}},
- "next_cursor": {"type": ["string", "null"]}}},
-"Act": {"type": "object", "properties": {"by": {"type": "string"}, "reason": {"type": "string"}}},
-"Decision": {"type": "object", "required": ["decision"], "properties": {"decision": {"enum":
- ["approved", "rejected"]}, "comment": {"type": "string"}, "by": {"type": "string"}}},
-"Resolution": {"type": "object", "required": ["decision"], "properties": {"decision": {"enum":
- ["retry", "succeed", "fail"]}, "output": {}, "by": {"type": "string"}}},
-"From": {"type": "object", "properties": {"from": {"type": "string"}}},
-"Fork": {"type": "object", "required": ["from"], "properties": {"from": {"type": "string"},
- "set": {"type": "object"}}},
-"Outcome": {"type": "object", "required": ["task_id", "act", "outcome"], "properties":
- {"task_id": {"type": "string"}, "act": {"type": "string"}, "outcome": {"type": "string"}}},
-"Restarted": {"type": "object", "required": ["task_id", "status", "origin"], "properties":
- {"task_id": {"type": "string"}, "status": {"type": "string"}, "origin": {"type": "string"}}},
-"Replay": {"type": "object", "required": ["task_id", "same", "decisions"], "properties":
- {"task_id": {"type": "string"}, "same": {"type": "boolean"}, "decisions": {"type": "integer"},
- "tokens": {"type": "integer"}, "different": {"type": "integer"}, "calls": {"type": "array",
- "items": {"type": "object"}}}},
-"Definition": {"type": "object", "required": ["id", "hash"], "properties": {"id":
- {"type": "string"}, "hash": {"type": "string"}, "version": {"type": "integer"},
- "origin": {"enum": ["file", "stored"]}, "document": {"type": "object"}, "input": {}}},
-"DraftRequest": {"type": "object", "required": ["description"], "additionalProperties": false,
- "properties": {"description": {"type": "string", "maxLength": 4000}, "model": {"type": "string",
- "default": "default"}, "seed": {"type": "integer", "minimum": 0}}},
-"Draft": {"type": "object", "required": ["text", "model", "seed", "tokens"], "properties": {"text":
- {"type": "string", "description": "the document, YAML, valid"}, "model": {"type": "string"},
- "seed": {"type": "integer"}, "tokens": {"type": "object"}}},
-"KeyRequest": {"type": "object", "required": ["name", "roles"], "properties": {"name":
- {"type": "string"}, "roles": {"type": "array", "items": {"type": "string"}}, "scopes":
- {"type": "array", "items": {"type": "string"}}, "tenant": {"type": "string"}, "expires_in_s":
- {"type": "integer"}, "requests_per_minute": {"type": "integer"}, "tokens_per_minute":
- {"type": "integer"}}},
-"Key": {"type": "object", "required": ["id", "name", "roles"], "properties": {"id":
- {"type": "string"}, "name": {"type": "string"}, "tenant": {"type": "string"}, "roles":
- {"type": "array", "items": {"type": "string"}}, "scopes": {"type": "array", "items":
- {"type": "string"}}, "key": {"type": "string", "description": "in the answer that makes it"}}},
-"Rotation": {"type": "object", "properties": {"grace_s": {"type": "integer", "minimum": 0}}},
-"SignIn": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}},
-"Session": {"type": "object", "required": ["name", "roles", "permissions"], "properties": {"name":
- {"type": "string"}, "tenant": {"type": "string"}, "roles": {"type": "array", "items":
- {"type": "string"}}, "permissions": {"type": "array", "items": {"type": "string"}}, "csrf":
- {"type": "string"}, "keys_needed": {"type": "boolean"}}},
-"AuditReport": {"type": "object", "required": ["good", "events", "records", "chains"],
- "properties": {"good": {"type": "boolean"}, "events": {"type": "integer"}, "records":
- {"type": "integer"}, "chains": {"type": "integer"}, "checkpoints": {"type": "integer"},
- "proven_until": {"type": ["string", "null"]}, "problem": {"type": "object"}}}
-})json";
-
 json::Object reference(std::string_view schema) {
   return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
 }
 
-// A media type stands for itself, anything else is the name of a schema.
-json::Object content(std::string_view what) {
-  const bool media_type = what.find('/') != what.npos;
-  json::Object media;
-  media["schema"] = media_type ? json::Object{{"type", "string"}} : reference(what);
+// A media type stands for itself, anything else is the name of a schema in JSON.
+json::Object content(std::string_view all) {
   json::Object out;
-  out[media_type ? what : "application/json"] = std::move(media);
+  for (const std::string_view what : split(all, ' ')) {
+    const bool media_type = what.find('/') != what.npos;
+    json::Object media;
+    if (what == "application/json") {  // a document in a request, told apart by its text
+      media["schema"] = reference("Object");
+    } else {
+      media["schema"] = media_type ? json::Object{{"type", "string"}} : reference(what);
+    }
+    out[media_type ? what : "application/json"] = std::move(media);
+  }
   return out;
 }
 
@@ -198,19 +134,25 @@ const Described* described(std::string_view method, std::string_view pattern) {
   return found == std::end(kDescribed) ? nullptr : found;
 }
 
-json::Array parameters_of(std::string_view pattern, std::string_view query) {
+json::Object parameter(std::string_view name, std::string_view where, std::string_view type) {
+  json::Object out{{"name", name}, {"in", where}, {"schema", json::Object{{"type", type}}}};
+  if (where == "path") out["required"] = true;
+  return out;
+}
+
+json::Array parameters_of(std::string_view pattern, std::string_view given) {
   json::Array out;
-  const auto add = [&](std::string_view name, std::string_view where) {
-    json::Object one{{"name", name}, {"in", where},
-                     {"schema", json::Object{{"type", "string"}}}};
-    if (where == "path") one["required"] = true;
-    out.push_back(std::move(one));
-  };
   for (const std::string_view segment : split(pattern, '/')) {
-    if (segment.starts_with('{')) add(segment.substr(1, segment.size() - 2), "path");
+    if (!segment.starts_with('{')) continue;
+    out.push_back(parameter(segment.substr(1, segment.size() - 2), "path", "string"));
   }
-  for (const std::string_view name : split(query, ' ')) {
-    if (!name.empty()) add(name, "query");
+  for (std::string_view name : split(given, ' ')) {
+    if (name.empty()) continue;
+    const bool header = name.starts_with('@');
+    const bool number = name.ends_with('#');
+    if (header) name.remove_prefix(1);
+    if (number) name.remove_suffix(1);
+    out.push_back(parameter(name, header ? "header" : "query", number ? "integer" : "string"));
   }
   return out;
 }
@@ -276,7 +218,7 @@ json::Object operation(const RouteFacts& route) {
   json::Object out{{"operationId", operation_id(route)},
                    {"summary", about == nullptr ? std::string_view(fallback) : about->summary}};
   json::Array parameters =
-      parameters_of(route.pattern, about == nullptr ? std::string_view() : about->query);
+      parameters_of(route.pattern, about == nullptr ? std::string_view() : about->given);
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
   if (about != nullptr && !about->in.empty()) {
     out["requestBody"] = json::Object{{"content", content(about->in)}};
@@ -305,7 +247,7 @@ json::Object openapi_document(std::span<const RouteFacts> routes) {
   schemes["key"] = json::Object{{"type", "http"}, {"scheme", "bearer"}};
   schemes["session"] =
       json::Object{{"type", "apiKey"}, {"in", "cookie"}, {"name", "weft_session"}};
-  json::Object components{{"schemas", json::parse(kSchemas).value()},
+  json::Object components{{"schemas", openapi_schemas()},
                           {"securitySchemes", std::move(schemes)}};
   json::Array security;
   for (const char* scheme : {"key", "session"}) {

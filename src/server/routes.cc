@@ -177,8 +177,9 @@ void set_access(ServerContext& context, net::HttpServerOptions& options) {
     return &space;
   };
   options.refusal = [](const net::HttpRequest& request, int status, std::string_view message) {
-    static constexpr std::string_view kOurs[] = {"workflows", "approvals", "definitions", "keys",
-                                                 "session",   "audit",     "callbacks"};
+    static constexpr std::string_view kOurs[] = {
+        "workflows", "approvals", "definitions", "keys",   "session", "audit",
+        "callbacks", "overview",  "tools",       "models", "metrics", "mcp"};
     const bool ours = !request.segments.empty() &&
                       std::ranges::find(kOurs, request.segments[0]) != std::end(kOurs);
     return ours ? problem(status, message) : openai_refusal(status, message);

@@ -2,6 +2,7 @@
 #include "server/system_api.h"
 
 #include "server/openai_error.h"
+#include "server/problem.h"
 
 namespace weft::server {
 
@@ -11,7 +12,7 @@ void health(ServerContext&, const ExchangePtr& exchange) {
 
 void ready(ServerContext& context, const ExchangePtr& exchange) {
   if (context.ready) return health(context, exchange);
-  net::HttpResponse later = openai_refusal(503, "the model is being loaded");
+  net::HttpResponse later = problem(503, "the model is being loaded");
   later.headers.push_back({"Retry-After", "1"});
   exchange->respond(std::move(later));
 }

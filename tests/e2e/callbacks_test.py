@@ -172,10 +172,10 @@ def test_dead_letters_can_be_sent_again():
         assert until(lambda: server.get("/callbacks?state=dead").json["items"])
         assert state(server, task)["last_status"] == 410
         receiver.statuses[:] = [204]
-        again = server.post(f"/callbacks/{task}/redrive", {})
+        again = server.post(f"/callbacks/{task}/redrive", None)
         assert again.status == 202, again.body
         assert until(lambda: state(server, task)["state"] == "delivered")
-        assert server.post("/callbacks/run_none/redrive", {}).status == 404
+        assert server.post("/callbacks/run_none/redrive", None).status == 404
 
 
 def test_addresses_that_may_not_be_called():

@@ -202,10 +202,10 @@ def test_tools_and_models():
         assert until(lambda: server.get("/readyz").status == 200)
         models = {model["name"]: model for model in server.get("/models").json["items"]}
         assert models["default"]["loaded"] and models["default"]["memory_bytes"] > 1_000_000
-        assert server.post("/models/default/unload", {}).json["unloaded"] is True
+        assert server.post("/models/default/unload", None).json["unloaded"] is True
         assert not server.get("/models").json["items"][0]["loaded"]
-        assert server.post("/models/default/load", {}).json["loaded"] is True
-        assert server.post("/models/nobody/load", {}).status == 404
+        assert server.post("/models/default/load", None).json["loaded"] is True
+        assert server.post("/models/nobody/load", None).status == 404
 
 
 def test_pages_and_files():

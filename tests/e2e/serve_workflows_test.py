@@ -39,6 +39,15 @@ steps:
     type: http
     parameters: { url: "http://127.0.0.1:1/" }
 """
+PAY = """weft: "1"
+id: pay
+steps:
+  - id: charge
+    type: http
+    retry: { attempts: 1, attempt_timeout: 300ms }
+    parameters: { url: "http://127.0.0.1:PORT/charge", method: POST, body: { amount: 3 } }
+output: "{{ steps.charge.receipt }}"
+"""
 PARENT = """weft: "1"
 id: parent
 steps:
@@ -227,6 +236,24 @@ def test_people_and_programs_decide():
         run = finished(server, task)
         assert run["output"] == {"by": "ada", "decision": "approved", "box": 3, "amount": 7}, run
         assert server.post("/workflows/run_none/signals/arrived", {}).status == 404
+
+
+def test_an_effect_that_was_cut_off_is_resolved():
+    """Nobody knows whether the charge happened: a person says."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, \
+            Server("--allow-host", "127.0.0.1") as server:
+        text = PAY.replace("PORT", str(silent.getsockname()[1]))
+        assert server.ask("PUT", "/definitions/pay", text).status == 201
+        task = execute(server, "pay")["task_id"]
+        assert until(lambda: server.get(f"/approvals?task_id={task}").json["items"])
+        item = server.get(f"/approvals?task_id={task}").json["items"][0]
+        assert item["kind"] == "resolve" and item["step"] == "charge", item
+        path = f"/workflows/{task}/resolutions/charge"
+        assert server.post(path, {"decision": "perhaps"}).status == 400
+        done = server.post(path, {"decision": "succeed", "output": {"receipt": 17}})
+        assert done.status == 200 and done.json["outcome"] == "applied", done.body
+        run = finished(server, task)
+        assert run["status"] == "succeeded" and run["output"] == 17, run
 
 
 def test_retry_and_fork():

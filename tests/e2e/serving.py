@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running `weft serve` for tests: started on a free port, asked over plain HTTP, ended by
-SIGTERM; its exit status must be 0 and its log must not speak of bugs."""
+SIGTERM; its exit status must be 0 and its log must not speak of bugs.
+
+With WEFT_VALIDATE=FILE requests go through prism (validating.py), which holds them and their
+answers to the server's own OpenAPI document; what was asked is added to FILE."""
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
 import time
 
+import validating
 from harness import WEFT, Place
 
 
@@ -56,6 +61,7 @@ class Server(Place):
         assert line, (self.path / "log").read_text()
         self.url = json.loads(line)["url"]
         self.port = int(self.url.rsplit(":", 1)[1])
+        self.proxy = validating.proxy(self.url) if "WEFT_VALIDATE" in os.environ else None
         return self
 
     def stop(self):
@@ -77,14 +83,19 @@ class Server(Place):
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def ask(self, method, path, body=None, headers=None, timeout=60):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
-        headers = {"Content-Type": "application/json", **(headers or {})}
+        kind = "application/yaml" if method == "PUT" else "application/json"
+        headers = {"Content-Type": kind, **(headers or {})}
+        checked = self.proxy is not None and self.proxy.takes(method, path, body, headers)
+        port = self.proxy.port if checked else self.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         connection.request(method, path, body=body, headers=headers)
         response = connection.getresponse()
-        answer = Answer(response.status, dict(response.getheaders()), response.read())
+        answer = Answer(response.status, response.headers, response.read())
         connection.close()
+        if checked:
+            self.proxy.judge(method, path, answer)
         return answer
 
     def get(self, path, **more):
