@@ -17,7 +17,7 @@ from serving import Server, until
 HERE = pathlib.Path(__file__).parent
 # callbacks: the rest of that suite is about waiting, and asks for nothing else
 SUITES = [["serve_workflows"], ["definitions"], ["drafts"], ["access"], ["audit"], ["operations"],
-          ["pages"], ["encryption"], ["callbacks", "test_dead_letters_can_be_sent_again"]]
+          ["pages"], ["callbacks", "test_dead_letters_can_be_sent_again"]]
 # asked by nobody above and about other things than workflows, access and audit
 ELSEWHERE = {"POST /tokenize", "POST /detokenize", "GET /workflow.schema.json"}
 NODE = validating.NODE
