@@ -1,6 +1,6 @@
-# weft_module(NAME MODULES … LIBRARIES …): src/NAME/*.cc become the static library weft_NAME,
-# src/NAME/*_test.cc the test program NAME_test. A module without sources yet is skipped; a module
-# of headers only becomes an interface library. Files under kernels/ are built by kernels.cmake.
+# weft_module(NAME MODULES … LIBRARIES … [OPTIMIZE FLAG]): src/NAME/*.cc become the static library
+# weft_NAME, src/NAME/*_test.cc the test program NAME_test. A module without sources yet is skipped; a
+# module of headers only becomes an interface library. Files under kernels/ are built by kernels.cmake.
 #
 # Precompiled headers: what nearly every unit includes anyway (cmake/pch.h, and for tests GoogleTest)
 # is parsed once for the libraries and once for the tests. They change nothing but the time: each
@@ -41,7 +41,7 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/src/cli/options.cc PROPERTIES
                             SKIP_UNITY_BUILD_INCLUSION ON)
 
 function(weft_module name)
-  cmake_parse_arguments(ARG "" "" "MODULES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "OPTIMIZE" "MODULES;LIBRARIES" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
   file(GLOB headers CONFIGURE_DEPENDS ${dir}/*.h)
@@ -63,6 +63,9 @@ function(weft_module name)
     target_include_directories(weft_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(weft_${name} PUBLIC ${links})
     weft_precompiled(weft_${name} weft_base ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+    if(ARG_OPTIMIZE AND CMAKE_BUILD_TYPE STREQUAL "Release")
+      target_compile_options(weft_${name} PRIVATE ${ARG_OPTIMIZE})
+    endif()
   else()
     add_library(weft_${name} INTERFACE)
     target_include_directories(weft_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
