@@ -4,10 +4,12 @@ sandbox; and everything that must be refused."""
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import socketserver
 import sqlite3
 import subprocess
+import sys
 import threading
 
 from agent_test import Crm, document
@@ -221,6 +223,41 @@ def test_addresses_inside_are_refused_after_redirects_too():
                            f"127.0.0.1:{server.server_port}", code=1)
             assert "E080" in refused.stderr, (to, refused.stderr)
         server.shutdown()
+
+
+def where_names_change(place, host, *words):
+    """`weft tools call api_client` for a host whose addresses change while it is asked."""
+    place.write("resolv.conf", "nameserver 127.0.0.1\n")
+    place.write("nsswitch.conf", "hosts: dns\n")
+    files = [word for name in ("resolv.conf", "nsswitch.conf")
+             for word in ("--ro-bind", str(place.path / name), os.path.realpath(f"/etc/{name}"))]
+    done = subprocess.run(
+        [*OWN_NETWORK, "--bind", str(place.path), str(place.path), *files, sys.executable,
+         str(pathlib.Path(__file__).with_name("rebinding.py")), "8099", WEFT, "tools", "call",
+         "api_client", "-i", "method=GET", "-i", f"url=http://{host}:8099/", *words],
+        cwd=place.path, env=place.env, text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+OWN_NETWORK = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-user",
+               "--unshare-net", "--uid", "0", "--cap-add", "CAP_NET_BIND_SERVICE"]
+
+
+def test_a_name_that_changes_its_address_leads_nowhere_inside():
+    if not (shutil.which("bwrap") and all(os.path.exists(f"/etc/{name}") for name in (
+            "resolv.conf", "nsswitch.conf")) and subprocess.run(
+                [*OWN_NETWORK, "true"], capture_output=True).returncode == 0):
+        print("        SKIPPED: no network of its own can be made here")
+        return
+    with Place() as place:
+        for host in ("both.example", "turns.example"):
+            found = where_names_change(place, host)
+            assert found["code"] == 1 and not found["reached"], found
+            assert found["asked"] and set(found["asked"]) == {host}, found
+            assert "E080" in found["stderr"], found
+        allowed = where_names_change(place, "both.example", "--allow-host", "both.example:8099")
+        assert allowed["code"] == 0 and allowed["reached"] == ["/"], allowed  # the names do lead there
 
 
 def test_declared_tools_are_listed_and_called():
