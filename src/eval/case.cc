@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/strings.h"
+#include "eval/calls.h"
 
 namespace weft::eval {
 namespace {
@@ -100,13 +101,17 @@ Result<Expectation> call_of(const json::Value& value) {
 
 Result<Expectation> expectation_of(const std::string& field, const json::Value& value) {
   if (field == "$call") return call_of(value);
+  if (field == "$calls") {
+    TRY(check_accepted_calls(value));
+    return Expectation{Expectation::Kind::kCalls, "$calls", value};
+  }
   if (field == "$text") {
     if (!value.is_string()) return wrong_kind("$text", "text", value);
     return Expectation{Expectation::Kind::kText, "$text", value};
   }
   if (field.empty() || field[0] == '$') {
     return bad_case(fmt::format("'expect' has a field {}", quoted(field)),
-                    "a field of the answer, a JSON pointer (/order/id), $call or $text");
+                    "a field of the answer, a JSON pointer (/order/id), $call, $calls or $text");
   }
   const json::Object* rule = value.if_object();
   const bool has_rule =
@@ -190,7 +195,8 @@ std::string stem_of(std::string_view file) {
 
 bool Case::expects_call() const {
   return std::ranges::any_of(expect, [](const Expectation& e) {
-    return e.kind == Expectation::Kind::kCall && !e.value.is_null();
+    return (e.kind == Expectation::Kind::kCall && !e.value.is_null()) ||
+           (e.kind == Expectation::Kind::kCalls && !e.value.as_array().empty());
   });
 }
 

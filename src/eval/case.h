@@ -23,10 +23,11 @@ struct Expectation {
     kNear,   // a number at most `within` away; the exact value is counted too
     kSet,    // a list with the same elements in any order
     kCall,   // exactly one tool call with this name and these arguments; null: no call
+    kCalls,  // the tool calls are among those accepted: eval/calls
     kText    // the whole answer as text, white space at both ends aside
   };
   Kind kind = Kind::kEqual;
-  std::string field;  // a member of the answer, or a JSON pointer; of those kinds $call and $text
+  std::string field;  // a member of the answer, or a JSON pointer; or $call, $calls, $text
   json::Value value;
   double within = 0;  // of kNear
 };

@@ -268,6 +268,8 @@ json::Object to_json(const Report& report) {
 std::string measure_title(std::string_view measure) {
   if (measure == "$call") return "tool call exact";
   if (measure == "$call name") return "tool name";
+  if (measure == "$calls") return "tool calls acceptable";
+  if (measure == "$calls names") return "tool names";
   if (measure == "$text") return "text";
   if (measure == "$valid") return "valid form";
   if (measure == "$all") return "everything right";

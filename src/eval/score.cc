@@ -9,6 +9,7 @@
 
 #include "base/code_fence.h"
 #include "base/strings.h"
+#include "eval/calls.h"
 
 namespace weft::eval {
 namespace {
@@ -54,17 +55,6 @@ bool is_near(const json::Value& expected, const json::Value* found, double withi
   return std::abs(found->to_number<double>() - expected.to_number<double>()) <= within;
 }
 
-std::string called_name(const json::Value& call) {
-  const json::Value* name = nullptr;
-  if (const json::Object* object = call.if_object()) {
-    const json::Value* function = object->if_contains("function");
-    if (function != nullptr && function->is_object()) {
-      name = function->as_object().if_contains("name");
-    }
-  }
-  return name != nullptr && name->is_string() ? std::string(name->as_string()) : "(none)";
-}
-
 // The probability of the value found, from the first answer of a model that has it.
 std::optional<double> probability_of(const Answer& answer, std::string_view field,
                                      const json::Value& found) {
@@ -93,6 +83,7 @@ class Scorer {
   bool score(const Expectation& e) {
     switch (e.kind) {
       case Expectation::Kind::kCall: return score_call(e);
+      case Expectation::Kind::kCalls: return score_calls(e.value.as_array());
       case Expectation::Kind::kText: return mark("$text", text_matches(e));
       case Expectation::Kind::kSet:
         return mark(e.field, same_set(e.value.as_array(), find(answer_, e.field)));
@@ -132,6 +123,11 @@ class Scorer {
     if (!expected) return mark("$call", right_name);
     return mark("$call", right_name && one && same_arguments(e.value.as_object()));
   }
+  bool score_calls(const json::Array& accepted) {
+    const bool answered = !answer_.error;
+    mark("$calls names", answered && call_names_accepted(accepted, answer_.tool_calls));
+    return mark("$calls", answered && calls_accepted(accepted, answer_.tool_calls));
+  }
   bool same_arguments(const json::Object& expected) const {
     const json::Object& function =
         answer_.tool_calls[0].as_object().at("function").as_object();
@@ -156,7 +152,7 @@ bool is_valid(const Case& item, const Answer& answer) {
   if (answer.error) return false;
   if (item.expects_call()) return !answer.tool_calls.empty();
   const bool wants_fields = std::ranges::any_of(item.expect, [](const Expectation& e) {
-    return e.kind != Expectation::Kind::kCall && e.kind != Expectation::Kind::kText;
+    return e.kind < Expectation::Kind::kCall;
   });
   return !wants_fields || (answer.has_value && answer.value.is_object());
 }

@@ -3,9 +3,10 @@
 // One answer against one case: a mark (right or wrong) for every measure, and for fields with a
 // plain value what was expected and what came, so that a report can count confusions.
 //
-// Measures of a case: one for each field it expects, "F within N" beside a number that may be
-// near, "$call" and "$call name" for a tool call, "$text", "$valid" (the answer has the form at
-// all) and "$all" (every field right; a number that may be near only has to be near).
+// Measures of a case: one for each field it expects, "F within N" beside a number that may be near,
+// "$call" and "$call name" for a tool call, "$calls" and "$calls names" for several, "$text",
+// "$valid" (the answer has the form at all) and "$all" (every field right; a number that may be
+// near only has to be near).
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,10 @@
 """`weft eval` from outside, on the embedded model: both subjects, reports, comparison, floors."""
 import html.parser
 import json
+import os
 import pathlib
 import subprocess
+import sys
 
 import harness
 
@@ -66,6 +68,22 @@ def test_a_model_is_evaluated_the_same_whatever_the_parallelism():
         assert len(known) > 24 and all(0 < p <= 1 for p in known), known
         thinking = report(place, *words[:1], "--think", "--system", words[-1], "--limit", "2")
         assert len(thinking["cases"]) == 6 and thinking["tokens"]["reasoning"] > 0
+
+
+def test_the_leaderboard_of_tool_calls_is_scored():
+    data = pathlib.Path(os.environ.get("WEFT_DATA", ROOT.parent / "shared" / "data")) / "bfcl"
+    if not data.exists():
+        print("        SKIPPED: BFCL questions not found (set WEFT_DATA)")
+        return
+    with harness.Place() as place:
+        cases = subprocess.run([sys.executable, str(ROOT / "tools" / "bfcl"), str(data)], check=True,
+                               text=True, capture_output=True).stdout
+        assert cases.count("\n") > 1600, cases.count("\n")
+        place.write("bfcl.jsonl", cases)
+        found = report(place, "bfcl.jsonl", "--no-think", "--limit", "3")
+        assert share(found, "$calls", "parallel_multiple")["total"] == 3
+        valid = share(found, "$valid")
+        assert valid["total"] == valid["right"] == 24, valid  # no call breaks its tool's schema
 
 
 def test_tool_calls_are_scored():
