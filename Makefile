@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test asan tsan fuzz soak sim bench bench-inference bench-serving bench-workflow clean deps deps-test deps-fuzz deps-bench
+.PHONY: help run build test asan tsan fuzz soak sim bench bench-inference bench-serving bench-workflow bench-dashboard clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench-workflow: deps-bench  ## durable steps beside Restate, DBOS and bare SQLit
 	@tools/node/setup >/dev/null
 	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target workflow_bench weft
 	@bench/workflow/run
+
+bench-dashboard: deps-bench build  ## the dashboard's budgets in chromium; bench/results/dashboard.json
+	@bench/dashboard/run
 
 clean:     ## removes what was built
 	rm -rf build build-asan-ubsan build-tsan build-fuzz

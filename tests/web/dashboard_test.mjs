@@ -302,7 +302,7 @@ const tests = {
     await en.visit("/ui/workflows/new");
     const editor = en.locator("[data-editor] .cm-content");
     await editor.waitFor();
-    await en.getByText("Valid: 1 steps").waitFor();
+    await en.getByText("Valid: 1 step").waitFor();
     check((await en.locator(".node").count()) === 1, "the graph beside it");
     await editor.click();
     await en.keyboard.press("Control+End");
@@ -368,8 +368,9 @@ const tests = {
       }
     }
     await en.visit("/ui/audit");
-    await en.getByRole("button", { name: "Verify the chain" }).click();
-    await en.getByText(/Intact: /).waitFor();
+    await en.getByText("Intact", { exact: true }).waitFor(); // looked at when the page is opened
+    await en.getByRole("button", { name: "Verify again" }).click();
+    await en.getByText("Intact", { exact: true }).waitFor();
     await en.getByLabel("Action").fill("data_processing");
     await en.getByRole("button", { name: "Filter" }).click();
     await en.waitForURL(/action=data_processing/);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one door to the server: requests, errors in one form whichever API
 // they come from, and the shapes that pages use.
+import { codeOf } from "./told";
 
+/** `local`: its message is this page's own, in the language of the page. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
     readonly code = "",
     readonly hint = "",
+    readonly local = false,
   ) {
     super(message);
   }
@@ -29,10 +32,18 @@ export function headers(more: Record<string, string> = {}): Record<string, strin
   return csrf ? { ...more, "X-Weft-CSRF": csrf } : more;
 }
 
-type ProblemBody = {
+export type ProblemBody = {
   detail?: string; title?: string; code?: string; hint?: string;
   error?: { message?: string; code?: string | null };
 };
+
+export const toldHere = (message: string, code = "") => new ApiError(400, message, code, "", true);
+
+export function errorFrom(body: ProblemBody, status: number, fallback = ""): ApiError {
+  const message = body.detail ?? body.error?.message ?? body.title ?? fallback;
+  const code = codeOf(body.code ?? body.error?.code ?? "");
+  return new ApiError(status, message || String(status), code, body.hint ?? "");
+}
 
 export async function errorOf(response: Response): Promise<ApiError> {
   let body: ProblemBody = {};
@@ -42,9 +53,7 @@ export async function errorOf(response: Response): Promise<ApiError> {
     // no JSON: the status says enough
   }
   if (response.status === 401 && !response.url.endsWith("/session")) window.dispatchEvent(new Event(UNAUTHORIZED));
-  const message = body.detail ?? body.error?.message ?? body.title ?? response.statusText;
-  const code = body.code ?? (body.error?.code?.startsWith("E") ? body.error.code : "") ?? "";
-  return new ApiError(response.status, message || String(response.status), code, body.hint ?? "");
+  return errorFrom(body, response.status, response.statusText);
 }
 
 /** A body that is a text goes as it is: YAML. */
@@ -131,7 +140,14 @@ export type RunView = {
   tokens: { prompt: number; reasoning: number; answer: number; calls: number };
   steps: GraphNode[];
 };
+/** What a router chose for an answer, and why. */
+export type Route = {
+  model: string; thinking: "on" | "off" | "auto"; max_tokens: number; why?: string[];
+  asked_for?: string; adaptive?: boolean; escalate_to?: string; thinking_budget?: number;
+  estimated_price?: number; price?: number; sure?: number; confidence?: number;
+};
 export type Call = {
+  route?: Route; remote?: Record<string, unknown>;
   path: string; n: number; attempt: number; model: string; model_hash: string; prompt_hash: string;
   fingerprint: string; sampler?: Record<string, unknown>; grammar?: string; finish_reason: string;
   chosen?: Record<string, { value: unknown; probability: number }>;

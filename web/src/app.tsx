@@ -81,7 +81,7 @@ function Side({ path }: { path: string }) {
       </nav>
       {session.keys_needed && <div className="side-foot">
         <span>{session.name}</span>
-        <span>{session.roles.join(", ")}</span>
+        <span>{session.roles.map((role) => t(`keys.role.${role}`, role)).join(", ")}</span>
         <div><button className="button small" onClick={() => void signOut()}>
           {t("login.leave")}</button></div>
       </div>}

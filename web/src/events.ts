@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server-sent events over fetch, because EventSource does not say why it failed. A connection that
 // breaks is opened again, with the id of the last event: what was missed comes then.
-import { errorOf, headers } from "./api";
+import { ApiError, errorOf, headers } from "./api";
 
 export type StreamEvent = { id: string; event: string; data: string };
 export type StreamState = "connecting" | "live" | "lost";
@@ -42,10 +42,24 @@ export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent>
   }
 }
 
+/** Sends a body and reads the events that answer it. */
+export async function* postEvents(path: string, body: unknown,
+  signal: AbortSignal): AsyncGenerator<StreamEvent> {
+  const response = await fetch(path, {
+    method: "POST", signal, body: JSON.stringify(body),
+    headers: headers({ "Content-Type": "application/json", Accept: "text/event-stream" }),
+  });
+  if (!response.ok) throw await errorOf(response);
+  yield* eventsOf(response);
+}
+
 /** Follows a stream until the function it returns is called, or the server says that it is over. */
 export function follow(
   path: string,
-  on: { event: (event: StreamEvent) => void; state?: (state: StreamState) => void },
+  on: {
+    event: (event: StreamEvent) => void; state?: (state: StreamState) => void;
+    error?: (error: ApiError | null) => void;
+  },
   lastId = "",
 ): () => void {
   const stop = new AbortController();
@@ -64,6 +78,7 @@ export function follow(
       throw await errorOf(response);
     }
     failures = 0;
+    on.error?.(null);
     on.state?.("live");
     for await (const event of eventsOf(response)) {
       if (event.id) lastId = event.id;
@@ -77,8 +92,8 @@ export function follow(
       on.state?.(failures ? "lost" : "connecting");
       try {
         await read();
-      } catch {
-        // the next attempt tells
+      } catch (failure) {
+        if (!stop.signal.aborted && failure instanceof ApiError) on.error?.(failure);
       }
       if (stop.signal.aborted || over) return;
       on.state?.("lost");

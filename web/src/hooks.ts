@@ -8,6 +8,22 @@ export type Loaded<T> = {
   data: T | null; error: ApiError | null; loading: boolean; reload: () => void;
 };
 
+// What was asked for before its page was there; each is taken once.
+const early = new Map<string, Promise<unknown>>();
+
+/** Asks for what a page that is still being loaded will want. */
+export function prefetch(path: string) {
+  const answer = get<unknown>(path);
+  answer.catch(() => {}); // told to whoever takes it
+  early.set(path, answer);
+}
+
+function ask<T>(path: string, signal: AbortSignal): Promise<T> {
+  const begun = early.get(path) as Promise<T> | undefined;
+  early.delete(path);
+  return begun ?? get<T>(path, signal);
+}
+
 /** Reads `path` (null: nothing), again on reload() and every `everyMs`; keeps what it had. */
 export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: ApiError | null }>(
@@ -18,8 +34,8 @@ export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
   useEffect(() => {
     if (path === null) return;
     const stop = new AbortController();
-    get<T>(path, stop.signal)
-      .then((data) => setState({ path, data, error: null }))
+    ask<T>(path, stop.signal)
+      .then((data) => stop.signal.aborted || setState({ path, data, error: null }))
       .catch((error: unknown) => {
         if (stop.signal.aborted) return;
         const told = error instanceof ApiError ? error : new ApiError(0, String(error));
@@ -46,15 +62,19 @@ export function useStream(
   path: string | null,
   onEvent: (event: StreamEvent) => void,
   lastId = "",
+  onError?: (error: ApiError | null) => void,
 ): StreamState {
   const [state, setState] = useState<StreamState>("connecting");
   const handler = useRef(onEvent);
   handler.current = onEvent;
+  const failed = useRef(onError);
+  failed.current = onError;
   const from = useRef(lastId);
   from.current = lastId;
   useEffect(() => {
     if (path === null) return;
-    return follow(path, { event: (event) => handler.current(event), state: setState }, from.current);
+    return follow(path, { event: (event) => handler.current(event), state: setState,
+      error: (error) => failed.current?.(error) }, from.current);
   }, [path]);
   return state;
 }

@@ -4,6 +4,7 @@ import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 import { en } from "./locales/en";
 import { ko } from "./locales/ko";
+import { loadKorean } from "./told";
 
 export type Language = "ko" | "en";
 const KEY = "weft.language";
@@ -25,8 +26,12 @@ void i18next.use(initReactI18next).init({
 } as Parameters<typeof i18next.init>[0]);
 document.documentElement.lang = i18next.language;
 
-export function setLanguage(language: Language) {
+/** What the first page needs. */
+export const languageReady = i18next.language === "ko" ? loadKorean() : Promise.resolve();
+
+export async function setLanguage(language: Language) {
   localStorage.setItem(KEY, language);
-  void i18next.changeLanguage(language);
+  if (language === "ko") await loadKorean();
+  await i18next.changeLanguage(language);
   document.documentElement.lang = language;
 }

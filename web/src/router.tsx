@@ -6,9 +6,10 @@ const listeners = new Set<() => void>();
 const changed = () => listeners.forEach((listener) => listener());
 window.addEventListener("popstate", changed);
 
-export function navigate(to: string, options: { replace?: boolean } = {}) {
-  if (to === location.pathname + location.search) return;
-  history[options.replace ? "replaceState" : "pushState"](null, "", to);
+/** `state` stays with the address in this tab's history, also over a reload. */
+export function navigate(to: string, options: { replace?: boolean; state?: unknown } = {}) {
+  if (to === location.pathname + location.search && !options.state) return;
+  history[options.replace ? "replaceState" : "pushState"](options.state ?? null, "", to);
   changed();
 }
 
@@ -21,6 +22,12 @@ export function useLocation() {
   const href = useSyncExternalStore(subscribe, () => location.pathname + location.search);
   const url = new URL(href, location.origin);
   return { path: url.pathname, query: url.searchParams };
+}
+
+/** What navigate() left with this address; read again when the address or its state changes. */
+export function useHistoryState<T>(active: boolean): T | null {
+  const state = useSyncExternalStore(subscribe, () => history.state as T | null);
+  return active ? state : null;
 }
 
 /** The address with these parameters changed; an empty value takes one away. */

@@ -2,8 +2,9 @@
 // What every page is made of: its head, states without data, errors, facts, dialogs, JSON.
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { ApiError } from "../api";
+import { ApiError, type Failure, toldHere } from "../api";
 import type { StreamState } from "../events";
+import { koreanError } from "../told";
 import { Icon } from "./icon";
 import { notify } from "./toasts";
 
@@ -61,9 +62,32 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   );
 }
 
-export function errorText(error: ApiError, t: (key: string) => string): string {
+type AnyError = Failure & { status?: number; local?: boolean };
+
+/** An error as one line; in Korean its title. */
+export function errorText(error: AnyError, t: (key: string) => string): string {
   if (error.status === 0) return t("error.offline");
-  return error.status === 403 ? `${t("error.refused")} ${error.message}` : error.message;
+  const korean = koreanError(error);
+  if (korean) return korean.title;
+  return error.status === 403 && !error.local ? `${t("error.refused")} ${error.message}`
+    : error.message ?? "";
+}
+
+/** What went wrong and what helps; where that is said in Korean, the server's words below it. */
+export function ErrorWords({ error }: { error: AnyError }) {
+  const { t } = useTranslation();
+  const korean = error.status === 0 ? null : koreanError(error);
+  const hint = korean ? korean.hint : error.hint;
+  return <>
+    <div>
+      {korean ? <strong>{korean.title}</strong> : errorText(error, t)}
+      {error.code && <> <span className="mono">{error.code}</span></>}
+    </div>
+    {hint && <div className="hint">{hint}</div>}
+    {korean && error.message && <div className="said" lang="en">
+      {error.message}{error.hint && <> <span className="hint">{error.hint}</span></>}
+    </div>}
+  </>;
 }
 
 export function ErrorNotice({ error, again }: { error: ApiError; again?: () => void }) {
@@ -74,10 +98,7 @@ export function ErrorNotice({ error, again }: { error: ApiError; again?: () => v
   return (
     <div className="notice bad" role="alert">
       <Icon name="warning" />
-      <div className="grow">
-        <div>{errorText(error, t)} {error.code && <span className="mono">{error.code}</span>}</div>
-        {error.hint && <div className="hint">{error.hint}</div>}
-      </div>
+      <div className="grow"><ErrorWords error={error} /></div>
       {again && <button className="button small" onClick={again}>{t("error.again")}</button>}
     </div>
   );
@@ -151,9 +172,9 @@ export function Field({ label, hint, wrong, required, children }: {
 }
 
 /** A question before something is done. `onConfirm` may take its time; an error stays in sight. */
-export function Dialog({ title, confirm, danger, onClose, onConfirm, children, disabled }: {
-  title: string; confirm: string; danger?: boolean; disabled?: boolean; onClose: () => void;
-  onConfirm: () => Promise<void>; children: ReactNode;
+export function Dialog({ title, confirm, danger, onClose, onConfirm, children, disabled, wide }: {
+  title: string; confirm: string; danger?: boolean; disabled?: boolean; wide?: boolean;
+  onClose: () => void; onConfirm: () => Promise<void>; children: ReactNode;
 }) {
   const { t } = useTranslation();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -172,13 +193,13 @@ export function Dialog({ title, confirm, danger, onClose, onConfirm, children, d
     try {
       await onConfirm();
     } catch (failure) {
-      setError(failure as ApiError);
+      setError(failure instanceof ApiError ? failure : toldHere(String(failure)));
     } finally {
       setBusy(false);
     }
   };
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby={id} onCancel={onClose}
+    <dialog ref={dialog} className={`dialog ${wide ? "wide" : ""}`} aria-labelledby={id} onCancel={onClose}
       onClose={onClose}>
       <form onSubmit={(event) => {
         event.preventDefault();
@@ -190,7 +211,9 @@ export function Dialog({ title, confirm, danger, onClose, onConfirm, children, d
         <div className="buttons">
           <button type="button" className="button" onClick={onClose}>{t("common.cancel")}</button>
           <button type="submit" disabled={busy || disabled}
-            className={`button ${danger ? "danger" : "primary"}`}>{confirm}</button>
+            className={`button ${danger ? "danger" : "primary"}`}>
+            {busy && <Icon name="spinner" spin />}{confirm}
+          </button>
         </div>
       </form>
     </dialog>

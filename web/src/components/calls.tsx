@@ -3,7 +3,8 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type ApiError, type Call, post } from "../api";
-import { duration, integer, modelName } from "../format";
+import { duration, fixed, integer, modelName } from "../format";
+import { told } from "../told";
 import { ErrorNotice, Facts } from "./basics";
 
 /** What is being written at a path ("classify", "translate[3]"), and when it last grew. */
@@ -112,19 +113,63 @@ function budgetOf(parameters: Record<string, unknown> | undefined): number | nul
   return typeof most === "number" ? most : null;
 }
 
+/** A text of the step, as its author wrote it; templates stay templates. */
+const textOf = (value: unknown) =>
+  typeof value === "string" || typeof value === "number" ? String(value) : "";
+
+/** Which rule led to this model, mode and budget; without rules, what the step itself says. */
+function Why({ call, parameters }: { call: Call; parameters?: Record<string, unknown> }) {
+  const { t } = useTranslation();
+  const route = call.route;
+  const thinking = parameters?.thinking as Record<string, unknown> | undefined;
+  const mode = textOf(parameters?.mode) || textOf(thinking?.mode);
+  const model = textOf(parameters?.model);
+  const lines = route ? route.why ?? [] : [];
+  const facts: [string, React.ReactNode][] = [];
+  const fact = (name: string, value: string) => value && facts.push([t(name), value]);
+  fact("why.asked_for", route?.asked_for ?? (route ? model : ""));
+  fact("why.class", textOf(parameters?.class));
+  fact("why.complexity", textOf(parameters?.complexity));
+  if (route) {
+    fact("why.mode", t(`why.mode.${route.adaptive ? "adaptive" : route.thinking}`));
+    fact("why.budget", route.thinking_budget === undefined ? ""
+      : t("models.tokens", { count: integer(route.thinking_budget) as never }));
+    fact("why.max_tokens", t("models.tokens", { count: integer(route.max_tokens) as never }));
+    fact("why.sure", route.confidence === undefined ? ""
+      : t("why.sure_value", { confidence: sureness(route.confidence),
+          sure: sureness(route.sure ?? 1) }));
+    fact("why.price", route.price === undefined ? "" : fixed(route.price, 6));
+  }
+  return (
+    <div className="stack-small why" data-why={route ? "route" : "step"}>
+      <h3>{t("why.title")}</h3>
+      <ul>
+        {lines.map((line) => <li key={line} lang={told(line).lang}>{told(line).text}</li>)}
+        {!route && <>
+          <li>{model ? t("why.step_model", { model }) : t("why.default_model")}</li>
+          <li>{mode ? t("why.step_mode", { mode: t(`why.mode.${mode}`, mode) })
+            : t("why.default_mode")}</li>
+          <li>{budgetOf(parameters) === null ? t("why.no_budget") : t("why.step_budget")}</li>
+        </>}
+        {call.remote && <li>{t("why.remote")}</li>}
+      </ul>
+      {facts.length > 0 && <Facts items={facts} />}
+    </div>
+  );
+}
+
 export function CallCard({ call, number, parameters }: {
   call: Call; number: number; parameters?: Record<string, unknown>;
 }) {
+  const alike = number > 1 && !call.route && !call.remote; // the step says the same of all
   const { t } = useTranslation();
-  const budget = budgetOf(parameters);
-  const asked = [parameters?.model, parameters?.class].filter((each) => typeof each === "string");
+  const budget = call.route?.thinking_budget ?? budgetOf(parameters);
   const used = integer(call.tokens.reasoning);
   return (
     <article className="stack-small" aria-label={t("call.title", { n: number })}>
       <h3>{t("call.title", { n: number })}{call.path.includes("[") && ` · ${call.path}`}</h3>
       <Facts items={[
         [t("call.model"), modelName(call.model)],
-        ...(asked.length ? [[t("call.asked"), asked.join(" · ")] as [string, string]] : []),
         [t("call.mode"), <span key="m" className={`tag ${call.tokens.reasoning ? "think" : ""}`}>
           {t(call.tokens.reasoning ? "call.mode_thinking" : "call.mode_plain")}</span>],
         [t("call.budget"), budget === null ? t("call.budget_open", { used })
@@ -135,8 +180,9 @@ export function CallCard({ call, number, parameters }: {
         [t("call.time"), t("call.time_value", {
           prefill: duration(call.prefill_ms), decode: duration(call.decode_ms),
         })],
-        [t("call.reason"), call.finish_reason],
+        [t("call.reason"), t(`call.reason.${call.finish_reason}`, call.finish_reason)],
       ]} />
+      {!alike && <Why call={call} parameters={parameters} />}
       {call.chosen && Object.keys(call.chosen).length > 0 && <Chosen chosen={call.chosen} />}
       {call.reasoning && <>
         <h3>{t("call.thinking")}</h3>

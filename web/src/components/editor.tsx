@@ -12,9 +12,12 @@ import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, keymap,
   lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
+import type { TFunction } from "i18next";
 import { useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
 import type { Problem } from "../api";
 import { useShownTheme } from "../theme";
+import { koreanError } from "../told";
 import { words } from "./words";
 
 const look = EditorView.theme({
@@ -73,10 +76,16 @@ async function complete(context: CompletionContext) {
   return { from, options: options((await words()).stepKeys, "property", ": ") };
 }
 
+const phrases = (t: TFunction) => ({
+  "Diagnostics": t("workflow.problems"), "No diagnostics": t("editor.no_problems"),
+  "close": t("common.close"), "Completions": t("editor.completions"),
+});
+
 export default function Editor({ value, problems, label, goTo, onChange }: {
   value: string; problems: { list: Problem[]; warnings: Problem[] } | null; label: string;
   goTo: { line: number } | null; onChange: (text: string) => void;
 }) {
+  const { t } = useTranslation();
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const told = useRef(onChange);
@@ -103,6 +112,7 @@ export default function Editor({ value, problems, label, goTo, onChange }: {
           dark.current.of(EditorView.darkTheme.of(shown === "dark")),
           keymap.of([...completionKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap,
             indentWithTab]),
+          EditorState.phrases.of(phrases(t)),
           EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) told.current(update.state.doc.toString());
@@ -139,7 +149,8 @@ export default function Editor({ value, problems, label, goTo, onChange }: {
       const from = Math.min(line.from + problem.column - 1, line.to);
       const word = /^[^\s:,\]}]+/.exec(line.text.slice(from - line.from))?.[0].length ?? 1;
       return { from, to: Math.min(from + word, line.to), severity, source: problem.code,
-        message: problem.hint ? `${problem.message}\n${problem.hint}` : problem.message };
+        message: [koreanError(problem)?.title, problem.message, problem.hint]
+          .filter(Boolean).join("\n") };
     };
     editor.dispatch(setDiagnostics(editor.state,
       [...problems.list.map(mark("error")), ...problems.warnings.map(mark("warning"))]

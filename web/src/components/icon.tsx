@@ -24,6 +24,8 @@ const PATHS: Record<string, string> = {
   up: "M8 12.5v-9M4.5 7L8 3.5 11.5 7",
   down: "M8 3.5v9M4.5 9L8 12.5 11.5 9",
   play: "M5 3.5l7 4.5-7 4.5z",
+  spark: "M8 2l1.5 4.5L14 8l-4.5 1.5L8 14l-1.5-4.5L2 8l4.5-1.5z",
+  download: "M8 2.5v7.5M4.8 7L8 10.2 11.2 7M3 13.3h10",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   back: "M9.5 3.5L5 8l4.5 4.5",
 };

@@ -3,7 +3,7 @@
 import type { TFunction } from "i18next";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ApiError, type Definition, post, type Schema } from "../api";
+import { type Definition, post, type Schema, toldHere } from "../api";
 import { useData } from "../hooks";
 import { navigate } from "../router";
 import { Dialog, Field, Segmented } from "./basics";
@@ -14,10 +14,10 @@ export function parsedObject(text: string, t: TFunction) {
   try {
     value = JSON.parse(text.trim() || "{}");
   } catch (error) {
-    throw new ApiError(400, t("form.not_json", { message: (error as Error).message }));
+    throw toldHere(t("form.not_json", { message: (error as Error).message }));
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ApiError(400, t("form.object"));
+    throw toldHere(t("form.object"));
   }
   return value as Record<string, unknown>;
 }

@@ -5,10 +5,19 @@ import { useTranslation } from "react-i18next";
 import type { RunView, StepView } from "../api";
 import { clock } from "../format";
 import { useData } from "../hooks";
-import { ErrorNotice, Facts, Json, Loading } from "./basics";
+import { told } from "../told";
+import { ErrorNotice, ErrorWords, Facts, Json, Loading } from "./basics";
 import { CallCard, inOrder, LiveAnswer, type LiveText } from "./calls";
 import { Icon } from "./icon";
 import { Status } from "./status";
+
+/** Explanations of the server, in the language of the page as far as they are known. */
+export function Told({ lines }: { lines: string[] }) {
+  return lines.map((line) => {
+    const { text, lang } = told(line);
+    return <p key={line} lang={lang}>{text}</p>;
+  });
+}
 
 export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
   run: RunView; id: string; live?: LiveText; onClose: () => void;
@@ -45,10 +54,7 @@ export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
         </div>}
         {data.error && <div className="notice bad">
           <Icon name="warning" />
-          <div className="grow">
-            <div>{data.error.message} <span className="mono">{data.error.code}</span></div>
-            {data.error.hint && <div className="hint">{data.error.hint}</div>}
-          </div>
+          <div className="grow"><ErrorWords error={data.error} /></div>
         </div>}
         <Facts items={[
           [t("field.type"), <code key="t">{data.type}</code>],
@@ -75,7 +81,7 @@ export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
         </details>}
         {data.why.length > 0 && <div className="stack-small">
           <h3>{t("run.why")}</h3>
-          {data.why.map((line) => <p key={line} lang="en">{line}</p>)}
+          <Told lines={data.why} />
         </div>}
         <details className="fold">
           <summary>{t("step.parameters")}</summary>
@@ -88,7 +94,9 @@ export function StepPanel({ run, id, live, onClose, onRetry, onFork }: {
               <li key={index}>
                 <span className="num muted">{clock(Date.parse(entry.at))}</span>
                 <Status status={entry.status} />
-                <span lang="en">{entry.path ? `${entry.path} ` : ""}{entry.why}</span>
+                <span>{entry.path ? `${entry.path} ` : ""}
+                  {entry.why && <span lang={told(entry.why).lang}>{told(entry.why).text}</span>}
+                </span>
               </li>
             ))}
           </ol>

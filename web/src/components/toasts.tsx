@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Short news at the edge of the page, read out by screen readers.
 import { useSyncExternalStore } from "react";
-import { useTranslation } from "react-i18next";
 import type { ApiError } from "../api";
-import { errorText } from "./basics";
+import { ErrorWords } from "./basics";
 import { Icon } from "./icon";
 
 type Toast = { id: number; text: string; error?: ApiError };
@@ -23,7 +22,6 @@ export const notify = (text: string) => show({ text }, 4000);
 export const notifyError = (error: ApiError) => show({ text: "", error }, 9000);
 
 export function Toasts() {
-  const { t } = useTranslation();
   const list = useSyncExternalStore((listener) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
@@ -33,10 +31,7 @@ export function Toasts() {
       {list.map((toast) => (
         <div key={toast.id} className={`notice ${toast.error ? "bad" : ""}`}>
           <Icon name={toast.error ? "warning" : "check"} />
-          <div>
-            {toast.error ? errorText(toast.error, t) : toast.text}
-            {toast.error?.hint && <div className="hint">{toast.error.hint}</div>}
-          </div>
+          <div>{toast.error ? <ErrorWords error={toast.error} /> : toast.text}</div>
         </div>
       ))}
     </div>

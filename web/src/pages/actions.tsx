@@ -3,7 +3,7 @@
 // the other is told. Each decision has a key of its own, so that sending it twice is one decision.
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ApiError, type Page, post, type RequiredAction } from "../api";
+import { type ApiError, type Page, post, type RequiredAction, type RunView, toldHere } from "../api";
 import { Empty, ErrorNotice, Field, Json, Loading, PageHead } from "../components/basics";
 import { parsedObject } from "../components/run_dialog";
 import { initialValue, SchemaFields } from "../components/schema_form";
@@ -13,6 +13,8 @@ import { useData } from "../hooks";
 import { myName, setMyName } from "../person";
 import { Link } from "../router";
 import { useSession } from "../session";
+
+const NEXT_SHOWN = 5; // steps that an approval lets begin
 
 function useAct(done: () => void) {
   const { t } = useTranslation();
@@ -28,13 +30,37 @@ function useAct(done: () => void) {
     } catch (failure) {
       const told = failure as ApiError;
       setError(told.code === "E0614" || told.status === 409
-        ? new ApiError(409, t("actions.late"), told.code) : told);
+        ? toldHere(t("actions.late"), told.code) : told);
       done();
     } finally {
       setBusy(false);
     }
   };
   return { busy, error, act, setError };
+}
+
+/** What happens then: the steps that wait for this one, as the run's own graph says. */
+function Consequences({ action }: { action: RequiredAction }) {
+  const { t } = useTranslation();
+  const run = useData<RunView>(`/workflows/${action.task_id}/view`).data;
+  const at = run?.steps.findIndex((step) => step.id === action.step.replace(/\[\d+\]$/, "")) ?? -1;
+  const next = run?.steps.filter((step) => at >= 0 && step.after.includes(at)) ?? [];
+  return (
+    <dl className="consequences">
+      <dt>{t("actions.if_approved")}</dt>
+      <dd>
+        {next.length === 0 && (run && at >= 0 ? t("actions.what_ends")
+          : t("actions.what_approve", { step: action.step }))}
+        {next.slice(0, NEXT_SHOWN).map((step) => (
+          <span key={step.id} className="next"><code>{step.id}</code>
+            <span className="tag">{step.type}</span></span>
+        ))}
+        {next.length > NEXT_SHOWN && t("actions.more", { count: next.length - NEXT_SHOWN })}
+      </dd>
+      <dt>{t("actions.if_rejected")}</dt>
+      <dd>{t("actions.what_reject")}</dd>
+    </dl>
+  );
 }
 
 function Approval({ action, done }: { action: RequiredAction; done: () => void }) {
@@ -51,10 +77,7 @@ function Approval({ action, done }: { action: RequiredAction; done: () => void }
   return <>
     {action.show !== undefined && action.show !== null &&
       <Json value={action.show} label={t("step.asked")} />}
-    <ul className="stack-small muted">
-      <li>{t("actions.what_approve", { step: action.step })}</li>
-      <li>{t("actions.what_reject")}</li>
-    </ul>
+    <Consequences action={action} />
     <Field label={t("actions.name")}>
       {(ids) => <input {...ids} className="input" maxLength={100} value={name}
         onChange={(event) => setName(event.target.value)} />}
@@ -134,7 +157,7 @@ export function ActionCard({ action, done }: { action: RequiredAction; done: () 
   const Form = FORMS[action.kind];
   const allowed = may(action.kind === "approval" ? "approvals:decide" : "runs:act");
   return (
-    <section className="card card-body" aria-label={action.title ?? action.step}
+    <section className="card card-body" aria-label={`${action.title || action.name || action.step} ${shortId(action.task_id)}`}
       data-action={`${action.task_id}/${action.step}`}>
       <div className="between">
         <span className="tag">{t(`actions.${action.kind}`)}</span>

@@ -2,10 +2,11 @@
 // The models of this process, and a place to talk to one with its thinking shown apart.
 import { type FormEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ApiError, errorOf, headers, type ModelState, type Page, post } from "../api";
+import { ApiError, errorFrom, type ModelState, type Page, post, type ProblemBody, toldHere }
+  from "../api";
 import { ErrorNotice, Facts, Field, Loading, PageHead, Segmented } from "../components/basics";
 import { notifyError } from "../components/toasts";
-import { eventsOf } from "../events";
+import { postEvents } from "../events";
 import { bytes, duration, fixed, integer, modelName, percent } from "../format";
 import { useData } from "../hooks";
 import { useSession } from "../session";
@@ -30,7 +31,7 @@ function ModelCard({ names, reload }: { names: ModelState[]; reload: () => void 
       await post(`/models/${encodeURIComponent(model.name)}/${what}`);
     } catch (failure) {
       const error = failure as ApiError;
-      notifyError(error.status === 409 ? new ApiError(409, t("models.busy")) : error);
+      notifyError(error.status === 409 ? toldHere(t("models.busy")) : error);
     } finally {
       setBusy(false);
       reload();
@@ -82,16 +83,11 @@ type Chunk = {
     prompt_tokens: number; completion_tokens: number;
     completion_tokens_details?: { reasoning_tokens?: number };
   };
-  error?: { message: string };
+  error?: ProblemBody["error"];
 };
 
 async function* chunks(body: unknown, signal: AbortSignal): AsyncGenerator<Chunk> {
-  const response = await fetch("/v1/chat/completions", {
-    method: "POST", signal, headers: headers({ "Content-Type": "application/json" }),
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw await errorOf(response);
-  for await (const event of eventsOf(response)) {
+  for await (const event of postEvents("/v1/chat/completions", body, signal)) {
     if (event.data === "[DONE]") return;
     yield JSON.parse(event.data) as Chunk;
   }
@@ -126,7 +122,7 @@ function Playground({ names }: { names: string[] }) {
         ...(think === "auto" ? {} : { chat_template_kwargs: { enable_thinking: think === "on" } }),
       };
       for await (const chunk of chunks(body, stop.current.signal)) {
-        if (chunk.error) throw new ApiError(500, chunk.error.message);
+        if (chunk.error) throw errorFrom({ error: chunk.error }, 500);
         const delta = chunk.choices?.[0]?.delta;
         answer.content += delta?.content ?? "";
         answer.reasoning += delta?.reasoning_content ?? delta?.reasoning ?? "";

@@ -3,8 +3,8 @@
 // that a connection that was lost needs nothing else to be right again.
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Overview as Data, Tile as TileData } from "../api";
-import { Empty, Live, Loading, PageHead, Segmented } from "../components/basics";
+import type { ApiError, Overview as Data, Tile as TileData } from "../api";
+import { Empty, ErrorNotice, Live, Loading, PageHead, Segmented } from "../components/basics";
 import { Icon } from "../components/icon";
 import { ended, Status } from "../components/status";
 import {
@@ -154,7 +154,7 @@ function StatusTable({ data }: { data: Data }) {
                     {shortId(run.task_id)}
                   </Link>
                 </td>
-                <td>{run.workflow_id}</td>
+                <td className="nowrap">{run.workflow_id}</td>
                 <td><Status status={run.status} /></td>
                 <td className="nowrap muted">{ago(run.created_ms, data.now_ms)}</td>
                 <td className="end num nowrap">
@@ -172,9 +172,10 @@ export default function Overview() {
   const { t } = useTranslation();
   const [window, setWindow] = useState<Window>("3600");
   const [data, setData] = useState<Data | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
   const live = useStream(`/overview?window=${window}`, (event) => {
     if (event.event === "overview") setData(JSON.parse(event.data) as Data);
-  });
+  }, "", setError);
   const fits = data !== null && String(data.window_s) === window;
   return (
     <>
@@ -184,7 +185,8 @@ export default function Overview() {
         <Segmented label={t("overview.window")} value={window} onChange={setWindow}
           options={WINDOWS.map((each) => [each, t(`overview.window.${each}`)])} />
       </PageHead>
-      {data === null ? <div className="card"><Loading lines={8} /></div> : (
+      {error && <div className="stack-below"><ErrorNotice error={error} /></div>}
+      {data === null ? error === null && <div className="card"><Loading lines={8} /></div> : (
         <div className="stack">
           {data.actions > 0 && (
             <div className="notice warn">

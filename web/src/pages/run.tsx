@@ -5,14 +5,15 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { RunView, StepView } from "../api";
-import { Empty, ErrorNotice, Facts, Json, Live, Loading, PageHead } from "../components/basics";
+import { Empty, ErrorNotice, ErrorWords, Facts, Json, Live, Loading, PageHead }
+  from "../components/basics";
 import { CallCard, inOrder, LiveAnswer, liveOf, type LiveText } from "../components/calls";
 import Graph from "../components/graph";
 import { Icon } from "../components/icon";
 import { Journal } from "../components/journal";
 import { type Act, ActDialog, RunActs } from "../components/run_acts";
 import { ended, Status } from "../components/status";
-import { StepPanel } from "../components/step_panel";
+import { StepPanel, Told } from "../components/step_panel";
 import { Timeline } from "../components/timeline";
 import { dateTime, duration, integer, shortId } from "../format";
 import { useData, useNow, useStream } from "../hooks";
@@ -102,7 +103,7 @@ function Decision({ run, id, status, live }: {
         {step.data && step.data.output !== null && <div className="stack-small">
           <h3>{t("call.answer")}</h3><Json value={step.data.output} label={t("call.answer")} />
         </div>}
-        {step.data && <div>{step.data.why.map((line) => <p key={line} lang="en">{line}</p>)}</div>}
+        {step.data && <div className="muted"><Told lines={step.data.why} /></div>}
       </div>
     </section>
   );
@@ -190,10 +191,7 @@ export default function Run({ id }: { id: string }) {
         <RunFacts run={run} now={now} />
         {run.error && <div className="notice bad" data-error={run.error.code}>
           <Icon name="warning" />
-          <div className="grow">
-            <div>{run.error.message} <span className="mono">{run.error.code}</span></div>
-            {run.error.hint && <div className="hint">{run.error.hint}</div>}
-          </div>
+          <div className="grow"><ErrorWords error={run.error} /></div>
         </div>}
         <Tabs tab={tab} run={run}
           onTab={(next) => navigate(withQuery({ tab: next }), { replace: true })} />
@@ -222,7 +220,7 @@ export default function Run({ id }: { id: string }) {
                 : <Json value={run.output} label={t("run.output")} />}
               {run.why.length > 0 && <>
                 <h3>{t("run.why")}</h3>
-                {run.why.map((line) => <p key={line} lang="en">{line}</p>)}
+                <Told lines={run.why} />
               </>}
             </section>
           </div>}

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Definition, Page, RunSummary } from "../api";
-import { Empty, ErrorNotice, Loading, PageHead } from "../components/basics";
+import { Empty, ErrorNotice, errorText, Loading, PageHead } from "../components/basics";
 import { Icon } from "../components/icon";
 import { ended, Status } from "../components/status";
 import { ago, duration, shortId } from "../format";
@@ -14,6 +14,7 @@ const STATUSES = ["queued", "running", "waiting", "succeeded", "failed", "cancel
 const LIMIT = 50;
 
 function Row({ run, now }: { run: RunSummary; now: number }) {
+  const { t } = useTranslation();
   const created = Date.parse(run.created_at);
   const finished = run.finished_at ? Date.parse(run.finished_at) : now;
   return (
@@ -21,13 +22,15 @@ function Row({ run, now }: { run: RunSummary; now: number }) {
       <td className="id">
         <Link to={`/ui/runs/${run.task_id}`} title={run.task_id}>{shortId(run.task_id)}</Link>
       </td>
-      <td>{run.workflow_id}</td>
+      <td className="nowrap">{run.workflow_id}</td>
       <td><Status status={run.status} /></td>
       <td className="nowrap muted" title={run.created_at}>{ago(created, now)}</td>
       <td className="end num nowrap">
         {duration((ended(run.status) ? finished : now) - created)}
       </td>
-      <td><div className="error-cell" title={run.error?.message}>{run.error?.message}</div></td>
+      <td><div className="error-cell" title={run.error?.message}>
+        {run.error && errorText(run.error, t)}
+      </div></td>
     </tr>
   );
 }

@@ -21,7 +21,7 @@ export default function Settings() {
           <div className="field">
             <span className="label">{t("settings.language")}</span>
             <div><Segmented<Language> label={t("settings.language")} value={i18n.language as Language}
-              options={[["ko", "한국어"], ["en", "English"]]} onChange={setLanguage} /></div>
+              options={[["ko", "한국어"], ["en", "English"]]} onChange={(language) => void setLanguage(language)} /></div>
           </div>
           <div className="field">
             <span className="label">{t("settings.theme")}</span>
@@ -44,7 +44,7 @@ export default function Settings() {
           </Field>
           <Facts items={[
             [t("settings.session"), session.name],
-            [t("field.roles"), session.roles.join(", ") || t("settings.everything")],
+            [t("field.roles"), session.roles.map((role) => t(`keys.role.${role}`, role)).join(", ") || t("settings.everything")],
             [t("settings.tenant"), session.tenant || t("common.none")],
           ]} />
           <details className="fold">

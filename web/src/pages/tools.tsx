@@ -45,7 +45,9 @@ export default function Tools() {
               <span className="tag">{tool.source === "built in" ? t("tools.built_in")
                 : t("tools.of", { workflow: tool.source })}</span>
             </div>
-            <p>{tool.function.description}</p>
+            <p>{tool.source === "built in"
+              ? t(`tool.${tool.function.name}`, tool.function.description)
+              : tool.function.description}</p>
             <details className="fold">
               <summary>{t("tools.arguments")}</summary>
               <Arguments schema={tool.function.parameters} />

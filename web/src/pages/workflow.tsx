@@ -4,17 +4,20 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { stringify } from "yaml";
-import { ApiError, type Checked, type Definition, type Page, type Problem, request }
+import { ApiError, type Checked, type Definition, type Page, type Problem, request, toldHere }
   from "../api";
 import { CopyButton, Dialog, Empty, ErrorNotice, Loading, PageHead } from "../components/basics";
+import { type Draft, DraftDialog } from "../components/draft_dialog";
 import Graph from "../components/graph";
+import { Icon } from "../components/icon";
 import { RunDialog } from "../components/run_dialog";
 import { notify, notifyError } from "../components/toasts";
 import { diffLines } from "../diff";
 import { dateTime } from "../format";
 import { useData, useDebounced } from "../hooks";
-import { navigate } from "../router";
+import { navigate, useHistoryState } from "../router";
 import { useSession } from "../session";
+import { koreanError } from "../told";
 
 const Editor = lazy(() => import("../components/editor"));
 
@@ -63,6 +66,15 @@ function useChecked(text: string) {
   return { checked: checked?.result ?? null, current: checked?.of === text, error };
 }
 
+function ProblemWords({ problem }: { problem: Problem }) {
+  const korean = koreanError(problem);
+  return <>
+    {korean && <span>{korean.title}. <span className="hint">{korean.hint}</span></span>}
+    <span className={korean ? "hint" : ""} lang="en">{problem.message}</span>
+    {problem.hint && <span className="hint" lang="en">{problem.hint}</span>}
+  </>;
+}
+
 function Problems({ checked, onGo }: { checked: Checked; onGo: (line: number) => void }) {
   const { t } = useTranslation();
   const row = (kind: "error" | "warning") => (problem: Problem, index: number) => (
@@ -70,8 +82,7 @@ function Problems({ checked, onGo }: { checked: Checked; onGo: (line: number) =>
       <button type="button" className={`problem ${kind}`} onClick={() => onGo(problem.line)}>
         <span className="code mono">{problem.code}</span>
         <span className="muted num">{t("workflow.line", { line: problem.line })}</span>
-        <span lang="en">{problem.message}</span>
-        {problem.hint && <span className="hint" lang="en">{problem.hint}</span>}
+        <ProblemWords problem={problem} />
       </button>
     </li>
   );
@@ -121,14 +132,18 @@ function Versions({ id, text }: { id: string; text: string }) {
 export default function Workflow({ id }: { id: string }) {
   const { t } = useTranslation();
   const fresh = id === "new";
+  const draft = useHistoryState<Draft>(fresh);
   const stored = useData<Definition>(fresh ? null : `/definitions/${encodeURIComponent(id)}`);
   const original = useMemo(
-    () => (fresh ? TEMPLATE : stored.data ? textOf(stored.data) : null), [fresh, stored.data]);
+    () => (fresh ? draft?.text ?? TEMPLATE : stored.data ? textOf(stored.data) : null),
+    [fresh, draft, stored.data]);
   const [edited, setEdited] = useState<string | null>(null);
+  useEffect(() => setEdited(null), [draft]);
   const text = edited ?? original ?? "";
   const { checked, current, error } = useChecked(text);
   const [goTo, setGoTo] = useState<{ line: number } | null>(null);
   const [running, setRunning] = useState(false);
+  const [drafting, setDrafting] = useState(false);
   const [deleting, setDeleting] = useState(false);
   const { may } = useSession();
   const [absent, setAbsent] = useState(false);
@@ -146,8 +161,11 @@ export default function Workflow({ id }: { id: string }) {
 
   const save = async () => {
     const target = checked?.workflow?.id ?? id;
+    // only on top of what was read here: nobody else's work is written over
+    const seen: Record<string, string> = !fresh && target === id && stored.data
+      ? { "If-Match": `"${stored.data.hash}"` } : { "If-None-Match": "*" };
     try {
-      await request("PUT", `/definitions/${encodeURIComponent(target)}`, text);
+      await request("PUT", `/definitions/${encodeURIComponent(target)}`, text, { headers: seen });
       notify(t("workflow.saved"));
       setEdited(null);
       if (target !== id) navigate(`/ui/workflows/${target}`);
@@ -155,6 +173,10 @@ export default function Workflow({ id }: { id: string }) {
     } catch (failure) {
       const told = failure as ApiError;
       if (told.absent || told.status === 405 || told.code === "E0757") setAbsent(true);
+      else if (told.code === "E0756") {
+        notifyError(toldHere(t(target === id ? "workflow.changed_meanwhile" : "workflow.id_taken",
+          { id: target }), told.code));
+      }
       else notifyError(told);
     }
   };
@@ -173,6 +195,9 @@ export default function Workflow({ id }: { id: string }) {
     <>
       <PageHead title={fresh ? t("workflows.new") : stored.data?.title || id}
         subtitle={<span className="mono">{checked?.workflow?.id ?? id}</span>}>
+        {fresh && may("models:use") && <button className="button" onClick={() => setDrafting(true)}>
+          <Icon name="spark" />{t(draft ? "draft.again" : "draft.title")}
+        </button>}
         <CopyButton text={text} />
         {may("definitions:write") && <button className="button"
           disabled={!checked?.valid || !current || (!changed && !fresh)}
@@ -184,6 +209,13 @@ export default function Workflow({ id }: { id: string }) {
           onClick={() => setRunning(true)}>{t("workflows.run")}</button>}
       </PageHead>
       <div className="stack">
+        {draft && <div className="notice" data-draft={draft.model}>
+          <Icon name="spark" />
+          <div className="grow">
+            <div>{t("draft.made", { model: draft.model })}</div>
+            <div className="hint">{t("draft.read_it")}</div>
+          </div>
+        </div>}
         {absent && <div className="notice warn" role="alert">{t("workflow.save_absent")}</div>}
         {error && <ErrorNotice error={error} />}
         <div className="editor-grid">
@@ -218,6 +250,7 @@ export default function Workflow({ id }: { id: string }) {
           </div>
         </div>
       </div>
+      {drafting && <DraftDialog before={draft?.description} onClose={() => setDrafting(false)} />}
       {running && stored.data && <RunDialog definition={stored.data}
         onClose={() => setRunning(false)} />}
       {deleting && <Dialog title={t("workflow.delete")} confirm={t("workflow.delete")} danger

@@ -3,6 +3,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Definition, Page } from "../api";
 import { Empty, ErrorNotice, Loading, PageHead } from "../components/basics";
+import { DraftDialog } from "../components/draft_dialog";
+import { Icon } from "../components/icon";
 import { RunDialog } from "../components/run_dialog";
 import { useData } from "../hooks";
 import { Link } from "../router";
@@ -12,12 +14,18 @@ export default function Workflows() {
   const { t } = useTranslation();
   const list = useData<Page<Definition>>("/definitions");
   const { may } = useSession();
+  const [drafting, setDrafting] = useState(false);
   const [starting, setStarting] = useState<Definition | null>(null);
   return (
     <>
       <PageHead title={t("workflows.title")} subtitle={t("workflows.subtitle")}>
         {may("definitions:write") && (
           <Link className="button" to="/ui/workflows/new">{t("workflows.new")}</Link>
+        )}
+        {may("definitions:write") && may("models:use") && (
+          <button className="button primary" onClick={() => setDrafting(true)}>
+            <Icon name="spark" />{t("draft.title")}
+          </button>
         )}
       </PageHead>
       {list.error && <ErrorNotice error={list.error} again={list.reload} />}
@@ -55,6 +63,7 @@ export default function Workflows() {
           );
         })}
       </div>
+      {drafting && <DraftDialog onClose={() => setDrafting(false)} />}
       {starting && <RunDialog definition={starting} onClose={() => setStarting(null)} />}
     </>
   );
