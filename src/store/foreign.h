@@ -2,8 +2,8 @@
 //
 // Databases of other people: one statement with bound values, asked by a step or a tool. Nothing of
 // a value ever becomes SQL. Unless `writes` is granted the database itself refuses to change
-// anything (SQLite: opened read-only; PostgreSQL: a read-only transaction), whatever the statement
-// says. Rows, bytes and time are bounded.
+// anything (SQLite: opened read-only; PostgreSQL: a read-only transaction, and only statements with
+// columns), whatever the statement says. Rows, bytes and time are bounded.
 //
 // A connection lives for one statement. Blocks: call it on a Pool.
 #pragma once

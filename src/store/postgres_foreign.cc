@@ -142,11 +142,26 @@ class RowReader {
   bool more_ = false;
 };
 
+// A read-only transaction still lets COPY write the server's files and start its programs, DO run
+// code, SET change the session. What reads has columns, and that is known before it runs.
+Status check_reads(PGconn* connection, const std::string& sql) {
+  const Answer parsed(PQprepare(connection, "", sql.c_str(), 0, nullptr));
+  if (PQresultStatus(parsed.get()) != PGRES_COMMAND_OK) return refused(connection, parsed.get());
+  const Answer described(PQdescribePrepared(connection, ""));
+  if (PQresultStatus(described.get()) != PGRES_COMMAND_OK) {
+    return refused(connection, described.get());
+  }
+  if (PQnfields(described.get()) > 0) return ok_status();
+  return make_error("E0626", "the statement answers with no rows, so it is not one that reads",
+                    "the connection is granted for reading only");
+}
+
 Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
                          const ForeignQuery& query) {
   const auto values = TRY(values_of(statement, query.args));
   std::vector<const char*> pointers;
   for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
+  if (!query.writes) TRY(check_reads(connection, statement.sql));
   if (PQsendQueryParams(connection, statement.sql.c_str(), static_cast<int>(pointers.size()),
                         nullptr, pointers.data(), nullptr, nullptr, 0) == 0) {
     return refused(connection, nullptr);

@@ -3,6 +3,7 @@
 // Statements on somebody else's server: what the answer says has happened is what has happened.
 // Against a real server in a temporary directory.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -54,6 +55,24 @@ TEST_F(PostgresForeign, AWriteWithMoreRowsThanAreToldIsCommittedWhole) {
   EXPECT_EQ(out->at("more"), true);
   EXPECT_EQ(out->at("changed"), 5000);
   EXPECT_EQ(negative(), 5000);
+}
+
+// The server's own role may do all of this even in a read-only transaction.
+TEST_F(PostgresForeign, AReaderCopiesNothingOutAndRunsNoCode) {
+  const std::string copied = "/tmp/weft-copied-" + std::to_string(getpid());
+  for (const std::string& sql :
+       {"COPY t TO '" + copied + "'", "COPY t TO PROGRAM 'cat > " + copied + "'",
+        std::string("DO $$ BEGIN PERFORM 1; END $$"), std::string("SET TRANSACTION READ WRITE"),
+        std::string("COMMIT"), std::string("LOCK TABLE t")}) {
+    const auto out = ask(sql, 1000, 1 << 20, false);
+    ASSERT_FALSE(out.ok()) << sql;
+    EXPECT_EQ(out.error().code, "E0626") << sql;
+  }
+  EXPECT_NE(access(copied.c_str(), F_OK), 0);
+  for (const char* sql : {"SELECT 1", "VALUES (1)", "TABLE t", "SHOW server_version",
+                          "EXPLAIN SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a"}) {
+    EXPECT_TRUE(ask(sql, 10, 1 << 20, false).ok()) << sql;
+  }
 }
 
 TEST_F(PostgresForeign, AWriteWhoseRowsCannotBeToldHasNotHappened) {

@@ -14,6 +14,7 @@ import threading
 
 from agent_test import Crm, document
 from harness import WEFT, Place, main
+from postgres_test import Server, programs, psql
 
 
 def call(place, *words, code=0):
@@ -85,6 +86,47 @@ def test_rows_and_time_are_bounded():
         late = call(place, "database", "-i", "@a.json", "--database", "crm=sqlite:crm.db", "--timeout", "1",
                     code=1)
         assert "longer" in late.stderr, late.stderr
+
+
+def test_postgresql_by_the_same_rules():
+    if programs() is None:
+        print("        SKIPPED: no PostgreSQL server is installed")
+        return
+    with Server(programs()) as server, Place() as place:
+        read, write = f"crm={server.url}", f"crm=write:{server.url}"
+        psql(server, "create table customer (id text primary key, age integer, seen timestamptz, "
+                     "spent numeric(10, 2), tags jsonb, photo bytea)")
+        psql(server, "insert into customer select 'C-' || i, i, '2026-11-22T01:02:03Z', i * 0.1, "
+                     "'[1]', null from generate_series(1, 2000) i")
+
+        def total():
+            return int(psql(server, "select count(*) from customer"))
+
+        found = json.loads(query(place, "select id, age, spent, tags from customer where id = :id and "
+                                        "age = :age", {"id": "C-7", "age": 7}, read).stdout)
+        assert len(found["rows"]) == 1 and found["rows"][0]["id"] == "C-7", found
+        assert found["rows"][0]["age"] == 7 and not found["more"], found
+        evil = "C-7'; drop table customer; --"
+        assert json.loads(query(place, "select id from customer where id = :id", {"id": evil},
+                                read).stdout)["rows"] == []
+        many = json.loads(query(place, "select id from customer", grant=read).stdout)
+        assert len(many["rows"]) == 1000 and many["more"], many["more"]
+        for sql in ("delete from customer", "select 1; delete from customer", "drop table customer",
+                    "with gone as (delete from customer returning id) select id from gone",
+                    "commit; delete from customer", "commit", "set transaction read write",
+                    "copy customer to program 'cat > /dev/null'",
+                    "do $$ begin delete from customer; end $$"):
+            query(place, sql, grant=read, code=1)
+            assert total() == 2000, sql
+        done = json.loads(query(place, "delete from customer where age = :age", {"age": 1},
+                                write).stdout)
+        assert done["changed"] == 1 and total() == 1999, done
+        # More rows than may come back: it is done as a whole, and said to be.
+        gone = json.loads(query(place, "delete from customer returning id", grant=write).stdout)
+        assert (len(gone["rows"]), gone["more"], gone["changed"], total()) == (1000, True, 1999, 0)
+        place.write("args.json", json.dumps({"connection": "crm", "query": "select pg_sleep(30)"}))
+        late = call(place, "database", "-i", "@args.json", "--database", read, "--timeout", "1", code=1)
+        assert "E0626" in late.stderr and "timeout" in late.stderr, late.stderr
 
 
 def test_files_stay_below_their_root():
