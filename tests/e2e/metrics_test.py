@@ -3,6 +3,7 @@
 it with a key, has the numbers of what was done, and answers what deploy/grafana.json asks."""
 import json
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -54,12 +55,22 @@ def test_promtool_has_nothing_to_say():
             assert f"# HELP {name} {words}\n# TYPE {name} {kind}\n".encode() in text, name
 
 
+def free_port():
+    """Below the ports that the system gives to connections: nobody takes it in between."""
+    while True:
+        port = random.randrange(20000, 32000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+
+
 class Prometheus:
     """Scrapes one server once a second; its data lies in that server's directory."""
 
     def __init__(self, server, key):
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        self.port = free_port()
         server.write("key", key)
         server.write("prometheus.yml", json.dumps({
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
