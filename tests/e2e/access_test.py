@@ -62,10 +62,10 @@ class Guarded(Server):
         assert re.fullmatch(r"weft_[0-9a-z]{12}_[0-9a-z]{52}", key), done.stdout
         return key
 
-    def ask_as(self, key, method, path, body=None, headers=None):
+    def ask_as(self, key, method, path, body=None, headers=None, **more):
         key = self.keys.get(key, key)
         return self.ask(method, path, body,
-                        headers={"Authorization": f"Bearer {key}", **(headers or {})})
+                        headers={"Authorization": f"Bearer {key}", **(headers or {})}, **more)
 
     def executed(self, key, workflow="hello"):
         answer = self.ask_as(key, "POST", "/workflows/execute", {"workflow_id": workflow})

@@ -207,7 +207,7 @@ const tests = {
     await en.visit(`/ui/runs/${run}?tab=decisions`);
     const live = en.locator("[data-live]");
     const seen = until(async () => (await live.count()) > 0 &&
-      (await live.first().innerText().catch(() => "")).length > 8, "text as it is written");
+      (await live.first().innerText({ timeout: 500 }).catch(() => "")).length > 8, "text as it is written");
     await Promise.race([seen, server.until(run, "succeeded").then(() => seen)]);
     await server.until(run, "succeeded");
     await en.locator(".facts .status", { hasText: "Succeeded" }).waitFor();
@@ -342,7 +342,10 @@ const tests = {
     await until(async () => { // its answer may not have left the engine yet
       if ((await en.getByText("Not loaded").count()) > 0) return true;
       const unload = en.getByRole("button", { name: "Unload" });
-      if (await unload.isEnabled().catch(() => false)) await unload.click().catch(() => {});
+      // it may be gone by then: neither waits for it to come back
+      if (await unload.isEnabled({ timeout: 500 }).catch(() => false)) {
+        await unload.click({ timeout: 500 }).catch(() => {});
+      }
       return false;
     }, "the model to leave");
     await en.getByRole("button", { name: "Load", exact: true }).click();
