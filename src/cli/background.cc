@@ -9,13 +9,16 @@
 
 namespace weft::cli {
 
-Status continue_in_background(const std::string& run, const StoreFlags& store) {
+Status continue_in_background(const std::string& run, const StoreFlags& store,
+                              const Grants& grants) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   std::vector<std::string> words{"weft",    "runs",     "resume", run,
                                  "--store", store.path, "--quiet"};
   if (!store.master_key.empty()) {
     words.insert(words.end(), {"--master-key", store.master_key});
   }
+  const std::vector<std::string> granted = words_of(grants);
+  words.insert(words.end(), granted.begin(), granted.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -55,6 +55,28 @@ Result<std::pair<std::string, worker::McpServerSettings>> mcp_server_of(const st
 
 }  // namespace
 
+std::vector<std::string> words_of(const Grants& grants) {
+  std::vector<std::string> words;
+  const auto add = [&words](const char* flag, const std::vector<std::string>& values) {
+    for (const std::string& value : values) {
+      words.emplace_back(flag);
+      words.push_back(value);
+    }
+  };
+  const auto add_one = [&add](const char* flag, const std::string& value) {
+    if (!value.empty()) add(flag, {value});
+  };
+  add("--allow-host", grants.hosts);
+  add("--database", grants.databases);
+  add("--backend", grants.backends);
+  add("--mcp", grants.mcp);
+  add_one("--config", grants.config);
+  add_one("--smtp", grants.smtp);
+  add_one("--mail-from", grants.mail_from);
+  if (grants.shell) words.emplace_back("--allow-shell");
+  return words;
+}
+
 std::map<std::string, std::string> program_environment() {
   std::map<std::string, std::string> out;
   for (const char* name : {"PATH", "HOME", "LANG"}) {

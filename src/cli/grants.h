@@ -27,6 +27,9 @@ struct Grants {
   std::string mail_from;
 };
 
+// The flags that give a command these grants: for a process that goes on with the same run.
+std::vector<std::string> words_of(const Grants& grants);
+
 // E0905: a grant that is malformed.
 Result<worker::ToolSettings> tool_settings(const Grants& grants);
 

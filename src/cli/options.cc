@@ -297,6 +297,7 @@ void add_runs_resume(CLI::App& runs, Action& action) {
   command->add_flag("--json", options->json, "the runs as JSON on stdout");
   command->add_flag("--quiet", options->quiet, "only errors");
   command->add_flag("--follow", options->follow, "show what models write");
+  add_models_config(*command, options->grants);
   add_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return resume_runs(*options); }; });
 }
@@ -320,6 +321,7 @@ CLI::App* add_run_act(CLI::App& runs, Action& action, const std::string& act,
   add_store(*command, options->store, "database file");
   command->add_option("--by", options->by, "who acts (default: this machine's user)");
   command->add_flag("--detach", options->detach, "only store it, if nobody has the run");
+  add_models_config(*command, options->grants);
   add_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
@@ -358,6 +360,7 @@ void add_runs_again(CLI::App& runs, Action& action) {
              : runs.add_subcommand("retry", "A new run that does again only what failed");
     command->add_option("run", options->run, "id of the run, or its unique end")->required();
     CLI::Option* from = command->add_option("--from", options->from, "begin at this step");
+    add_models_config(*command, options->grants);
     add_grants(*command, options->grants);
     if (fork) {
       from->required();

@@ -60,9 +60,8 @@ int detach(RunSession& session, worker::NewRun request, const RunOptions& option
   auto run = session.process().executor().submit(std::move(request));
   if (!run.ok()) return refuse(run.error());
   if (Status closed = session.close(); !closed.ok()) return refuse(closed.error());
-  if (Status started = continue_in_background(*run, session.store()); !started.ok()) {
-    return refuse(started.error());
-  }
+  const Status started = continue_in_background(*run, session.store(), options.grants);
+  if (!started.ok()) return refuse(started.error());
   print_data(options.json ? json::dump(json::Object{{"run", *run}, {"status", "queued"}}) : *run);
   say(fmt::format("runs in the background; see how it goes with: weft runs show {}", *run));
   return kExitOk;

@@ -155,9 +155,8 @@ int run_again(const RunAgainOptions& options) {
   say(fmt::format("run {} keeps {} results of {}", *run, kept, *id));
   if (!options.detach) return session.follow({*run});
   if (Status closed = session.close(); !closed.ok()) return refuse_run(closed.error());
-  if (Status begun = continue_in_background(*run, session.store()); !begun.ok()) {
-    return refuse_run(begun.error());
-  }
+  const Status begun = continue_in_background(*run, session.store(), options.grants);
+  if (!begun.ok()) return refuse_run(begun.error());
   print_data(options.json ? json::dump(json::Object{{"run", *run}, {"status", "queued"}}) : *run);
   return kExitOk;
 }

@@ -146,6 +146,37 @@ def test_a_detached_run_goes_on_in_the_background():
         assert json.loads(place.weft("runs", "show", run, "--json").stdout)["output"] == 2
 
 
+class Greeter(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *unused):
+        pass
+
+
+def test_a_detached_run_keeps_what_it_was_granted():
+    with Place() as place, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place.write("ask.yaml", f"""
+weft: "1"
+id: ask
+steps:
+  - {{id: ask, type: http, parameters: {{method: GET, url: "http://127.0.0.1:{server.server_port}/"}}}}
+output: "{{{{ steps.ask.body }}}}"
+""")
+        words = ("--allow-host", f"127.0.0.1:{server.server_port}")
+        run = None
+        for command in (("run", "ask.yaml"), ("runs", "fork", None, "--from", "ask")):
+            run = place.weft(*(word or run for word in command), *words, "--detach").stdout.strip()
+            wait_for(lambda: place.rows("select finished_us is not null from run where id = ?", run)
+                     == [(1,)])
+            shown = json.loads(place.weft("runs", "show", run, "--json").stdout)
+            assert shown["status"] == "succeeded" and shown["output"] == "hello", shown
+        server.shutdown()
+
+
 def test_an_effect_that_was_cut_off_is_decided_by_a_person():
     if not can_trace():
         print("        SKIPPED: strace cannot trace here")
