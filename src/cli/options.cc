@@ -223,8 +223,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "a name, or a model's directory or file");
   add_store(*command, options->store, "database file (default: the user's own)");
   command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
-  add_models_config(*command, options->grants);
-  add_grants(*command, options->grants);
+  add_run_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
   command->add_flag("--detach", options->detach, "store the run, work on it in the background")
@@ -297,8 +296,7 @@ void add_runs_resume(CLI::App& runs, Action& action) {
   command->add_flag("--json", options->json, "the runs as JSON on stdout");
   command->add_flag("--quiet", options->quiet, "only errors");
   command->add_flag("--follow", options->follow, "show what models write");
-  add_models_config(*command, options->grants);
-  add_grants(*command, options->grants);
+  add_run_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return resume_runs(*options); }; });
 }
 
@@ -321,8 +319,7 @@ CLI::App* add_run_act(CLI::App& runs, Action& action, const std::string& act,
   add_store(*command, options->store, "database file");
   command->add_option("--by", options->by, "who acts (default: this machine's user)");
   command->add_flag("--detach", options->detach, "only store it, if nobody has the run");
-  add_models_config(*command, options->grants);
-  add_grants(*command, options->grants);
+  add_run_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] { action = [options] { return act_on_run(*options); }; });
   return command;
@@ -360,8 +357,7 @@ void add_runs_again(CLI::App& runs, Action& action) {
              : runs.add_subcommand("retry", "A new run that does again only what failed");
     command->add_option("run", options->run, "id of the run, or its unique end")->required();
     CLI::Option* from = command->add_option("--from", options->from, "begin at this step");
-    add_models_config(*command, options->grants);
-    add_grants(*command, options->grants);
+    add_run_grants(*command, options->grants);
     if (fork) {
       from->required();
       command->add_option("--set", options->edits, "name=value of the input")
@@ -516,8 +512,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--runs", options->runs_max, "worked on at a time")
       ->check(CLI::Range(int64_t{1}, int64_t{100'000}))
       ->capture_default_str();
-  add_models_config(*command, options->grants);
-  add_grants(*command, options->grants);
+  add_run_grants(*command, options->grants);
   command->callback([&action, options] { action = [options] { return run_worker(*options); }; });
 }
 

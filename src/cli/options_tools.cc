@@ -33,9 +33,10 @@ void add_grants(CLI::App& command, Grants& grants) {
   command.add_option("--mail-from", grants.mail_from, "the address that mail comes from");
 }
 
-void add_models_config(CLI::App& command, Grants& grants) {
+void add_run_grants(CLI::App& command, Grants& grants) {
   command.add_option("--config", grants.config,
                      "weft.yaml: its models, rules of routing and MCP servers");
+  add_grants(command, grants);
 }
 
 namespace {
@@ -122,8 +123,7 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
   command->add_option("--seed", options->seed, "another one, another draft")
       ->capture_default_str();
-  add_models_config(*command, options->grants);
-  add_grants(*command, options->grants);
+  add_run_grants(*command, options->grants);
   command->footer(
       "Example:\n"
       "  weft new --from \"sort inquiries, let a person approve refunds\" -o refunds.yaml\n");

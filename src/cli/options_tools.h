@@ -19,7 +19,7 @@ using Action = std::function<int()>;
 
 void add_grants(CLI::App& command, Grants& grants);
 void add_store(CLI::App& command, StoreFlags& store, const char* help);
-void add_models_config(CLI::App& command, Grants& grants);  // for who has no --config of its own
+void add_run_grants(CLI::App& command, Grants& grants);  // and --config, for who works on runs
 void add_tools(CLI::App& app, Action& action);
 void add_mcp(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
