@@ -28,6 +28,10 @@ void say_report(const worker::AuditReport& report) {
   say(fmt::format("every link fits, and {} checkpoints prove it up to {}", report.checkpoints,
                   iso8601(report.proven_until_us)));
   say("signed by " + report.key);
+  if (report.pruned_records > 0) {
+    say(fmt::format("{} records of before {} were removed on purpose, as it says",
+                    report.pruned_records, iso8601(report.pruned_before_us)));
+  }
   if (report.uncovered_chains > 0 || report.uncovered_links > 0) {
     say(fmt::format("beyond the proof: {} chains without a checkpoint, {} links since the last one",
                     report.uncovered_chains, report.uncovered_links));

@@ -35,6 +35,17 @@ struct AuditExportOptions {
 };
 int run_audit_export(const AuditExportOptions& options);
 
+struct AuditPruneOptions {
+  std::string before;  // an instant: older records go
+  std::string keep;    // or a duration until now; both empty: audit.keep of weft.yaml
+  bool dry_run = false;
+  std::string config;
+  StoreFlags store;
+  bool json = false;
+};
+// kExitFailed if the history does not fit: what was changed is not removed with the rest.
+int run_audit_prune(const AuditPruneOptions& options);
+
 // One record, in a chain of its own, with its checkpoint.
 Status record_act(store::Db& db, const Config& config, const std::string& store,
                   security::AuditRecord record);

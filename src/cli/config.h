@@ -7,10 +7,16 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
+
 namespace weft::cli {
 
 // The value of an environment variable, or nothing if it is unset or empty.
 std::optional<std::string> environment(const std::string& name);
+
+// The socket that systemd's socket activation (LISTEN_PID, LISTEN_FDS) hands to this process,
+// closed in its children; nothing if it hands none. E0821: several.
+Result<std::optional<int>> activated_socket();
 
 // Where this user's weft keeps its data: $WEFT_HOME, else $XDG_DATA_HOME/weft, else
 // ~/.local/share/weft, else ./.weft.

@@ -79,6 +79,15 @@ void add_audit(CLI::App& app, Action& action) {
   add_store(*command, verify->store, "database file, or postgres://…");
   command->add_flag("--json", verify->json, "one JSON document on stdout");
   command->callback([&action, verify] { action = [verify] { return run_audit_verify(*verify); }; });
+  auto prune = std::make_shared<AuditPruneOptions>();
+  command = audit->add_subcommand("prune", "Removes old records; what stays can still be proven");
+  command->add_option("--before", prune->before, "2026-01-01, or 2026-01-01T09:00:00Z");
+  command->add_option("--keep", prune->keep, "400d; else audit: { keep: 400d } of weft.yaml");
+  command->add_flag("--dry-run", prune->dry_run, "only say how many");
+  command->add_option("--config", prune->config, "weft.yaml");
+  add_store(*command, prune->store, "database file, or postgres://…");
+  command->add_flag("--json", prune->json, "one JSON document on stdout");
+  command->callback([&action, prune] { action = [prune] { return run_audit_prune(*prune); }; });
   auto out = std::make_shared<AuditExportOptions>();
   command = audit->add_subcommand("export", "The records, the newest first, on stdout");
   command->add_option("--from", out->from, "2026-11-22, or 2026-11-22T09:00:00Z");

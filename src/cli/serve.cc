@@ -47,6 +47,7 @@ namespace weft::cli {
 namespace {
 
 constexpr int64_t kYearS = int64_t{365} * 86'400;
+constexpr int64_t kIdleGraceMs = 1'000;
 constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
@@ -85,6 +86,17 @@ void apply_config(const Config& config, ServeOptions& options) {
   };
   add(options.workflows, server.workflows);
   add(options.origins, server.origins);
+}
+
+// Where it really listens decides who needs a key.
+Status take_activated_socket(ServeOptions& options) {
+  const auto listening = TRY(activated_socket());
+  if (!listening) return ok_status();
+  const net::ListenAddress at = TRY(net::address_of(*listening));
+  options.listening = *listening;
+  options.host = at.host;
+  options.port = at.port;
+  return ok_status();
 }
 
 Result<std::vector<std::string>> keys_of(const ServeOptions& options) {
@@ -278,6 +290,8 @@ class Serving {
     net::HttpServerOptions out;
     out.host = options_.host;
     out.port = options_.port;
+    out.listening = options_.listening;
+    out.idle_grace_ms = kIdleGraceMs;
     if (!options_.tls.given()) return out;
     tls_ = std::make_shared<TlsReload>(options_.tls, process_->loop(), process_->pool(),
                                        real_env());
@@ -371,6 +385,10 @@ int run_serve(ServeOptions options) {
   if (options.tls.given() && options.tls.key.empty()) {
     say_error(make_error("E0904", "--tls-cert needs --tls-key", "both are PEM files"));
     return kExitUsage;
+  }
+  if (const Status taken = take_activated_socket(options); !taken.ok()) {
+    say_error(taken.error());
+    return kExitConfiguration;
   }
   Serving serving(options, *config);
   if (const Status started = serving.start(); !started.ok()) {

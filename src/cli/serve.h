@@ -22,6 +22,7 @@ struct ServeOptions {
   std::set<std::string> given;       // flags that stood on the command line: they win over it
   std::string host = "127.0.0.1";
   uint16_t port = 8700;              // 0: any free one
+  int listening = -1;                // a socket that systemd hands over, instead of these
   std::vector<std::string> models;   // NAME=SOURCE or SOURCE; the first is the default too
   net::TlsFiles tls;                 // certificate and key; empty: plain HTTP
   std::string key_file;              // one API key a line; empty: none

@@ -70,7 +70,8 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
   asio::awaitable<void> run();
   asio::awaitable<void> refuse_overload();
   void close_if_idle() {
-    if (!idle_) return;
+    ErrorCode error;
+    if (!idle_ || stream_.socket().available(error) > 0) return;  // a request has come just now
     stream_.say_goodbye_now();
     close();
   }
@@ -191,7 +192,8 @@ asio::awaitable<bool> Connection::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
   ErrorCode error;
   idle_ = true;
-  stream_.expires_after(state_->options.idle_timeout_ms);
+  stream_.expires_after(state_->draining ? state_->options.idle_grace_ms
+                                         : state_->options.idle_timeout_ms);
   const size_t bytes = co_await stream_.read_some(buffer_.prepare(kWriteBytes / 16), error);
   buffer_.commit(bytes);
   idle_ = false;
@@ -473,7 +475,7 @@ asio::awaitable<Connection::Next> Connection::answer(HttpRequest request, const 
                              now_us() - begin_us);
   }
   if (dropped_unanswered_) co_return good ? Next::kLinger : Next::kClose;
-  co_return good && outcome->keep_alive && !state_->draining ? Next::kKeep : Next::kClose;
+  co_return good && outcome->keep_alive ? Next::kKeep : Next::kClose;
 }
 
 asio::awaitable<void> Connection::run() {
@@ -494,7 +496,9 @@ asio::awaitable<void> Connection::run() {
     release_body();
     if (*next == Next::kLinger) co_await stream_.linger(kLingerMs, kLingerBytesMax);
     if (*next == Next::kLinger) co_return;
-    if (*next != Next::kKeep || state_->draining) break;
+    if (*next != Next::kKeep) break;
+    // Who was told that the connection stays may be sending already.
+    if (state_->draining && state_->options.idle_grace_ms <= 0) break;
   }
   stream_.expires_after(kLingerMs);
   co_await stream_.say_goodbye();
@@ -511,24 +515,30 @@ asio::awaitable<void> Connection::refuse_overload() {
   if (next == Next::kLinger) co_await stream_.linger(kLingerMs, kLingerBytesMax);
 }
 
-void ServerState::close_all(bool at_once) {
+void ServerState::begin_draining() {
   draining = true;
   ErrorCode error;
   acceptor.close(error);
-  if (at_once) drain_timer.cancel();
+}
+
+void ServerState::close_idle() {
   const std::set<Connection*> all = connections;
-  for (Connection* connection : all) {
-    if (at_once) {
-      connection->abort_exchange();
-    } else {
-      connection->close_if_idle();
-    }
-  }
+  for (Connection* connection : all) connection->close_if_idle();
+}
+
+void ServerState::close_all() {
+  ended = true;
+  begin_draining();
+  drain_timer.cancel();
+  grace_timer.cancel();
+  const std::set<Connection*> all = connections;
+  for (Connection* connection : all) connection->abort_exchange();
 }
 
 void ServerState::check_stopped() {
   if (!draining || !connections.empty() || !on_stopped) return;
   drain_timer.cancel();
+  grace_timer.cancel();
   asio::post(io, std::exchange(on_stopped, nullptr));
 }
 

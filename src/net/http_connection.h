@@ -22,7 +22,8 @@ struct ServerState {
   ServerState(boost::asio::io_context& io_in, HttpRouter router_in, HttpServerOptions options_in,
               boost::asio::ip::tcp::acceptor acceptor_in)
       : io(io_in), router(std::move(router_in)), options(std::move(options_in)),
-        tls(options.tls), acceptor(std::move(acceptor_in)), drain_timer(io_in) {}
+        tls(options.tls), acceptor(std::move(acceptor_in)), drain_timer(io_in),
+        grace_timer(io_in) {}
 
   boost::asio::io_context& io;
   const HttpRouter router;
@@ -30,13 +31,18 @@ struct ServerState {
   std::shared_ptr<const TlsIdentity> tls;  // of new connections; null: without
   boost::asio::ip::tcp::acceptor acceptor;
   boost::asio::steady_timer drain_timer;
+  boost::asio::steady_timer grace_timer;
   HttpServerStats stats;
   std::set<Connection*> connections;  // they own themselves
   bool draining = false;
+  bool ended = false;  // no connection begins any more
   std::function<void()> on_stopped;
 
-  // Ends listening and idle connections; with `at_once`, all others too.
-  void close_all(bool at_once);
+  // Ends listening; connections are told so by their next answer.
+  void begin_draining();
+  // Those between requests.
+  void close_idle();
+  void close_all();
   void check_stopped();
 };
 

@@ -2,7 +2,9 @@
 #include "net/http_server.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,7 +12,9 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <set>
 
 #include "net/http_connection.h"
@@ -43,13 +47,29 @@ Result<asio::ip::tcp::acceptor> listen_at(asio::io_context& io, const std::strin
   return acceptor;
 }
 
-// Too many open files and the like pass; a closed acceptor does not.
+Error not_listening(int listening, std::string_view what) {
+  return make_error("E0821", fmt::format("file descriptor {} {}", listening, what),
+                    "a socket unit of systemd hands over one TCP socket that listens");
+}
+
+Result<asio::ip::tcp::acceptor> take_listening(asio::io_context& io, int listening) {
+  const ListenAddress at = TRY(address_of(listening));
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(at.host, error);
+  asio::ip::tcp::acceptor acceptor(io);
+  acceptor.assign(address.is_v6() ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), listening, error);
+  if (error) return not_listening(listening, error.message());
+  return acceptor;
+}
+
+// Too many open files and the like pass; a closed acceptor does not. What was accepted just before
+// it closed is served: its client has been told that it is connected.
 asio::awaitable<void> accept_all(std::shared_ptr<ServerState> state) {
   for (;;) {
     boost::system::error_code error;
     asio::ip::tcp::socket socket(state->io);
     co_await state->acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
-    if (!state->acceptor.is_open()) co_return;
+    if (state->ended || (error && !state->acceptor.is_open())) co_return;
     if (error) {
       asio::steady_timer pause(state->io, std::chrono::milliseconds(100));
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
@@ -57,10 +77,28 @@ asio::awaitable<void> accept_all(std::shared_ptr<ServerState> state) {
     }
     ++state->stats.accepted;
     start_connection(state, std::move(socket));
+    if (!state->acceptor.is_open()) co_return;
   }
 }
 
 }  // namespace
+
+Result<ListenAddress> address_of(int listening) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (::getsockopt(listening, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) != 0 || value != 1) {
+    return not_listening(listening, "is no socket that listens");
+  }
+  asio::ip::tcp::endpoint endpoint;
+  size = static_cast<socklen_t>(endpoint.capacity());
+  if (::getsockname(listening, endpoint.data(), &size) != 0) {
+    return not_listening(listening, std::strerror(errno));
+  }
+  const int family = endpoint.data()->sa_family;
+  if (family != AF_INET && family != AF_INET6) return not_listening(listening, "is not TCP");
+  endpoint.resize(size);
+  return ListenAddress{endpoint.address().to_string(), endpoint.port()};
+}
 
 struct HttpServer::Shared {
   std::shared_ptr<ServerState> state;
@@ -70,7 +108,9 @@ HttpServer::HttpServer(std::shared_ptr<Shared> shared) : shared_(std::move(share
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(asio::io_context& io, HttpRouter router,
                                                       HttpServerOptions options) {
-  asio::ip::tcp::acceptor acceptor = TRY(listen_at(io, options.host, options.port));
+  asio::ip::tcp::acceptor acceptor = TRY(options.listening < 0
+                                             ? listen_at(io, options.host, options.port)
+                                             : take_listening(io, options.listening));
   auto state = std::make_shared<ServerState>(io, std::move(router), std::move(options),
                                              std::move(acceptor));
   auto shared = std::make_shared<Shared>();
@@ -81,7 +121,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(asio::io_context& io, Http
 
 HttpServer::~HttpServer() {
   shared_->state->on_stopped = nullptr;
-  shared_->state->close_all(true);
+  shared_->state->close_all();
 }
 
 uint16_t HttpServer::port() const {
@@ -104,12 +144,20 @@ void HttpServer::stop(int64_t drain_ms, std::function<void()> stopped) {
   ServerState& state = *shared_->state;
   CHECK(!state.draining, "a server stops once");
   state.on_stopped = std::move(stopped);
-  state.close_all(false);
+  state.begin_draining();
+  const int64_t grace_ms = std::min(state.options.idle_grace_ms, drain_ms);
+  if (grace_ms <= 0) state.close_idle();
+  state.grace_timer.expires_after(std::chrono::milliseconds(grace_ms));
+  state.grace_timer.async_wait(
+      [weak = std::weak_ptr(shared_->state)](const boost::system::error_code& error) {
+        const auto held = weak.lock();
+        if (!error && held) held->close_idle();
+      });
   state.drain_timer.expires_after(std::chrono::milliseconds(drain_ms));
   state.drain_timer.async_wait(
       [weak = std::weak_ptr(shared_->state)](const boost::system::error_code& error) {
         const auto held = weak.lock();
-        if (!error && held) held->close_all(true);
+        if (!error && held) held->close_all();
       });
   state.check_stopped();
 }

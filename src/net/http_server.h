@@ -69,6 +69,7 @@ class Exchange {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // an address, not a name
   uint16_t port = 0;               // 0: any free one
+  int listening = -1;              // a socket that listens already, instead of these; it is taken
   size_t head_bytes_max = size_t{16} << 10;
   size_t connections_max = 4096;             // further ones are told 503
   size_t body_bytes_total = size_t{256} << 20;  // of all requests being read or handled
@@ -81,6 +82,9 @@ struct HttpServerOptions {
   int64_t write_timeout_ms = 30'000;  // for each 64 KB
   int64_t idle_timeout_ms = 75'000;   // between requests
   int64_t event_ping_ms = 15'000;
+  // Once it stops: who sends without a pause gets so long to be told `Connection: close`, instead
+  // of finding the connection closed under a request.
+  int64_t idle_grace_ms = 0;
   // Looks at every request before its body is read; an answer is sent instead. It may note who
   // asks. `pattern`: of the route, "" if none fits. May be empty.
   using Guard = std::function<const HttpResponse*(HttpRequest&, std::string_view pattern,
@@ -93,6 +97,14 @@ struct HttpServerOptions {
   std::function<void(const HttpRequest&, std::string_view pattern, int status, int64_t us)>
       observer = {};
 };
+
+// Where a socket listens that the process was given (systemd's socket activation). E0821: it is
+// none that listens for TCP connections.
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+Result<ListenAddress> address_of(int listening);
 
 struct HttpServerStats {
   int64_t connections = 0;   // open now
@@ -122,8 +134,9 @@ class HttpServer {
   // For connections from now on; a server without TLS gets none.
   void set_tls(std::shared_ptr<const TlsIdentity> tls);
 
-  // No new connections, idle ones are closed, answers under way get `drain_ms`, then their clients
-  // lose them. `stopped` is called when the last connection is closed.
+  // No new connections, idle ones are closed (after idle_grace_ms), answers under way get
+  // `drain_ms`, then their clients lose them. `stopped` is called when the last connection is
+  // closed. Who waits to be accepted on a socket that other processes have too is left to them.
   void stop(int64_t drain_ms, std::function<void()> stopped);
 
  private:

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 
@@ -75,6 +76,11 @@ constexpr std::string_view kAuditColumns =
 
 AuditHead::AuditHead(std::string_view writer, int64_t epoch)
     : hash_(sha256(fmt::format("weft audit\n{}\n{}", writer, epoch))) {}
+
+AuditHead::AuditHead(int64_t length, std::string_view hash) : length_(length) {
+  CHECK(hash.size() == hash_.size(), "a link of {} bytes", hash.size());
+  std::ranges::transform(hash, hash_.begin(), [](char c) { return static_cast<uint8_t>(c); });
+}
 
 void AuditHead::append(const AuditRecord& record, std::string_view details) {
   std::string bytes(hash());
@@ -161,7 +167,22 @@ std::string cursor_of(const AuditRow& row) {
   return fmt::format("{}.{}.{}.{}", row.record.at_us, row.writer, row.epoch, row.n);
 }
 
-Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen) {
+namespace {
+
+// Where a chain is verified from, whose first record is number `n`.
+AuditHead head_before(const ChainStarts& starts, const std::string& writer, int64_t epoch,
+                      int64_t n) {
+  const auto chain = starts.find({writer, epoch});
+  if (chain != starts.end()) {
+    const auto start = chain->second.find(n - 1);
+    if (start != chain->second.end()) return AuditHead(start->first, start->second);
+  }
+  return AuditHead(writer, epoch);
+}
+
+}  // namespace
+
+Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen, const ChainStarts& starts) {
   auto rows = TRY(db.query(
       std::string(kAuditColumns).append(", prev_hash, hash FROM audit ORDER BY writer, epoch, n"),
       {}));
@@ -173,7 +194,7 @@ Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen) {
     if (!head || rows->text(0) != writer || rows->int64(1) != epoch) {
       writer = rows->text(0);
       epoch = rows->int64(1);
-      head.emplace(writer, epoch);
+      head.emplace(head_before(starts, writer, epoch, rows->int64(2)));
     }
     if (rows->int64(2) != head->length() + 1) return unfit(*rows, "a record before it is missing");
     if (rows->blob(10) != head->hash()) return unfit(*rows, "the link back is another");

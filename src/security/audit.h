@@ -16,9 +16,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -41,6 +43,8 @@ struct AuditRecord {
 class AuditHead {
  public:
   AuditHead(std::string_view writer, int64_t epoch);
+  // In the middle: what came before is gone. `hash`: 32 bytes.
+  AuditHead(int64_t length, std::string_view hash);
   // `details` as they are stored: the chain is over sealed ones.
   void append(const AuditRecord& record, std::string_view details);
   int64_t length() const { return length_; }
@@ -91,7 +95,9 @@ struct Link {
   std::string_view hash;
 };
 using LinkSeen = std::function<void(const Link&)>;
+// By writer and epoch: links up to which records may have been removed, with their hashes.
+using ChainStarts = std::map<std::pair<std::string, int64_t>, std::map<int64_t, std::string>>;
 // Recomputes every chain. How many records; E0765 names the first that does not fit.
-Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen);
+Result<int64_t> verify_audit(store::Db& db, const LinkSeen& seen, const ChainStarts& starts = {});
 
 }  // namespace weft::security

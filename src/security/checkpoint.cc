@@ -19,6 +19,7 @@
 namespace weft::security {
 namespace {
 
+constexpr size_t kPrunedChainsMax = 1000;  // of a line, which stays shorter than the next number
 constexpr int64_t kTailBytes = int64_t{1} << 20;  // more than any line has
 
 Error unwritable(const std::string& path) {
@@ -38,6 +39,8 @@ struct Line {
   std::string previous;
   std::string key;
   std::vector<ChainState> chains;
+  std::vector<ChainState> pruned;
+  int64_t before_us = 0;
   std::string_view payload;
   std::string signature;
 };
@@ -52,6 +55,25 @@ Result<ChainState> chain_of(const json::Value& value, int64_t number) {
   ChainState out{std::string((*parts)[0].get_string()), std::string((*parts)[1].get_string()),
                  (*parts)[2].get_int64(), (*parts)[3].get_int64(), {}};
   out.hash = TRY(from_hex((*parts)[4].get_string()));
+  return out;
+}
+
+Result<std::vector<ChainState>> chains_of(const json::Array& all, int64_t number) {
+  std::vector<ChainState> out;
+  for (const json::Value& chain : all) {
+    auto state = chain_of(chain, number);
+    if (!state.ok()) return no_checkpoint(number, "a chain is malformed");
+    out.push_back(std::move(*state));
+  }
+  return out;
+}
+
+json::Array chains_text(std::span<const ChainState> chains) {
+  json::Array out;
+  for (const ChainState& chain : chains) {
+    out.push_back(
+        json::Array{chain.kind, chain.writer, chain.epoch, chain.length, to_hex(chain.hash)});
+  }
   return out;
 }
 
@@ -81,10 +103,10 @@ Result<Line> line_of(std::string_view text, int64_t number) {
   auto key = from_hex(member("key").get_string());
   if (!key.ok()) return no_checkpoint(number, "its key is no hexadecimal number");
   out.key = std::move(*key);
-  for (const json::Value& chain : member("chains").get_array()) {
-    auto state = chain_of(chain, number);
-    if (!state.ok()) return no_checkpoint(number, "a chain is malformed");
-    out.chains.push_back(std::move(*state));
+  out.chains = TRY(chains_of(member("chains").get_array(), number));
+  if (const json::Array* pruned = member("pruned").if_array()) {
+    out.pruned = TRY(chains_of(*pruned, number));
+    if (member("before_us").is_int64()) out.before_us = member("before_us").get_int64();
   }
   return out;
 }
@@ -110,30 +132,59 @@ Result<std::string> last_line(int file, const std::string& path) {
   return begin == tail.npos ? tail : tail.substr(begin + 1);
 }
 
-}  // namespace
-
-Status append_checkpoint(const std::string& path, const Secret& seed, int64_t at_us,
-                         std::span<const ChainState> chains) {
+// `more`: members that the line has besides.
+Status append_line(const std::string& path, const Secret& seed, int64_t at_us,
+                   std::span<const ChainState> chains, const json::Object& more) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (file.get() < 0 || ::flock(file.get(), LOCK_EX) != 0) return unwritable(path);
   const std::string before = TRY(last_line(file.get(), path));
   int64_t n = 1;
   if (!before.empty()) n = TRY(line_of(before, 0)).n + 1;
-  json::Array states;
-  for (const ChainState& chain : chains) {
-    states.push_back(
-        json::Array{chain.kind, chain.writer, chain.epoch, chain.length, to_hex(chain.hash)});
-  }
-  const std::string payload =
-      json::dump(json::Object{{"n", n},
-                              {"at_us", at_us},
-                              {"previous", before.empty() ? "" : sha256_hex(before)},
-                              {"chains", std::move(states)},
-                              {"key", to_hex(public_key(seed))}});
+  json::Object line_object{{"n", n},
+                           {"at_us", at_us},
+                           {"previous", before.empty() ? "" : sha256_hex(before)},
+                           {"chains", chains_text(chains)}};
+  for (const auto& member : more) line_object[member.key()] = member.value();
+  line_object["key"] = to_hex(public_key(seed));
+  const std::string payload = json::dump(line_object);
   const std::string line = payload + "\t" + to_hex(sign(seed, payload)) + "\n";
   if (::write(file.get(), line.data(), line.size()) != std::ssize(line) ||
       ::fdatasync(file.get()) != 0) {
     return unwritable(path);
+  }
+  return ok_status();
+}
+
+Status note_pruned(const Line& line, Checkpoints& out) {
+  for (const ChainState& chain : line.pruned) {
+    const Checkpoints::Chain name{chain.kind, chain.writer, chain.epoch};
+    const auto states = out.chains.find(name);
+    const bool was_signed = states != out.chains.end() && states->second.contains(chain.length) &&
+                            states->second.at(chain.length) == chain.hash;
+    if (!was_signed) return no_checkpoint(line.n, "it removes what was not signed before");
+    out.pruned[name][chain.length] = chain.hash;
+  }
+  out.pruned_before_us = std::max(out.pruned_before_us, line.before_us);
+  return ok_status();
+}
+
+}  // namespace
+
+Status append_checkpoint(const std::string& path, const Secret& seed, int64_t at_us,
+                         std::span<const ChainState> chains) {
+  return append_line(path, seed, at_us, chains, {});
+}
+
+Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us,
+                      const Pruning& pruning) {
+  std::span<const ChainState> rest = pruning.chains;
+  while (!rest.empty()) {
+    const auto part = rest.first(std::min(rest.size(), kPrunedChainsMax));
+    rest = rest.subspan(part.size());
+    TRY(append_line(path, seed, at_us, {},
+                    {{"before_us", pruning.before_us},
+                     {"records", pruning.records},
+                     {"pruned", chains_text(part)}}));
   }
   return ok_status();
 }
@@ -160,6 +211,7 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     for (const ChainState& chain : line.chains) {
       out.chains[{chain.kind, chain.writer, chain.epoch}][chain.length] = chain.hash;
     }
+    TRY(note_pruned(line, out));
     out.newest_us = std::max(out.newest_us, line.at_us);
     out.lines = number;
   }

@@ -7,6 +7,10 @@
 //   {"n":7,"at_us":…,"previous":HASH OF THE LINE BEFORE,"chains":[["event",WRITER,EPOCH,N,HASH],…],
 //    "key":PUBLIC KEY} TAB SIGNATURE, in hexadecimal digits
 //
+// Records that are removed on purpose are removed from the beginning of their chain up to a link
+// that was signed, and a line says so first: "before_us", "records", and as "pruned" the last link
+// that went of each chain, from whose hash the rest is verified on.
+//
 // Lines are chained as well: one that is missing in the middle shows. Only the file's own tail can
 // be cut unseen, which moves the end of the proof back in time; who fears that keeps the file where
 // it cannot be cut (another machine, write-once storage), or the newest line.
@@ -38,6 +42,16 @@ struct ChainState {
 Status append_checkpoint(const std::string& path, const Secret& seed, int64_t at_us,
                          std::span<const ChainState> chains);
 
+// What is removed: of each chain the links up to this one, which a checkpoint has signed.
+struct Pruning {
+  int64_t before_us = 0;  // younger records stay
+  int64_t records = 0;
+  std::vector<ChainState> chains;
+};
+// Before the records go. As append_checkpoint.
+Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us,
+                      const Pruning& pruning);
+
 struct Checkpoints {
   int64_t lines = 0;
   int64_t newest_us = 0;
@@ -45,8 +59,12 @@ struct Checkpoints {
   // By kind, writer, epoch: every state that was signed, the shortest first.
   using Chain = std::tuple<std::string, std::string, int64_t>;
   std::map<Chain, std::map<int64_t, std::string>> chains;
+  // Of these, up to where chains may have been removed.
+  std::map<Chain, std::map<int64_t, std::string>> pruned;
+  int64_t pruned_before_us = 0;
 };
-// E0766: a line is malformed, not signed by `key` (empty: by the first line's), or out of order.
+// E0766: a line is malformed, not signed by `key` (empty: by the first line's), out of order, or
+// removes what was not signed before.
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key);
 
 }  // namespace weft::security

@@ -121,6 +121,7 @@ Refusal Access::unknown(const net::HttpRequest& request, bool wrong) {
     return {429, "too many wrong keys from this address", wait};
   }
   failures_.take(request.peer, 1, kFailuresPerMinute, now);
+  if (witness_) witness_(caller_of(request), kAuthenticate, request);  // so many, no more
   return {401, "this API key is unknown, revoked or expired"};
 }
 
@@ -195,6 +196,7 @@ std::optional<Access::Opened> Access::open_session(const net::HttpRequest& reque
     const int64_t now = env_.mono_ns();
     if (failures_.wait_s(request.peer, kFailuresPerMinute, now) == 0) {
       failures_.take(request.peer, 1, kFailuresPerMinute, now);
+      if (witness_) witness_(caller_of(request), kAuthenticate, request);
     }
     return std::nullopt;
   }

@@ -41,6 +41,8 @@ struct AccessOptions {
 
 // In place of an action: any key will do, whatever its roles.
 inline constexpr std::string_view kAnyKey = "any key";
+// What somebody with a wrong key was refused, for the records.
+inline constexpr std::string_view kAuthenticate = "authenticate";
 
 struct Refusal {
   int status = 0;  // 0: welcome

@@ -191,7 +191,10 @@ void record_refusal(ServerContext& context, const security::Caller& caller,
   security::AuditRecord record = record_of(caller, action);
   record.resource = request.target.substr(0, kTargetBytesMax);
   record.outcome = "refused";
-  record.details = json::dump(json::Object{{"method", request.method}, {"status", 403}});
+  const bool unknown = action == kAuthenticate;
+  json::Object details{{"method", request.method}, {"status", unknown ? 401 : 403}};
+  if (unknown) details["from"] = request.peer;
+  record.details = json::dump(details);
   context.audit(std::move(record));
 }
 

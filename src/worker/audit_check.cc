@@ -28,8 +28,9 @@ class Beside {
 
   void see(const std::string& kind, const security::Link& link) {
     Checkpoints::Chain name{kind, std::string(link.writer), link.epoch};
-    if (link.n == 1) {
+    if (!lengths_.contains(name)) {
       ++report_.chains;
+      report_.pruned_records += link.n - 1;
       if (signed_.lines > 0 && !signed_.chains.contains(name)) ++report_.uncovered_chains;
     }
     const auto chain = signed_.chains.find(name);
@@ -45,7 +46,12 @@ class Beside {
   void end() {
     for (const auto& [name, states] : signed_.chains) {
       const auto seen = lengths_.find(name);
-      const int64_t found = seen == lengths_.end() ? 0 : seen->second;
+      int64_t found = seen == lengths_.end() ? 0 : seen->second;
+      const auto pruned = signed_.pruned.find(name);
+      if (found == 0 && pruned != signed_.pruned.end()) {  // all of it has been removed
+        found = pruned->second.rbegin()->first;
+        report_.pruned_records += found;
+      }
       const int64_t wanted = states.rbegin()->first;
       if (found >= wanted || report_.problem) continue;
       const auto& [kind, writer, epoch] = name;
@@ -81,6 +87,15 @@ Status noted(const Status& status, AuditReport& report) {
   return ok_status();
 }
 
+security::ChainStarts starts_of(const Checkpoints& checkpoints) {
+  security::ChainStarts out;
+  for (const auto& [name, states] : checkpoints.pruned) {
+    const auto& [kind, writer, epoch] = name;
+    if (kind == "audit") out[{writer, epoch}] = states;
+  }
+  return out;
+}
+
 Status walk(store::Db& db, const Checkpoints& checkpoints, AuditReport& report) {
   Beside beside(checkpoints, report);
   const auto events = verify_chains(db, [&](const security::Link& link) {
@@ -91,7 +106,7 @@ Status walk(store::Db& db, const Checkpoints& checkpoints, AuditReport& report) 
   const auto records = security::verify_audit(db, [&](const security::Link& link) {
     ++report.records;
     beside.see("audit", link);
-  });
+  }, starts_of(checkpoints));
   TRY(noted(records.ok() ? ok_status() : Status(records.error()), report));
   beside.end();
   return ok_status();
@@ -110,6 +125,7 @@ Result<AuditReport> check_audit(store::Db& db, std::string_view text, std::strin
   }
   report.checkpoints = checkpoints.lines;
   report.proven_until_us = checkpoints.newest_us;
+  report.pruned_before_us = checkpoints.pruned_before_us;
   report.key = security::to_hex(checkpoints.key);
   TRY(db.begin_reading());
   const Status walked = walk(db, checkpoints, report);
@@ -124,6 +140,9 @@ json::Object to_json(const AuditReport& report) {
                    {"checkpoints", report.checkpoints},
                    {"uncovered_chains", report.uncovered_chains},
                    {"uncovered_links", report.uncovered_links}, {"key", report.key}};
+  out["pruned_records"] = report.pruned_records;
+  out["pruned_before"] = nullptr;
+  if (report.pruned_before_us != 0) out["pruned_before"] = iso8601(report.pruned_before_us);
   out["proven_until"] = nullptr;
   if (report.proven_until_us != 0) out["proven_until"] = iso8601(report.proven_until_us);
   if (report.problem) {

@@ -431,6 +431,13 @@ def test_guessing_is_slowed_down():
 
         assert until(lambda: guess() == 429)
         assert server.ask_as("viewer", "GET", "/workflows").status == 200  # who has a key, comes in
+        for _ in range(100):  # beyond the limit there is nothing more to record
+            guess()
+        records = server.ask_as("admin", "GET", "/audit?action=authenticate&limit=1000").json["items"]
+        assert 60 <= len(records) <= 120, len(records)
+        assert {r["outcome"] for r in records} == {"refused"}
+        assert records[0]["details"] == {"method": "GET", "status": 401, "from": "127.0.0.1"}
+        assert not any("1111" in json.dumps(r) for r in records)  # what was tried is not kept
 
 
 def test_out_of_the_box():

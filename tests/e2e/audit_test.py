@@ -7,9 +7,10 @@ import json
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 
-from harness import main
+from harness import WEFT, main
 from serving import Server, until
 
 HELLO = """weft: "1"
@@ -186,14 +187,16 @@ def tampered(server, sql, good=False):
     return json.loads(done.stdout)
 
 
+def server_verify(server, copy):
+    return subprocess.run(
+        [WEFT, "audit", "verify", "--json", "--store", str(copy), "--checkpoints",
+         str(server.store) + ".checkpoints"], cwd=server.path, env=server.env, text=True,
+        capture_output=True, timeout=60, check=False)
+
+
 def test_every_kind_of_change_is_found():
-    import subprocess
-    from harness import WEFT
     with Audited() as server:
-        server.weft_verify = lambda copy: subprocess.run(
-            [WEFT, "audit", "verify", "--json", "--store", str(copy), "--checkpoints",
-             str(server.store) + ".checkpoints"], cwd=server.path, env=server.env, text=True,
-            capture_output=True, timeout=60, check=False)
+        server.weft_verify = lambda copy: server_verify(server, copy)
         for _ in range(3):
             server.execute(server.admin, "hello")
         server.stop()
@@ -221,6 +224,75 @@ def test_every_kind_of_change_is_found():
         inserted = ("insert into audit select writer, epoch, n + 1, at_us, tenant, actor, action, "
                     f"resource, outcome, details, hash, hash from audit where {chain} and n = {last}")
         assert not tampered(server, inserted)["good"]
+
+
+def test_old_records_go_and_the_rest_is_proven():
+    with Audited() as server:
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.verify()["uncovered_links"] == 0)
+        before = server.verify()
+        server.weft("audit", "prune", code=2)  # which?
+        assert server.weft("audit", "prune", "--before", "yesterday", code=2).stderr
+        early = server.weft("audit", "prune", "--before", "2020-01-01", "--json").stdout
+        assert json.loads(early)["records"] == 0, early
+        shutil.copy(f"{server.store}.checkpoints", server.path / "checkpoints.before")
+        would = json.loads(server.weft("audit", "prune", "--keep", "0.001", "--dry-run",
+                                       "--json").stdout)
+        assert would["records"] == before["records"] > 3, (would, before)
+        assert server.verify()["records"] == before["records"]
+        done = json.loads(server.weft("audit", "prune", "--keep", "0.001", "--json").stdout)
+        assert done["records"] == before["records"], done
+        # the server goes on with its chain, whose beginning is gone
+        server.execute(server.admin, "hello")
+        assert until(lambda: server.verify()["uncovered_links"] == 0)
+        report = server.verify()
+        assert report["good"] and report["pruned_records"] == before["records"], report
+        assert report["pruned_before"] == done["before"], report
+        over_http = server.ask_as(server.admin, "GET", "/audit/verify").json
+        assert over_http["pruned_records"] == before["records"] and over_http["good"], over_http
+        assert [r["action"] for r in server.records(action="audit:prune")] == ["audit:prune"]
+        server.stop()
+        assert "were removed on purpose" in server.weft("audit", "verify").stderr
+        # without the line that says so, the same removal is one that nobody signed
+        assert not server.verify(1, "--checkpoints", "checkpoints.before")["good"]
+        # a second time, from the new beginning on; then of a store that was changed
+        again = json.loads(server.weft("audit", "prune", "--keep", "0.001", "--json").stdout)
+        assert again["records"] >= 2, again
+        assert server.verify()["pruned_records"] == before["records"] + again["records"]
+        server.weft("keys", "create", "--name", "late", "--role", "viewer")
+        db = sqlite3.connect(server.store)
+        db.execute("update audit set actor = 'nobody'")
+        db.commit()
+        db.close()
+        refused = server.weft("audit", "prune", "--keep", "0.001", code=1)
+        assert "E0765" in refused.stderr, refused.stderr
+        assert server.rows("select count(*) from audit") != [(0,)]
+
+
+def test_a_removal_beyond_what_was_signed_away_is_found():
+    with Audited() as server:
+        server.weft_verify = lambda copy: server_verify(server, copy)
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.verify()["uncovered_links"] == 0)
+        server.weft("audit", "prune", "--keep", "0.001")
+        server.execute(server.admin, "hello")
+        server.stop()
+        assert tampered(server, "", good=True)["good"]
+        first = "(select min(n) from audit where writer like 'w%')"
+        for sql in (f"delete from audit where writer like 'w%' and n = {first}",
+                    "delete from audit where writer like 'w%'",
+                    f"update audit set n = n - 1 where writer like 'w%' and n = {first}",
+                    f"update audit set prev_hash = zeroblob(32) where writer like 'w%' and "
+                    f"n = {first}"):
+            assert tampered(server, sql)["problem"]["code"] in ("E0765", "E0766"), sql
+        # lines of the file cannot be made without its key
+        lines = (server.path / "store.db.checkpoints").read_text().splitlines(keepends=True)
+        pruned = [line for line in lines if '"pruned"' in line]
+        assert len(pruned) == 1, pruned
+        server.write("forged", "".join(lines) + pruned[0].replace('"records":', '"records":1'))
+        assert server.verify(1, "--checkpoints", "forged")["problem"]["code"] == "E0766"
 
 
 def test_a_store_of_yesterday_is_found():
