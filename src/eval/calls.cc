@@ -10,7 +10,7 @@
 namespace weft::eval {
 namespace {
 
-constexpr std::string_view kForm =
+constexpr std::string_view kAcceptedForm =
     R"({"$calls": [{"name": "area", "arguments": {"base": [10], "unit": ["cm", ""]}}]})";
 
 // What stays of a text when spelling does not count.
@@ -89,7 +89,7 @@ bool each_finds_one(const json::Array& accepted, const json::Array& calls, const
 }
 
 Error bad_calls(std::string message) {
-  return make_error("E0920", std::move(message), std::string(kForm));
+  return make_error("E0920", std::move(message), std::string(kAcceptedForm));
 }
 
 // Members that hold lists of right values; so do those of the objects among these.
