@@ -4,8 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { DatabaseSync } from "node:sqlite";
-import { check, openBrowser, person, Server, until } from "../../tests/web/harness.mjs";
+import { addManyRuns, check, openBrowser, person, Server, until } from "../../tests/web/harness.mjs";
 
 const [weft, root, given] = process.argv.slice(2);
 const rounds = Number(given);
@@ -97,22 +96,6 @@ async function graph(run) {
   return { painted, opened, near, far };
 }
 
-function fill() {
-  const db = new DatabaseSync(server.store);
-  db.exec("PRAGMA busy_timeout = 20000; BEGIN");
-  const now = Date.now() * 1000;
-  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-    INSERT INTO run (id, def_hash, workflow, input, context, status, priority, version,
-      created_us, started_us, finished_us)
-    SELECT printf('run_made%08d', i), (SELECT hash FROM definition LIMIT 1),
-      CASE i % 3 WHEN 0 THEN 'count' WHEN 1 THEN 'payment' ELSE 'delivery' END, '{}', '{}',
-      CASE WHEN i % 5000 = 0 THEN 'failed' ELSE 'succeeded' END, 1, 1,
-      ${now} - i * 800000 - 4000000, ${now} - i * 800000 - 4000000,
-      ${now} - i * 800000 - 4000000 + (i % 900 + 1) * 1000 FROM n`);
-  db.exec("COMMIT");
-  db.close();
-}
-
 const QUERIES = ["limit=50", "limit=50&status=failed", "limit=50&workflow_id=payment",
   "limit=50&search=made00099", "limit=50&search=nothing-has-this",
   "limit=50&status=succeeded&workflow_id=count", "limit=50&cursor=run_made00090000"];
@@ -134,7 +117,7 @@ for (let i = 0; i < rounds; i++) {
   collected.near.push(near);
   collected.far.push(far);
 }
-fill();
+addManyRuns(server.store);
 const page = await person(browser, server);
 await page.goto(`${server.url}/ui/settings`);
 for (let i = 0; i < rounds * 4; i++) {

@@ -2,8 +2,7 @@
 // The dashboard as people use it: every page and act, two languages, two people at once, a server
 // that restarts, a hundred thousand runs, five thousand steps.
 import { readFileSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
-import { check, main, openBrowser, person, Server, shoot, SOURCE, until, violations }
+import { addManyRuns, check, main, openBrowser, person, Server, shoot, SOURCE, until, violations }
   from "./harness.mjs";
 
 const [weft, ...wanted] = process.argv.slice(2);
@@ -504,19 +503,7 @@ const tests = {
   },
 
   async a_hundred_thousand_runs_are_listed_at_once() {
-    const db = new DatabaseSync(server.store);
-    db.exec("PRAGMA busy_timeout = 20000; BEGIN");
-    const now = Date.now() * 1000;
-    db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-      INSERT INTO run (id, def_hash, workflow, input, context, status, priority, version,
-        created_us, started_us, finished_us)
-      SELECT printf('run_made%08d', i), (SELECT hash FROM definition LIMIT 1),
-        CASE i % 3 WHEN 0 THEN 'count' WHEN 1 THEN 'payment' ELSE 'delivery' END, '{}', '{}',
-        CASE WHEN i % 5000 = 0 THEN 'failed' ELSE 'succeeded' END, 1, 1,
-        ${now} - i * 800000 - 4000000, ${now} - i * 800000 - 4000000,
-        ${now} - i * 800000 - 4000000 + (i % 900 + 1) * 1000 FROM n`);
-    db.exec("COMMIT");
-    db.close();
+    addManyRuns(server.store);
     const times = {};
     for (const query of ["limit=50", "limit=50&status=failed", "limit=50&workflow_id=payment",
       "limit=50&search=made00099", "limit=50&status=succeeded&workflow_id=count",

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
 import { chromium } from "playwright-core";
 
 export const SOURCE = new URL("../..", import.meta.url).pathname;
@@ -89,6 +90,23 @@ export async function until(condition, what, ms = WAIT_MS) {
 export function check(condition, ...said) {
   if (!condition) throw new Error(said.map((each) =>
     typeof each === "string" ? each : JSON.stringify(each)).join(" "));
+}
+
+/** 100,000 runs that ended, straight into a server's store that has a definition. */
+export function addManyRuns(store) {
+  const db = new DatabaseSync(store);
+  db.exec("PRAGMA busy_timeout = 20000; BEGIN");
+  const now = Date.now() * 1000;
+  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+    INSERT INTO run (id, def_hash, workflow, input, context, status, priority, version,
+      created_us, started_us, finished_us)
+    SELECT printf('run_made%08d', i), (SELECT hash FROM definition LIMIT 1),
+      CASE i % 3 WHEN 0 THEN 'count' WHEN 1 THEN 'payment' ELSE 'delivery' END, '{}', '{}',
+      CASE WHEN i % 5000 = 0 THEN 'failed' ELSE 'succeeded' END, 1, 1,
+      ${now} - i * 800000 - 4000000, ${now} - i * 800000 - 4000000,
+      ${now} - i * 800000 - 4000000 + (i % 900 + 1) * 1000 FROM n`);
+  db.exec("COMMIT");
+  db.close();
 }
 
 export async function openBrowser() {
