@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-
 #include "base/strings.h"
 #include "server/access.h"
 #include "server/answer.h"
