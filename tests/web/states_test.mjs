@@ -409,12 +409,20 @@ const tests = {
     const editor = en.locator("[data-editor] .cm-content");
     await editor.click();
     await en.keyboard.press("Control+End");
+    const fast = "# " + "typed faster than the page hears of it; ".repeat(5);
+    await en.keyboard.type(`${fast}\n`);
+    check((await editor.innerText()).includes(fast.trim()), await editor.innerText());
     await en.keyboard.type("  - id: b\ntype: wa"); // the editor indents by itself
     const offered = en.locator(".cm-tooltip-autocomplete li");
-    await offered.filter({ hasText: /^wait$/ }).waitFor(); // a word of the published schema
+    const word = offered.filter({ hasText: /^wait$/ }); // of the published schema
+    await until(async () => { // a list that did not come, or has gone, is asked for
+      if (await word.count() === 0) await en.keyboard.press("Control+Space");
+      return await word.waitFor({ timeout: 2000 }).then(() => true, () => false);
+    }, "the list of words");
     await look(en, "completion-en-dark");
-    await until(async () => { // what was just typed is not taken for a choice
-      await en.keyboard.press("Enter");
+    await until(async () => { // by the mouse: Enter within 75 ms of its coming is a new line
+      if (await word.count() === 0) await en.keyboard.press("Control+Space");
+      await word.click({ timeout: 2000 }).catch(() => {});
       return (await editor.innerText()).includes("type: wait");
     }, "the word");
     await ko.visit("/ui/workflows/versions");

@@ -89,6 +89,7 @@ export default function Editor({ value, problems, label, goTo, onChange }: {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const told = useRef(onChange);
+  const sent = useRef(new Set<string>()); // texts told since the page last had the newest
   told.current = onChange;
   const dark = useRef(new Compartment());
   const shown = useShownTheme();
@@ -115,7 +116,10 @@ export default function Editor({ value, problems, label, goTo, onChange }: {
           EditorState.phrases.of(phrases(t)),
           EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) told.current(update.state.doc.toString());
+            if (!update.docChanged) return;
+            const text = update.state.doc.toString();
+            sent.current.add(text);
+            told.current(text);
           }),
         ],
       }),
@@ -129,9 +133,15 @@ export default function Editor({ value, problems, label, goTo, onChange }: {
 
   useEffect(() => {
     const editor = view.current;
-    if (editor && editor.state.doc.toString() !== value) {
+    if (!editor) return;
+    const now = editor.state.doc.toString();
+    // A text that the editor itself sent comes back late where somebody types fast: putting it in
+    // would take away what was typed since.
+    if (now !== value && sent.current.has(value)) return;
+    if (now !== value) {
       editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
     }
+    sent.current.clear();
   }, [value]);
 
   useEffect(() => {
