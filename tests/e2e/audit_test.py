@@ -11,15 +11,8 @@ import subprocess
 import time
 
 from harness import WEFT, main
-from serving import Server, until
+from serving import HELLO, Server, until
 
-HELLO = """weft: "1"
-id: hello
-steps:
-  - id: greet
-    type: set
-    parameters: { value: Hello }
-"""
 ASKING = """weft: "1"
 id: asking
 steps:

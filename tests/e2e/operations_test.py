@@ -11,16 +11,9 @@ import subprocess
 import threading
 
 from harness import main
-from serving import Server, until
+from serving import HELLO, Server, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HELLO = """weft: "1"
-id: hello
-steps:
-  - id: greet
-    type: set
-    parameters: { value: Hello }
-"""
 NO_SCHEMA = {"text/event-stream", "text/plain", "application/yaml"}
 
 

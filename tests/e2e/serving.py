@@ -15,6 +15,13 @@ import time
 import validating
 from harness import WEFT, Place
 
+HELLO = """weft: "1"
+id: hello
+steps:
+  - id: greet
+    type: set
+    parameters: { value: Hello }
+"""
 
 def until(condition, seconds=60):
     for _ in range(int(seconds * 50)):

@@ -12,7 +12,7 @@ import tempfile
 
 import validating
 from harness import WEFT, main
-from serving import Server, until
+from serving import HELLO, Server, until
 
 HERE = pathlib.Path(__file__).parent
 # callbacks: the rest of that suite is about waiting, and asks for nothing else
@@ -74,13 +74,6 @@ WRONG_CLIENT = """import createClient from "openapi-fetch";
 import type { paths } from "./weft.js";
 const client = createClient<paths>({ baseUrl: "" });
 await client.POST("/workflows/execute", { body: { workflow: "hello" } });
-"""
-HELLO = """weft: "1"
-id: hello
-steps:
-  - id: greet
-    type: set
-    parameters: { value: Hello }
 """
 
 
