@@ -43,8 +43,8 @@ struct RouteWish {
   bool one_answer = false;             // never adaptive, whatever class or profile say
   bool auto_budget = false;            // thinking budget from deadline and measured speed
   std::optional<double> speed{}, accuracy{}, resource{};  // what to optimise for, each 0 … 1
-  std::string account = {};            // whose ceilings hold: a key, a tenant; may be empty
-  std::string run = {};                // whose ceiling holds, too; may be empty
+  // Whose ceilings hold: a key's name within its tenant, a run; each may be empty.
+  std::string account = {}, tenant = {}, run = {};
   // Of a decision that is made again: what was chosen then (Evidence::route), taken as it is.
   json::Object pinned = {};
 };

@@ -21,19 +21,6 @@ bool wants_route(const RoutingConfig& config, const ChatRequest& request) {
          config.classes.contains(wish.task_class) || !wish.pinned.empty();
 }
 
-// Days since 1970 to months since 1970 (Howard Hinnant, chrono-compatible low-level date
-// algorithms, civil_from_days).
-int64_t month_of(int64_t wall_us) {
-  const int64_t days = wall_us / 86'400'000'000 + 719'468;
-  const int64_t era = days / 146'097;
-  const int64_t day = days - era * 146'097;
-  const int64_t year = (day - day / 1460 + day / 36'524 - day / 146'096) / 365;
-  const int64_t of_year = day - (365 * year + year / 4 - year / 100);
-  const int64_t shifted = (5 * of_year + 2) / 153;  // from March
-  const int64_t month = shifted < 10 ? shifted + 3 : shifted - 9;
-  return (year + era * 400 + (month <= 2 ? 1 : 0)) * 12 + month;
-}
-
 std::string route_text(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
@@ -63,27 +50,15 @@ Route pinned_route(const ChatRequest& request) {
 
 }  // namespace
 
-void Ledger::add(const RouteWish& wish, int64_t wall_us, double price) {
-  if (price <= 0) return;
-  if (of_runs_ && !wish.run.empty()) runs_[wish.run] += price;
-  if (of_accounts_ && !wish.account.empty()) accounts_[wish.account] += price;
-  months_[month_of(wall_us)] += price;
-}
-
-Spent Ledger::spent(const RouteWish& wish, int64_t wall_us) const {
-  const auto of = [](const auto& sums, const auto& key) {
-    const auto found = sums.find(key);
-    return found == sums.end() ? 0.0 : found->second;
-  };
-  return {of(runs_, wish.run), of(accounts_, wish.account), of(months_, month_of(wall_us))};
-}
-
 // One request: the first answer, and the second one where the first was not sure.
 class RoutedCall final : public ChatCall, public std::enable_shared_from_this<RoutedCall> {
  public:
-  RoutedCall(Router& router, Route route, ChatRequest request, ChatCallbacks callbacks)
-      : router_(router), route_(std::move(route)), request_(std::move(request)),
-        callbacks_(std::move(callbacks)), begun_ns_(real_env().mono_ns()) {
+  // What the route may cost is held in the ledger by now, under `spending`.
+  RoutedCall(Router& router, Route route, std::vector<SpendingKey> spending, ChatRequest request,
+             ChatCallbacks callbacks)
+      : router_(router), route_(std::move(route)), spending_(std::move(spending)),
+        request_(std::move(request)), callbacks_(std::move(callbacks)),
+        begun_ns_(real_env().mono_ns()) {
     if (const json::Value* sure = request_.route.pinned.if_contains("sure");
         sure != nullptr && sure->is_number()) {
       sure_ = sure->to_number<double>();
@@ -135,10 +110,24 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     return out;
   }
 
+  // The answer's price, now that it has ended.
+  double settle(double held, const std::string& model, const Result<ChatResult>& result) {
+    const double price = result.ok() ? router_.note(model, *result) : 0;
+    router_.ledger_->settle(spending_, held, price);
+    return price;
+  }
+  // No second answer is asked for.
+  void settle_second() {
+    if (route_.adaptive) router_.ledger_->settle(spending_, route_.second_price, 0);
+  }
+
   void first_done(Result<ChatResult> result) {
-    if (!result.ok()) return finish(std::move(result));
-    result->evidence.route =
-        record(route_.model, router_.note(route_.model, request_.route, *result));
+    const double price = settle(route_.price, route_.model, result);
+    if (!result.ok()) {
+      settle_second();
+      return finish(std::move(result));
+    }
+    result->evidence.route = record(route_.model, price);
     if (!route_.adaptive) return finish(std::move(result));
     const double confidence = confidence_of(*result);
     result->evidence.route["confidence"] = confidence;
@@ -156,6 +145,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
   // What was not told on the way is told now.
   void keep(ChatResult result) {
+    settle_second();
     if (callbacks_.on_delta) {
       ChatDelta all{result.reasoning, result.content, result.tokens, result.tool_calls};
       if (request_.logprobs) all.generated = result.generated;
@@ -184,10 +174,10 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     callbacks.on_partial = callbacks_.on_partial;
     callbacks.on_done = [self = shared_from_this(), earlier,
                          budget = second.thinking_budget_tokens](Result<ChatResult> result) {
-      if (!result.ok()) return self->finish(std::move(result));
       const std::string& model = self->route_.escalate_to;
-      result->evidence.route =
-          self->record(model, self->router_.note(model, self->request_.route, *result));
+      const double price = self->settle(self->route_.second_price, model, result);
+      if (!result.ok()) return self->finish(std::move(result));
+      result->evidence.route = self->record(model, price);
       result->evidence.route["model"] = model;
       result->evidence.route["thinking"] = "on";
       if (budget) result->evidence.route["thinking_budget"] = *budget;
@@ -229,6 +219,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
   Router& router_;
   const Route route_;
+  const std::vector<SpendingKey> spending_;
   const ChatRequest request_;
   const ChatCallbacks callbacks_;
   const int64_t begun_ns_;
@@ -242,8 +233,8 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
 Router::Router(std::unique_ptr<LocalBackend> local, std::unique_ptr<RemoteBackend> remote,
                RoutingConfig config)
-    : config_(std::move(config)), ledger_(config_.ceilings), local_(std::move(local)),
-      remote_(std::move(remote)) {
+    : config_(std::move(config)), ledger_(std::make_shared<Ledger>(config_.ceilings)),
+      local_(std::move(local)), remote_(std::move(remote)) {
   CHECK(local_ != nullptr);
 }
 
@@ -262,8 +253,19 @@ Backend& Router::backend_of(const std::string& model) {
   return *local_;
 }
 
-Result<Route> Router::route_of(const ChatRequest& request) const {
-  if (!request.route.pinned.empty()) return pinned_route(request);
+// What the route may cost is held from here on: no two requests pass a ceiling that has room for
+// one.
+Result<Route> Router::route_of(const ChatRequest& request,
+                               const std::vector<SpendingKey>& spending) {
+  const auto hold = [&](const Route& route) {
+    ledger_->hold(spending, route.price);
+    if (route.adaptive) ledger_->hold(spending, route.second_price);
+  };
+  if (!request.route.pinned.empty()) {  // decided already, whatever it costs
+    Route route = pinned_route(request);
+    hold(route);
+    return route;
+  }
   RouteQuery query;
   query.model = request.model;
   query.wish = request.route;
@@ -275,11 +277,12 @@ Result<Route> Router::route_of(const ChatRequest& request) const {
   size_t bytes = 0;
   for (const json::Value& message : request.messages) bytes += json::dump(message).size();
   query.prompt_tokens = static_cast<int64_t>(bytes / 4);
-  const int64_t now_us = real_env().wall_us();
   const std::lock_guard lock(mutex_);
   query.measured = measured_;
-  query.spent = ledger_.spent(request.route, now_us);
-  return choose_route(config_, query);
+  query.spent = ledger_->spent(spending);
+  Route route = TRY(choose_route(config_, query));
+  hold(route);
+  return route;
 }
 
 std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callbacks) {
@@ -288,7 +291,8 @@ std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callba
     Backend& backend = backend_of(request.model);
     return backend.chat(std::move(request), std::move(callbacks));
   }
-  auto route = route_of(request);
+  std::vector<SpendingKey> spending = ledger_->keys(request.route, real_env().wall_us());
+  auto route = route_of(request, spending);
   if (!route.ok()) {
     class Refused final : public ChatCall {
       void cancel() override {}
@@ -299,8 +303,8 @@ std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callba
     });
     return std::make_shared<Refused>();
   }
-  auto call = std::make_shared<RoutedCall>(*this, std::move(*route), std::move(request),
-                                           std::move(callbacks));
+  auto call = std::make_shared<RoutedCall>(*this, std::move(*route), std::move(spending),
+                                           std::move(request), std::move(callbacks));
   call->start();
   return call;
 }
@@ -318,7 +322,7 @@ std::map<std::string, Measured> Router::measured() const {
   return measured_;
 }
 
-double Router::note(const std::string& model, const RouteWish& wish, const ChatResult& result) {
+double Router::note(const std::string& model, const ChatResult& result) {
   const auto tokens = static_cast<double>(result.tokens.reasoning + result.tokens.answer);
   const double seconds = result.prefill_seconds + result.decode_seconds;
   double price = 0;
@@ -327,7 +331,6 @@ double Router::note(const std::string& model, const RouteWish& wish, const ChatR
     price = price_of(known->second.price, result.tokens, seconds);
   }
   const std::lock_guard lock(mutex_);
-  ledger_.add(wish, real_env().wall_us(), price);
   if (tokens < 2 || result.decode_seconds <= 0) return price;
   Measured& measured = measured_[model];
   const double speed = tokens / result.decode_seconds;

@@ -21,26 +21,12 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/ledger.h"
 #include "backend/local.h"
 #include "backend/remote.h"
 #include "backend/routing.h"
 
 namespace weft::backend {
-
-// What has been spent since this process began, by run, key and calendar month (UTC). Only what
-// has a ceiling is kept: of runs there is no end.
-class Ledger {
- public:
-  explicit Ledger(const Ceilings& ceilings)
-      : of_runs_(ceilings.run.has_value()), of_accounts_(ceilings.account.has_value()) {}
-  void add(const RouteWish& wish, int64_t wall_us, double price);
-  Spent spent(const RouteWish& wish, int64_t wall_us) const;
-
- private:
-  const bool of_runs_, of_accounts_;
-  std::map<std::string, double> runs_, accounts_;
-  std::map<int64_t, double> months_;  // by number since 1970
-};
 
 class Router final : public Backend {
  public:
@@ -58,19 +44,20 @@ class Router final : public Backend {
   LocalBackend& local() { return *local_; }
   const RemoteBackend* remote() const { return remote_.get(); }  // may be null
   const RoutingConfig& config() const { return config_; }
+  const std::shared_ptr<Ledger>& ledger() const { return ledger_; }
   std::map<std::string, Measured> measured() const;
 
  private:
   friend class RoutedCall;
   Backend& backend_of(const std::string& model);
-  Result<Route> route_of(const ChatRequest& request) const;
-  // What the answer has cost; 0 where nobody has set a price.
-  double note(const std::string& model, const RouteWish& wish, const ChatResult& result);
+  Result<Route> route_of(const ChatRequest& request, const std::vector<SpendingKey>& spending);
+  // Measures; what the answer has cost, 0 where nobody has set a price.
+  double note(const std::string& model, const ChatResult& result);
 
   const RoutingConfig config_;
-  mutable std::mutex mutex_;  // guards the next two
+  mutable std::mutex mutex_;  // guards measured_
   std::map<std::string, Measured> measured_;
-  Ledger ledger_;
+  const std::shared_ptr<Ledger> ledger_;  // other threads may use it beyond the router's end
   std::unique_ptr<LocalBackend> local_;
   std::unique_ptr<RemoteBackend> remote_;
   std::shared_mutex ending_mutex_;  // held while a call's end asks a backend again

@@ -43,6 +43,7 @@ class Choice {
     if (route_.adaptive) begin_adaptive();
     set_budget();
     route_.price = estimate(route_.model);
+    if (route_.adaptive) route_.second_price = estimate(route_.escalate_to);
     return std::move(route_);
   }
 
@@ -134,6 +135,13 @@ class Choice {
                      wish_.resource.value_or(0)));
   }
 
+  bool has_price(const std::string& name) const {
+    const auto found = config_.models.find(name);
+    if (found == config_.models.end()) return false;
+    const ModelPrice& price = found->second.price;
+    return price.prompt_per_million > 0 || price.answer_per_million > 0 || price.per_hour > 0;
+  }
+
   double estimate(const std::string& name) const {
     const auto found = config_.models.find(name);
     if (found == config_.models.end()) return 0;
@@ -153,9 +161,10 @@ class Choice {
   std::string broken_ceiling(const std::string& model) const {
     const Ceilings& most = config_.ceilings;
     const double price = estimate(model);
-    if (price <= 0) return "";  // what costs nothing breaks nothing
+    if (!has_price(model)) return "";  // what costs nothing breaks nothing
     if (most.run && query_.spent.run + price > *most.run) return "run";
     if (most.account && query_.spent.account + price > *most.account) return "key";
+    if (most.tenant && query_.spent.tenant + price > *most.tenant) return "tenant";
     if (most.month && query_.spent.month + price > *most.month) return "month";
     return "";
   }

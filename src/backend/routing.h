@@ -41,8 +41,9 @@ struct RouteModel {
   double accuracy = 0.5, speed = 0.5, resource = 0.5;
 };
 struct Ceilings {
-  std::optional<double> run{}, account{}, month{};  // each in the currency of the prices
-  bool cheaper = true;                              // else the request is refused
+  // Each in the currency of the prices. Of a run in all, of the others in a calendar month (UTC).
+  std::optional<double> run{}, account{}, tenant{}, month{};
+  bool cheaper = true;  // else the request is refused
 };
 struct RoutingConfig {
   std::map<std::string, RouteModel> models;         // every name that requests may give
@@ -63,7 +64,7 @@ struct Measured {
   double first_seconds = 0;       // until the first token
 };
 struct Spent {
-  double run = 0, account = 0, month = 0;
+  double run = 0, account = 0, tenant = 0, month = 0;
 };
 struct RouteQuery {
   std::string model = "default";
@@ -85,6 +86,7 @@ struct Route {
   int64_t max_tokens = 512;
   bool adaptive = false;            // first without thinking, with it only if unsure
   double price = 0;                 // about, of the whole answer; 0: nobody has set a price
+  double second_price = 0;          // adaptive: the same of a second answer
   std::vector<std::string> reasons = {};
 };
 

@@ -163,6 +163,7 @@ void read_routing(Fields& fields, const ConfigScope&, ModelsConfig& out) {
     Fields inner(node, "routing.ceilings", fields.problems());
     rules.ceilings.run = inner.number("run", 0, kPriceMax);
     rules.ceilings.account = inner.number("key", 0, kPriceMax);
+    rules.ceilings.tenant = inner.number("tenant", 0, kPriceMax);
     rules.ceilings.month = inner.number("month", 0, kPriceMax);
     if (const auto then = inner.word("then", {"cheaper", "stop"})) {
       rules.ceilings.cheaper = *then == 0;

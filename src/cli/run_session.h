@@ -20,7 +20,7 @@
 #include "worker/process.h"
 
 namespace weft::backend {
-class Backend;
+class Router;
 }
 
 namespace weft::cli {
@@ -72,7 +72,7 @@ class RunSession {
 
   SessionOptions options_;
   LiveDisplay display_;
-  std::unique_ptr<backend::Backend> backend_;
+  std::unique_ptr<backend::Router> backend_;
   std::unique_ptr<store::Db> reader_;
   std::unique_ptr<worker::Process> process_;
   std::set<std::string> waiting_for_;

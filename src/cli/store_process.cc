@@ -9,11 +9,12 @@
 namespace weft::cli {
 
 Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
-                                               backend::Backend& backend, const Grants& grants,
+                                               backend::Router& router, const Grants& grants,
                                                const Config& config) {
   worker::ProcessOptions out;
   out.store = store;
-  out.backend = &backend;
+  out.backend = &router;
+  out.ledger = router.ledger();
   out.allowed_hosts = grants.hosts;
   out.tools = TRY(tool_settings(grants));
   out.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());

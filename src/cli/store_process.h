@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "backend/router.h"
 #include "base/error.h"
 #include "cli/config_file.h"
 #include "cli/grants.h"
@@ -15,9 +16,9 @@
 
 namespace weft::cli {
 
-// Grants, tools of MCP servers and models. `backend` outlives the process. E0905.
+// Grants, tools of MCP servers, models and their ceilings. `router` outlives the process. E0905.
 Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
-                                               backend::Backend& backend, const Grants& grants,
+                                               backend::Router& router, const Grants& grants,
                                                const Config& config);
 
 // Delivers callbacks of that store, signed and redacted as weft.yaml says; not started. E0764.

@@ -23,8 +23,8 @@ void tell(const worker::Notice& notice) {
 
 // Until it is interrupted (true), or the store fails.
 Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
-                  backend::Backend& backend, const Config& config) {
-  worker::ProcessOptions working = TRY(process_options(store, backend, options.grants, config));
+                  backend::Router& router, const Config& config) {
+  worker::ProcessOptions working = TRY(process_options(store, router, options.grants, config));
   working.adopt_max = options.runs_max;
   working.park_us = kParkUs;
   working.checkpoint = TRY(checkpoint_of(config, store.path));

@@ -253,4 +253,10 @@ std::string tenant_name(const net::HttpRequest& request, std::string_view name) 
   return fmt::format("{}\n{}", tenant, name);
 }
 
+void charge_caller(const net::HttpRequest& request, backend::ChatRequest& chat) {
+  const security::Caller& caller = caller_of(request);
+  if (!caller.everything) chat.route.account = caller.name;
+  chat.route.tenant = caller.tenant;
+}
+
 }  // namespace weft::server

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/env.h"
 #include "net/http_message.h"
 #include "security/keys.h"
@@ -126,5 +127,7 @@ Status may_use_model(const net::HttpRequest& request, std::string_view model);
 Status may_manage_model(const net::HttpRequest& request, std::string_view model);
 // What is kept for the caller's tenant is kept under this name, which no other tenant's can be.
 std::string tenant_name(const net::HttpRequest& request, std::string_view name);
+// Whose ceilings an answer to the caller counts against.
+void charge_caller(const net::HttpRequest& request, backend::ChatRequest& chat);
 
 }  // namespace weft::server

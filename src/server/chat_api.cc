@@ -117,6 +117,7 @@ Status start_chat(ServerContext& context, const ExchangePtr& exchange,
   TRY(check_chat_model_name(context, parameters.request.model));
   TRY(may_use_model(exchange->request(), parameters.request.model));
   parameters.request.cache_salt = tenant_name(exchange->request(), parameters.request.cache_salt);
+  charge_caller(exchange->request(), parameters.request);
   if (!parameters.seeded) parameters.request.seed = random_seed(context.env);
   ReplyHead head{.id = new_id(context.env, "chatcmpl-"),
                  .object = parameters.streaming.stream ? "chat.completion.chunk"

@@ -93,6 +93,7 @@ Status start_draft(ServerContext& context, const ExchangePtr& exchange,
   TRY(may_use_model(request, wish.model));
   backend::ChatRequest chat = worker::draft_request(wish.model, wish.description, wish.seed);
   chat.cache_salt = tenant_name(request, {});
+  charge_caller(request, chat);
   const std::string* accept = request.header("Accept");
   AnswerPlan plan;
   plan.model = wish.model;

@@ -25,6 +25,7 @@ constexpr std::array kKnown = {
     Known{"E0761", 403, "insufficient_privileges"},
     Known{"E0732", 500, ""},
     Known{"E0772", 503, "remote_unavailable"},
+    Known{"E0774", 429, "insufficient_quota"},
     Known{"E001", 400, ""},  // JSON
     Known{"E002", 500, ""},
     Known{"E013", 400, ""},  // the template refuses these messages

@@ -65,6 +65,7 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   TRY(check_chat_model_name(context, request.model));
   TRY(may_use_model(exchange->request(), request.model));
   request.cache_salt = tenant_name(exchange->request(), request.cache_salt);
+  charge_caller(exchange->request(), request);
   if (!parameters.chat.seeded) request.seed = random_seed(context.env);
   ReplyHead head{.id = new_id(context.env, "resp_"), .object = "response", .model = request.model,
                  .created = context.env.wall_us() / 1'000'000, .fingerprint = {}};

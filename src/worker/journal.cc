@@ -38,6 +38,7 @@ Status Journal::start() {
   audit_.emplace(worker_.id, worker_.epoch);
   writer_->audit_to(&*audit_);
   TRY(set_clock());
+  TRY(exchange());
   const int64_t now = env_.mono_ns();
   next_heartbeat_ns_ = now + options_.heartbeat_ms * kNsPerMs;
   next_scan_ns_ = now;  // at once: runs of dead workers need not wait for a second
@@ -227,7 +228,10 @@ bool Journal::pump() {
   Status status = ok_status();
   if (write) status = write_group(group, written);
   if (status.ok() && schedules_due()) status = fire_schedules();
-  if (status.ok() && scan_due()) status = scan(written);
+  if (status.ok() && scan_due()) {
+    status = scan(written);
+    if (status.ok()) status = exchange();
+  }
   if (status.ok() && inbox_due()) status = read_inbox(written);
   if (status.ok() && checkpoint_due()) sign_links();
   if (!status.ok()) {
@@ -238,6 +242,10 @@ bool Journal::pump() {
   written.durable = durable();
   report(std::move(written));
   return true;
+}
+
+Status Journal::exchange() {
+  return options_.exchange == nullptr ? ok_status() : options_.exchange(*db_, worker_);
 }
 
 void Journal::report(Written written) { listener_(std::move(written)); }
@@ -440,6 +448,7 @@ Status Journal::close() {
   if (unsigned_links()) sign_links();
   const std::lock_guard lock(mutex_);
   if (failed_) return ok_status();  // reported already; the lease will end by itself
+  TRY(exchange());
   store::Tx tx = TRY(store::Tx::begin(*db_));
   TRY(release_worker(*db_, worker_));
   return tx.commit();

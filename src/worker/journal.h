@@ -56,6 +56,10 @@ struct JournalOptions {
   // there is something new and at the end; null: nobody does.
   std::function<Status(int64_t at_us, std::span<const security::ChainState>)> checkpoint = {};
   int64_t checkpoint_ms = 1'000;
+  // Exchanges something with the other processes of the store, on the writer's thread and outside
+  // of transactions: at the start, after each scan (before what it claimed is told) and at the
+  // end. Null: nothing.
+  std::function<Status(store::Db& db, const WorkerIdentity& self)> exchange = {};
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 
@@ -124,6 +128,7 @@ class Journal {
   Status write_changes(const std::vector<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
+  Status exchange();
   Status fire_schedules();
   Status read_inbox(Written& written);
   void note_written(const std::vector<Queued>& group, const Written& written);

@@ -102,7 +102,8 @@ Status add_wishes(const StepContext& context, std::string_view mode, ChatRequest
   wish.speed = config.speed;
   wish.accuracy = config.accuracy;
   wish.resource = config.resource;
-  wish.account = terms.by.empty() ? terms.tenant : terms.by;
+  wish.account = terms.by;
+  wish.tenant = terms.tenant;
   wish.run = context.run;
   wish.auto_budget = budget_is_auto(parameters);
   // The deadline of a step that is only beginning is not in its state yet.

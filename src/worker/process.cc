@@ -32,6 +32,12 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
   journal_options.known_dead = &known_dead;
   journal_options.checkpoint = self.options_.checkpoint;
   journal_options.fires_schedules = self.options_.adopt_max > 0;
+  if (self.options_.ledger != nullptr && self.options_.ledger->has_ceilings()) {
+    self.spending_.emplace(real_env(), self.options_.ledger);
+    journal_options.exchange = [&self](store::Db& db, const WorkerIdentity& worker) {
+      return self.spending_->exchange(db, worker);
+    };
+  }
   // The first report may come before the executor exists: it finds it through the loop, later.
   self.journal_ = TRY(Journal::open(real_env(), std::move(journal_options), [&self](Written w) {
     auto written = std::make_shared<Written>(std::move(w));

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "worker/journal.h"
 #include "worker/mcp_client.h"
 #include "worker/schema.h"
+#include "worker/spending.h"
 #include "worker/tool_settings.h"
 
 namespace weft::worker {
@@ -28,6 +30,7 @@ struct ProcessOptions {
   int64_t adopt_max = 0;      // how many runs it works on while it may still claim others
   int64_t park_us = 0;        // ExecutorOptions
   backend::Backend* backend = nullptr;  // used until shutdown
+  std::shared_ptr<backend::Ledger> ledger = {};  // ceilings, shared through the store; may be null
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
   ToolSettings tools = {};
   // JournalOptions::checkpoint
@@ -59,6 +62,7 @@ class Process {
   std::unique_ptr<net::Client> http_;
   std::unique_ptr<McpClient> mcp_;
   Services services_;
+  std::optional<SpendingExchange> spending_;  // on the journal's thread
   std::unique_ptr<Journal> journal_;
   std::shared_ptr<Executor> executor_;
 };

@@ -339,6 +339,18 @@ CREATE TABLE data_key (
 );
 )sql";
 
+// What models have cost, as far as ceilings ask for it (spending.h).
+constexpr std::string_view kSpending = R"sql(
+CREATE TABLE spending (
+  month BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  writer TEXT NOT NULL,
+  price DOUBLE PRECISION NOT NULL,
+  PRIMARY KEY (month, kind, name, writer)
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -352,6 +364,7 @@ constexpr store::Migration kMigrations[] = {
     {10, "callbacks", kCallbacks},
     {11, "who answered for a model, and why that one", kRoutes},
     {12, "data keys of sealed payloads", kDataKeys},
+    {13, "what models have cost, for ceilings", kSpending},
 };
 
 }  // namespace
