@@ -86,6 +86,7 @@ void read_mcp_server(const ConfigMember& member, const ConfigScope& scope, Field
   };
   pairs("env", server.environment);
   pairs("headers", server.headers);
+  if (fields.any("tenants").ok()) server.tenants = texts(fields, "tenants");
   if (const auto us = fields.duration_us("start_timeout")) server.start_timeout_ms = *us / 1000;
   fields.finish();
   const bool http = server.url.starts_with("http://") || server.url.starts_with("https://");

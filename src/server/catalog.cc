@@ -11,7 +11,7 @@
 namespace weft::server {
 namespace {
 
-constexpr size_t kParsedMax = 256;
+constexpr size_t kParsedMax = 1024;
 constexpr size_t kPinnedMax = 256;
 
 }  // namespace
@@ -57,6 +57,16 @@ Result<worker::Definitions> Catalog::pin(store::Db& db, std::string_view tenant,
     }
     for (std::string& more : worker::sub_workflow_names(*found)) todo.push_back(std::move(more));
     out[name] = found;
+  }
+  return out;
+}
+
+Result<Catalog::Workflows> Catalog::all(store::Db& db, std::string_view tenant) {
+  Workflows out = workflows_;
+  for (const auto& stored : TRY(worker::list_definitions(db, tenant))) {
+    if (out.contains(stored.id)) continue;
+    auto workflow = load(db, tenant, stored.id);
+    if (workflow.ok() && *workflow != nullptr) out[stored.id] = std::move(*workflow);
   }
   return out;
 }

@@ -33,6 +33,10 @@ class Catalog {
   const std::map<std::string, std::shared_ptr<const workflow::Workflow>>& offered() const {
     return workflows_;
   }
+  // All that callers of a tenant may start, by id. What an older edition has stored and this one
+  // cannot read is left out.
+  using Workflows = std::map<std::string, std::shared_ptr<const workflow::Workflow>>;
+  Result<Workflows> all(store::Db& db, std::string_view tenant);
   // E0753 no such workflow; E0616 a sub-workflow that does not exist.
   Result<Offered> find(store::Db& db, std::string_view tenant, const std::string& id);
 

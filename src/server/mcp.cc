@@ -44,6 +44,15 @@ json::Object ok_message(const json::Value& id, json::Object result) {
   return {{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(result)}};
 }
 
+json::Object reply_of(const json::Value& id, Result<json::Object> result) {
+  if (result.ok()) return ok_message(id, std::move(*result));
+  const Error& error = result.error();
+  const McpError code = error.code == "method"     ? McpError::kMethod
+                        : error.code == "resource" ? McpError::kNoResource
+                                                   : McpError::kParameters;
+  return mcp_error(id, code, error.message + (error.hint.empty() ? "" : ". " + error.hint));
+}
+
 // One page: a server has few of these. A cursor is none that we have given.
 Status check_cursor(const json::Object& params) {
   const json::Value* cursor = params.if_contains("cursor");
@@ -119,14 +128,15 @@ void McpSession::request(const std::string& method, const json::Object& params,
     calls_[json::dump(id)] = call;
     return call->start(params);
   }
+  if (const OfWorkflows known = of_workflows(method, params); known != nullptr) {
+    return answer_of_workflows(known, params, id, sink);
+  }
   if (method == "resources/read") return read_resource(params, id, sink);
   if (method == "resources/subscribe") return subscribe(params, id, sink);
   const auto answer_now = [&]() -> Result<json::Object> {
     if (method == "initialize") return initialize(params);
     if (method == "ping") return json::Object();
     if (method == "logging/setLevel") return set_level(params);
-    if (method == "tools/list") return list_tools(params);
-    if (method == "completion/complete") return complete(params);
     if (method == "resources/unsubscribe") return unsubscribe(params);
     if (method == "prompts/get") {
       return documents_->prompt(text_member(params, "name"), object_member(params, "arguments"));
@@ -141,27 +151,33 @@ void McpSession::request(const std::string& method, const json::Object& params,
       for (json::Value& one : documents_->templates()) all.push_back(std::move(one));
       return json::Object{{"resourceTemplates", std::move(all)}};
     }
-    if (method == "resources/list") {
-      json::Array all = documents_->resources();
-      for (const auto& [name, workflow] : context_.runs->workflows()) {
-        if (!security::may(caller_, "definitions:read", name)) continue;
-        all.push_back(json::Object{{"uri", std::string(kWorkflowUri) + name},
-                                   {"name", name},
-                                   {"description", "The definition of the workflow"},
-                                   {"mimeType", "application/json"}});
-      }
-      return json::Object{{"resources", std::move(all)}};
-    }
     return make_error("method", fmt::format("there is no method {}", quoted(method)));
   };
-  auto result = answer_now();
-  if (result.ok()) return sink(ok_message(id, std::move(*result)), true);
-  const bool unknown = result.error().code == "method";
-  sink(mcp_error(id, unknown ? McpError::kMethod : McpError::kParameters,
-                 result.error().message + (result.error().hint.empty()
-                                               ? ""
-                                               : ". " + result.error().hint)),
-       true);
+  sink(reply_of(id, answer_now()), true);
+}
+
+McpSession::OfWorkflows McpSession::of_workflows(std::string_view method,
+                                                 const json::Object& params) {
+  if (method == "tools/list") return &McpSession::list_tools;
+  if (method == "resources/list") return &McpSession::list_resources;
+  if (method == "completion/complete") return &McpSession::complete;
+  const bool read = method == "resources/read" &&
+                    text_member(params, "uri").starts_with(kWorkflowUri);
+  return read ? &McpSession::read_workflow : nullptr;
+}
+
+void McpSession::answer_of_workflows(OfWorkflows method, const json::Object& params,
+                                     const json::Value& id, const Sink& sink) {
+  context_.runs->workflows_of(
+      caller_.tenant, [weak = weak_from_this(), method, params, id,
+                       sink](Result<Workflows> workflows) {
+        const auto self = weak.lock();
+        if (!self) return;
+        if (!workflows.ok()) {
+          return sink(mcp_error(id, McpError::kInternal, workflows.error().message), true);
+        }
+        sink(reply_of(id, ((*self).*method)(params, *workflows)), true);
+      });
 }
 
 Result<json::Object> McpSession::initialize(const json::Object& params) {
@@ -186,10 +202,36 @@ Result<json::Object> McpSession::initialize(const json::Object& params) {
        "cut off, the resource weft://runs/RUN says how it stands."}};
 }
 
-Result<json::Object> McpSession::list_tools(const json::Object& params) const {
+Result<json::Object> McpSession::list_resources(const json::Object& params,
+                                                const Workflows& workflows) const {
+  TRY(check_cursor(params));
+  json::Array all = documents_->resources();
+  for (const auto& [name, workflow] : workflows) {
+    if (!security::may(caller_, "definitions:read", name)) continue;
+    all.push_back(json::Object{{"uri", std::string(kWorkflowUri) + name},
+                               {"name", name},
+                               {"description", "The definition of the workflow"},
+                               {"mimeType", "application/json"}});
+  }
+  return json::Object{{"resources", std::move(all)}};
+}
+
+Result<json::Object> McpSession::read_workflow(const json::Object& params,
+                                               const Workflows& workflows) const {
+  const std::string uri = text_member(params, "uri");
+  const auto found = workflows.find(uri.substr(kWorkflowUri.size()));
+  if (found == workflows.end() || !security::may(caller_, "definitions:read", found->first)) {
+    return make_error("resource", fmt::format("there is no resource {}", quoted(uri)));
+  }
+  const json::Value document = TRY(json::parse(found->second->canonical));
+  return json::Object{{"contents", json::Array{text_contents(uri, document)}}};
+}
+
+Result<json::Object> McpSession::list_tools(const json::Object& params,
+                                            const Workflows& workflows) const {
   TRY(check_cursor(params));
   json::Array tools;
-  for (const auto& [name, workflow] : context_.runs->workflows()) {
+  for (const auto& [name, workflow] : workflows) {
     if (!security::may(caller_, "runs:execute", name)) continue;
     json::Object tool{{"name", name}};
     if (!workflow->title.empty()) tool["title"] = workflow->title;
@@ -218,7 +260,8 @@ bool McpSession::wants_log(std::string_view level) const {
 }
 
 // Values of a workflow's enumerations would be the place to look; prompts have free text.
-Result<json::Object> McpSession::complete(const json::Object& params) const {
+Result<json::Object> McpSession::complete(const json::Object& params,
+                                          const Workflows& workflows) const {
   const json::Object& argument = object_member(params, "argument");
   if (!has_text(argument, "name") || !has_text(argument, "value")) {
     return wrong_params("completion/complete needs argument: {name, value}");
@@ -226,7 +269,7 @@ Result<json::Object> McpSession::complete(const json::Object& params) const {
   json::Array values;
   const std::string uri = text_member(object_member(params, "ref"), "uri");
   if (uri.starts_with(kWorkflowUri)) {
-    for (const auto& [name, workflow] : context_.runs->workflows()) {
+    for (const auto& [name, workflow] : workflows) {
       if (!security::may(caller_, "definitions:read", name)) continue;
       if (name.starts_with(text_member(argument, "value"))) values.push_back(json::Value(name));
     }
@@ -311,15 +354,6 @@ void McpSession::read_resource(const json::Object& params, const json::Value& id
           if (!document.ok()) return missing();
           show(text_contents(uri, json::Value(std::move(*document))));
         });
-  }
-  if (uri.starts_with(kWorkflowUri)) {
-    const auto& workflows = context_.runs->workflows();
-    const auto found = workflows.find(uri.substr(kWorkflowUri.size()));
-    if (found == workflows.end() || !security::may(caller_, "definitions:read", found->first)) {
-      return missing();
-    }
-    const auto document = json::parse(found->second->canonical);
-    return document.ok() ? show(text_contents(uri, *document)) : missing();
   }
   if (!documents_->has(uri)) return missing();
   using Read = std::optional<json::Object>;

@@ -3,6 +3,8 @@
 // The Model Context Protocol (2025-11-25 and before), as a server: every workflow is a tool, its
 // definition and its runs are resources, and an operator may publish files and prompts. What a
 // workflow asks of people while it runs (an approval, a signal) is asked of the client's person.
+// Workflows are those of the server's files and those that the client's tenant has stored, as they
+// are when they are asked for.
 //
 // This is the protocol without a transport: messages in, messages out. HTTP is mcp_api.h, standard
 // input and output are cli/mcp. A run outlives the call that started it: a client that comes back
@@ -22,6 +24,7 @@
 
 #include "base/json.h"
 #include "security/permission.h"
+#include "server/catalog.h"
 #include "server/context.h"
 #include "server/mcp_documents.h"
 
@@ -76,9 +79,19 @@ class McpSession : public std::enable_shared_from_this<McpSession> {
   void answer(const json::Object& message);
 
   Result<json::Object> initialize(const json::Object& params);
-  Result<json::Object> list_tools(const json::Object& params) const;
+  // What needs to know the workflows that there are for this client.
+  using Workflows = Catalog::Workflows;
+  using OfWorkflows = Result<json::Object> (McpSession::*)(const json::Object& params,
+                                                           const Workflows& workflows) const;
+  static OfWorkflows of_workflows(std::string_view method, const json::Object& params);
+  void answer_of_workflows(OfWorkflows method, const json::Object& params, const json::Value& id,
+                           const Sink& sink);
+  Result<json::Object> list_tools(const json::Object& params, const Workflows& workflows) const;
+  Result<json::Object> list_resources(const json::Object& params,
+                                      const Workflows& workflows) const;
+  Result<json::Object> read_workflow(const json::Object& params, const Workflows& workflows) const;
+  Result<json::Object> complete(const json::Object& params, const Workflows& workflows) const;
   Result<json::Object> set_level(const json::Object& params);
-  Result<json::Object> complete(const json::Object& params) const;
   Result<json::Object> unsubscribe(const json::Object& params);
   void subscribe(const json::Object& params, const json::Value& id, const Sink& sink);
   void watch(const std::string& uri, const std::string& run);

@@ -120,10 +120,6 @@ void McpCall::start(const json::Object& params) {
     const Refusal over = context_.access->over_tokens(caller);
     if (over.status != 0) return refuse(McpError::kInternal, over.why);
   }
-  const auto& workflows = context_.runs->workflows();
-  if (const auto found = workflows.find(tool_); found != workflows.end()) {
-    steps_ = std::max<int64_t>(1, std::ssize(found->second->steps));
-  }
   Submission submission;
   submission.workflow = tool_;
   submission.tenant = caller.tenant;
@@ -151,6 +147,7 @@ void McpCall::start(const json::Object& params) {
     }
     // What is wrong with the arguments a model can mend: it is a result.
     if (!accepted.ok()) return self->finish(error_result(accepted.error().text()));
+    self->steps_ = std::max<int64_t>(1, accepted->steps);
     self->submitted(accepted->run);
   });
 }

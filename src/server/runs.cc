@@ -104,7 +104,8 @@ void Runs::submit(Submission submission, std::function<void(Result<Accepted>)> d
                      old.input != json::dump(before->input)) {
                    return done(key_conflict(submission.idem_key, "run " + old.id));
                  }
-                 done(Accepted{old.id, env_.wall_us()});
+                 done(Accepted{old.id, env_.wall_us(),
+                               std::ssize(before->found.workflow->steps)});
                });
 }
 
@@ -115,6 +116,7 @@ void Runs::submit_new(const Submission& submission, Before before,
   if (!key.empty() && being_stored_.contains(key)) {
     return done(key_conflict(submission.idem_key, "a request that is being accepted"));
   }
+  const int64_t steps = std::ssize(before.found.workflow->steps);
   worker::NewRun request;
   request.workflow = std::move(before.found.workflow);
   request.input = std::move(before.input);
@@ -132,10 +134,10 @@ void Runs::submit_new(const Submission& submission, Before before,
       before.mean_seconds, static_cast<double>(executor_->active()), submission.priority);
   if (!key.empty()) being_stored_[key] = submission;
   const int64_t estimated_us = env_.wall_us() + static_cast<int64_t>(seconds * 1e6);
-  start(std::move(request), [this, key, estimated_us, done](Result<std::string> run) {
+  start(std::move(request), [this, key, estimated_us, steps, done](Result<std::string> run) {
     being_stored_.erase(key);
     if (!run.ok()) return done(std::move(run).error());
-    done(Accepted{*run, estimated_us});
+    done(Accepted{*run, estimated_us, steps});
   });
 }
 

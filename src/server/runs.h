@@ -47,6 +47,7 @@ struct Submission {
 struct Accepted {
   std::string run;
   int64_t estimated_us = 0;  // since 1970: when it will probably be done
+  int64_t steps = 0;         // of its workflow
 };
 
 // E0601 unless there is such a run of the caller's tenant; E0761 if they may not do that with it.
@@ -62,6 +63,13 @@ class Runs {
 
   const std::map<std::string, std::shared_ptr<const workflow::Workflow>>& workflows() const {
     return catalog_.offered();
+  }
+
+  // Those, and what the tenant has stored.
+  void workflows_of(std::string tenant, std::function<void(Result<Catalog::Workflows>)> then) {
+    read<Catalog::Workflows>(
+        [this, tenant = std::move(tenant)](store::Db& db) { return catalog_.all(db, tenant); },
+        std::move(then));
   }
 
   // `done` is called when the run is on disk. E0753 no such workflow, E0310 wrong input, E0754 the

@@ -39,6 +39,8 @@ class McpConnection {
     if (start_timer_ != 0) loop_.cancel(start_timer_);
   }
 
+  bool serves(const std::string& tenant) const { return settings_.serves(tenant); }
+
   void ask(uint64_t id, std::string method, json::Object params, int64_t timeout_us,
            McpClient::Done done) {
     Asked& one = asked_[id];
@@ -247,11 +249,15 @@ McpClient::McpClient(AsioLoop& loop, const std::map<std::string, McpServerSettin
 
 McpClient::~McpClient() = default;
 
-McpConnection* McpClient::connection(const std::string& server, const Done& done) {
-  const auto found = servers_.find(server);
-  if (found != servers_.end()) return found->second.get();
+// A tenant hears nothing of servers that are not for it, not even that there are such.
+McpConnection* McpClient::connection(const std::string& server, const std::string* tenant,
+                                     const Done& done) {
   std::vector<std::string> names;
-  for (const auto& [name, one] : servers_) names.push_back(name);
+  for (const auto& [name, one] : servers_) {
+    if (tenant != nullptr && !one->serves(*tenant)) continue;
+    if (name == server) return one.get();
+    names.push_back(name);
+  }
   loop_.post([done, error = make_error("E0630", fmt::format("there is no MCP server {}",
                                                             quoted(server)),
                                        names.empty() ? "weft run … --mcp NAME=COMMAND or URL"
@@ -263,7 +269,7 @@ McpConnection* McpClient::connection(const std::string& server, const Done& done
 
 uint64_t McpClient::call(Call call, Done done) {
   const uint64_t id = ++newest_call_;
-  McpConnection* server = connection(call.server, done);
+  McpConnection* server = connection(call.server, &call.tenant, done);
   if (server == nullptr) return id;
   json::Object params{{"name", std::move(call.tool)}, {"arguments", std::move(call.arguments)}};
   if (!call.idempotency_key.empty()) {
@@ -280,7 +286,7 @@ void McpClient::list(const std::string& server, int64_t timeout_us, Done done) {
 void McpClient::list_page(const std::string& server, int64_t timeout_us, json::Array so_far,
                           const std::string& cursor, Done done) {
   const uint64_t id = ++newest_call_;
-  McpConnection* one = connection(server, done);
+  McpConnection* one = connection(server, nullptr, done);
   if (one == nullptr) return;
   json::Object params;
   if (!cursor.empty()) params["cursor"] = cursor;

@@ -51,19 +51,22 @@ class McpClient {
   struct Call {
     std::string server, tool;
     json::Value arguments;
+    std::string tenant = {};    // of the run that calls
     std::string idempotency_key = {};
     int64_t timeout_us = 0;     // 0: none
   };
-  // `done` comes later, once. E0630 no such server, or it cannot be reached; E0631 it refuses;
-  // E0632 it does not speak the protocol, or went away in the middle.
+  // `done` comes later, once. E0630 no such server for this tenant, or it cannot be reached;
+  // E0631 it refuses; E0632 it does not speak the protocol, or went away in the middle.
   uint64_t call(Call call, Done done);
-  // The tools that a server offers: {tools: […]}, all pages.
+  // The tools that a server offers, whoever may call them: {tools: […]}, all pages.
   void list(const std::string& server, int64_t timeout_us, Done done);
   // The server is told, and `done` is not called any more.
   void cancel(uint64_t call);
 
  private:
-  McpConnection* connection(const std::string& server, const Done& done);
+  // `tenant`: null for the operator, who sees them all.
+  McpConnection* connection(const std::string& server, const std::string* tenant,
+                            const Done& done);
   void list_page(const std::string& server, int64_t timeout_us, json::Array so_far,
                  const std::string& cursor, Done done);
 

@@ -5,6 +5,8 @@
 //   {server, tool, arguments, reads_only} -> its structured content, else its text, else
 //                                            {content: [blocks]}
 //
+// Whose runs may call which server is the operator's word, too: the tenant is the run's.
+//
 // What a server says about itself is no promise. Only the workflow knows what a call may do: with
 // `reads_only: true` it is repeated freely, with an idempotency_key under that key (sent as
 // _meta["weft/idempotencyKey"]), else it is unsafe: cut off, it is `unknown`.
@@ -12,6 +14,7 @@
 
 #include "base/strings.h"
 #include "worker/mcp_client.h"
+#include "worker/run_context.h"
 #include "worker/step_types.h"
 
 namespace weft::worker {
@@ -114,6 +117,7 @@ class McpStep final : public StepType {
     McpClient::Call call;
     call.server = TRY(text_parameter(parameters, "server"));
     call.tool = TRY(text_parameter(parameters, "tool"));
+    call.tenant = run_context_from_json(*context.run_context).tenant;
     const json::Value* arguments = parameters.if_contains("arguments");
     if (arguments != nullptr && !arguments->is_object()) {
       return wrong_parameter("arguments", "a mapping", std::string(json::kind_name(*arguments)));

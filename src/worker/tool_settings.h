@@ -5,8 +5,10 @@
 // hold them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,11 @@ struct McpServerSettings {
   std::map<std::string, std::string> environment = {};  // of the program: all that it gets
   std::map<std::string, std::string> headers = {};   // of every request: a key
   int64_t start_timeout_ms = 30'000;                 // until it has introduced itself
+  // Whose runs may call it, "" those of no tenant; unset: everybody's.
+  std::optional<std::vector<std::string>> tenants{};
+  bool serves(const std::string& tenant) const {
+    return !tenants || std::ranges::find(*tenants, tenant) != tenants->end();
+  }
 };
 
 struct ToolSettings {

@@ -214,10 +214,10 @@ def test_a_cancelled_call_cancels_the_run():
 
 
 class Http:
-    def __init__(self, server, capabilities=None):
+    def __init__(self, server, capabilities=None, headers=None):
         self.server = server
         answer = server.post("/mcp", self.message("initialize", initialize(
-            capabilities=capabilities)), headers=self.accept())
+            capabilities=capabilities)), headers=self.accept(**(headers or {})))
         assert answer.status == 200, answer.body
         self.id = answer.headers["Mcp-Session-Id"]
 
@@ -268,6 +268,67 @@ def test_http_sessions_streams_and_refusals():
         ended = server.ask("DELETE", "/mcp", headers={"Mcp-Session-Id": client.id})
         assert ended.status == 200 and client.post("ping").status == 404
         assert server.metric("weft_http_requests_in_flight") == 1
+
+
+def test_workflows_of_a_tenant_are_its_tools_and_nobody_elses():
+    with Place() as place:
+        server = Server(*files(place))
+        keys = {}
+        for tenant in ("", "acme", "umbra"):
+            words = ("--tenant", tenant) if tenant else ()
+            keys[tenant] = {"Authorization": "Bearer " + server.weft(
+                "keys", "create", "--name", "k", "--role", "admin", *words).stdout.strip()}
+        with server:
+            def put(tenant, name, word):
+                text = HELLO.replace("id: hello", "id: " + name).replace("Hello ", word + " ")
+                done = server.ask("PUT", "/definitions/" + name, text.encode(),
+                                  headers=keys[tenant])
+                assert done.status in (200, 201), done.body
+
+            def names(client, tenant):
+                tools = client.post("tools/list", **keys[tenant]).json["result"]["tools"]
+                return {tool["name"] for tool in tools}
+
+            def call(client, tenant, name):
+                said = client.post("tools/call", {"name": name, "arguments": {"name": "Ada"}},
+                                   **keys[tenant])
+                return messages(said.body)[-1]
+
+            shared = {"refund", "slow", "hello"}
+            put("acme", "ours", "Ours:")
+            put("acme", "both", "Acme:")
+            put("umbra", "both", "Umbra:")
+            clients = {tenant: Http(server, headers=keys[tenant]) for tenant in keys}
+            for tenant, own in (("acme", {"ours", "both"}), ("umbra", {"both"}), ("", set())):
+                assert names(clients[tenant], tenant) == shared | own, tenant
+                listed = clients[tenant].post("resources/list", **keys[tenant]).json["result"]
+                uris = {one["uri"] for one in listed["resources"]}
+                assert {f"weft://workflows/{name}" for name in own} <= uris
+                assert ("weft://workflows/ours" in uris) == (tenant == "acme")
+                known = clients[tenant].post("completion/complete", {
+                    "ref": {"type": "ref/resource", "uri": "weft://workflows/{id}"},
+                    "argument": {"name": "id", "value": "ou"}}, **keys[tenant])
+                values = known.json["result"]["completion"]["values"]
+                assert values == (["ours"] if tenant == "acme" else []), values
+                shown = clients[tenant].post("resources/read", {"uri": "weft://workflows/ours"},
+                                             **keys[tenant]).json
+                assert ("result" in shown) == (tenant == "acme"), shown
+                if tenant != "acme":
+                    assert shown["error"]["code"] == -32002, shown
+                    said = call(clients[tenant], tenant, "ours")
+                    assert "there is no tool" in said["error"]["message"], said
+            for tenant, word in (("acme", "Acme:"), ("umbra", "Umbra:")):
+                said = call(clients[tenant], tenant, "both")
+                assert said["result"]["structuredContent"] == {"text": word + " Ada"}, said
+            # As they are when they are asked for: a change, a deletion.
+            put("umbra", "later", "Later:")
+            assert "later" in names(clients["umbra"], "umbra")
+            gone = server.ask("DELETE", "/definitions/later", headers=keys["umbra"])
+            assert gone.status in (200, 204), gone.body
+            assert "later" not in names(clients["umbra"], "umbra")
+            # A session belongs to who began it.
+            stolen = clients["acme"].post("tools/list", **keys["umbra"])
+            assert stolen.status == 404, stolen.body
 
 
 def test_http_a_broken_stream_goes_on_where_it_was():

@@ -144,6 +144,93 @@ def test_a_call_that_may_have_acted_is_unknown():
         assert waiting[0]["kind"] == "resolve", waiting
 
 
+# An agent on the embedded model whose first tool is one of an MCP server.
+AGENT = """
+weft: "1"
+id: support
+tools:
+  - name: get_customer_profile
+    description: Looks up a customer
+    parameters:
+      type: object
+      additionalProperties: false
+      required: [customer_id]
+      properties: { customer_id: { type: string, maxLength: 32 } }
+    step:
+      type: mcp
+      parameters: { server: peer, tool: hello, reads_only: true,
+                    arguments: { name: "{{ args.customer_id }}" } }
+steps:
+  - id: resolve
+    type: agent
+    parameters:
+      mode: non_reasoning
+      tools: [get_customer_profile]
+      tool_errors: 0
+      max_turns: 4
+      goal: "제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다. 고객 번호는 C-4471입니다."
+output: "{{ steps.resolve }}"
+"""
+
+
+def test_a_server_of_one_tenant_is_no_other_tenants():
+    """By a step and by an agent's tool; whoever may not, hears nothing of it."""
+    with Place() as place:
+        hello = place.path / place.write("hello.yaml", HELLO)
+        program = [WEFT, "mcp", "--workflow", str(hello), "--store", str(place.path / "peer.db")]
+        place.write("weft.yaml", json.dumps({"mcp": {"servers": {
+            "peer": {"command": program, "tenants": ["acme", "globex"]},
+            "shared": {"command": program},
+            "inner": {"command": program, "tenants": [""]}}}}))
+        server = Server("--config", str(place.path / "weft.yaml"))
+        keys = {}
+        for tenant in ("", "acme", "umbra"):
+            words = ("--tenant", tenant) if tenant else ()
+            keys[tenant] = {"Authorization": "Bearer " + server.weft(
+                "keys", "create", "--name", "k", "--role", "admin", *words).stdout.strip()}
+        step = CALLS.replace("TIMEOUT", "30s").replace("READS", "true")
+
+        def ended(tenant, workflow, text):
+            done = server.ask("PUT", "/definitions/" + workflow, text.encode(),
+                              headers=keys[tenant])
+            assert done.status in (200, 201), done.body
+            task = server.post("/workflows/execute", {"workflow_id": workflow, "input_data": {}},
+                               headers=keys[tenant]).json["task_id"]
+            shown = {}
+
+            def over():
+                shown.update(server.get("/workflows/" + task, headers=keys[tenant]).json)
+                return shown["status"] in ("succeeded", "failed")
+            assert until(over), shown
+            return shown
+
+        with server:
+            for tenant, name, good in (("acme", "peer", True), ("umbra", "peer", False),
+                                       ("", "peer", False), ("acme", "shared", True),
+                                       ("umbra", "shared", True), ("", "inner", True),
+                                       ("acme", "inner", False)):
+                shown = ended(tenant, "calls", step.replace("server: peer", "server: " + name))
+                assert (shown["status"] == "succeeded") == good, (tenant, name, shown)
+                if not good:
+                    assert shown["error"]["code"] == "E0630", shown
+                    assert "there is no MCP server" in shown["error"]["message"], shown
+                    assert "tenant" not in json.dumps(shown["error"]), shown
+            missing = ended("umbra", "calls", step.replace("server: peer", "server: pee"))
+            assert "peer" not in json.dumps(missing["error"]), "no hint at what is not theirs"
+            assert ended("acme", "support", AGENT)["status"] == "succeeded"
+            refused = ended("umbra", "support", AGENT)
+            assert refused["status"] == "failed", refused
+            assert "there is no MCP server" in refused["error"]["message"], refused
+        # On the command line runs belong to no tenant.
+        place.write("calls.yaml", step)
+        alone = place.weft("run", "calls.yaml", "--config", "weft.yaml", "--json", code=1)
+        assert json.loads(alone.stdout)["error"]["code"] == "E0630", alone.stdout
+        place.write("wrong.yaml", json.dumps({"mcp": {"servers": {"peer": {
+            "command": program, "tenants": "acme"}}}}))
+        wrong = place.weft("run", "calls.yaml", "--config", "wrong.yaml", code=3)
+        assert "a list of texts" in wrong.stderr, wrong.stderr
+
+
 def test_the_program_ends_with_weft():
     with Place() as place:
         marker = place.path / "pid"
