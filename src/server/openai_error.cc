@@ -101,6 +101,10 @@ net::HttpResponse json_response(const json::Value& body, int status) {
 net::HttpResponse openai_error(const Error& error) {
   net::HttpResponse out = json_response(openai_error_body(error), status_of(error));
   if (out.status == 503) out.headers.push_back({"Retry-After", "1"});
+  if (out.status == 429) {  // a ceiling: OpenAI's clients need not try again by themselves
+    out.headers.push_back({"Retry-After", "60"});
+    out.headers.push_back({"x-should-retry", "false"});
+  }
   return out;
 }
 

@@ -57,6 +57,7 @@ def test_commands_one_after_the_other_and_a_server():
         with server:  # it knows from its first request on
             said = server.post("/v1/chat/completions", ASK)
             assert said.status == 429 and said.error["code"] == "insufficient_quota", said.body
+            assert said.headers["Retry-After"] == "60", said.headers
             assert "ceiling per month" in said.error["message"], said.body
 
 
