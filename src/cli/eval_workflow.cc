@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/eval_subject.h"
 #include "cli/run_input.h"
+#include "cli/temporary_directory.h"
 #include "cli/terminal.h"
 #include "worker/process.h"
 #include "worker/run_context.h"
@@ -27,29 +27,6 @@ namespace weft::cli {
 namespace {
 
 constexpr size_t kWorkflowBytesMax = size_t{16} << 20;
-
-// A directory for the store of this evaluation, gone with it.
-class TemporaryDirectory {
- public:
-  static Result<std::unique_ptr<TemporaryDirectory>> create() {
-    std::error_code failed;
-    std::string path = (std::filesystem::temp_directory_path(failed) / "weft-eval-XXXXXX").string();
-    if (failed || ::mkdtemp(path.data()) == nullptr) {
-      return make_error("E0022", fmt::format("cannot create a temporary directory {}", path),
-                        "set TMPDIR to a directory that you may write");
-    }
-    return std::unique_ptr<TemporaryDirectory>(new TemporaryDirectory(path));
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 std::string key_of(std::string_view prompt_ids, std::string_view output_ids) {
   return sha256_hex(fmt::format("{}:", prompt_ids.size()) + std::string(prompt_ids) +

@@ -8,9 +8,13 @@
 #include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "schema/example.h"
 #include "worker/workflow_draft.h"
+#include "workflow/input.h"
+#include "workflow/loader.h"
 
 namespace weft::cli {
 namespace {
@@ -43,6 +47,22 @@ Result<std::string> made(const NewOptions& options) {
   return drafted(options);
 }
 
+// What would happen, on an input made up for its schema. A draft is a document to go on from: that
+// it cannot run to its end yet is told and is no failure of the command.
+void try_out(const NewOptions& options, const std::string& text) {
+  const auto report = [&]() -> Result<json::Object> {
+    const auto workflow = TRY(workflow::load_or_error(text, "the draft"));
+    json::Value input = TRY(schema::example_of(workflow->input_schema));
+    return dry_run({.workflow = workflow,
+                    .input = TRY(workflow::completed_input(*workflow, std::move(input))),
+                    .model = options.model == "default" ? "" : options.model,
+                    .grants = options.grants,
+                    .seed = static_cast<uint64_t>(options.seed)});
+  }();
+  if (!report.ok()) return say_error(report.error());
+  say(dry_run_text(*report));
+}
+
 }  // namespace
 
 int run_new(const NewOptions& options) {
@@ -51,6 +71,7 @@ int run_new(const NewOptions& options) {
     say_error(text.error());
     return text.error().code == "E0904" ? kExitUsage : kExitFailed;
   }
+  if (options.dry_run) try_out(options, *text);
   if (options.output.empty()) {
     print_raw(*text);
     return kExitOk;

@@ -2,9 +2,10 @@
 //
 // `weft new --from "…"`: a workflow to start from, drafted by a model
 // (worker/workflow_draft.h), checked as every document is before it is shown. Any model gives a
-// valid document; a good one gives a useful one.
+// valid document; a good one gives a useful one. Before it is shown it is tried: a dry run
+// (dry_run.h) on an input made up for its schema says what it would do.
 //
-// It runs nothing and overwrites nothing.
+// It sends nothing and overwrites nothing.
 #pragma once
 
 #include <string>
@@ -15,6 +16,7 @@ namespace weft::cli {
 
 struct NewOptions {
   std::string from;    // what the workflow should do
+  bool dry_run = true;  // tried once, and told how that went
   std::string model = "default";
   std::string output;  // a file that does not exist; empty: stdout
   int64_t seed = 1;

@@ -228,6 +228,7 @@ void add_run(CLI::App& app, Action& action) {
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
   command->add_flag("--detach", options->detach, "store the run, work on it in the background")
       ->excludes(follow);
+  add_dry_run(*command, *options);
   command->callback([&action, options] { action = [options] { return run_workflow(*options); }; });
 }
 

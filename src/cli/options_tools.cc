@@ -115,6 +115,16 @@ void add_plan(CLI::App& app, Action& action) {
   command->callback([&action, options] { action = [options] { return run_plan(*options); }; });
 }
 
+void add_dry_run(CLI::App& command, RunOptions& options) {
+  CLI::Option* dry = command.add_flag(
+      "--dry-run", options.dry_run, "send, change and keep nothing; show what would have happened");
+  command.add_option("--answer", options.answers,
+                     "STEP=JSON or TOOL=JSON (or =@file.json): what a dry run takes for its answer")
+      ->needs(dry)
+      ->allow_extra_args(false);
+  dry->excludes(command.get_option("--detach"))->excludes(command.get_option("--follow"));
+}
+
 void add_new(CLI::App& app, Action& action) {
   auto options = std::make_shared<NewOptions>();
   CLI::App* command = app.add_subcommand("new", "A workflow to start from, drafted by a model");
@@ -123,6 +133,7 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
   command->add_option("--seed", options->seed, "another one, another draft")
       ->capture_default_str();
+  command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
   command->footer(
       "Example:\n"

@@ -8,6 +8,7 @@
 
 #include "cli/config_encryption.h"
 #include "cli/grants.h"
+#include "cli/run.h"
 
 namespace CLI {
 class App;
@@ -20,6 +21,7 @@ using Action = std::function<int()>;
 void add_grants(CLI::App& command, Grants& grants);
 void add_store(CLI::App& command, StoreFlags& store, const char* help);
 void add_run_grants(CLI::App& command, Grants& grants);  // and --config, for who works on runs
+void add_dry_run(CLI::App& command, RunOptions& options);
 void add_tools(CLI::App& app, Action& action);
 void add_mcp(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/background.h"
 #include "cli/config.h"
+#include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/live_display.h"
 #include "cli/run_input.h"
@@ -67,6 +68,24 @@ int detach(RunSession& session, worker::NewRun request, const RunOptions& option
   return kExitOk;
 }
 
+int rehearse(const RunOptions& options, std::shared_ptr<const workflow::Workflow> definition,
+             json::Value input, worker::Definitions definitions) {
+  const auto report = dry_run({.workflow = std::move(definition),
+                               .input = std::move(input),
+                               .definitions = std::move(definitions),
+                               .answers = options.answers,
+                               .model = options.model,
+                               .grants = options.grants,
+                               .seed = options.seed});
+  if (!report.ok()) return refuse(report.error());
+  if (options.json) {
+    print_data(json::dump(*report, {.spaces = true, .indent = 2}));
+  } else {
+    print_raw(dry_run_text(*report));
+  }
+  return dry_run_exit(*report);
+}
+
 }  // namespace
 
 int run_workflow(const RunOptions& options) {
@@ -80,6 +99,9 @@ int run_workflow(const RunOptions& options) {
   auto definitions = sub_workflows(*definition, options.file);
   if (!definitions.ok()) return refuse(definitions.error());
 
+  if (options.dry_run) {
+    return rehearse(options, definition, std::move(*input), std::move(*definitions));
+  }
   RunSession session({.store = options.store,
                       .json = options.json,
                       .show_tokens = options.follow,

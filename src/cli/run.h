@@ -24,6 +24,8 @@ struct RunOptions {
   bool follow = false;              // show what models write
   bool detach = false;              // leave the run to a process in the background
   uint64_t seed = 0;
+  bool dry_run = false;             // nothing is sent, changed or kept (dry_run.h)
+  std::vector<std::string> answers; // of what a dry run does not do
 };
 
 int run_workflow(const RunOptions& options);

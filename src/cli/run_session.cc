@@ -95,6 +95,7 @@ Status RunSession::start() {
   worker::ProcessOptions process =
       TRY(process_options(store, *backend_, options_.grants, config));
   process.adopt_max = options_.adopt_max;
+  process.rehearsal = options_.rehearsal;
   process_ = TRY(worker::Process::start(std::move(process),
                                         [this](const worker::Notice& n) { on_notice(n); }));
   return ok_status();
@@ -158,21 +159,31 @@ void RunSession::interrupt() {
   process_->stop();
 }
 
-int RunSession::follow(std::vector<std::string> runs) {
+Result<bool> RunSession::wait(const std::vector<std::string>& runs) {
   waiting_for_.insert(runs.begin(), runs.end());
   process_->loop().on_interrupt([this] { interrupt(); });
   process_->loop().after(kPollUs, [this] { poll(); });
   const Status status = waiting_for_.empty() ? close() : process_->run();
   display_.clear();
-  if (!status.ok()) {
-    say_error(status.error());
+  TRY(status);
+  return !interrupted_;
+}
+
+Result<json::Object> RunSession::document(const std::string& run) {
+  return worker::read_run_document(*reader_, run);
+}
+
+int RunSession::follow(std::vector<std::string> runs) {
+  const auto ended = wait(runs);
+  if (!ended.ok()) {
+    say_error(ended.error());
     return kExitConfiguration;
   }
   if (refused_) {
     say_error(*refused_);
     return kExitFailed;
   }
-  if (interrupted_) {
+  if (!*ended) {
     for (const std::string& run : waiting_for_) {
       say(fmt::format("interrupted; the run is kept. continue it with: weft runs resume {}", run));
     }

@@ -33,6 +33,7 @@ struct SessionOptions {
   Grants grants = {};
   int64_t adopt_max = 0;      // runs of dead workers this process takes over meanwhile
   std::string file = {};      // for hints; empty: none
+  worker::Rehearsal* rehearsal = nullptr;  // a dry run; outlives the session
 };
 
 // Where the store is and what opens it; its directory created for this user alone.
@@ -56,6 +57,9 @@ class RunSession {
   // Works until all `runs` have ended; prints them; the exit code. Runs that this process does not
   // own yet are claimed as soon as they belong to nobody.
   int follow(std::vector<std::string> runs);
+  // The same without a word about them. False: Ctrl-C came before their end.
+  Result<bool> wait(const std::vector<std::string>& runs);
+  Result<json::Object> document(const std::string& run);
   // Writes what was decided and gives runs back, without working on them.
   Status close();
 

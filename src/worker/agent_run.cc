@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "schema/validator.h"
 #include "worker/llm_request.h"
+#include "worker/rehearsal.h"
 
 namespace weft::worker {
 namespace {
@@ -292,7 +293,8 @@ void AgentRun::run_calls() {
   const bool asks = std::ranges::any_of(calls_, [this](const Call& call) {
     return needs_approval(call);
   });
-  if (asks && !decided_) return tell(approval());
+  const bool dry = context_.services->rehearsal != nullptr;  // it notes whom it would have asked
+  if (asks && !decided_ && !dry) return tell(approval());
   for (size_t i = 0; i < calls_.size() && done_; ++i) {
     if (!calls_[i].ended) run_call(i);
   }
@@ -361,7 +363,8 @@ void AgentRun::run_call(size_t index) {
       if (const auto self = weak.lock()) self->on_call(index, std::move(*told));
     });
   };
-  Started started = prepared->type->start(std::move(prepared->context), finished);
+  Started started = begin_step(*prepared->type, std::move(prepared->context), finished, call.name,
+                               options_.approve.contains(call.name));
   if (started.activity) {
     call.activity = std::move(started.activity);
   } else {

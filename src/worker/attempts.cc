@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "worker/executor.h"
 #include "worker/llm_request.h"
+#include "worker/rehearsal.h"
 #include "worker/run_context.h"
 #include "workflow/render.h"
 
@@ -68,7 +69,7 @@ void Executor::begin(ActiveRun& run, Running& running) {
   const bool announced = running.effect != EffectClass::kPure;
   CHECK(running.type != nullptr && running.activity == nullptr, "{} begins twice", path);
   const StepType& type = *running.type;
-  Started started = type.start(context_of(run, running), done_of(run, running));
+  Started started = begin_step(type, context_of(run, running), done_of(run, running));
   if (started.activity && !announced) {
     apply(run, workflow::AttemptStarted{path, attempt});
   }

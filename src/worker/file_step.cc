@@ -178,6 +178,21 @@ class FileStep final : public StepType {
     if (word == "append" || word == "delete") return EffectClass::kUnsafe;
     return word == "write" ? EffectClass::kKeyed : EffectClass::kPure;
   }
+  // Reading changes nothing and is done.
+  Rehearsed rehearse(const StepContext& context) const override {
+    const auto request = read_request(context);
+    if (!request.ok()) return Rehearsed(request.error());
+    const auto size = static_cast<int64_t>(request->content.size());
+    json::Object out{{"path", request->path}};
+    if (request->action == "delete") {
+      out["deleted"] = true;
+    } else if (request->action == "write" || request->action == "append") {
+      out["bytes"] = size;
+    } else {
+      return std::nullopt;
+    }
+    return Rehearsed(std::move(out));
+  }
   Started start(StepContext context, StepDone done) const override {
     auto request = read_request(context);
     if (!request.ok()) return failed(std::move(request).error(), false);

@@ -207,6 +207,17 @@ class HttpStep final : public StepType {
     if (is_reading(method_of(parameters))) return EffectClass::kPure;
     return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
   }
+  Rehearsed rehearse(const StepContext& context) const override {
+    const json::Value* wanted = context.parameters.if_contains("expect_status");
+    if (wanted != nullptr && wanted->is_array() && !wanted->get_array().empty()) {
+      wanted = &wanted->get_array().front();
+    }
+    const bool named = wanted != nullptr && wanted->is_int64();
+    return rehearsed(http_request_of(context, false),
+                     json::Object{{"status", named ? wanted->get_int64() : int64_t{200}},
+                                  {"body", kNotSent},
+                                  {"headers", json::Object()}});
+  }
   Started start(StepContext context, StepDone done) const override {
     auto request = http_request_of(context, context.effect == EffectClass::kKeyed);
     if (!request.ok()) return failed(std::move(request).error(), false);

@@ -267,6 +267,11 @@ McpConnection* McpClient::connection(const std::string& server, const std::strin
   return nullptr;
 }
 
+bool McpClient::knows(const Call& call) const {
+  const auto found = servers_.find(call.server);
+  return found != servers_.end() && found->second->serves(call.tenant);
+}
+
 uint64_t McpClient::call(Call call, Done done) {
   const uint64_t id = ++newest_call_;
   McpConnection* server = connection(call.server, &call.tenant, done);

@@ -58,6 +58,8 @@ class McpClient {
   // `done` comes later, once. E0630 no such server for this tenant, or it cannot be reached;
   // E0631 it refuses; E0632 it does not speak the protocol, or went away in the middle.
   uint64_t call(Call call, Done done);
+  // Is there such a server for this tenant? Nothing is started.
+  bool knows(const Call& call) const;
   // The tools that a server offers, whoever may call them: {tools: […]}, all pages.
   void list(const std::string& server, int64_t timeout_us, Done done);
   // The server is told, and `done` is not called any more.

@@ -93,6 +93,14 @@ class McpStep final : public StepType {
     if (reads_only(parameters)) return EffectClass::kPure;
     return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
   }
+  Rehearsed rehearse(const StepContext& context) const override {
+    const auto call = call_of(context);
+    if (!call.ok()) return Rehearsed(call.error());
+    if (context.services->mcp != nullptr && context.services->mcp->knows(*call)) {
+      return Rehearsed(json::Value(kNotSent));
+    }
+    return make_error("E0630", fmt::format("there is no MCP server {}", quoted(call->server)));
+  }
   Started start(StepContext context, StepDone done) const override {
     auto call = call_of(context);
     if (!call.ok()) return failed(std::move(call).error(), false);

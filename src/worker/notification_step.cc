@@ -116,6 +116,17 @@ class NotificationStep final : public StepType {
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kKeyed;
   }
+  Rehearsed rehearse(const StepContext& context) const override {
+    const auto channel = text_parameter(context.parameters, "channel");
+    if (!channel.ok()) return Rehearsed(channel.error());
+    if (*channel == "email") {
+      return rehearsed(mail_of(context),
+                       json::Object{{"channel", "email"}, {"message_id", kNotSent}});
+    }
+    if (*channel != "webhook" && *channel != "chat") return wrong_channel(*channel);
+    return rehearsed(webhook_of(context, *channel == "chat"),
+                     json::Object{{"channel", *channel}, {"status", int64_t{200}}});
+  }
   Started start(StepContext context, StepDone done) const override {
     auto channel = text_parameter(context.parameters, "channel");
     if (!channel.ok()) return failed(std::move(channel).error(), false);
@@ -123,10 +134,13 @@ class NotificationStep final : public StepType {
     if (*channel == "webhook" || *channel == "chat") {
       return post(context, std::move(done), *channel);
     }
-    return failed(wrong_parameter("channel", "webhook, chat or email", quoted(*channel)), false);
+    return failed(wrong_channel(*channel), false);
   }
 
  private:
+  static Error wrong_channel(const std::string& given) {
+    return wrong_parameter("channel", "webhook, chat or email", quoted(given));
+  }
   static Started post(const StepContext& context, StepDone done, const std::string& channel) {
     auto request = webhook_of(context, channel == "chat");
     if (!request.ok()) return failed(std::move(request).error(), false);

@@ -20,7 +20,7 @@ Process::Process(ProcessOptions options)
                                         .allowed_hosts = options_.allowed_hosts}})),
       mcp_(std::make_unique<McpClient>(loop_, options_.tools.mcp)),
       services_{real_env(), loop_, pool_, options_.backend, http_.get(), &options_.tools,
-                mcp_.get()} {}
+                mcp_.get(), options_.rehearsal} {}
 
 Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
                                                 Executor::Observer observer) {

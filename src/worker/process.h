@@ -33,6 +33,7 @@ struct ProcessOptions {
   std::shared_ptr<backend::Ledger> ledger = {};  // ceilings, shared through the store; may be null
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks
   ToolSettings tools = {};
+  Rehearsal* rehearsal = nullptr;          // a dry run; outlives the process
   // JournalOptions::checkpoint
   std::function<Status(int64_t at_us, std::span<const security::ChainState>)> checkpoint = {};
 };

@@ -40,6 +40,7 @@ class Client;
 namespace weft::worker {
 
 class McpClient;
+class Rehearsal;
 struct ToolSettings;
 
 enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
@@ -54,6 +55,7 @@ struct Services {
   net::Client* http = nullptr;          // null: no outbound calls
   const ToolSettings* tools = nullptr;  // null: nothing is granted
   McpClient* mcp = nullptr;             // null: no MCP servers
+  Rehearsal* rehearsal = nullptr;       // not null: a dry run, nothing is sent or changed
 };
 
 struct StepProgress {
@@ -153,6 +155,9 @@ class Activity {
   }
 };
 
+// What a step gives in a dry run; nothing: it begins as in any run.
+using Rehearsed = std::optional<Result<json::Value>>;
+
 // Exactly one of the two is set.
 struct Started {
   std::optional<StepOutcome> outcome;
@@ -177,6 +182,10 @@ class StepType {
                              const workflow::Step& step) const = 0;
   // On the loop's thread; must not block.
   virtual Started start(StepContext context, StepDone done) const = 0;
+  // In place of start() in a dry run (rehearsal.h), by who reaches outside of this process or
+  // changes something: its parameters are checked as start() checks them, nothing is done, and the
+  // answer has the form of a real one.
+  virtual Rehearsed rehearse(const StepContext& context) const;
   // Its models' decisions made again, for their evidence; on no loop. As start() unless it says
   // otherwise.
   virtual Started replay(StepContext context, StepDone done) const;

@@ -30,6 +30,8 @@ std::string_view name(EffectClass effect) {
   CHECK(false, "effect class {}", static_cast<int>(effect));
 }
 
+Rehearsed StepType::rehearse(const StepContext&) const { return std::nullopt; }
+
 Started StepType::replay(StepContext context, StepDone done) const {
   return start(std::move(context), std::move(done));
 }

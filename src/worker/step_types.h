@@ -36,4 +36,13 @@ Status only_parameters(const json::Object& parameters, std::span<const std::stri
 Error wrong_parameter(std::string_view name, std::string_view expected, std::string found,
                       std::string hint = {});
 
+// Of StepType::rehearse: what the check said, or `usual` if it said nothing.
+template <class T>
+Rehearsed rehearsed(const Result<T>& checked, json::Value usual) {
+  if (!checked.ok()) return Rehearsed(checked.error());
+  return Rehearsed(std::move(usual));
+}
+// Stands for a text that only the outside could have said.
+inline constexpr std::string_view kNotSent = "(dry run: nothing was sent)";
+
 }  // namespace weft::worker

@@ -81,6 +81,7 @@ def test_the_readme():
             return next(out for line, out in typed.items() if line.startswith("build/weft " + start))
 
         assert len(typed) >= 11, sorted(typed)
+        assert "save would write the file greetings.txt" in said("run --dry-run")
         assert json.loads(said("run greeting.yaml")) == ["Hello, Ada", "Hello, Grace"]
         assert (clone.path / "greetings.txt").read_text() == "Hello, Ada\nHello, Grace"
         assert "category" in json.loads(said("run examples/customer-service.yaml"))
