@@ -4,10 +4,8 @@
 
   floors_test.py [WEFT [REPORT_DIRECTORY]]
 
-floors-*.json is what the shipped model should reach, less 3 points; reached-*.json what the committed
-one reaches where that is less: PARTS says which file decides, and goes over to the floors with the
-model that reaches them. The cases are made from training/data by weft_mini.eval_cases. With a
-directory, the whole reports stay there.
+floors-*.json is what the shipped model should reach, less 3 points. The cases are made from
+training/data by weft_mini.eval_cases. With a directory, the whole reports stay there.
 """
 import pathlib
 import subprocess
@@ -20,9 +18,9 @@ sys.path.insert(0, str(TRAINING))
 from weft_mini import eval_cases, wordings  # noqa: E402
 
 TRIAGE = ["--system", wordings.EXAMPLE_SYSTEM, "--prompt", wordings.EXAMPLE_PREFIX + "{}"]
-# report: the limits, the suites and what stands around a message
+# report: the floors, the suites and what stands around a message
 PARTS = {"triage": ("floors-triage", ["triage", "oos"], TRIAGE),
-         "tools": ("reached-tools", ["tools", "invented"], [])}
+         "tools": ("floors-tools", ["tools", "invented"], [])}
 
 
 def main():
@@ -30,7 +28,7 @@ def main():
     missed = False
     with tempfile.TemporaryDirectory(prefix="weft-eval-") as directory:
         eval_cases.write(directory)
-        for name, (limits, suites, words) in PARTS.items():
+        for name, (floors, suites, words) in PARTS.items():
             kept = []
             if len(sys.argv) > 2:
                 target = pathlib.Path(sys.argv[2])
@@ -39,7 +37,7 @@ def main():
                         "--markdown", str(target / f"{name}.md")]
             files = [str(pathlib.Path(directory) / f"{suite}.jsonl") for suite in suites]
             done = subprocess.run([weft, "eval", *files, "--no-think", "--parallel", "8",
-                                   "--require", str(HERE / f"{limits}.json"), *words, *kept])
+                                   "--require", str(HERE / f"{floors}.json"), *words, *kept])
             missed = missed or done.returncode != 0
     sys.exit(1 if missed else 0)
 

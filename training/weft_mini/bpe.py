@@ -169,6 +169,29 @@ class Tokenizer:
         self._cache[word] = [self.ids[part] for part in parts]
         return self._cache[word]
 
+    def split_anew(self, text, dropout, kept, random):
+        """Plain text with every merge left out with probability `dropout`; `kept` words are whole.
+
+        BPE-dropout (Provilkov, Emelianenko, Voita 2020): a word seen in several pieces lends what
+        was learnt of it to other words that share a piece.
+        """
+        ids = []
+        for word in words(text):
+            if len(word) < 3 or word.strip() in kept:
+                ids += self._word(word)
+                continue
+            parts = [bytes([byte]) for byte in word.encode()]
+            while len(parts) > 1:
+                ranked = [self.ranks.get(pair, sys.maxsize) if random.random() >= dropout
+                          else sys.maxsize for pair in zip(parts, parts[1:])]
+                best = min(ranked)
+                if best == sys.maxsize:
+                    break
+                at = ranked.index(best)
+                parts[at:at + 2] = [parts[at] + parts[at + 1]]
+            ids += [self.ids[part] for part in parts]
+        return ids
+
     def encode(self, text, special=True):
         """`special=False` is for a customer's text: control tokens in it are plain characters."""
         ids = []

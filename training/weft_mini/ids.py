@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values that have to be copied letter by letter: ids in many shapes, addresses, names, codes."""
 
+import functools
+import re
 import string
+
+from weft_mini import corpora
 
 FIRST_NAMES = ("kim lee park choi jung minji jisoo maria jose ana luis carlos lucia pablo john emma "
                "sarah david alex nora tom yuna hana diego sofia raj wei omar lena ivan").split()
+_WORDS = ("north south blue green silver stone river garden market office house bakery dental clinic studio "
+          "press farm harbor forest cloud digital music sport travel home world plus team service sales "
+          "info billing support admin orders hello contact school club hotel kitchen motor design media "
+          "casa tienda ventas sol luna norte monte taller libro flor jardin mundo nuevo seoul hanok "
+          "namu bada haneul gangnam busan maeul").split()
 HOSTS = ("gmail.com naver.com example.com daum.net outlook.com correo.es empresa.es mail.com "
          "yahoo.com kakao.com example.org acme.io").split()
 _SYLLABLES = ("an ar ba be bo ca ce co da de di do el en er es fa fi ga go gu ha he hi ho in ja je ji "
               "jo ka ke ki ko la le li lo lu ma me mi mo mu na ne ni no nu o pa pe po ra re ri ro ru "
               "sa se shi so su ta te ti to tu va vi wa wo ya yo yu za zo").split()
-_ENDINGS = ("com", "net", "org", "es", "kr", "co.kr", "io", "mx", "com.mx", "de", "cl", "eu")
+_ENDINGS = ("com net org es kr co.kr io mx com.mx de cl eu co.uk fr info shop cloud ca com.ar co "
+            "pe or.kr edu app biz store dev ac.kr").split()
 _PREFIXES = {
     "order_id": ("ORD", "PO", "O", "SO", "ORDER", "B", "WEB", "REF", "SHP", "OC", "PED"),
     "customer_id": ("C", "CUST", "USR", "CLI", "ACC", "K", "M", "ID", "MEM", "SOC", "VIP"),
@@ -25,12 +35,62 @@ def letters(count, random):
     return "".join(random.choice(string.ascii_uppercase) for _ in range(count))
 
 
+@functools.cache
+def _latin_words():
+    """Words of the training lines in plain letters: every piece of the tokenizer is among them."""
+    found = {word.lower() for line in corpora.training_lines()
+             for word in re.findall(r"\b[A-Za-z]{2,10}\b", line["text"])}
+    return sorted(found)
+
+
 def word(random, syllables=None):
+    """Pronounceable, or a word with some other ending, or letters that mean nothing."""
+    roll = random.random()
+    if roll < 0.35:
+        some = random.choice(_latin_words())
+        return some if roll < 0.25 else some[:random.randrange(2, 6)] + random.choice(_SYLLABLES)
+    if roll < 0.45:
+        return "".join(random.choice(string.ascii_lowercase)
+                       for _ in range(random.randrange(3, 8)))
     return "".join(random.choice(_SYLLABLES) for _ in range(syllables or random.choice((2, 2, 3))))
 
 
+def _number(random):
+    """Digits as people's systems count: some with a run of one digit, often zeros in front."""
+    count = random.choice((1, 2, 3, 4, 4, 5, 6, 7))
+    if random.random() < 0.75:
+        return digits(count, random)
+    run = random.choice("0000123456789") * random.choice((2, 3, 4))
+    return run + digits(count, random) if random.random() < 0.6 else digits(2, random) + run
+
+
+def _part(random):
+    roll = random.random()
+    if roll < 0.55:
+        return _number(random)
+    if roll < 0.75:
+        return letters(random.choice((1, 1, 2, 2, 3, 4)), random)
+    if roll < 0.82:
+        return letters(random.choice((1, 2)), random).lower()
+    if roll < 0.90:
+        return letters(random.choice((1, 2)), random) + _number(random)
+    some = random.choice(_WORDS) if random.random() < 0.5 else word(random)
+    return random.choice((some, some, some.upper(), some.capitalize()))
+
+
+def composed(random):
+    """An id of no known shape: two to four parts with one kind of mark between them."""
+    while True:
+        between = random.choice(("-", "-", ".", "_", "/", "", ":"))
+        value = between.join(_part(random) for _ in range(random.choice((2, 2, 2, 3, 3, 4))))
+        if 4 <= len(value) <= 18 and any(c in string.digits for c in value):
+            return value
+
+
 def code(prefixes, random):
-    """An order's or a customer's id, in one of sixteen shapes."""
+    """An order's or a customer's id: in one of sixteen shapes, or in none."""
+    if random.random() < 0.35:
+        return composed(random)
     prefix = random.choice(prefixes)
     number = digits(random.choice((3, 4, 5, 6)), random)
     shape = random.randrange(20)
@@ -65,14 +125,25 @@ def code(prefixes, random):
     return prefix + random.choice(("-", "-", "")) + number
 
 
-def email(random):
+def _name(random):
     roll = random.random()
-    first = random.choice(FIRST_NAMES) if roll < 0.5 else word(random)
-    tail = random.choice((digits(2, random), digits(3, random), random.choice(FIRST_NAMES), "",
-                          digits(4, random), word(random)))
-    host = random.choice(HOSTS) if random.random() < 0.6 else (
-        word(random) + "." + random.choice(_ENDINGS))
-    return first + random.choice(("", ".", "_", "-")) + tail + "@" + host
+    if roll < 0.4:
+        return random.choice(FIRST_NAMES)
+    return random.choice(_WORDS) if roll < 0.65 else word(random)
+
+
+def email(random):
+    first = _name(random)
+    tail = random.choice((digits(2, random), digits(3, random), _name(random), "", _name(random),
+                          digits(4, random), letters(1, random).lower() + digits(2, random)))
+    if tail and random.random() < 0.1:
+        tail += random.choice("._-+") + _name(random)
+    local = first + random.choice(("", ".", "_", "-", ".", "+")) + tail if tail else first
+    if random.random() < 0.5:
+        return f"{local}@{random.choice(HOSTS)}"
+    host = random.choice(("", "-", "-", ".")).join(
+        _name(random) for _ in range(random.choice((1, 1, 2, 2, 3))))
+    return f"{local}@{host}.{random.choice(_ENDINGS)}"
 
 
 def slot_value(slot, random):

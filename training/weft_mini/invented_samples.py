@@ -8,7 +8,7 @@ message: what the model learns is to choose by the name and to copy.
 
 import string
 
-from weft_mini import augment, frames, tool_samples, wordings
+from weft_mini import augment, frames, ids, tool_samples, wordings
 
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
@@ -37,6 +37,8 @@ def _pick(alphabet, count, random):
 
 
 def _code(random):
+    if random.random() < 0.3:
+        return ids.composed(random)
     shape, digits = random.randrange(6), string.digits
     if shape == 0:
         return _pick(string.ascii_uppercase, 2, random) + _pick(digits, random.choice((4, 6)), random)

@@ -18,6 +18,7 @@ from weft_mini import augment, bpe, corpora
 _VARIANTS = 3          # noisy variants of every written line
 _BATCH = 512
 _TOKEN_DROPOUT = 0.3
+_DROPOUTS = (0.0, 0.0, 0.1, 0.2)   # of merges (Tokenizer.split_anew)
 _RATE = 0.01
 _SCALE = 0.2           # root mean square of every token's vector
 
@@ -117,7 +118,8 @@ def main():
     rows = labelled_messages(corpora.PublicData(options.data), random)
     model = BagOfTokens(tokenizer, options.hidden, rows,
                         numpy.random.default_rng(options.seed))
-    encoded = [(tokenizer.encode(text, special=False), labels) for text, labels in rows]
+    encoded = [(tokenizer.split_anew(text, random.choice(_DROPOUTS), (), random), labels)
+               for text, labels in rows]
     for number in range(options.passes):
         random.shuffle(encoded)
         right = total = 0

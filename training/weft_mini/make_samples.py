@@ -2,7 +2,8 @@
 """Writes the sample file that the trainer reads (layout: trainer/files.h).
 
 Part of a customer's tokens is replaced by random ones in the input only: the target stays, so the
-model learns not to hang on single words.
+model learns not to hang on single words. Half of the messages are split into other pieces than the
+tokenizer's, except for words that the answer repeats: those have to be copied token by token.
 """
 
 import argparse
@@ -18,14 +19,24 @@ from weft_mini import bpe, corpora, mix
 _LENGTH_MAX = 2000
 _SEEN_MIN = 200        # of two tokens, before what follows them may be called certain
 _CERTAIN = 0.99
+_DROPOUTS = (0.0, 0.0, 0.0, 0.08, 0.15, 0.25)   # of a message's merges
+_REPLACED = 0.07       # share of a customer's tokens, where nothing has to be copied
 _CERTAIN_KEPT = 0.25   # share of the certain tokens that are scored
 
 
-def encode(sample, tokenizer):
+def encode(sample, tokenizer, random):
     """(ids, percents, positions of a customer's tokens)."""
     ids, percents, customer = [], [], []
+    dropout = random.choice(_DROPOUTS)
+    kept = set()
+    if dropout:
+        kept = {word.strip() for piece in sample if not piece.customer
+                for word in bpe.words(piece.text)}
     for piece in sample:
-        tokens = tokenizer.encode(piece.text, special=not piece.customer)
+        if piece.customer and dropout:
+            tokens = tokenizer.split_anew(piece.text, dropout, kept, random)
+        else:
+            tokens = tokenizer.encode(piece.text, special=not piece.customer)
         if piece.customer:
             customer += range(len(ids), len(ids) + len(tokens))
         ids += tokens
@@ -95,9 +106,10 @@ def main():
     writer = SampleWriter(options.seed)
     samples = mix.Mix(corpora.PublicData(options.data), options.seed)
     encoded = {}
+    random = random_module.Random(f"{options.seed} pieces")
 
     def length(sample):
-        encoded["last"] = encode(sample, tokenizer)
+        encoded["last"] = encode(sample, tokenizer, random)
         return len(encoded["last"][0])
 
     counts, tokens = collections.Counter(), collections.Counter()
@@ -108,7 +120,7 @@ def main():
             if len(ids) > _LENGTH_MAX:
                 continue
             slots = source in ("tools", "copy")  # ids must be copied, so a tool sample keeps its tokens
-            writer.add(ids, percents, customer, 0.0 if slots else 0.06, tokenizer.size)
+            writer.add(ids, percents, customer, 0.0 if slots else _REPLACED, tokenizer.size)
             counts[source] += 1
             tokens[source] += len(ids)
             if sum(counts.values()) <= options.show:

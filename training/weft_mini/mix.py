@@ -5,8 +5,8 @@ import random as random_module
 from typing import NamedTuple
 
 from weft_mini import (
-    agent_samples, copy_samples, corpora, decisions, invented_samples, labels, tool_samples,
-    triage_samples, wordings)
+    agent_samples, copy_samples, corpora, decisions, fragments, invented_samples, labels,
+    tool_samples, triage_samples, wordings)
 
 
 class Stage(NamedTuple):
@@ -20,8 +20,9 @@ class Stage(NamedTuple):
     decision_share: float = 0.05  # triage and tool samples that are steps of the examples
 
 
-# Copying is practised first and kept up in small doses; labels next, many messages per token; the
-# full answers and the tools last, as they are what the model is for.
+# Copying is practised first and kept up in small doses; labels next, many messages per token; then
+# the full answers and the tools, as they are what the model is for; at the end copying once more,
+# of every kind of word.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
                     "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0),
@@ -29,11 +30,14 @@ STAGES = {
                    "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45),
     "last": Stage({"triage": 0.40, "tools": 0.36, "clinc": 0.09, "banking": 0.07,
                    "bitext": 0.03, "copy": 0.02, "long": 0.03}, 0.15, 0.4),
+    "polish": Stage({"triage": 0.34, "tools": 0.40, "clinc": 0.06, "banking": 0.05,
+                     "bitext": 0.01, "copy": 0.12, "long": 0.02}, 0.15, 0.4),
 }
 OUT_OF_SCOPE_SHARE = 0.08
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
 LATER_SHARE = 0.04     # triage lines drawn from data/additional.jsonl
+PART_SHARE = 0.35      # triage lines that are a part of one (fragments.py)
 INSERTED_ID_SHARE = 0.42
 INVENTED_TOOLS_SHARE = 0.17   # tool samples with tools of other trades
 OTHER_TOOL_SHARE = 0.06       # tool samples whose tool is named in the message
@@ -58,6 +62,7 @@ class Mix:
                         for name in STAGES["main"].shares}
         self._take_public(public)
         self._triage, self._later = {}, {}
+        self._fragments = fragments.Fragments(training)
         triage = self._random["triage"]
         for language in corpora.LANGUAGES:
             lines = [line for line in training if line["lang"] == language]
@@ -102,6 +107,8 @@ class Mix:
             return next(self._borrowed, None) or next(strange) if borrow else next(strange)
         if random.random() < LATER_SHARE:
             return next(self._later[language], None) or next(known)
+        if random.random() < PART_SHARE:
+            return self._fragments.of(next(known), random)
         return next(known)
 
     def _triage_sample(self, stage):

@@ -51,5 +51,10 @@ class Linear:
         powers = numpy.exp(scores - scores.max())
         return powers / powers.sum()
 
+    def judge(self, text):
+        """(label, its probability)"""
+        chances = self._probabilities(features(text))
+        return self.labels[int(chances.argmax())], float(chances.max())
+
     def predict(self, text):
-        return self.labels[int(self._probabilities(features(text)).argmax())]
+        return self.judge(text)[0]
