@@ -184,6 +184,7 @@ class Serving {
   ~Serving() {
     replay_.stop = true;
     if (callbacks_) callbacks_->stop();
+    if (witness_) witness_->stop();
     if (otlp_) otlp_->stop();
     if (tls_) tls_->stop();
     collector_.reset();
@@ -239,6 +240,9 @@ class Serving {
                                        server::make_router(*context_), std::move(http_options)));
     callbacks_ = TRY(callback_sender(*process_, replay_.store, config_));
     callbacks_->start();
+    witness_ = TRY(checkpoint_sender(*process_, replay_.store, config_));
+    if (witness_) witness_->start();
+    context_->witness = witness_.get();
     if (!config_.traces.endpoint.empty()) start_traces();
     if (tls_) {
       tls_->start([this](const auto& identity) { http_->set_tls(identity); });
@@ -282,7 +286,11 @@ class Serving {
     return read_keys(store, options_, key_file || config_.oidc.given(), *access_);
   }
 
-  Status run() { return process_->run(); }
+  Status run() {
+    Status ended = process_->run();
+    if (witness_) witness_->finish();
+    return ended;
+  }
 
  private:
   // Browsers would keep HSTS for every server at "localhost", whatever its port.
@@ -362,6 +370,7 @@ class Serving {
   std::unique_ptr<worker::Process> process_;
   std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
+  std::shared_ptr<worker::CheckpointSender> witness_;
   std::shared_ptr<TlsReload> tls_;
   std::unique_ptr<net::Client> provider_;  // of identities
   std::shared_ptr<security::Oidc> oidc_;

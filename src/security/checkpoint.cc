@@ -193,6 +193,7 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
   Checkpoints out;
   out.key = key;
   std::string previous;
+  std::vector<std::string_view> lines;
   while (!text.empty()) {
     const size_t end = text.find('\n');
     if (end == text.npos) break;  // cut off by a crash while it was written
@@ -200,6 +201,9 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     text.remove_prefix(end + 1);
     const int64_t number = out.lines + 1;
     const Line line = TRY(line_of(bytes, number));
+    const bool again = line.n >= 1 && line.n < number &&
+                       lines[static_cast<size_t>(line.n - 1)] == bytes;
+    if (again) continue;
     if (out.key.empty()) out.key = line.key;
     if (line.key != out.key || !signature_fits(out.key, line.payload, line.signature)) {
       return no_checkpoint(number, "it is not signed by the key that is expected");
@@ -208,6 +212,7 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
       return no_checkpoint(number, "a line before it is missing, or was changed or moved");
     }
     previous = sha256_hex(bytes);
+    lines.push_back(bytes);
     for (const ChainState& chain : line.chains) {
       out.chains[{chain.kind, chain.writer, chain.epoch}][chain.length] = chain.hash;
     }
@@ -216,6 +221,11 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     out.lines = number;
   }
   return out;
+}
+
+Result<CheckpointPlace> checkpoint_place(std::string_view line) {
+  Line parts = TRY(line_of(line, 0));
+  return CheckpointPlace{parts.n, parts.at_us, std::move(parts.previous)};
 }
 
 }  // namespace weft::security

@@ -13,7 +13,9 @@
 //
 // Lines are chained as well: one that is missing in the middle shows. Only the file's own tail can
 // be cut unseen, which moves the end of the proof back in time; who fears that keeps the file where
-// it cannot be cut (another machine, write-once storage), or the newest line.
+// it cannot be cut (another machine, write-once storage), or has its lines told to a webhook there
+// (checkpoint_outbox.h). A line that comes again as it was changes nothing: webhooks are told of
+// some twice.
 #pragma once
 
 #include <cstdint>
@@ -66,5 +68,14 @@ struct Checkpoints {
 // E0766: a line is malformed, not signed by `key` (empty: by the first line's), out of order, or
 // removes what was not signed before.
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key);
+
+// What a line, without its line feed, says of its place among the others; nobody has looked at its
+// signature. E0766.
+struct CheckpointPlace {
+  int64_t n = 0;
+  int64_t at_us = 0;
+  std::string previous;  // sha256_hex of the line before; empty: it is the first
+};
+Result<CheckpointPlace> checkpoint_place(std::string_view line);
 
 }  // namespace weft::security

@@ -26,6 +26,10 @@ namespace weft::security {
 class Oidc;
 }
 
+namespace weft::worker {
+class CheckpointSender;
+}
+
 namespace weft::backend {
 class LocalBackend;
 class RemoteBackend;
@@ -60,6 +64,7 @@ struct ServerContext {
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
+  const worker::CheckpointSender* witness = nullptr;  // null: no webhook is told of them
   security::Redaction redaction = {};  // of what is shown of runs
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,12 @@ class Metrics {
     net::HttpServerStats http;
     int64_t answers = 0;  // being generated
     std::vector<backend::EndpointFacts> endpoints = {};  // of other servers
+    struct Witness {
+      int64_t lines = 0;     // of checkpoints that the webhook has
+      int64_t failures = 0;
+      double lag_seconds = 0;  // age of the oldest that it has not
+    };
+    std::optional<Witness> witness = {};  // nothing: there is no webhook
   };
   // In the text format that Prometheus scrapes.
   std::string text(const States& states) const;

@@ -2,6 +2,8 @@
 """The audit from outside: what is recorded and for whom; that any change, removal, insertion or
 reordering of history is found, a rolled-back store too; that checkpoints survive kill -9."""
 import csv
+import hashlib
+import hmac
 import io
 import json
 import shutil
@@ -10,6 +12,7 @@ import sqlite3
 import subprocess
 import time
 
+from callbacks_test import Receiver
 from harness import WEFT, main
 from serving import HELLO, Server, until
 
@@ -41,6 +44,11 @@ class Audited(Server):
 
     def ask_as(self, key, method, path, body=None):
         return self.ask(method, path, body, headers={"Authorization": f"Bearer {key}"})
+
+    def metric(self, name):
+        text = self.ask_as(self.admin, "GET", "/metrics").body.decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith((name + " ", name + "{")))
 
     def records(self, **query):
         words = "&".join(f"{k}={v}" for k, v in query.items())
@@ -286,6 +294,97 @@ def test_a_removal_beyond_what_was_signed_away_is_found():
         assert len(pruned) == 1, pruned
         server.write("forged", "".join(lines) + pruned[0].replace('"records":', '"records":1'))
         assert server.verify(1, "--checkpoints", "forged")["problem"]["code"] == "E0766"
+
+
+def witnessed(receiver):
+    server = Audited()
+    server.write("weft.yaml", f"audit: {{ webhook: {{ url: '{receiver.url}', "
+                 "secret: a secret of the witness } }\n")
+    server.words += ("--config", "weft.yaml")
+    return server
+
+
+def kept_by(receiver):
+    """As docs/audit.md says: each body under the number of its first line, put together."""
+    kept = {}
+    for headers, body in receiver.taken:
+        at, sent = (part.split("=")[1] for part in headers["X-Weft-Signature"].split(","))
+        wanted = hmac.new(b"a secret of the witness", at.encode() + b"." + body, hashlib.sha256)
+        assert hmac.compare_digest(wanted.hexdigest(), sent), headers
+        assert headers["X-Weft-Event"] == "audit.checkpoints", headers
+        kept[int(headers["X-Weft-Delivery"])] = body
+    return b"".join(kept[first] for first in sorted(kept)).decode()
+
+
+def test_a_webhook_keeps_what_this_machine_may_lose():
+    receiver = Receiver(200)
+    with witnessed(receiver) as server:
+        file = server.path / "store.db.checkpoints"
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.metric("weft_audit_webhook_checkpoints") >= 1)
+        assert until(lambda: kept_by(receiver) == file.read_text())
+        server.stop()  # its last links are signed and told when everything else has ended
+        kept = kept_by(receiver)
+        assert kept == file.read_text() and len(kept.splitlines()) >= 4, kept
+        server.write("kept", kept)
+        report = server.verify(0, "--checkpoints", "kept")
+        assert report["good"] and report["uncovered_links"] == 0, report
+        # somebody cuts the end of the chain and of the file: here nothing shows, there it does
+        ending = json.loads(kept.splitlines()[-1].split("\t")[0])["chains"]
+        audit = next(chain for chain in ending if chain[0] == "audit")
+        db = sqlite3.connect(server.store)
+        db.execute("delete from audit where writer = ? and n >= ?", (audit[1], audit[3]))
+        db.commit()
+        db.close()
+        lines = kept.splitlines(keepends=True)
+        while any(chain[0] == "audit" and chain[3] >= audit[3] and chain[1] == audit[1]
+                  for chain in json.loads(lines[-1].split("\t")[0])["chains"]):
+            lines.pop()
+        file.write_text("".join(lines))
+        assert server.verify()["good"]
+        found = server.verify(1, "--checkpoints", "kept", "--key", report["key"])["problem"]
+        assert found["code"] == "E0766" and "were signed" in found["message"], found
+
+
+def test_a_webhook_that_is_down_misses_nothing_and_nobody_waits_for_it():
+    receiver = Receiver(503)
+    with witnessed(receiver) as server:
+        for _ in range(2):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.metric("weft_audit_webhook_failures_total") >= 2)
+        assert server.metric("weft_audit_webhook_lag_seconds") > 0.5
+        assert receiver.taken == [] and server.metric("weft_audit_webhook_checkpoints") == 0
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        server.log.close()
+        receiver.statuses[:] = [200]
+        server.__enter__()
+        server.execute(server.admin, "hello")
+        file = server.path / "store.db.checkpoints"
+        assert until(lambda: kept_by(receiver) == file.read_text())
+        assert until(lambda: server.metric("weft_audit_webhook_lag_seconds") == 0)
+        # a worker of the same store tells what it signs when the server has gone
+        server.stop()
+        before = len(receiver.taken)
+        worker = server.start("worker", "--config", "weft.yaml")
+        server.weft("keys", "create", "--name", "late", "--role", "viewer")
+        assert until(lambda: len(receiver.taken) > before)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
+        assert kept_by(receiver) == file.read_text()
+        # bodies one behind the other, those that came twice too, prove the same
+        server.write("kept", "".join(body.decode() for _, body in receiver.taken * 2))
+        assert server.verify(0, "--checkpoints", "kept")["good"]
+
+
+def test_a_webhook_of_the_configuration_must_be_an_address():
+    with Audited() as server:
+        server.write("weft.yaml", "audit: { webhook: { url: witness } }\n")
+        done = subprocess.run([WEFT, "doctor", "--config", "weft.yaml"], cwd=server.path,
+                              env=server.env, text=True, capture_output=True, check=False)
+        assert done.returncode == 3 and "audit.webhook: 'url'" in done.stderr, done
 
 
 def test_a_store_of_yesterday_is_found():
