@@ -41,6 +41,7 @@
 #include "server/stored_responses.h"
 #include "worker/callbacks.h"
 #include "worker/process.h"
+#include "worker/retention.h"
 #include "worker/schema.h"
 
 namespace weft::cli {
@@ -185,6 +186,7 @@ class Serving {
     replay_.stop = true;
     if (callbacks_) callbacks_->stop();
     if (witness_) witness_->stop();
+    if (retention_) retention_->stop();
     if (otlp_) otlp_->stop();
     if (tls_) tls_->stop();
     collector_.reset();
@@ -243,6 +245,7 @@ class Serving {
     witness_ = TRY(checkpoint_sender(*process_, replay_.store, config_));
     if (witness_) witness_->start();
     context_->witness = witness_.get();
+    if (config_.retention.given()) TRY(start_retention());
     if (!config_.traces.endpoint.empty()) start_traces();
     if (tls_) {
       tls_->start([this](const auto& identity) { http_->set_tls(identity); });
@@ -268,6 +271,26 @@ class Serving {
       options.headers.push_back({"Authorization", config_.traces.authorization});
     }
     otlp_ = std::make_shared<server::Otlp>(*context_, *collector_, std::move(options));
+  }
+
+  Status start_retention() {
+    worker::RetentionRules rules;
+    rules.every_us = config_.retention.every_us;
+    rules.audit_us = config_.retention.audit_us;
+    rules.runs_us = config_.retention.runs_us;
+    rules.checkpoints = context_->checkpoints_file;
+    rules.seed = TRY(audit_key(config_));
+    retention_ = std::make_shared<worker::Retention>(
+        process_->loop(), process_->pool(), std::move(rules),
+        [store = replay_.store] { return worker::open_journal_store(store); },
+        [this](const worker::Retained& retained) {
+          for (security::AuditRecord& record : worker::retention_records(retained)) {
+            context_->audit(std::move(record));
+          }
+        });
+    context_->retention = retention_.get();
+    retention_->start();
+    return ok_status();
   }
 
   Status make_access() {
@@ -371,6 +394,7 @@ class Serving {
   std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
   std::shared_ptr<worker::CheckpointSender> witness_;
+  std::shared_ptr<worker::Retention> retention_;
   std::shared_ptr<TlsReload> tls_;
   std::unique_ptr<net::Client> provider_;  // of identities
   std::shared_ptr<security::Oidc> oidc_;

@@ -28,6 +28,7 @@ class Oidc;
 
 namespace weft::worker {
 class CheckpointSender;
+class Retention;
 }
 
 namespace weft::backend {
@@ -65,6 +66,7 @@ struct ServerContext {
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
   const worker::CheckpointSender* witness = nullptr;  // null: no webhook is told of them
+  const worker::Retention* retention = nullptr;  // null: nothing is removed by itself
   security::Redaction redaction = {};  // of what is shown of runs
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429

@@ -53,6 +53,13 @@ class Metrics {
       double lag_seconds = 0;  // age of the oldest that it has not
     };
     std::optional<Witness> witness = {};  // nothing: there is no webhook
+    struct Retention {
+      int64_t records = 0;  // of the audit, removed
+      int64_t runs = 0;     // removed
+      int64_t failures = 0;
+      int64_t applied_s = 0;  // since 1970; 0: not yet
+    };
+    std::optional<Retention> retention = {};  // nothing: everything stays
   };
   // In the text format that Prometheus scrapes.
   std::string text(const States& states) const;

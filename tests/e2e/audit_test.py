@@ -387,6 +387,120 @@ def test_a_webhook_of_the_configuration_must_be_an_address():
         assert done.returncode == 3 and "audit.webhook: 'url'" in done.stderr, done
 
 
+WAITING = """weft: "1"
+id: waiting
+steps:
+  - { id: stay, type: signal, parameters: { name: go } }
+"""
+GREETING = """weft: "1"
+id: greeting
+input: { type: object, properties: { name: { type: string } } }
+steps:
+  - { id: greet, type: set, parameters: { value: "Hello, {{ input.name }}!" } }
+output: "{{ steps.greet }}"
+"""
+
+
+def keeping(retention):
+    server = Audited()
+    server.write("waiting.yaml", WAITING)
+    server.write("greeting.yaml", GREETING)
+    server.write("weft.yaml", f"retention: {{ {retention}, every: 1s }}\n")
+    server.words += ("--workflow", "waiting.yaml", "--workflow", "greeting.yaml",
+                     "--config", "weft.yaml")
+    return server
+
+
+def greet(server, name):
+    answer = server.ask_as(server.admin, "POST", "/workflows/execute", {
+        "workflow_id": "greeting", "input_data": {"name": name}})
+    assert answer.status == 202, answer.body
+    return answer.json["task_id"]
+
+
+def gone(server, task):
+    return server.ask_as(server.admin, "GET", f"/workflows/{task}").status == 404
+
+
+def test_runs_that_ended_long_ago_go_by_themselves_and_the_rest_is_proven():
+    with keeping("runs: 1s") as server:
+        server.weft_verify = lambda copy: server_verify(server, copy)
+        stays = server.ask_as(server.admin, "POST", "/workflows/execute",
+                              {"workflow_id": "waiting"}).json["task_id"]
+        told = [greet(server, f"Rumpelstiltskin{i}") for i in range(3)]
+        assert until(lambda: all(gone(server, task) for task in told), 30)
+        assert not gone(server, stays)
+
+        def said():
+            return server.records(action="runs:prune")
+
+        assert until(lambda: sum(record["details"]["runs"] for record in said()) == 3), said()
+        assert {record["user"] for record in said()} == {"weft"}, said()
+        assert server.metric("weft_retention_runs_removed_total") == 3
+        assert server.metric("weft_retention_audit_records_removed_total") == 0
+        assert server.metric("weft_retention_failures_total") == 0
+        assert server.metric("weft_retention_applied_timestamp_seconds") > time.time() - 60
+        over_http = server.ask_as(server.admin, "GET", "/audit/verify").json
+        assert over_http["good"] and over_http["pruned_runs"] == 3, over_http
+        server.stop()
+        assert "3 runs were removed on purpose" in server.weft("audit", "verify").stderr
+        assert server.verify()["uncovered_links"] == 0
+        server.weft("fsck")
+        left = server.rows("select kind, path, body from event where run <> ?", stays)
+        assert len(left) > 9 and set(left) == {("pruned", "", "")}, left
+        assert "Rumpelstiltskin" not in "".join(str(server.rows(f"select * from {table}"))
+                                                for table in ("run", "step", "event"))
+        # what somebody else empties, or adds to what was emptied, is found
+        bare = "update event set kind = 'pruned', path = '', body = ''"
+        one = f"(select min(n) from event where run = '{told[1]}')"
+        for sql in (f"{bare} where run = '{stays}'",
+                    f"{bare}, run = '{told[0]}', seq = seq + 99 where run = '{stays}'",
+                    f"update event set run = '{told[0]}', seq = 99 where n = {one}",
+                    f"update event set body = '{{}}' where n = {one}",
+                    f"update event set hash = zeroblob(32) where n = {one}",
+                    f"delete from event where n = {one}",
+                    f"delete from event where run = '{told[2]}'"):
+            assert tampered(server, sql)["problem"]["code"] in ("E0607", "E0766"), sql
+        # the line that says so cannot be left out
+        lines = (server.path / "store.db.checkpoints").read_text().splitlines(keepends=True)
+        server.write("cut", "".join(lines[:next(
+            i for i, line in enumerate(lines) if '"runs"' in line)]))
+        assert server.verify(1, "--checkpoints", "cut")["problem"]["code"] == "E0607"
+        server.__enter__()
+        assert server.ask_as(server.admin, "POST", f"/workflows/{stays}/signals/go", {}).status < 300
+        assert until(lambda: gone(server, stays), 30)
+
+
+def test_old_audit_records_go_by_themselves_but_never_of_a_history_that_does_not_fit():
+    with keeping("audit: 2s") as server:
+        task = greet(server, "Ada")
+        assert until(lambda: server.metric("weft_retention_audit_records_removed_total") >= 4, 30)
+        assert not gone(server, task)
+        assert until(lambda: server.records(action="audit:prune"))
+        assert server.ask_as(server.admin, "GET", "/audit/verify").json["good"]
+        db = sqlite3.connect(server.store, timeout=20)
+        db.execute("update event set at_us = at_us + 1 where seq = 2")
+        db.commit()
+        db.close()
+        assert until(lambda: server.metric("weft_retention_failures_total") >= 1, 30)
+        removed = server.metric("weft_retention_audit_records_removed_total")
+        time.sleep(3)
+        assert server.metric("weft_retention_audit_records_removed_total") == removed
+        assert "E0607" in (server.path / "log").read_text()
+
+
+def test_nothing_goes_unless_it_is_said():
+    with Audited() as server:
+        for wrong, why in (("retention: { every: 1d }", "nothing would be removed"),
+                           ("retention: { runs: 0s }", "a second or more"),
+                           ("retention: { run: 1d }", "unknown key 'run'")):
+            server.write("weft.yaml", wrong + "\n")
+            done = subprocess.run([WEFT, "doctor", "--config", "weft.yaml"], cwd=server.path,
+                                  env=server.env, text=True, capture_output=True, check=False)
+            assert done.returncode == 3 and why in done.stderr, done
+        assert "weft_retention" not in server.ask_as(server.admin, "GET", "/metrics").body.decode()
+
+
 def test_a_store_of_yesterday_is_found():
     with Audited() as server:
         server.execute(server.admin, "hello")
