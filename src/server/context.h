@@ -67,7 +67,7 @@ struct ServerContext {
   std::string checkpoints_file = {};  // of the audit; empty: none
   const worker::CheckpointSender* witness = nullptr;  // null: no webhook is told of them
   const worker::Retention* retention = nullptr;  // null: nothing is removed by itself
-  security::Redaction redaction = {};  // of what is shown of runs
+  security::Redaction redaction = {};  // of what is shown of runs, and of answers if it says so
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
   bool ready = false;              // the default model is loaded
@@ -87,6 +87,9 @@ void with_body(ServerContext& context, const ExchangePtr& exchange,
 Status check_model_name(ServerContext& context, std::string_view name);
 // The same for chats, which models of other servers answer, too.
 Status check_chat_model_name(ServerContext& context, std::string_view name);
+
+// What is taken out of models' answers; null: nothing.
+const security::Redaction* redaction_of_answers(const ServerContext& context);
 
 // For requests that give none; as far as JSON's integers go.
 uint64_t random_seed(Env& env);
