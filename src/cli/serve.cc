@@ -207,6 +207,9 @@ class Serving {
         TRY(process_options(replay_.store, *backend_, options_.grants, config_));
     process.adopt_max = kAdoptMax;
     process.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
+    process.on_tokens = [this](const std::string& key, int64_t tokens) {
+      access_->charge(key, tokens);
+    };
     process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
       if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
