@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::string_view kSeparators = " -.()/";  // that may stand inside numbers
 
+constexpr size_t kPatternCharactersMax = 100;  // as check_pattern has it
+
+bool is_space(char c) { return c == ' ' || c == '\n'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -28,14 +31,17 @@ bool breaks(std::string_view text, size_t at) {
   return ascii || !goes_on;
 }
 
-// Behind a space: an address ends there; a number does not if it is one of its separators.
+// Behind a space: an address ends there; a number does not if that is one of its separators, of
+// which it has at most two in a row. (What one begins with, + or an opening bracket, has a digit
+// right behind it.)
 bool is_gap(std::string_view text, size_t at) {
   if (text[at] != ' ') return false;
-  for (size_t i = at; i-- > 0;) {
-    if (text[i] == '(' || digit(text[i])) return false;
-    if (kSeparators.find(text[i]) == kSeparators.npos) return text[i] != '+';
+  for (size_t run = 1; run <= 2 && run <= at; ++run) {
+    const char before = text[at - run];
+    if (digit(before)) return false;
+    if (kSeparators.find(before) == kSeparators.npos) return true;
   }
-  return true;  // separators alone, behind what was cut before
+  return true;
 }
 
 // Whether what begins before `cut` may be the pattern and reach to it or beyond.
@@ -62,8 +68,8 @@ bool is_value(std::string_view token) {
 
 }  // namespace
 
-size_t safe_cut(std::string_view text, const Redaction& rules) {
-  for (size_t cut = text.size(); cut > 0; --cut) {
+size_t safe_cut(std::string_view text, const Redaction& rules, size_t from) {
+  for (size_t cut = text.size(); cut > from; --cut) {
     if (!breaks(text, cut - 1) && !is_gap(text, cut - 1)) continue;
     const bool over = std::ranges::any_of(rules.patterns, [&](const std::string& pattern) {
       return pattern_over(text, cut, pattern);
@@ -74,9 +80,11 @@ size_t safe_cut(std::string_view text, const Redaction& rules) {
 }
 
 std::string StreamRedactor::cut() {
-  const size_t end = safe_cut(held_, rules_);
+  const size_t end = safe_cut(held_, rules_, looked_);
   std::string out = redacted(std::string_view(held_).substr(0, end), rules_);
   held_.erase(0, end);
+  // Only what a pattern of 100 characters may have held back can be cut there later.
+  looked_ = held_.size() - std::min<size_t>(held_.size(), kPatternCharactersMax);
   return out;
 }
 
@@ -94,7 +102,8 @@ std::string StreamRedactor::add_json(std::string_view piece) {
       held_ += c;
     } else if (!in_string_) {
       const bool punctuation = std::string_view("{}[],:\"").find(c) != std::string_view::npos;
-      const bool ends = punctuation || c == ' ' || c == '\n';
+      const bool ends =
+          punctuation || (is_space(c) && !token_.empty() && !is_space(token_.back()));
       if (ends && !is_value(token_)) {
         prose_ = true;
         held_ = std::exchange(token_, {}) + c;
@@ -112,6 +121,7 @@ std::string StreamRedactor::add_json(std::string_view piece) {
       --escape_;
     } else if (c == '"' || c == '\\' || c == '\n') {
       out += redacted(std::exchange(held_, {}), rules_);
+      looked_ = 0;
       out += c;
       in_string_ = c == '\\';
       escape_begun_ = c == '\\';
@@ -127,6 +137,7 @@ std::string StreamRedactor::finish() {
   std::string out = redacted(std::exchange(held_, {}), rules_);
   out += is_value(token_) ? token_ : redacted(token_, rules_);
   token_.clear();
+  looked_ = 0;
   in_string_ = escape_begun_ = prose_ = false;
   escape_ = 0;
   return out;

@@ -32,9 +32,11 @@ class StreamRedactor {
  private:
   std::string add_json(std::string_view piece);
   std::string cut();
+
   const Redaction& rules_;
   const bool json_;
   std::string held_;      // of the text, or of one string of the JSON
+  size_t looked_ = 0;     // it can be cut nowhere up to here
   std::string token_;     // of JSON, outside strings, with the space around it
   bool in_string_ = false;
   bool prose_ = false;    // it is no JSON
@@ -42,8 +44,8 @@ class StreamRedactor {
   bool escape_begun_ = false;
 };
 
-// Where the text can be cut, whatever may follow: both sides redacted apart are the whole redacted.
-// 0: nowhere.
-size_t safe_cut(std::string_view text, const Redaction& rules);
+// Where behind `from` the text can be cut, whatever may follow: both sides redacted apart are the
+// whole redacted. 0: nowhere.
+size_t safe_cut(std::string_view text, const Redaction& rules, size_t from = 0);
 
 }  // namespace weft::security

@@ -29,7 +29,8 @@ std::string in_pieces(std::string_view text, bool json, const std::vector<size_t
 TEST(StreamRedactor, WhateverThePiecesTheTextIsTheSame) {
   std::mt19937 random(7);
   const std::vector<std::string> parts = {
-      "ada@example.com", "@", "4111 1111 1111 1111", "4111", " ", " ", "-", "010-1234-5678", "(02",
+      "ada@example.com", "@", "4111 1111 1111 1111", "4111", " ", "  ", " - ", "-",
+      "010-1234-5678", "(02",
       ") 123 4567", "+82 10 1234 5678", "EMP-12345", "EMP", "-", "123", "45", "case 12 x", "case ",
       "a b1c ", "a ", "b2c", "900101-1234567", "900101", ".", ",", "\n", "안녕", "。", "x", "word",
       "/", "(", ")", "+", "%", "_", "5", "555-123-4567", "com", ".kr"};
@@ -72,6 +73,14 @@ TEST(StreamRedactor, WhatIsNoJsonIsProse) {
                            "4111111111111111", "null", "[]"}) {
     for (size_t size = 1; size < 9; ++size) EXPECT_EQ(in_pieces(text, true, {size}), text);
   }
+}
+
+TEST(StreamRedactor, ATextThatCanBeCutNowhereIsLookedAtOnce) {
+  std::string text;
+  while (text.size() < 2'000'000) text += "7 12 ";
+  EXPECT_EQ(in_pieces(text, false, {1}), redacted(text, kEverything));
+  const std::string spaces = "[1" + std::string(1'000'000, ' ') + "]";
+  EXPECT_EQ(in_pieces(spaces, true, {1}), spaces);
 }
 
 TEST(StreamRedactor, WordsComeAsTheyAreCertain) {
