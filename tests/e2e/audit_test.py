@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -379,6 +380,20 @@ def test_a_webhook_that_is_down_misses_nothing_and_nobody_waits_for_it():
         assert server.verify(0, "--checkpoints", "kept")["good"]
 
 
+def test_a_webhook_that_never_answers_holds_nothing_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        receiver = Receiver(200)
+        receiver.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with witnessed(receiver) as server:
+            server.execute(server.admin, "hello")
+            assert until(lambda: server.metric("weft_audit_webhook_lag_seconds") > 1)
+            server.execute(server.admin, "hello")
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 10
+            assert server.verify()["uncovered_links"] == 0
+
+
 def test_a_webhook_of_the_configuration_must_be_an_address():
     with Audited() as server:
         server.write("weft.yaml", "audit: { webhook: { url: witness } }\n")
@@ -469,6 +484,20 @@ def test_runs_that_ended_long_ago_go_by_themselves_and_the_rest_is_proven():
         server.__enter__()
         assert server.ask_as(server.admin, "POST", f"/workflows/{stays}/signals/go", {}).status < 300
         assert until(lambda: gone(server, stays), 30)
+
+
+def test_runs_of_a_sealed_store_go_without_being_opened():
+    server = keeping("runs: 1s")
+    server.env.update(WEFT_MASTER_KEY="env:THE_KEY", THE_KEY="5a" * 32)
+    with server:
+        task = greet(server, "Rumpelstiltskin")
+        assert until(lambda: gone(server, task), 30)
+        server.stop()
+        assert server.rows("select count(*) from event where body <> ''") == [(0,)]
+        server.weft("fsck")
+        del server.env["WEFT_MASTER_KEY"]  # who verifies needs none
+        report = server.verify()
+        assert report["good"] and report["pruned_runs"] == 1, report
 
 
 def test_old_audit_records_go_by_themselves_but_never_of_a_history_that_does_not_fit():
