@@ -32,6 +32,10 @@ void say_report(const worker::AuditReport& report) {
     say(fmt::format("{} records of before {} were removed on purpose, as it says",
                     report.pruned_records, iso8601(report.pruned_before_us)));
   }
+  if (report.pruned_runs > 0) {
+    say(fmt::format("{} runs were removed on purpose, as it says; links are left of their events",
+                    report.pruned_runs));
+  }
   if (report.uncovered_chains > 0 || report.uncovered_links > 0) {
     say(fmt::format("beyond the proof: {} chains without a checkpoint, {} links since the last one",
                     report.uncovered_chains, report.uncovered_links));

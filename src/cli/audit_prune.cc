@@ -2,15 +2,14 @@
 #include <fmt/format.h>
 
 #include "base/env.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "cli/audit.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
-#include "worker/audit_check.h"
 #include "worker/audit_prune.h"
+#include "worker/retention.h"
 #include "workflow/schedule.h"
 
 namespace weft::cli {
@@ -23,24 +22,11 @@ Result<int64_t> pruned_before(const AuditPruneOptions& options, const Config& co
                       "2026-11-22, or 2026-11-22T09:00:00Z");
   }
   int64_t keep_us = config.audit.keep_us;
+  if (keep_us == 0) keep_us = config.retention.audit_us;
   if (!options.keep.empty()) keep_us = TRY(workflow::parse_duration(options.keep));
   if (keep_us > 0) return real_env().wall_us() - keep_us;
   return make_error("E0904", "nobody said which records may go",
                     "--before 2026-01-01, --keep 400d, or audit: { keep: 400d } in weft.yaml");
-}
-
-// What was changed must not vanish with what is old.
-Result<security::Checkpoints> good_checkpoints(store::Db& db, const std::string& file,
-                                               const security::Secret& seed) {
-  if (!file_exists(file)) {
-    return make_error("E0766", fmt::format("there are no checkpoints at {}", file),
-                      "a server or worker writes them; without them nothing can be proven later");
-  }
-  const std::string text = TRY(read_file(file));
-  const std::string key = security::public_key(seed);
-  const auto report = TRY(worker::check_audit(db, text, security::to_hex(key)));
-  if (report.problem) return *report.problem;
-  return security::read_checkpoints(text, key);
 }
 
 Result<security::Pruning> prune(const AuditPruneOptions& options) {
@@ -51,7 +37,7 @@ Result<security::Pruning> prune(const AuditPruneOptions& options) {
   const auto db = TRY(open_store(flags));
   const security::Secret seed = TRY(audit_key(config));
   const std::string file = checkpoints_of(config, store);
-  const auto checkpoints = TRY(good_checkpoints(*db, file, seed));
+  const auto checkpoints = TRY(worker::proven_checkpoints(*db, file, seed));
   security::Pruning pruning = TRY(worker::plan_pruning(*db, checkpoints, before_us));
   if (options.dry_run || pruning.records == 0) return pruning;
   TRY(security::append_pruning(file, seed, TRY(db->now_ms()) * 1000, pruning));

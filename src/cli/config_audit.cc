@@ -4,13 +4,33 @@
 #include "base/digest.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "net/url.h"
 
 namespace weft::cli {
+namespace {
+
+void read_webhook(workflow::YamlTree::Node node, workflow::Problems& problems,
+                  const ConfigScope& scope, AuditConfig::Webhook& out) {
+  workflow::Fields fields(node, "audit.webhook", problems);
+  out.url = fields.text("url").value_or("");
+  if (const auto url = net::parse_url(out.url); fields.ok() && !url.ok()) {
+    problems.add("E0412", fields.place(), "audit.webhook: 'url': " + url.error().message,
+                 "https://witness.example.com/weft");
+  }
+  out.secret = secret(fields, "secret", scope);
+  if (const auto file = fields.text("ca_file")) out.ca_file = scope.path(*file);
+  fields.finish();
+}
+
+}  // namespace
 
 void read_audit(workflow::Fields& fields, const ConfigScope& scope, AuditConfig& out) {
   if (const auto file = fields.text("checkpoints")) out.checkpoints = scope.path(*file);
   if (const auto file = fields.text("key")) out.key = scope.path(*file);
   if (const auto keep_us = fields.duration_us("keep")) out.keep_us = *keep_us;
+  if (const auto node = fields.any("webhook"); node.ok()) {
+    read_webhook(node, fields.problems(), scope, out.webhook);
+  }
 }
 
 std::string checkpoints_of(const Config& config, const std::string& store) {

@@ -40,6 +40,8 @@ constexpr Section kSections[] = {
      [](Fields& f, const ConfigScope& s, Config& c) { read_redaction(f, s, c.redaction); }},
     {"traces", [](Fields& f, const ConfigScope& s, Config& c) { read_traces(f, s, c.traces); }},
     {"audit", [](Fields& f, const ConfigScope& s, Config& c) { read_audit(f, s, c.audit); }},
+    {"retention",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_retention(f, s, c.retention); }},
     {"log", [](Fields& f, const ConfigScope& s, Config& c) { read_log(f, s, c.log); }},
 };
 

@@ -22,6 +22,7 @@
 #include "cli/config_callbacks.h"
 #include "cli/config_encryption.h"
 #include "cli/config_redaction.h"
+#include "cli/config_retention.h"
 #include "cli/config_mcp.h"
 #include "cli/config_models.h"
 #include "cli/config_oidc.h"
@@ -42,6 +43,7 @@ struct Config {
   EncryptionConfig encryption;
   security::OidcOptions oidc;
   AuditConfig audit;
+  RetentionConfig retention;
   CallbacksConfig callbacks;
   security::Redaction redaction;
   TracesConfig traces;

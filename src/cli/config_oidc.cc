@@ -91,6 +91,7 @@ void read_oidc(workflow::Fields& fields, const ConfigScope& scope, security::Oid
     }
     out.session_us = *session_us;
   }
+  out.userinfo = fields.boolean("userinfo").value_or(true);
   out.leave_provider = fields.boolean("sign_out_of_provider").value_or(false);
 }
 

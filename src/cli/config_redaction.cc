@@ -25,6 +25,7 @@ void read_redaction(workflow::Fields& fields, const ConfigScope&, security::Reda
                             name_hint(kind, known));
     }
   }
+  out.answers = fields.boolean("answers").value_or(false);
   for (const std::string& pattern : texts(fields, "patterns")) {
     const Status good = security::check_pattern(pattern);
     if (good.ok()) {

@@ -3,8 +3,10 @@
 // The section `redaction` of weft.yaml: what is taken out of runs before they are shown over HTTP
 // or told to callbacks.
 //
-//   redaction: { kinds: [email, phone, card, resident_number], patterns: ["EMP-#####"] }
+//   redaction: { kinds: [email, phone, card, resident_number], patterns: ["EMP-#####"],
+//                answers: true }
 //
+// `answers`: what models answer under /v1 too, which goes to whoever asked.
 // Nothing unless it is given: whoever asks for an address must get it.
 #pragma once
 

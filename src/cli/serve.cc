@@ -41,6 +41,7 @@
 #include "server/stored_responses.h"
 #include "worker/callbacks.h"
 #include "worker/process.h"
+#include "worker/retention.h"
 #include "worker/schema.h"
 
 namespace weft::cli {
@@ -184,6 +185,8 @@ class Serving {
   ~Serving() {
     replay_.stop = true;
     if (callbacks_) callbacks_->stop();
+    if (witness_) witness_->stop();
+    if (retention_) retention_->stop();
     if (otlp_) otlp_->stop();
     if (tls_) tls_->stop();
     collector_.reset();
@@ -204,6 +207,9 @@ class Serving {
         TRY(process_options(replay_.store, *backend_, options_.grants, config_));
     process.adopt_max = kAdoptMax;
     process.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
+    process.on_tokens = [this](const std::string& key, int64_t tokens) {
+      access_->charge(key, tokens);
+    };
     process_ = TRY(worker::Process::start(std::move(process), [this](const auto& notice) {
       if (runs_) runs_->tell(notice);
       if (callbacks_ && notice.kind == worker::Notice::Kind::kRun && notice.terminal) {
@@ -239,6 +245,10 @@ class Serving {
                                        server::make_router(*context_), std::move(http_options)));
     callbacks_ = TRY(callback_sender(*process_, replay_.store, config_));
     callbacks_->start();
+    witness_ = TRY(checkpoint_sender(*process_, replay_.store, config_));
+    if (witness_) witness_->start();
+    context_->witness = witness_.get();
+    if (config_.retention.given()) TRY(start_retention());
     if (!config_.traces.endpoint.empty()) start_traces();
     if (tls_) {
       tls_->start([this](const auto& identity) { http_->set_tls(identity); });
@@ -266,6 +276,26 @@ class Serving {
     otlp_ = std::make_shared<server::Otlp>(*context_, *collector_, std::move(options));
   }
 
+  Status start_retention() {
+    worker::RetentionRules rules;
+    rules.every_us = config_.retention.every_us;
+    rules.audit_us = config_.retention.audit_us;
+    rules.runs_us = config_.retention.runs_us;
+    rules.checkpoints = context_->checkpoints_file;
+    rules.seed = TRY(audit_key(config_));
+    retention_ = std::make_shared<worker::Retention>(
+        process_->loop(), process_->pool(), std::move(rules),
+        [store = replay_.store] { return worker::open_journal_store(store); },
+        [this](const worker::Retained& retained) {
+          for (security::AuditRecord& record : worker::retention_records(retained)) {
+            context_->audit(std::move(record));
+          }
+        });
+    context_->retention = retention_.get();
+    retention_->start();
+    return ok_status();
+  }
+
   Status make_access() {
     const worker::StorePlace store = TRY(prepare_store(options_.store));
     std::vector<std::string> keys = TRY(keys_of(options_));
@@ -282,7 +312,11 @@ class Serving {
     return read_keys(store, options_, key_file || config_.oidc.given(), *access_);
   }
 
-  Status run() { return process_->run(); }
+  Status run() {
+    Status ended = process_->run();
+    if (witness_) witness_->finish();
+    return ended;
+  }
 
  private:
   // Browsers would keep HSTS for every server at "localhost", whatever its port.
@@ -362,6 +396,8 @@ class Serving {
   std::unique_ptr<worker::Process> process_;
   std::unique_ptr<server::McpEndpoint> mcp_;
   std::shared_ptr<worker::CallbackSender> callbacks_;
+  std::shared_ptr<worker::CheckpointSender> witness_;
+  std::shared_ptr<worker::Retention> retention_;
   std::shared_ptr<TlsReload> tls_;
   std::unique_ptr<net::Client> provider_;  // of identities
   std::shared_ptr<security::Oidc> oidc_;

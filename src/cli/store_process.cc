@@ -35,4 +35,20 @@ Result<std::shared_ptr<worker::CallbackSender>> callback_sender(worker::Process&
   return out;
 }
 
+// The operator names the webhook, so it may lie in a private network.
+Result<std::shared_ptr<worker::CheckpointSender>> checkpoint_sender(worker::Process& process,
+                                                                    const worker::StorePlace& store,
+                                                                    const Config& config) {
+  const AuditConfig::Webhook& hook = config.audit.webhook;
+  if (hook.url.empty()) return std::shared_ptr<worker::CheckpointSender>();
+  worker::CheckpointWebhook webhook;
+  webhook.file = checkpoints_of(config, store.path);
+  webhook.url = hook.url;
+  webhook.secret = hook.secret.empty() ? TRY(callback_secret(config)) : hook.secret;
+  webhook.client = {.policy = {.allow_private = true, .allowed_hosts = {}},
+                    .ca_file = hook.ca_file};
+  return std::make_shared<worker::CheckpointSender>(process.loop(), process.pool(),
+                                                    std::move(webhook));
+}
+
 }  // namespace weft::cli

@@ -12,6 +12,7 @@
 #include "cli/config_file.h"
 #include "cli/grants.h"
 #include "worker/callbacks.h"
+#include "worker/checkpoint_sender.h"
 #include "worker/process.h"
 
 namespace weft::cli {
@@ -25,5 +26,11 @@ Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
 Result<std::shared_ptr<worker::CallbackSender>> callback_sender(worker::Process& process,
                                                                 const worker::StorePlace& store,
                                                                 const Config& config);
+
+// Tells the webhook of weft.yaml the checkpoints of that store; null: there is none. Not started.
+// E0764.
+Result<std::shared_ptr<worker::CheckpointSender>> checkpoint_sender(worker::Process& process,
+                                                                    const worker::StorePlace& store,
+                                                                    const Config& config);
 
 }  // namespace weft::cli

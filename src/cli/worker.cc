@@ -37,9 +37,12 @@ Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
   });
   const auto callbacks = TRY(callback_sender(*process, store, config));
   callbacks->start();
+  const auto witness = TRY(checkpoint_sender(*process, store, config));
+  if (witness) witness->start();
   say("working; Ctrl-C gives the runs back");
   const Status ended = process->run();
   callbacks->stop();
+  if (witness) witness->finish();
   TRY(ended);
   return interrupted;
 }

@@ -40,6 +40,7 @@ struct Line {
   std::string key;
   std::vector<ChainState> chains;
   std::vector<ChainState> pruned;
+  std::vector<PrunedRun> runs;
   int64_t before_us = 0;
   std::string_view payload;
   std::string signature;
@@ -64,6 +65,22 @@ Result<std::vector<ChainState>> chains_of(const json::Array& all, int64_t number
     auto state = chain_of(chain, number);
     if (!state.ok()) return no_checkpoint(number, "a chain is malformed");
     out.push_back(std::move(*state));
+  }
+  return out;
+}
+
+Result<std::vector<PrunedRun>> runs_of(const json::Array& all, int64_t number) {
+  std::vector<PrunedRun> out;
+  for (const json::Value& one : all) {
+    const json::Array* parts = one.if_array();
+    if (parts == nullptr || parts->size() != 3 || !(*parts)[0].is_string() ||
+        !(*parts)[1].is_int64() || !(*parts)[2].is_string()) {
+      return no_checkpoint(number, "a run is not [run, events, digest]");
+    }
+    auto digest = from_hex((*parts)[2].get_string());
+    if (!digest.ok()) return no_checkpoint(number, "a run's digest is no hexadecimal number");
+    out.push_back({std::string((*parts)[0].get_string()), (*parts)[1].get_int64(),
+                   std::move(*digest)});
   }
   return out;
 }
@@ -108,6 +125,7 @@ Result<Line> line_of(std::string_view text, int64_t number) {
     out.pruned = TRY(chains_of(*pruned, number));
     if (member("before_us").is_int64()) out.before_us = member("before_us").get_int64();
   }
+  if (const json::Array* runs = member("runs").if_array()) out.runs = TRY(runs_of(*runs, number));
   return out;
 }
 
@@ -165,6 +183,7 @@ Status note_pruned(const Line& line, Checkpoints& out) {
     out.pruned[name][chain.length] = chain.hash;
   }
   out.pruned_before_us = std::max(out.pruned_before_us, line.before_us);
+  for (const PrunedRun& run : line.runs) out.pruned_runs[run.run] = run;
   return ok_status();
 }
 
@@ -189,10 +208,21 @@ Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us
   return ok_status();
 }
 
+Status append_run_pruning(const std::string& path, const Secret& seed, int64_t at_us,
+                          int64_t before_us, std::span<const PrunedRun> runs) {
+  json::Array list;
+  for (const PrunedRun& run : runs) {
+    list.push_back(json::Array{run.run, run.events, to_hex(run.digest)});
+  }
+  return append_line(path, seed, at_us, {},
+                     {{"before_us", before_us}, {"runs", std::move(list)}});
+}
+
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key) {
   Checkpoints out;
   out.key = key;
   std::string previous;
+  std::vector<std::string_view> lines;
   while (!text.empty()) {
     const size_t end = text.find('\n');
     if (end == text.npos) break;  // cut off by a crash while it was written
@@ -200,6 +230,9 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     text.remove_prefix(end + 1);
     const int64_t number = out.lines + 1;
     const Line line = TRY(line_of(bytes, number));
+    const bool again = line.n >= 1 && line.n < number &&
+                       lines[static_cast<size_t>(line.n - 1)] == bytes;
+    if (again) continue;
     if (out.key.empty()) out.key = line.key;
     if (line.key != out.key || !signature_fits(out.key, line.payload, line.signature)) {
       return no_checkpoint(number, "it is not signed by the key that is expected");
@@ -208,6 +241,7 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
       return no_checkpoint(number, "a line before it is missing, or was changed or moved");
     }
     previous = sha256_hex(bytes);
+    lines.push_back(bytes);
     for (const ChainState& chain : line.chains) {
       out.chains[{chain.kind, chain.writer, chain.epoch}][chain.length] = chain.hash;
     }
@@ -216,6 +250,11 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     out.lines = number;
   }
   return out;
+}
+
+Result<CheckpointPlace> checkpoint_place(std::string_view line) {
+  Line parts = TRY(line_of(line, 0));
+  return CheckpointPlace{parts.n, parts.at_us, std::move(parts.previous)};
 }
 
 }  // namespace weft::security

@@ -9,14 +9,19 @@
 //
 // Records that are removed on purpose are removed from the beginning of their chain up to a link
 // that was signed, and a line says so first: "before_us", "records", and as "pruned" the last link
-// that went of each chain, from whose hash the rest is verified on.
+// that went of each chain, from whose hash the rest is verified on. Runs that are removed leave the
+// links of their events in the chains; a line says so with "before_us" and as "runs"
+// [[RUN,EVENTS,DIGEST OVER THEIR LINKS],…].
 //
 // Lines are chained as well: one that is missing in the middle shows. Only the file's own tail can
 // be cut unseen, which moves the end of the proof back in time; who fears that keeps the file where
-// it cannot be cut (another machine, write-once storage), or the newest line.
+// it cannot be cut (another machine, write-once storage), or has its lines told to a webhook there
+// (checkpoint_outbox.h). A line that comes again as it was changes nothing: webhooks are told of
+// some twice.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -52,6 +57,16 @@ struct Pruning {
 Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us,
                       const Pruning& pruning);
 
+// A run whose events were taken away but for their links.
+struct PrunedRun {
+  std::string run;
+  int64_t events = 0;
+  std::string digest = {};  // over the links' hashes (worker/run_prune.h)
+};
+// Before its events go. As append_checkpoint.
+Status append_run_pruning(const std::string& path, const Secret& seed, int64_t at_us,
+                          int64_t before_us, std::span<const PrunedRun> runs);
+
 struct Checkpoints {
   int64_t lines = 0;
   int64_t newest_us = 0;
@@ -62,9 +77,19 @@ struct Checkpoints {
   // Of these, up to where chains may have been removed.
   std::map<Chain, std::map<int64_t, std::string>> pruned;
   int64_t pruned_before_us = 0;
+  std::map<std::string, PrunedRun, std::less<>> pruned_runs;  // that may have been removed
 };
 // E0766: a line is malformed, not signed by `key` (empty: by the first line's), out of order, or
 // removes what was not signed before.
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key);
+
+// What a line, without its line feed, says of its place among the others; nobody has looked at its
+// signature. E0766.
+struct CheckpointPlace {
+  int64_t n = 0;
+  int64_t at_us = 0;
+  std::string previous;  // sha256_hex of the line before; empty: it is the first
+};
+Result<CheckpointPlace> checkpoint_place(std::string_view line);
 
 }  // namespace weft::security

@@ -56,17 +56,6 @@ std::string digest_text(std::string_view text) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-Result<std::string> id_token_of(std::string_view answer) {
-  const auto document = json::parse(answer, {.depth_max = 32});
-  const json::Object* object = document.ok() ? document->if_object() : nullptr;
-  const json::Value* token = object != nullptr ? object->if_contains("id_token") : nullptr;
-  if (token == nullptr || !token->is_string()) {
-    return make_error("E0780", "the identity provider's answer holds no id_token",
-                      "'openid' must stand among the scopes");
-  }
-  return std::string(token->as_string());
-}
-
 }  // namespace
 
 Oidc::Oidc(Env& env, net::Client& client, OidcOptions options)
@@ -165,27 +154,68 @@ void Oidc::exchange(const ProviderFacts& facts, const std::string& code, const P
   }
   request.body = form_text(form);
   provider_->ask(std::move(request), "token",
-                 [self = shared_from_this(), nonce = pending.nonce,
+                 [self = shared_from_this(), nonce = pending.nonce, userinfo = facts.userinfo,
                   then = std::move(then)](Result<std::string> answer) {
                    if (!answer.ok()) return then(std::move(answer).error());
-                   const auto token = id_token_of(*answer);
-                   if (!token.ok()) return then(token.error());
-                   self->believe(*token, nonce, then);
+                   const auto tokens = tokens_of(*answer);
+                   if (!tokens.ok()) return then(tokens.error());
+                   self->believe(*tokens, nonce, userinfo, then);
                  });
 }
 
-void Oidc::believe(const std::string& token, const std::string& nonce, Then then) {
-  const auto head = token_head(token);
+Result<Oidc::Tokens> Oidc::tokens_of(std::string_view answer) {
+  const auto document = json::parse(answer, {.depth_max = 32});
+  const json::Object* object = document.ok() ? document->if_object() : nullptr;
+  const auto text = [&](std::string_view name) -> std::string {
+    const json::Value* token = object != nullptr ? object->if_contains(name) : nullptr;
+    return token != nullptr && token->is_string() ? std::string(token->as_string()) : "";
+  };
+  Tokens out{text("id_token"), text("access_token")};
+  if (!out.id.empty()) return out;
+  return make_error("E0780", "the identity provider's answer holds no id_token",
+                    "'openid' must stand among the scopes");
+}
+
+void Oidc::believe(const Tokens& tokens, const std::string& nonce, const std::string& userinfo,
+                   Then then) {
+  const auto head = token_head(tokens.id);
   if (!head.ok()) return then(head.error());
-  provider_->keys_for(*head, [self = shared_from_this(), token, nonce,
+  provider_->keys_for(*head, [self = shared_from_this(), tokens, nonce, userinfo,
                               then = std::move(then)](auto keys) {
     if (!keys.ok()) return then(std::move(keys).error());
     const auto claims = verify_id_token(
-        token, **keys, {.issuer = self->options_.issuer, .audience = self->options_.client_id,
+        tokens.id, **keys, {.issuer = self->options_.issuer, .audience = self->options_.client_id,
                         .nonce = nonce, .now_s = self->env_.wall_us() / 1'000'000});
     if (!claims.ok()) return then(claims.error());
+    const bool ask = self->options_.userinfo && !userinfo.empty() && !tokens.access.empty() &&
+                     wants_userinfo(*claims, self->options_.rules);
+    if (ask) return self->ask_userinfo(userinfo, tokens.access, *claims, then);
     then(caller_of_claims(*claims, self->options_.rules));
   });
+}
+
+// An endpoint that is there and fails is an error, not a person with fewer roles.
+void Oidc::ask_userinfo(const std::string& url, const std::string& access, json::Object claims,
+                        Then then) {
+  net::Request request;
+  request.url = url;
+  request.headers = {{"Authorization", "Bearer " + access}, {"Accept", "application/json"}};
+  provider_->ask(std::move(request), "userinfo",
+                 [self = shared_from_this(), claims = std::move(claims),
+                  then = std::move(then)](Result<std::string> answer) mutable {
+                   if (!answer.ok()) return then(std::move(answer).error());
+                   const auto said = json::parse(*answer, {.depth_max = 32});
+                   if (!said.ok() || !said->is_object()) {
+                     return then(make_error(
+                         "E0780", "the identity provider's userinfo is no JSON object",
+                         "signed userinfo is not read: set this client's to plain JSON there, or "
+                         "oidc: { userinfo: false }"));
+                   }
+                   const ClaimRules& rules = self->options_.rules;
+                   const Status added = add_userinfo(claims, said->as_object(), rules);
+                   if (!added.ok()) return then(added.error());
+                   then(caller_of_claims(claims, rules));
+                 });
 }
 
 std::string Oidc::leave_url() const {

@@ -2,9 +2,11 @@
 //
 // Sign-in of people by an identity provider: OpenID Connect, authorization code with PKCE
 // (RFC 7636). The browser is sent there and comes back with a code, which is worth a token about
-// the person; the token is checked (id_token) and becomes a Caller (oidc_claims).
+// the person; the token is checked (id_token) and becomes a Caller (oidc_claims). Where it has no
+// groups, the provider's userinfo endpoint is asked for them first.
 //
-//   begin: state, nonce, verifier, cookie --> provider --> finish: state, code --> token --> Caller
+//   begin: state, nonce, verifier, cookie --> provider --> finish: state, code --> token
+//     --> (userinfo) --> Caller
 //
 // A state is good once, for ten minutes, in the browser that began it: what comes back without the
 // cookie was begun by somebody else. Tokens are dropped when they have been read; nothing is
@@ -35,6 +37,7 @@ struct OidcOptions {
   std::string label;          // of the button; empty: the issuer's host
   std::string ca_file;        // PEM of a private authority
   ClaimRules rules;
+  bool userinfo = true;       // is asked for what the token does not say
   int64_t session_us = int64_t{12} * 3600 * 1'000'000;
   bool leave_provider = false;  // signing out goes on at the provider
 
@@ -76,7 +79,14 @@ class Oidc : public std::enable_shared_from_this<Oidc> {
   Result<Pending> take(const Returned& returned);
   void exchange(const ProviderFacts& facts, const std::string& code, const Pending& pending,
                 Then then);
-  void believe(const std::string& token, const std::string& nonce, Then then);
+  struct Tokens {
+    std::string id, access;
+  };
+  static Result<Tokens> tokens_of(std::string_view answer);
+  void believe(const Tokens& tokens, const std::string& nonce, const std::string& userinfo,
+               Then then);
+  void ask_userinfo(const std::string& url, const std::string& access, json::Object claims,
+                    Then then);
 
   Env& env_;
   const OidcOptions options_;

@@ -53,6 +53,33 @@ Error stays_out(std::string message) {
 
 }  // namespace
 
+bool wants_userinfo(const json::Object& claims, const ClaimRules& rules) {
+  const bool no_groups = !rules.map.empty() && claim_at(claims, rules.roles) == nullptr;
+  return no_groups || (!rules.tenant.empty() && claim_at(claims, rules.tenant) == nullptr);
+}
+
+Status add_userinfo(json::Object& claims, const json::Object& userinfo, const ClaimRules& rules) {
+  // OpenID Connect Core 5.3.2: else the access token may have been exchanged for another's
+  const std::string subject = name_at(claims, "sub");
+  if (subject.empty() || name_at(userinfo, "sub") != subject) {
+    return make_error("E0782", "the identity provider's userinfo is about somebody else",
+                      "'sub' must be the one of the ID token");
+  }
+  const auto add = [&](const std::string& name) {
+    const json::Value* said = name.empty() ? nullptr : claim_at(userinfo, name);
+    if (said == nullptr || claim_at(claims, name) != nullptr) return;
+    claims[name] = *said;  // a name with dots is found as a whole first
+    // whether the address is good, the same document says
+    if (name == "email" && userinfo.contains("email_verified")) {
+      claims["email_verified"] = userinfo.at("email_verified");
+    }
+  };
+  add(rules.roles);
+  add(rules.tenant);
+  add(rules.name);
+  return ok_status();
+}
+
 Result<Caller> caller_of_claims(const json::Object& claims, const ClaimRules& rules) {
   const std::string subject = name_at(claims, "sub");
   if (subject.empty()) return stays_out("the identity provider names nobody that can be recorded");

@@ -54,6 +54,56 @@ TEST(OidcClaims, DeeperClaimsAndRolesOfEverybody) {
   EXPECT_EQ(caller(R"({"sub":"7"})", rules)->roles, Roles{"viewer"});
 }
 
+json::Object said(std::string_view text) { return json::parse(text)->as_object(); }
+
+TEST(OidcClaims, UserinfoSaysWhatTheTokenDoesNot) {
+  const ClaimRules& rules = kRules;
+  EXPECT_TRUE(wants_userinfo(said(R"({"sub":"7"})"), rules));
+  EXPECT_FALSE(wants_userinfo(said(R"({"sub":"7","groups":[]})"), rules));
+  EXPECT_FALSE(wants_userinfo(said(R"({"sub":"7"})"), {.everybody = {"viewer"}}));
+  json::Object claims = said(R"({"sub":"7","name":"x"})");
+  ASSERT_TRUE(add_userinfo(claims, said(R"({"sub":"7","groups":["boss"],"email":"a@b",
+      "email_verified":true,"tenant":"acme"})"), rules).ok());
+  EXPECT_EQ(caller_of_claims(claims, rules)->roles, Roles{"approver"});
+  EXPECT_EQ(caller_of_claims(claims, rules)->name, "a@b");
+  EXPECT_FALSE(claims.contains("tenant"));  // nobody asked
+  // what the token says stands
+  claims = said(R"({"sub":"7","groups":["staff"],"email":"me@b","email_verified":false})");
+  ASSERT_TRUE(add_userinfo(claims, said(R"({"sub":"7","groups":["boss"],"email":"a@b",
+      "email_verified":true})"), rules).ok());
+  EXPECT_EQ(caller_of_claims(claims, rules)->roles, (Roles{"viewer", "operator"}));
+  EXPECT_EQ(caller_of_claims(claims, rules)->name, "7");
+  claims = said(R"({"sub":"7"})");
+  ASSERT_TRUE(add_userinfo(claims, said(R"({"sub":"7","groups":"boss","email":"a@b",
+      "email_verified":false})"), rules).ok());
+  EXPECT_EQ(caller_of_claims(claims, rules)->name, "7");
+}
+
+TEST(OidcClaims, UserinfoOfDeeperClaimsAndTenants) {
+  ClaimRules rules = kRules;
+  rules.roles = "realm_access.roles";
+  rules.tenant = "org";
+  json::Object claims = said(R"({"sub":"7","realm_access":{"roles":["boss"]}})");
+  EXPECT_TRUE(wants_userinfo(claims, rules));  // for the tenant
+  claims = said(R"({"sub":"7","realm_access":{"x":1}})");
+  ASSERT_TRUE(add_userinfo(claims, said(R"({"sub":"7","realm_access":{"roles":["boss"]},
+      "org":"acme"})"), rules).ok());
+  EXPECT_EQ(caller_of_claims(claims, rules)->tenant, "acme");
+  EXPECT_EQ(caller_of_claims(claims, rules)->roles, Roles{"approver"});
+  EXPECT_FALSE(wants_userinfo(claims, rules));
+}
+
+TEST(OidcClaims, UserinfoAboutSomebodyElseIsNotBelieved) {
+  for (const char* other : {R"({"groups":["boss"]})", R"({"sub":"8","groups":["boss"]})",
+                            R"({"sub":7,"groups":["boss"]})"}) {
+    json::Object claims = said(R"({"sub":"7"})");
+    EXPECT_EQ(add_userinfo(claims, said(other), kRules).error().code, "E0782") << other;
+    EXPECT_FALSE(claims.contains("groups"));
+  }
+  json::Object nobody = said(R"({"x":1})");
+  EXPECT_FALSE(add_userinfo(nobody, said(R"({"groups":["boss"]})"), kRules).ok());
+}
+
 TEST(OidcClaims, ATenantIsNeededWhereOneIsAskedFor) {
   ClaimRules rules = kRules;
   rules.tenant = "org";

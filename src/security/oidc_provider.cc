@@ -67,6 +67,7 @@ Result<ProviderFacts> parse_provider(std::string_view text, const std::string& i
   TRY(endpoint("token_endpoint", out.token, true));
   TRY(endpoint("jwks_uri", out.keys, true));
   TRY(endpoint("end_session_endpoint", out.end_session, false));
+  TRY(endpoint("userinfo_endpoint", out.userinfo, false));
   constexpr std::string_view kMethods = "token_endpoint_auth_methods_supported";
   out.basic_secret = !object.contains(kMethods) || lists(object, kMethods, "client_secret_basic");
   out.names_issuer = is_true(object, "authorization_response_iss_parameter_supported");

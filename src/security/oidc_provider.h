@@ -29,6 +29,7 @@ struct ProviderFacts {
   std::string token;
   std::string keys;
   std::string end_session;     // empty: it has none
+  std::string userinfo;        // empty: it has none
   bool basic_secret = true;    // the client's secret as HTTP Basic; else in the body
   bool names_issuer = false;   // its answers carry `iss` (RFC 9207)
 };

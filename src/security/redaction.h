@@ -24,6 +24,7 @@ struct Redaction {
   bool resident_number = false;
   // "EMP-#####": # a digit, @ a letter, any other character itself.
   std::vector<std::string> patterns = {};
+  bool answers = false;  // of models under /v1 too
 
   bool none() const {
     return !email && !phone && !card && !resident_number && patterns.empty();

@@ -188,12 +188,21 @@ void act_on_run(ServerContext& context, const ExchangePtr& exchange, std::string
 // A run made from another one.
 void start_again(ServerContext& context, const ExchangePtr& exchange, const std::string& from,
                  std::function<Result<worker::NewRun>(store::Db&)> make) {
+  if (context.access != nullptr) {
+    const Refusal over = context.access->over_tokens(caller_of(exchange->request()));
+    if (over.status != 0) {
+      net::HttpResponse later = problem(over.status, over.why);
+      later.headers.push_back({"Retry-After", std::to_string(over.retry_after_s)});
+      return exchange->respond(std::move(later));
+    }
+  }
   context.runs->read<worker::NewRun>(
       [make = std::move(make), from, caller = caller_of(exchange->request())](store::Db& db)
           -> Result<worker::NewRun> {
         TRY(visible_run(db, caller, from, "runs:act"));
         worker::NewRun request = TRY(make(db));
         if (!caller.everything) request.context["by"] = caller.name;
+        request.context["key"] = caller.key;
         return request;
       },
       [&context, exchange, from](Result<worker::NewRun> request) {

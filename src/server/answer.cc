@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "server/access.h"
+#include "server/answer_redaction.h"
 #include "server/audit_api.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
@@ -30,6 +31,8 @@ class Answer : public std::enable_shared_from_this<Answer> {
         choices_(static_cast<size_t>(plan_.choices)), begin_ns_(context.env.mono_ns()),
         caller_(caller_of(exchange_->request())) {
     context_.answers += plan_.choices;
+    if (plan_.redaction == nullptr) return;
+    for (Choice& choice : choices_) choice.redaction.emplace(*plan_.redaction, plan_.json_answer);
   }
 
   void start() {
@@ -56,6 +59,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
     ChatDelta unsent;       // joined while the client reads slowly
     bool has_unsent = false;
     int64_t first_ns = 0;   // of the first text
+    std::optional<AnswerRedaction> redaction;
   };
 
   void on_facts(Result<backend::ModelFacts> facts) {
@@ -105,6 +109,11 @@ class Answer : public std::enable_shared_from_this<Answer> {
     open();
     Choice& to = choice(i);
     if (to.first_ns == 0) to.first_ns = context_.env.mono_ns();
+    join(to, to.redaction ? to.redaction->delta(delta) : delta);
+    if (exchange_->unsent_bytes() < kUnsentBytes) send_unsent();
+  }
+
+  static void join(Choice& to, const ChatDelta& delta) {
     to.has_unsent = true;
     to.unsent.reasoning += delta.reasoning;
     to.unsent.content += delta.content;
@@ -112,7 +121,6 @@ class Answer : public std::enable_shared_from_this<Answer> {
     for (const json::Value& call : delta.tool_calls) to.unsent.tool_calls.push_back(call);
     to.unsent.generated.insert(to.unsent.generated.end(), delta.generated.begin(),
                                delta.generated.end());
-    if (exchange_->unsent_bytes() < kUnsentBytes) send_unsent();
   }
 
   void send_unsent() {
@@ -148,12 +156,24 @@ class Answer : public std::enable_shared_from_this<Answer> {
                                 done.first_ns != 0 ? seconds(done.first_ns) : -1);
     if (ended_ || cancelled_) return;
     done.result = std::move(*result);
+    if (done.redaction) {
+      if (plan_.stream) join_rest(done);
+      done.redaction->redact(*done.result);
+    }
     if (plan_.stream) {
       open();
       send_unsent();
       exchange_->write(plan_.form->closing(i, *done.result));
     }
     if (++done_ == plan_.choices) end();
+  }
+
+  // Nothing of it may have been told yet: the counts stay those of the last delta.
+  static void join_rest(Choice& to) {
+    ChatDelta rest = to.redaction->rest();
+    if (rest.reasoning.empty() && rest.content.empty()) return;
+    rest.tokens = to.result->tokens;
+    join(to, rest);
   }
 
   void end() {

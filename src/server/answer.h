@@ -56,6 +56,9 @@ struct AnswerPlan {
   Start start;
   std::unique_ptr<ReplyForm> form;
   std::vector<net::Header> headers = {};
+  // What is taken out of the answer; null: nothing. `json_answer`: it is JSON, and stays it.
+  const security::Redaction* redaction = nullptr;
+  bool json_answer = false;
 };
 
 // Answers the exchange, now or later.

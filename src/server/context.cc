@@ -56,6 +56,11 @@ Status check_chat_model_name(ServerContext& context, std::string_view name) {
   return check_name(context, name, std::move(names));
 }
 
+const security::Redaction* redaction_of_answers(const ServerContext& context) {
+  const security::Redaction& rules = context.redaction;
+  return rules.answers && !rules.none() ? &rules : nullptr;
+}
+
 uint64_t random_seed(Env& env) {
   uint8_t bytes[8];
   env.random(bytes);

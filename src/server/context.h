@@ -26,6 +26,11 @@ namespace weft::security {
 class Oidc;
 }
 
+namespace weft::worker {
+class CheckpointSender;
+class Retention;
+}
+
 namespace weft::backend {
 class LocalBackend;
 class RemoteBackend;
@@ -60,7 +65,9 @@ struct ServerContext {
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
-  security::Redaction redaction = {};  // of what is shown of runs
+  const worker::CheckpointSender* witness = nullptr;  // null: no webhook is told of them
+  const worker::Retention* retention = nullptr;  // null: nothing is removed by itself
+  security::Redaction redaction = {};  // of what is shown of runs, and of answers if it says so
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
   bool ready = false;              // the default model is loaded
@@ -80,6 +87,9 @@ void with_body(ServerContext& context, const ExchangePtr& exchange,
 Status check_model_name(ServerContext& context, std::string_view name);
 // The same for chats, which models of other servers answer, too.
 Status check_chat_model_name(ServerContext& context, std::string_view name);
+
+// What is taken out of models' answers; null: nothing.
+const security::Redaction* redaction_of_answers(const ServerContext& context);
 
 // For requests that give none; as far as JSON's integers go.
 uint64_t random_seed(Env& env);

@@ -124,6 +124,7 @@ void McpCall::start(const json::Object& params) {
   submission.workflow = tool_;
   submission.tenant = caller.tenant;
   if (!caller.everything) submission.by = caller.name;
+  submission.key = caller.key;
   submission.input = arguments != nullptr ? *arguments : json::Value(json::Object());
   const json::Value* meta = params.if_contains("_meta");
   if (meta != nullptr && meta->is_object()) {

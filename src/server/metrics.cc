@@ -158,6 +158,36 @@ void add_endpoints(const std::vector<backend::EndpointFacts>& endpoints,
   out.push_back(std::move(open));
 }
 
+void add_witness(const Metrics::States::Witness& witness,
+                 std::vector<prometheus::MetricFamily>& out) {
+  using Type = prometheus::MetricType;
+  const auto one = [&](const char* name, const char* help, Type type, double value) {
+    out.push_back(StateFamily(name, help, type).add(value).take());
+  };
+  one("weft_audit_webhook_checkpoints", "Checkpoints that the webhook has taken", Type::Gauge,
+      static_cast<double>(witness.lines));
+  one("weft_audit_webhook_failures_total", "Requests that the webhook has not taken",
+      Type::Counter, static_cast<double>(witness.failures));
+  one("weft_audit_webhook_lag_seconds", "Age of the oldest checkpoint that it has not",
+      Type::Gauge, witness.lag_seconds);
+}
+
+void add_retention(const Metrics::States::Retention& kept,
+                   std::vector<prometheus::MetricFamily>& out) {
+  using Type = prometheus::MetricType;
+  const auto one = [&](const char* name, const char* help, Type type, int64_t value) {
+    out.push_back(StateFamily(name, help, type).add(static_cast<double>(value)).take());
+  };
+  one("weft_retention_audit_records_removed_total", "Audit records removed because of their age",
+      Type::Counter, kept.records);
+  one("weft_retention_runs_removed_total", "Runs removed because of their age", Type::Counter,
+      kept.runs);
+  one("weft_retention_failures_total", "Times that nothing could be removed", Type::Counter,
+      kept.failures);
+  one("weft_retention_applied_timestamp_seconds", "When the rules last were applied", Type::Gauge,
+      kept.applied_s);
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -243,6 +273,8 @@ std::string Metrics::text(const States& states) const {
   add_model_states(states.models, families);
   add_engine_counters(states.models, families);
   add_endpoints(states.endpoints, families);
+  if (states.retention) add_retention(*states.retention, families);
+  if (states.witness) add_witness(*states.witness, families);
   families.push_back(StateFamily("weft_answers_in_flight", "Answers being generated",
                                  prometheus::MetricType::Gauge)
                          .add(static_cast<double>(states.answers))

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,19 @@ class Metrics {
     net::HttpServerStats http;
     int64_t answers = 0;  // being generated
     std::vector<backend::EndpointFacts> endpoints = {};  // of other servers
+    struct Witness {
+      int64_t lines = 0;     // of checkpoints that the webhook has
+      int64_t failures = 0;
+      double lag_seconds = 0;  // age of the oldest that it has not
+    };
+    std::optional<Witness> witness = {};  // nothing: there is no webhook
+    struct Retention {
+      int64_t records = 0;  // of the audit, removed
+      int64_t runs = 0;     // removed
+      int64_t failures = 0;
+      int64_t applied_s = 0;  // since 1970; 0: not yet
+    };
+    std::optional<Retention> retention = {};  // nothing: everything stays
   };
   // In the text format that Prometheus scrapes.
   std::string text(const States& states) const;

@@ -171,7 +171,8 @@ constexpr std::string_view kHouse = R"json({
  {"good": {"type": "boolean"}, "events": {"type": "integer"}, "records": {"type": "integer"},
  "chains": {"type": "integer"}, "checkpoints": {"type": "integer"}, "uncovered_chains":
  {"type": "integer"}, "uncovered_links": {"type": "integer"}, "key": {"type": "string"},
- "pruned_records": {"type": "integer"}, "pruned_before": {"type": ["string", "null"]},
+ "pruned_records": {"type": "integer"}, "pruned_runs": {"type": "integer"},
+ "pruned_before": {"type": ["string", "null"]},
  "proven_until": {"type": ["string", "null"], "format": "date-time"}, "problem":
  {"$ref": "#/components/schemas/Failure"}}},
 "ModelState": {"type": "object", "required": ["name", "loaded"], "properties": {"name":

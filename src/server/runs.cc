@@ -125,7 +125,8 @@ void Runs::submit_new(const Submission& submission, Before before,
       .roots = std::move(before.roots),
       .model = {},
       .tenant = submission.tenant,
-      .by = submission.by});
+      .by = submission.by,
+      .key = submission.key});
   request.priority = submission.priority;
   request.seed = static_cast<uint64_t>(env_.wall_us());
   request.idem_key = key;

@@ -42,6 +42,7 @@ struct Submission {
   std::string idem_key = {};  // empty: none
   std::string tenant = {};
   std::string by = {};        // name of the caller; empty: this machine's user
+  std::string key = {};       // whose tokens its models use; empty: nobody's
   std::string callback_url = {};
 };
 struct Accepted {

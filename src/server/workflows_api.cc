@@ -32,6 +32,7 @@ Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<jso
   TRY(security::require(caller, "runs:execute", submission.workflow));
   submission.tenant = caller.tenant;
   if (!caller.everything) submission.by = caller.name;
+  submission.key = caller.key;
   const json::Object* input = TRY(fields.object("input_data"));
   submission.input = input != nullptr ? json::Value(*input) : json::Value(json::Object());
   submission.priority = static_cast<int32_t>(TRY(fields.integer("priority", 1, 100)).value_or(1));

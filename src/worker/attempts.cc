@@ -143,6 +143,10 @@ void Executor::add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCall
     call.path = running.path;
     call.attempt = running.attempt;
     call.n = running.ai_calls++;
+    if (options_.on_tokens && !terms.key.empty()) {
+      options_.on_tokens(terms.key,
+                         call.tokens_prompt + call.tokens_reasoning + call.tokens_answer);
+    }
     run.turn().change.ai_calls.push_back(std::move(call));
   }
 }

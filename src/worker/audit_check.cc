@@ -96,13 +96,30 @@ security::ChainStarts starts_of(const Checkpoints& checkpoints) {
   return out;
 }
 
+// Every link without its event is of a run that a signed line names, and no more or other of them.
+Status fits_signed(const ChainReport& events, const Checkpoints& checkpoints) {
+  for (const auto& [name, run] : events.pruned) {
+    const auto meant = checkpoints.pruned_runs.find(name);
+    if (meant != checkpoints.pruned_runs.end() && meant->second.events == run.events &&
+        meant->second.digest == run.digest) {
+      continue;
+    }
+    return make_error("E0607",
+                      fmt::format("{} events of run {} have no content, and no signed line says "
+                                  "that they were removed", run.events, quoted(name)),
+                      "they were removed or passed off as removed by another program");
+  }
+  return ok_status();
+}
+
 Status walk(store::Db& db, const Checkpoints& checkpoints, AuditReport& report) {
   Beside beside(checkpoints, report);
   const auto events = verify_chains(db, [&](const security::Link& link) {
     ++report.events;
     beside.see("event", link);
   });
-  TRY(noted(events.ok() ? ok_status() : Status(events.error()), report));
+  TRY(noted(events.ok() ? fits_signed(*events, checkpoints) : Status(events.error()), report));
+  if (events.ok()) report.pruned_runs = std::ssize(events->pruned);
   const auto records = security::verify_audit(db, [&](const security::Link& link) {
     ++report.records;
     beside.see("audit", link);
@@ -141,6 +158,7 @@ json::Object to_json(const AuditReport& report) {
                    {"uncovered_chains", report.uncovered_chains},
                    {"uncovered_links", report.uncovered_links}, {"key", report.key}};
   out["pruned_records"] = report.pruned_records;
+  out["pruned_runs"] = report.pruned_runs;
   out["pruned_before"] = nullptr;
   if (report.pruned_before_us != 0) out["pruned_before"] = iso8601(report.pruned_before_us);
   out["proven_until"] = nullptr;

@@ -28,6 +28,7 @@ struct AuditReport {
   int64_t uncovered_chains = 0;  // that no checkpoint names: written by commands, or since
   int64_t uncovered_links = 0;   // behind the newest checkpoint of their chain
   int64_t pruned_records = 0;    // removed on purpose, as a signed line says
+  int64_t pruned_runs = 0;       // likewise: of these, only links are left
   int64_t pruned_before_us = 0;  // these were older
   std::string key = {};          // public, that the checkpoints are signed with, in hexadecimal
   std::optional<Error> problem = {};  // the first: E0607, E0765, E0766

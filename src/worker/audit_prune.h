@@ -5,7 +5,7 @@
 // checkpoints says which (security/checkpoint.h). The order is: verify everything, plan, append the
 // line, remove; a crash in between leaves more records than the line allows to be missing.
 //
-// Events of runs are not removed: their chains run through many runs.
+// Events of runs are not removed so: their chains run through many runs (run_prune.h).
 #pragma once
 
 #include <cstdint>

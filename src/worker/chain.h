@@ -10,16 +10,22 @@
 // stored: in a sealed store a hash over the plain one would let guesses be tested, and who verifies
 // would need the key.
 //
+// Of a run that was removed on purpose the links stay (run_prune.h); that it was meant to go, and
+// that these are all of its links, a signed line says.
+//
 // A missing tail cannot be seen from the chain alone; signed checkpoints outside the store do that.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "security/audit.h"
+#include "security/checkpoint.h"
 #include "store/db.h"
 
 namespace weft::worker {
@@ -37,6 +43,8 @@ struct ChainedEvent {
 class ChainHead {
  public:
   ChainHead(std::string_view worker, int64_t epoch);
+  // Behind an event whose content is gone. `hash`: 32 bytes.
+  ChainHead(int64_t length, std::string_view hash);
   // Appends: length() grows by one and hash() becomes that of the event.
   void append(const ChainedEvent& event);
   int64_t length() const { return length_; }
@@ -53,6 +61,7 @@ class ChainHead {
 struct ChainReport {
   int64_t chains = 0;
   int64_t events = 0;
+  std::map<std::string, security::PrunedRun, std::less<>> pruned;  // as their links say
 };
 // Recomputes every chain of the store, and shows each link that fits. E0607 names the first event
 // that does not.

@@ -41,6 +41,9 @@ struct ExecutorOptions {
   int64_t runs_max = 0;  // runs of others are claimed while fewer are active; 0: none, ever
   // A run that only waits, for longer than this, leaves the memory; its row wakes it. 0: never.
   int64_t park_us = 0;
+  // Told of the tokens of each answer of a model, and of the key that asked for the run. On the
+  // loop; may be empty.
+  std::function<void(const std::string& key, int64_t tokens)> on_tokens = {};
 };
 
 class Executor : public std::enable_shared_from_this<Executor> {

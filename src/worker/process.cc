@@ -50,7 +50,9 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
   }));
   self.executor_ = std::make_shared<Executor>(
       self.services_, *self.journal_, std::move(observer),
-      ExecutorOptions{.runs_max = self.options_.adopt_max, .park_us = self.options_.park_us});
+      ExecutorOptions{.runs_max = self.options_.adopt_max,
+                      .park_us = self.options_.park_us,
+                      .on_tokens = self.options_.on_tokens});
   return Result<std::unique_ptr<Process>>(std::move(process));
 }
 

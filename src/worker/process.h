@@ -28,7 +28,8 @@ namespace weft::worker {
 struct ProcessOptions {
   StorePlace store;
   int64_t adopt_max = 0;      // how many runs it works on while it may still claim others
-  int64_t park_us = 0;        // ExecutorOptions
+  int64_t park_us = 0;        // ExecutorOptions, as the next
+  std::function<void(const std::string& key, int64_t tokens)> on_tokens = {};
   backend::Backend* backend = nullptr;  // used until shutdown
   std::shared_ptr<backend::Ledger> ledger = {};  // ceilings, shared through the store; may be null
   std::vector<std::string> allowed_hosts;  // of http steps: may lie in private networks

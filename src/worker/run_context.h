@@ -4,7 +4,9 @@
 // on the command line, whose it is and who asked for it. Stored with the run (column `context`), so
 // that another worker, a sub-workflow or a retry continues under the same terms.
 //
-//   {"roots": ["/home/me/project"], "model": "deep", "tenant": "acme", "by": "ci"}     all optional
+//   {"roots": ["/home/me/project"], "model": "deep", "tenant": "acme", "by": "ci", "key": "k1"}
+//
+// All are optional.
 #pragma once
 
 #include <string>
@@ -19,6 +21,7 @@ struct RunContext {
   std::string model;               // replaces the model of every llm step; empty: as written
   std::string tenant = {};
   std::string by = {};             // name of the key that asked; empty: this machine's user
+  std::string key = {};            // its id: whose tokens its models use; empty: nobody's
 };
 
 inline json::Object to_json(const RunContext& context) {
@@ -29,6 +32,7 @@ inline json::Object to_json(const RunContext& context) {
   if (!context.model.empty()) object["model"] = context.model;
   if (!context.tenant.empty()) object["tenant"] = context.tenant;
   if (!context.by.empty()) object["by"] = context.by;
+  if (!context.key.empty()) object["key"] = context.key;
   return object;
 }
 
@@ -46,6 +50,7 @@ inline RunContext run_context_from_json(const json::Object& object) {
   text("model", context.model);
   text("tenant", context.tenant);
   text("by", context.by);
+  text("key", context.key);
   return context;
 }
 

@@ -391,6 +391,55 @@ def test_limits_of_a_key():
         assert server.ask_as("operator", "POST", "/v1/chat/completions", chat).status == 200
 
 
+THINKING = """weft: "1"
+id: thinking
+steps:
+  - id: ask
+    type: llm
+    parameters: { prompt: "I was charged twice!", thinking: { mode: non_reasoning }, max_tokens: 8 }
+  - { id: pause, type: signal, dependencies: [ask], parameters: { name: go } }
+  - id: again
+    type: llm
+    dependencies: [pause]
+    parameters: { prompt: "And once more!", thinking: { mode: non_reasoning }, max_tokens: 8 }
+"""
+
+
+def test_model_steps_of_runs_count_as_tokens_of_their_key():
+    server = Guarded("--workflow", "thinking.yaml")
+    server.write("thinking.yaml", THINKING)
+    with server:
+        greedy = server.make_key("greedy", "--role", "operator", "--tokens-per-minute", "20")
+        other = server.make_key("other", "--role", "operator", "--tokens-per-minute", "20")
+        start = {"workflow_id": "thinking"}
+        chat = {"model": "default", "max_tokens": 4, "messages": [{"role": "user", "content": "Hi"}]}
+        assert until(lambda: server.ask_as(other, "GET", "/workflows").status == 200)
+        begun = server.ask_as(greedy, "POST", "/workflows/execute", start)
+        assert begun.status == 202, begun.body
+        place = f"/workflows/{begun.json['task_id']}"
+        assert until(lambda: "ask" in [
+            step for step, told in server.ask_as(greedy, "GET", place).json["steps"].items()
+            if told["status"] == "succeeded"])
+        # what runs goes on; what would begin waits
+        for path, body in (("/workflows/execute", start), ("/v1/chat/completions", chat),
+                           (place + "/retry", {}), (place + "/fork", {"from": "ask"})):
+            over = server.ask_as(greedy, "POST", path, body)
+            assert over.status == 429 and int(over.headers["Retry-After"]) >= 1, (path, over.body)
+            assert "tokens a minute" in over.body.decode(), over.body
+        assert server.ask_as(other, "POST", "/v1/chat/completions", chat).status == 200
+        sent = server.ask_as(greedy, "POST", place + "/signals/go", {})
+        assert sent.status in (200, 202), sent.body
+        assert until(lambda: server.ask_as(greedy, "GET", place).json["status"] == "succeeded")
+        # the answer that came meanwhile counts as well
+        later = server.ask_as(greedy, "POST", "/workflows/execute", start)
+        assert later.status == 429, later.body
+        assert int(later.headers["Retry-After"]) > int(over.headers["Retry-After"]), (
+            later.headers["Retry-After"], over.headers["Retry-After"])
+        # whoever begins it anew pays for it
+        again = server.ask_as("operator", "POST", place + "/fork", {"from": "ask"})
+        assert again.status == 202, again.body
+
+
 def test_sign_in_with_a_cookie():
     with Guarded() as server:
         assert server.ask("POST", "/session", {"key": "weft_none"}).status == 401

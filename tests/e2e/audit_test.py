@@ -2,14 +2,18 @@
 """The audit from outside: what is recorded and for whom; that any change, removal, insertion or
 reordering of history is found, a rolled-back store too; that checkpoints survive kill -9."""
 import csv
+import hashlib
+import hmac
 import io
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
 
+from callbacks_test import Receiver
 from harness import WEFT, main
 from serving import HELLO, Server, until
 
@@ -41,6 +45,11 @@ class Audited(Server):
 
     def ask_as(self, key, method, path, body=None):
         return self.ask(method, path, body, headers={"Authorization": f"Bearer {key}"})
+
+    def metric(self, name):
+        text = self.ask_as(self.admin, "GET", "/metrics").body.decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith((name + " ", name + "{")))
 
     def records(self, **query):
         words = "&".join(f"{k}={v}" for k, v in query.items())
@@ -286,6 +295,239 @@ def test_a_removal_beyond_what_was_signed_away_is_found():
         assert len(pruned) == 1, pruned
         server.write("forged", "".join(lines) + pruned[0].replace('"records":', '"records":1'))
         assert server.verify(1, "--checkpoints", "forged")["problem"]["code"] == "E0766"
+
+
+def witnessed(receiver):
+    server = Audited()
+    server.write("weft.yaml", f"audit: {{ webhook: {{ url: '{receiver.url}', "
+                 "secret: a secret of the witness } }\n")
+    server.words += ("--config", "weft.yaml")
+    return server
+
+
+def kept_by(receiver):
+    """As docs/audit.md says: each body under the number of its first line, put together."""
+    kept = {}
+    for headers, body in receiver.taken:
+        at, sent = (part.split("=")[1] for part in headers["X-Weft-Signature"].split(","))
+        wanted = hmac.new(b"a secret of the witness", at.encode() + b"." + body, hashlib.sha256)
+        assert hmac.compare_digest(wanted.hexdigest(), sent), headers
+        assert headers["X-Weft-Event"] == "audit.checkpoints", headers
+        kept[int(headers["X-Weft-Delivery"])] = body
+    return b"".join(kept[first] for first in sorted(kept)).decode()
+
+
+def test_a_webhook_keeps_what_this_machine_may_lose():
+    receiver = Receiver(200)
+    with witnessed(receiver) as server:
+        file = server.path / "store.db.checkpoints"
+        for _ in range(3):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.metric("weft_audit_webhook_checkpoints") >= 1)
+        assert until(lambda: kept_by(receiver) == file.read_text())
+        server.stop()  # its last links are signed and told when everything else has ended
+        kept = kept_by(receiver)
+        assert kept == file.read_text() and len(kept.splitlines()) >= 4, kept
+        server.write("kept", kept)
+        report = server.verify(0, "--checkpoints", "kept")
+        assert report["good"] and report["uncovered_links"] == 0, report
+        # somebody cuts the end of the chain and of the file: here nothing shows, there it does
+        ending = json.loads(kept.splitlines()[-1].split("\t")[0])["chains"]
+        audit = next(chain for chain in ending if chain[0] == "audit")
+        db = sqlite3.connect(server.store)
+        db.execute("delete from audit where writer = ? and n >= ?", (audit[1], audit[3]))
+        db.commit()
+        db.close()
+        lines = kept.splitlines(keepends=True)
+        while any(chain[0] == "audit" and chain[3] >= audit[3] and chain[1] == audit[1]
+                  for chain in json.loads(lines[-1].split("\t")[0])["chains"]):
+            lines.pop()
+        file.write_text("".join(lines))
+        assert server.verify()["good"]
+        found = server.verify(1, "--checkpoints", "kept", "--key", report["key"])["problem"]
+        assert found["code"] == "E0766" and "were signed" in found["message"], found
+
+
+def test_a_webhook_that_is_down_misses_nothing_and_nobody_waits_for_it():
+    receiver = Receiver(503)
+    with witnessed(receiver) as server:
+        for _ in range(2):
+            server.execute(server.admin, "hello")
+        assert until(lambda: server.metric("weft_audit_webhook_failures_total") >= 2)
+        assert server.metric("weft_audit_webhook_lag_seconds") > 0.5
+        assert receiver.taken == [] and server.metric("weft_audit_webhook_checkpoints") == 0
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        server.log.close()
+        receiver.statuses[:] = [200]
+        server.__enter__()
+        server.execute(server.admin, "hello")
+        file = server.path / "store.db.checkpoints"
+        assert until(lambda: kept_by(receiver) == file.read_text())
+        assert until(lambda: server.metric("weft_audit_webhook_lag_seconds") == 0)
+        # a worker of the same store tells what it signs when the server has gone
+        server.stop()
+        before = len(receiver.taken)
+        worker = server.start("worker", "--config", "weft.yaml")
+        server.weft("keys", "create", "--name", "late", "--role", "viewer")
+        assert until(lambda: len(receiver.taken) > before)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
+        assert kept_by(receiver) == file.read_text()
+        # bodies one behind the other, those that came twice too, prove the same
+        server.write("kept", "".join(body.decode() for _, body in receiver.taken * 2))
+        assert server.verify(0, "--checkpoints", "kept")["good"]
+
+
+def test_a_webhook_that_never_answers_holds_nothing_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        receiver = Receiver(200)
+        receiver.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with witnessed(receiver) as server:
+            server.execute(server.admin, "hello")
+            assert until(lambda: server.metric("weft_audit_webhook_lag_seconds") > 1)
+            server.execute(server.admin, "hello")
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 10
+            assert server.verify()["uncovered_links"] == 0
+
+
+def test_a_webhook_of_the_configuration_must_be_an_address():
+    with Audited() as server:
+        server.write("weft.yaml", "audit: { webhook: { url: witness } }\n")
+        done = subprocess.run([WEFT, "doctor", "--config", "weft.yaml"], cwd=server.path,
+                              env=server.env, text=True, capture_output=True, check=False)
+        assert done.returncode == 3 and "audit.webhook: 'url'" in done.stderr, done
+
+
+WAITING = """weft: "1"
+id: waiting
+steps:
+  - { id: stay, type: signal, parameters: { name: go } }
+"""
+GREETING = """weft: "1"
+id: greeting
+input: { type: object, properties: { name: { type: string } } }
+steps:
+  - { id: greet, type: set, parameters: { value: "Hello, {{ input.name }}!" } }
+output: "{{ steps.greet }}"
+"""
+
+
+def keeping(retention):
+    server = Audited()
+    server.write("waiting.yaml", WAITING)
+    server.write("greeting.yaml", GREETING)
+    server.write("weft.yaml", f"retention: {{ {retention}, every: 1s }}\n")
+    server.words += ("--workflow", "waiting.yaml", "--workflow", "greeting.yaml",
+                     "--config", "weft.yaml")
+    return server
+
+
+def greet(server, name):
+    answer = server.ask_as(server.admin, "POST", "/workflows/execute", {
+        "workflow_id": "greeting", "input_data": {"name": name}})
+    assert answer.status == 202, answer.body
+    return answer.json["task_id"]
+
+
+def gone(server, task):
+    return server.ask_as(server.admin, "GET", f"/workflows/{task}").status == 404
+
+
+def test_runs_that_ended_long_ago_go_by_themselves_and_the_rest_is_proven():
+    with keeping("runs: 1s") as server:
+        server.weft_verify = lambda copy: server_verify(server, copy)
+        stays = server.ask_as(server.admin, "POST", "/workflows/execute",
+                              {"workflow_id": "waiting"}).json["task_id"]
+        told = [greet(server, f"Rumpelstiltskin{i}") for i in range(3)]
+        assert until(lambda: all(gone(server, task) for task in told), 30)
+        assert not gone(server, stays)
+
+        def said():
+            return server.records(action="runs:prune")
+
+        assert until(lambda: sum(record["details"]["runs"] for record in said()) == 3), said()
+        assert {record["user"] for record in said()} == {"weft"}, said()
+        assert server.metric("weft_retention_runs_removed_total") == 3
+        assert server.metric("weft_retention_audit_records_removed_total") == 0
+        assert server.metric("weft_retention_failures_total") == 0
+        assert server.metric("weft_retention_applied_timestamp_seconds") > time.time() - 60
+        over_http = server.ask_as(server.admin, "GET", "/audit/verify").json
+        assert over_http["good"] and over_http["pruned_runs"] == 3, over_http
+        server.stop()
+        assert "3 runs were removed on purpose" in server.weft("audit", "verify").stderr
+        assert server.verify()["uncovered_links"] == 0
+        server.weft("fsck")
+        left = server.rows("select kind, path, body from event where run <> ?", stays)
+        assert len(left) > 9 and set(left) == {("pruned", "", "")}, left
+        assert "Rumpelstiltskin" not in "".join(str(server.rows(f"select * from {table}"))
+                                                for table in ("run", "step", "event"))
+        # what somebody else empties, or adds to what was emptied, is found
+        bare = "update event set kind = 'pruned', path = '', body = ''"
+        one = f"(select min(n) from event where run = '{told[1]}')"
+        for sql in (f"{bare} where run = '{stays}'",
+                    f"{bare}, run = '{told[0]}', seq = seq + 99 where run = '{stays}'",
+                    f"update event set run = '{told[0]}', seq = 99 where n = {one}",
+                    f"update event set body = '{{}}' where n = {one}",
+                    f"update event set hash = zeroblob(32) where n = {one}",
+                    f"delete from event where n = {one}",
+                    f"delete from event where run = '{told[2]}'"):
+            assert tampered(server, sql)["problem"]["code"] in ("E0607", "E0766"), sql
+        # the line that says so cannot be left out
+        lines = (server.path / "store.db.checkpoints").read_text().splitlines(keepends=True)
+        server.write("cut", "".join(lines[:next(
+            i for i, line in enumerate(lines) if '"runs"' in line)]))
+        assert server.verify(1, "--checkpoints", "cut")["problem"]["code"] == "E0607"
+        server.__enter__()
+        assert server.ask_as(server.admin, "POST", f"/workflows/{stays}/signals/go", {}).status < 300
+        assert until(lambda: gone(server, stays), 30)
+
+
+def test_runs_of_a_sealed_store_go_without_being_opened():
+    server = keeping("runs: 1s")
+    server.env.update(WEFT_MASTER_KEY="env:THE_KEY", THE_KEY="5a" * 32)
+    with server:
+        task = greet(server, "Rumpelstiltskin")
+        assert until(lambda: gone(server, task), 30)
+        server.stop()
+        assert server.rows("select count(*) from event where body <> ''") == [(0,)]
+        server.weft("fsck")
+        del server.env["WEFT_MASTER_KEY"]  # who verifies needs none
+        report = server.verify()
+        assert report["good"] and report["pruned_runs"] == 1, report
+
+
+def test_old_audit_records_go_by_themselves_but_never_of_a_history_that_does_not_fit():
+    with keeping("audit: 2s") as server:
+        task = greet(server, "Ada")
+        assert until(lambda: server.metric("weft_retention_audit_records_removed_total") >= 4, 30)
+        assert not gone(server, task)
+        assert until(lambda: server.records(action="audit:prune"))
+        assert server.ask_as(server.admin, "GET", "/audit/verify").json["good"]
+        db = sqlite3.connect(server.store, timeout=20)
+        db.execute("update event set at_us = at_us + 1 where seq = 2")
+        db.commit()
+        db.close()
+        assert until(lambda: server.metric("weft_retention_failures_total") >= 1, 30)
+        removed = server.metric("weft_retention_audit_records_removed_total")
+        time.sleep(3)
+        assert server.metric("weft_retention_audit_records_removed_total") == removed
+        assert "E0607" in (server.path / "log").read_text()
+
+
+def test_nothing_goes_unless_it_is_said():
+    with Audited() as server:
+        for wrong, why in (("retention: { every: 1d }", "nothing would be removed"),
+                           ("retention: { runs: 0s }", "a second or more"),
+                           ("retention: { run: 1d }", "unknown key 'run'")):
+            server.write("weft.yaml", wrong + "\n")
+            done = subprocess.run([WEFT, "doctor", "--config", "weft.yaml"], cwd=server.path,
+                                  env=server.env, text=True, capture_output=True, check=False)
+            assert done.returncode == 3 and why in done.stderr, done
+        assert "weft_retention" not in server.ask_as(server.admin, "GET", "/metrics").body.decode()
 
 
 def test_a_store_of_yesterday_is_found():

@@ -24,10 +24,10 @@ output: "{{ steps.greet }}"
 
 
 class Receiver:
-    """Answers with the statuses given, the last one for ever; keeps what it got."""
+    """Answers with the statuses given, the last one for ever; keeps what it got and what it took."""
 
     def __init__(self, *statuses):
-        self.statuses, self.got = list(statuses), []
+        self.statuses, self.got, self.taken = list(statuses), [], []
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,7 +35,10 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append((dict(self.headers), body))
                 kept = receiver.statuses
-                self.send_response(kept.pop(0) if len(kept) > 1 else kept[0])
+                status = kept.pop(0) if len(kept) > 1 else kept[0]
+                if status < 300:
+                    receiver.taken.append((dict(self.headers), body))
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -44,10 +44,16 @@ def work(server):
 
 
 def test_promtool_has_nothing_to_say():
-    with serving() as server:
+    server = serving()
+    server.write("weft.yaml", "retention: { runs: 1d, audit: 1d }\n"
+                 "audit: { webhook: { url: 'http://127.0.0.1:9/' } }\n")
+    server.words += ("--config", "weft.yaml")
+    with server:
         work(server)
         server.get("/nowhere")
         text = server.get("/metrics").body
+        for name in ("weft_audit_webhook_lag_seconds", "weft_retention_runs_removed_total"):
+            assert f"\n{name} ".encode() in text, name
         done = subprocess.run([BIN / "promtool", "check", "metrics"], input=text,
                               capture_output=True, timeout=60, check=False)
         assert done.returncode == 0 and done.stdout + done.stderr == b"", done

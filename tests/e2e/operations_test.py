@@ -264,6 +264,87 @@ def test_what_is_shown_of_runs_is_redacted():
         assert "example.com" not in log
 
 
+ANSWER = 'Ask Ada <ada@example.com>, 010-1234-5678 or "EMP-12345". 카드 4111 1111 1111 1111: 안녕'
+SHOWN = 'Ask Ada <[email]>, [phone] or "[redacted]". 카드 [card]: 안녕'
+MAIL = {"type": "object", "required": ["to", "card"], "additionalProperties": False, "properties": {
+    "to": {"enum": ['"Ada"\n<ada@example.com>']}, "card": {"enum": [4111111111111111]}}}
+MAIL_SHOWN = {"to": '"Ada"\n<[email]>', "card": 4111111111111111}
+
+
+def answering(redaction):
+    server = Server("--config", "weft.yaml")
+    server.write("weft.yaml", "redaction: { kinds: [email, phone, card], patterns: ['EMP-#####']"
+                 f"{redaction} }}\n")
+    return server
+
+
+def asked(server, path, **more):
+    body = {"model": "default", **more}
+    if "chat" in path:
+        body["messages"] = [{"role": "user", "content": "Whom shall I ask?"}]
+    answer = server.post(path, body, timeout=120)
+    assert answer.status == 200, answer.body
+    if "responses" in path:
+        return answer  # it says back what form was asked for
+    for word in ("example.com", "1234-5678", "EMP-12345", "4111 1111"):
+        assert word not in answer.body.decode(), answer.body
+    return answer
+
+
+def test_answers_of_models_are_redacted_where_it_is_said():
+    tool = {"type": "function", "function": {"name": "write", "parameters": MAIL}}
+    with answering(", answers: true") as server:
+        chat = "/v1/chat/completions"
+        whole = asked(server, chat, guided_choice=[ANSWER], logprobs=True).json["choices"][0]
+        assert whole["message"]["content"] == SHOWN and whole["logprobs"] == {"content": []}, whole
+        events = asked(server, chat, guided_choice=[ANSWER], stream=True).events
+        pieces = [e["choices"][0]["delta"].get("content", "") for e in events[:-1]]
+        assert "".join(pieces) == SHOWN and len([p for p in pieces if p]) > 2, pieces
+        assert events[-1] == "[DONE]" and events[-2]["choices"][0]["finish_reason"] == "stop"
+        form = {"type": "json_schema", "json_schema": {"name": "mail", "schema": MAIL}}
+        whole = asked(server, chat, response_format=form).json["choices"][0]["message"]
+        assert json.loads(whole["content"]) == MAIL_SHOWN, whole
+        events = asked(server, chat, response_format=form, stream=True, n=2).events
+        for choice in range(2):
+            text = "".join(e["choices"][0]["delta"].get("content", "") for e in events[:-1]
+                           if e["choices"][0]["index"] == choice)
+            assert json.loads(text) == MAIL_SHOWN, text
+        called = {"tools": [tool], "tool_choice": "required"}
+        call = asked(server, chat, **called).json["choices"][0]["message"]["tool_calls"][0]
+        assert json.loads(call["function"]["arguments"]) == MAIL_SHOWN, call
+        events = asked(server, chat, stream=True, **called).events
+        calls = [e["choices"][0]["delta"].get("tool_calls") for e in events[:-1]]
+        call = next(c for c in calls if c)[0]
+        assert json.loads(call["function"]["arguments"]) == MAIL_SHOWN, call
+
+
+def test_responses_are_redacted_too_and_remembered_so():
+    text = {"format": {"type": "json_schema", "name": "mail", "schema": MAIL}}
+
+    def text_of(response):
+        said = next(item for item in response["output"] if item["type"] == "message")
+        return json.loads(said["content"][0]["text"])
+
+    with answering(", answers: true") as server:
+        whole = asked(server, "/v1/responses", input="Whom?", text=text).json
+        assert text_of(whole) == MAIL_SHOWN, whole
+        events = asked(server, "/v1/responses", input="Whom?", text=text, stream=True).events
+        deltas = "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta")
+        done = next(e for e in events if e["type"] == "response.output_text.done")
+        assert json.loads(deltas) == json.loads(done["text"]) == MAIL_SHOWN, (deltas, done)
+        last = next(e for e in events if e["type"] == "response.completed")["response"]
+        assert text_of(last) == MAIL_SHOWN, last
+        kept = server.get(f"/v1/responses/{last['id']}")
+        assert text_of(kept.json) == MAIL_SHOWN, kept.body
+        log = (server.path / "log").read_text()
+        assert "example.com" not in log
+    with answering("") as server:  # whoever asked gets what was answered
+        answer = server.post("/v1/chat/completions", {
+            "model": "default", "guided_choice": [ANSWER],
+            "messages": [{"role": "user", "content": "Whom shall I ask?"}]})
+        assert answer.json["choices"][0]["message"]["content"] == ANSWER, answer.body
+
+
 class Collector(http.server.BaseHTTPRequestHandler):
     got = []
 

@@ -134,6 +134,13 @@ def test_keys_audit_definitions_and_callbacks_live_there():
             assert ask("GET", "/workflows").status == 401
             weft.stop()
             weft.weft("audit", "verify")
+            weft.write("weft.yaml", "retention: { runs: 1s, every: 1s }\n")
+            weft.words += ("--config", "weft.yaml")
+            weft.__enter__()
+            assert serving.until(lambda: psql(server, "select count(*) from run") == "0")
+            assert psql(server, "select distinct kind, body from event") == "pruned|"
+            weft.stop()
+            assert "1 runs were removed on purpose" in weft.weft("audit", "verify").stderr
             psql(server, "update audit set actor = 'nobody' where n = 2")
             assert "E0765" in weft.weft("audit", "verify", code=1).stderr
 

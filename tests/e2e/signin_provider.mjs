@@ -31,7 +31,9 @@ let person = "ada";
 let delay_ms = 0;
 let down = false;
 let algorithm = "RS256";
-let tamper = "";  // how the next ID token is changed
+let tamper = "";  // how the next ID token is changed, or with "me-…" what userinfo says
+let small = false;  // ID tokens say nothing but sub, userinfo the rest
+let asked = 0;  // how often userinfo was
 
 const server = createServer((request, response) => {
   if (down) return void request.socket.destroy();
@@ -48,7 +50,7 @@ function start() {
       post_logout_redirect_uris: [process.argv[2].replace(/session.*/, "")] }],
     jwks: { keys: [key("RS256"), key("ES256")] },
     cookies: { keys: ["test"] },
-    conformIdTokenClaims: false,
+    conformIdTokenClaims: small,
     claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups", "org"] },
     pkce: { required: () => true },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...PEOPLE[id] }) }),
@@ -58,7 +60,10 @@ function start() {
   const inner = provider.callback();
   return async (request, response) => {
     if (request.url.startsWith("/interaction/")) return void await consent(provider, request, response);
-    if (request.url === "/token" && tamper) return void spoiled(inner, request, response);
+    if (request.url === "/me") ++asked;
+    if (request.url === "/me" && tamper === "me-fails") return void response.writeHead(500).end();
+    const place = tamper.startsWith("me-") ? "/me" : "/token";
+    if (request.url === place && tamper) return void spoiled(inner, request, response);
     inner(request, response);
   };
 }
@@ -89,12 +94,13 @@ function spoiled(inner, request, response) {
     const body = JSON.parse(text.toString());
     const [head, claims, signature] = (body.id_token ?? "..").split(".");
     const said = JSON.parse(Buffer.from(claims, "base64url").toString() || "{}");
+    if (how === "me-another") body.sub = "bob";
     if (how === "none") body.id_token = `${coded({ alg: "none" })}.${claims}.`;
     if (how === "forged") {
       body.id_token = `${head}.${coded({ ...said, groups: ["weft-admins"] })}.${signature}`;
     }
     if (how === "missing") delete body.id_token;
-    const out = how === "garbage" ? "<html>" : JSON.stringify(body);
+    const out = how.endsWith("garbage") ? "<html>" : JSON.stringify(body);
     response.setHeader("content-length", Buffer.byteLength(out));
     end(out);
   };
@@ -109,6 +115,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (what === "delay") delay_ms = Number(value);
   if (what === "down") down = value === "yes";
   if (what === "tamper") tamper = value ?? "";
+  if (what === "small") { small = value === "yes"; current = start(); }
+  if (what === "asked") { console.log(asked); asked = 0; }
   if (what === "keys") { algorithm = value; current = start(); }
   console.log("ok");
 }

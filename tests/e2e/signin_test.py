@@ -44,9 +44,11 @@ class ProviderProcess:
     def set(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
+        said = ""
         for line in self.process.stdout:  # it has more to say, sometimes
             if line == "ok\n":
-                return
+                return said.strip()
+            said = line
         raise AssertionError("the provider has died")
 
 
@@ -247,6 +249,35 @@ def test_tokens_that_are_not_believed():
         server.sign_in(ada)
         assert [r["outcome"] for r in server.audit(ada, 5)] == [
             "ok", "failed", "failed", "refused", "refused"]
+
+
+def test_groups_come_from_userinfo_where_the_token_has_none():
+    with ProviderProcess() as provider, PeopleServer(provider, "  tenant_claim: org\n") as server:
+        provider.set("person", "bob")
+        assert server.sign_in().status == 302
+        assert provider.set("asked") == "0"  # the token says it all
+        provider.set("small", "yes")
+        bob = Browser(server)
+        assert server.sign_in(bob).status == 302
+        assert provider.set("asked") == "1"
+        me = bob.get("/session").json
+        assert (me["name"], me["roles"], me["tenant"]) == (
+            "bob@example.com", ["operator", "approver"], "other"), me
+        provider.set("person", "eve")
+        assert "has no role here" in page(server.sign_in(), 403, "E0783")
+        provider.set("person", "ada")
+        for how, status, code, why in (("me-another", 401, "E0782", "about somebody else"),
+                                       ("me-garbage", 502, "E0780", "no JSON object"),
+                                       ("me-fails", 502, "E0780", "answers 500 (userinfo)")):
+            provider.set("tamper", how)
+            assert why in page(server.sign_in(), status, code), how
+        provider.set("tamper")
+        assert server.sign_in().status == 302
+        assert provider.set("asked") == "5"
+    with ProviderProcess() as provider, PeopleServer(provider, "  userinfo: false\n") as server:
+        provider.set("small", "yes")
+        page(server.sign_in(), 403, "E0783")
+        assert provider.set("asked") == "0"
 
 
 def test_the_provider_changes_its_keys_and_their_kind():

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/run_prune.h"
+
+#include <string>
+
+#include "base/digest.h"
+
+namespace weft::worker {
+
+void add_pruned_link(security::PrunedRun& run, std::string_view hash) {
+  ++run.events;
+  const auto digest = sha256(run.digest.append(hash));
+  run.digest.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
+Result<std::vector<security::PrunedRun>> plan_run_pruning(store::Db& db, int64_t before_us,
+                                                          int64_t limit) {
+  std::vector<security::PrunedRun> out;
+  {
+    auto rows = TRY(db.query(
+        "SELECT id FROM run r WHERE finished_us < $1 AND NOT EXISTS (SELECT 1 FROM run p WHERE "
+        "p.finished_us IS NULL AND (p.id = r.parent OR p.parent = r.id)) AND NOT EXISTS (SELECT 1 "
+        "FROM callback c WHERE c.run = r.id AND c.state = 'waiting') "
+        "ORDER BY finished_us, id LIMIT $2",
+        {before_us, limit}));
+    while (TRY(rows->next())) out.push_back({.run = std::string(rows->text(0))});
+  }
+  for (security::PrunedRun& run : out) {
+    auto rows = TRY(db.query("SELECT hash FROM event WHERE run = $1 ORDER BY worker, epoch, n",
+                             {run.run}));
+    while (TRY(rows->next())) add_pruned_link(run, rows->blob(0));
+  }
+  return out;
+}
+
+Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs) {
+  constexpr const char* kTables[] = {"step",       "timer", "effect",          "ai_call",
+                                     "ai_partial", "inbox", "required_action", "callback"};
+  store::Tx tx = TRY(store::Tx::begin(db));
+  for (const security::PrunedRun& run : runs) {
+    TRY(db.run("UPDATE event SET kind = $1, path = '', body = '' WHERE run = $2",
+               {kPrunedEvent, run.run}));
+    for (const char* table : kTables) {
+      TRY(db.run(std::string("DELETE FROM ").append(table).append(" WHERE run = $1"), {run.run}));
+    }
+    TRY(db.run("DELETE FROM run WHERE id = $1", {run.run}));
+  }
+  return tx.commit();
+}
+
+}  // namespace weft::worker

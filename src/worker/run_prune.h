@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs that ended long ago go, and what stays can still be proven. Their rows are removed, and of
+// their events everything but the links of the chain:
+//
+//   event: run, seq, at_us, kind 'pruned', path '', body '', worker, epoch, n, prev_hash, hash
+//
+// since chains run through many runs. A signed line beside the checkpoints says first how many
+// events each run had, and the digest over their links in the order of the chains
+//
+//   digest(0) = "";  digest(i) = SHA-256(digest(i-1) | hash of event i)
+//
+// so that no other event can be passed off as one that went on purpose (worker/audit_check). A
+// crash between line and removal leaves a run that may be missing and is not.
+//
+// A run stays while it is part of another that has not ended, or its callback is not delivered.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "security/checkpoint.h"
+#include "store/db.h"
+
+namespace weft::worker {
+
+constexpr std::string_view kPrunedEvent = "pruned";  // its kind
+
+// At most `limit` runs that ended before, the oldest first.
+Result<std::vector<security::PrunedRun>> plan_run_pruning(store::Db& db, int64_t before_us,
+                                                          int64_t limit);
+// In one transaction. The line must have been appended.
+Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs);
+
+// Adds the next link of a run's events.
+void add_pruned_link(security::PrunedRun& run, std::string_view hash);
+
+}  // namespace weft::worker
