@@ -232,8 +232,8 @@ TEST_P(SpendingTest, ManyProcessesAtOnceLoseNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, SpendingTest, ::testing::Bool(), [](const auto& info) {
-  return info.param ? "PostgreSQL" : "SQLite";
+INSTANTIATE_TEST_SUITE_P(Stores, SpendingTest, ::testing::Bool(), [](const auto& kind) {
+  return kind.param ? "PostgreSQL" : "SQLite";
 });
 
 }  // namespace
