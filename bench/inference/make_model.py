@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a GGUF file of a true shape with random weights: the same file for both engines.
 
-usage: bench/inference/make_model.py SHAPE TYPE FILE [successor]
+usage: bench/inference/make_model.py SHAPE TYPE FILE [successor|chat]
                                      SHAPE: qwen3-0.6b, tiny   TYPE: q4_0, q8_0
 Speed does not depend on the values, so the codes are random bytes and every scale is the same. The
 embedding is the head too (tied), in the same type as all other matrices (as llama-quantize --pure).
 
 A successor model continues any token by the next one (id + 1), at true cost: what its layers add is
 zero, and its head is the embedding, one row further down. For measuring what guesses are worth.
+A chat model has weft-mini's template and its special tokens: workflows can ask it. It never says
+that it has thought enough.
 """
+import json
 import os
+import pathlib
 import struct
 import sys
 
@@ -19,6 +23,8 @@ SHAPES = {  # hidden, MLP, layers, heads, KV heads, head size, words
     "tiny": (256, 512, 2, 4, 2, 64, 2048),
 }
 F32, Q4_0, Q8_0 = 0, 2, 8
+SPECIAL = ("<|im_end|>", "<|im_start|>", "<think>", "</think>", "<tool_call>", "</tool_call>")
+TEMPLATE = pathlib.Path(__file__).parents[2] / "models" / "weft-mini" / "tokenizer_config.json"
 ALIGNMENT = 32
 
 
@@ -67,7 +73,19 @@ def distinct_rows(kind, columns, rows):
     return out
 
 
-def main(shape, type_name, path, successor=False):
+def chat_entries(tokens):
+    """Special tokens before the last two, which other entries name, and the template."""
+    first = len(tokens) - 2 - len(SPECIAL)
+    tokens[first:first + len(SPECIAL)] = SPECIAL
+    types = [1] * first + [3, 3, 4, 4, 4, 4] + [1, 1]
+    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))["chat_template"]
+    return [("tokenizer.ggml.token_type", "i32s", types),
+            ("tokenizer.ggml.eos_token_id", "u32", first),
+            ("tokenizer.chat_template", "str", template)]
+
+
+def main(shape, type_name, path, variant=""):
+    successor = variant == "successor"
     hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
     kind = {"q4_0": Q4_0, "q8_0": Q8_0}[type_name]
     tokens = byte_characters()
@@ -90,6 +108,9 @@ def main(shape, type_name, path, successor=False):
     ]
     tokens[300] = "w3"  # what the one merge makes
     tokens[words - 2] = "w300"
+    if variant == "chat":
+        changed = chat_entries(tokens)
+        meta = [e for e in meta if e[0] not in {name for name, *_ in changed}] + changed
     matrices = [("token_embd.weight", hidden, words)]
     vectors = [("output_norm.weight", hidden)]
     special = {}
@@ -135,6 +156,6 @@ def main(shape, type_name, path, successor=False):
 
 
 if len(sys.argv) not in (4, 5) or sys.argv[1] not in SHAPES or sys.argv[4:] not in (
-        [], ["successor"]):
+        [], ["successor"], ["chat"]):
     sys.exit(__doc__)
-main(*sys.argv[1:4], successor=len(sys.argv) == 5)
+main(*sys.argv[1:])
