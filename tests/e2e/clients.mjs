@@ -265,7 +265,7 @@ const tests = {
       const open = agentTool({
         name: "create_support_ticket", description: "Opens a ticket",
         parameters: z.object({ priority: z.enum(["low", "high"]) }),
-        execute: async ({ priority }) => { tickets.push(priority); return `{"ticket": 7}`; } });
+        execute: async ({ priority }) => { tickets.push(priority); return `{"ticket_id": "TCK-1007", "status": "open"}`; } });
       const modelOf = api === "responses" ? new OpenAIResponsesModel(openai, model)
                                           : new OpenAIChatCompletionsModel(openai, model);
       const agent = new Agent({ name: "Support", instructions: system, model: modelOf, tools: [open],

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values that have to be copied letter by letter: ids in many shapes, addresses, names, codes."""
 
-import functools
-import re
 import string
-
-from weft_mini import corpora
 
 FIRST_NAMES = ("kim lee park choi jung minji jisoo maria jose ana luis carlos lucia pablo john emma "
                "sarah david alex nora tom yuna hana diego sofia raj wei omar lena ivan").split()
@@ -35,23 +31,7 @@ def letters(count, random):
     return "".join(random.choice(string.ascii_uppercase) for _ in range(count))
 
 
-@functools.cache
-def _latin_words():
-    """Words of the training lines in plain letters: every piece of the tokenizer is among them."""
-    found = {word.lower() for line in corpora.training_lines()
-             for word in re.findall(r"\b[A-Za-z]{2,10}\b", line["text"])}
-    return sorted(found)
-
-
 def word(random, syllables=None):
-    """Pronounceable, or a word with some other ending, or letters that mean nothing."""
-    roll = random.random()
-    if roll < 0.35:
-        some = random.choice(_latin_words())
-        return some if roll < 0.25 else some[:random.randrange(2, 6)] + random.choice(_SYLLABLES)
-    if roll < 0.45:
-        return "".join(random.choice(string.ascii_lowercase)
-                       for _ in range(random.randrange(3, 8)))
     return "".join(random.choice(_SYLLABLES) for _ in range(syllables or random.choice((2, 2, 3))))
 
 

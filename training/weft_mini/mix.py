@@ -20,9 +20,8 @@ class Stage(NamedTuple):
     decision_share: float = 0.05  # triage and tool samples that are steps of the examples
 
 
-# Copying is practised first and kept up in small doses; labels next, many messages per token; then
-# the full answers and the tools, as they are what the model is for; at the end copying once more,
-# of every kind of word.
+# Copying is practised first and kept up in small doses; labels next, many messages per token; the
+# full answers and the tools last, as they are what the model is for.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
                     "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0),
@@ -30,8 +29,6 @@ STAGES = {
                    "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45),
     "last": Stage({"triage": 0.40, "tools": 0.36, "clinc": 0.09, "banking": 0.07,
                    "bitext": 0.03, "copy": 0.02, "long": 0.03}, 0.15, 0.4),
-    "polish": Stage({"triage": 0.34, "tools": 0.40, "clinc": 0.06, "banking": 0.05,
-                     "bitext": 0.01, "copy": 0.12, "long": 0.02}, 0.15, 0.4),
 }
 OUT_OF_SCOPE_SHARE = 0.08
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
