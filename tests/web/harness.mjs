@@ -34,7 +34,10 @@ export class Server {
     });
     this.log = "";
     this.process.stderr.on("data", (data) => { this.log += data; });
-    this.ended = new Promise((done) => this.process.on("exit", done));
+    this.ended = new Promise((done) => this.process.on("exit", (code, signal) => {
+      if (code !== 0) console.log(`weft serve ended: ${code ?? signal}\n${this.log.slice(-4000)}`);
+      done(code);
+    }));
     const lines = createInterface({ input: this.process.stdout });
     const line = await Promise.race([new Promise((done) => lines.once("line", done)),
       this.ended.then(() => { throw new Error(`weft serve ended: ${this.log}`); })]);
