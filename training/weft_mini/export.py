@@ -35,6 +35,12 @@ def read_checkpoint(path):
     return shape, values[:count]
 
 
+def write_weights(path, shape, values):
+    """A checkpoint of the trainer without moments."""
+    header = _HEADER.pack(*(shape[name] for name in _SHAPE_NAMES), -1, 0, 0)
+    pathlib.Path(path).write_bytes(_MAGIC + header + values.tobytes())
+
+
 def spans(shape):
     """(published name or names, rows, columns) of every parameter in file order.
 
@@ -151,8 +157,7 @@ def main():
     write_safetensors(directory / "model.safetensors", tensors)
     write_configuration(directory, shape, bpe.Tokenizer.load(options.tokenizer))
     if options.weights:
-        header = _HEADER.pack(*(shape[name] for name in _SHAPE_NAMES), -1, 0, 0)
-        pathlib.Path(options.weights).write_bytes(_MAGIC + header + restored.tobytes())
+        write_weights(options.weights, shape, restored)
     size = (directory / "model.safetensors").stat().st_size
     print(f"{directory}: {len(values)} parameters, model.safetensors {size} bytes")
 

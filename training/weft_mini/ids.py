@@ -31,7 +31,19 @@ def letters(count, random):
     return "".join(random.choice(string.ascii_uppercase) for _ in range(count))
 
 
+_real = (0.0, ())  # share, words
+
+
+def use_real_words(share, words):
+    """From now on so many of the made-up words are real ones: they have other tokens."""
+    global _real  # noqa: PLW0603 (one process makes one file)
+    _real = (share, tuple(words))
+
+
 def word(random, syllables=None):
+    share, words = _real
+    if share and random.random() < share:
+        return random.choice(words)
     return "".join(random.choice(_SYLLABLES) for _ in range(syllables or random.choice((2, 2, 3))))
 
 

@@ -2,10 +2,11 @@
 """The stream of training samples: sources drawn so that each keeps its share of the tokens."""
 
 import random as random_module
+import re
 from typing import NamedTuple
 
 from weft_mini import (
-    agent_samples, copy_samples, corpora, decisions, fragments, invented_samples, labels,
+    agent_samples, copy_samples, corpora, decisions, fragments, ids, invented_samples, labels,
     tool_samples, triage_samples, wordings)
 
 
@@ -18,10 +19,13 @@ class Stage(NamedTuple):
     few_tools_share: float = 0.35   # tool samples that offer few tools
     conversation_share: float = 0.3  # triage samples of several messages under one system text
     decision_share: float = 0.05  # triage and tool samples that are steps of the examples
+    agent_share: float = 0.16     # tool samples with results and further calls
+    real_words: float = 0.0       # of the words in ids and addresses, that are words of the lines
 
 
 # Copying is practised first and kept up in small doses; labels next, many messages per token; the
-# full answers and the tools last, as they are what the model is for.
+# full answers and the tools last, as they are what the model is for. The polish, at a low rate, is
+# for what still falls short: copying, calls and what follows a tool's result, banking77.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
                     "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0),
@@ -29,6 +33,8 @@ STAGES = {
                    "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45),
     "last": Stage({"triage": 0.40, "tools": 0.36, "clinc": 0.09, "banking": 0.07,
                    "bitext": 0.03, "copy": 0.02, "long": 0.03}, 0.15, 0.4),
+    "polish": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.04, "banking": 0.12,
+                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.30, real_words=0.4),
 }
 OUT_OF_SCOPE_SHARE = 0.08
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
@@ -38,7 +44,6 @@ PART_SHARE = 0.35      # triage lines that are a part of one (fragments.py)
 INSERTED_ID_SHARE = 0.42
 INVENTED_TOOLS_SHARE = 0.17   # tool samples with tools of other trades
 OTHER_TOOL_SHARE = 0.06       # tool samples whose tool is named in the message
-AGENT_SHARE = 0.16            # tool samples with results and further calls
 SEVERAL_SHARE = 0.22          # tool samples with several requests under one list of tools
 
 
@@ -60,6 +65,8 @@ class Mix:
         self._take_public(public)
         self._triage, self._later = {}, {}
         self._fragments = fragments.Fragments(training)
+        self._words = sorted({word for line in training
+                              for word in re.findall("[a-z]{3,9}", line["text"])})
         triage = self._random["triage"]
         for language in corpora.LANGUAGES:
             lines = [line for line in training if line["lang"] == language]
@@ -138,7 +145,7 @@ class Mix:
         kind = random.random()
         for share, make in ((INVENTED_TOOLS_SHARE, self._invented_sample),
                             (OTHER_TOOL_SHARE, self._other_sample),
-                            (AGENT_SHARE, self._agent_sample),
+                            (stage.agent_share, self._agent_sample),
                             (SEVERAL_SHARE, self._several_sample)):
             if kind < share:
                 return make(stage, random)
@@ -164,7 +171,8 @@ class Mix:
         language = random.choice(corpora.LANGUAGES)
         if random.random() < 0.5:
             count = random.choice((12, 20, 30))
-            lines = [self._triage_line(random.choice(corpora.LANGUAGES)) for _ in range(count)]
+            lines = [self._triage_line(random.choice(corpora.LANGUAGES))
+                     for _ in range(count)]
             return triage_samples.triage(lines, stage._replace(compact_share=0.5), random)
         _, strange = self._triage[language]
         fillers = [next(strange) for _ in range(random.choice((1, 2, 4, 10, 25)))]
@@ -188,6 +196,7 @@ class Mix:
     def stream(self, stage_name, length):
         """(source, sample) for ever; `length(sample)` says how many tokens it has."""
         stage = STAGES[stage_name]
+        ids.use_real_words(stage.real_words, self._words)
         own = ("triage", "tools", "copy", "long")
         used = {name: 0.0 for name in stage.shares if name in own or name in self._draws}
         while True:
