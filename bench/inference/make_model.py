@@ -9,8 +9,8 @@ embedding is the head too (tied), in the same type as all other matrices (as lla
 
 A successor model continues any token by the next one (id + 1), at true cost: what its layers add is
 zero, and its head is the embedding, one row further down. For measuring what guesses are worth.
-A chat model has weft-mini's template and its special tokens: workflows can ask it. It never says
-that it has thought enough.
+A chat model has weft-mini's template and tokens (the rest of the vocabulary is filled up): workflows
+can ask it. It hardly ever says that it has thought enough.
 """
 import json
 import os
@@ -23,8 +23,7 @@ SHAPES = {  # hidden, MLP, layers, heads, KV heads, head size, words
     "tiny": (256, 512, 2, 4, 2, 64, 2048),
 }
 F32, Q4_0, Q8_0 = 0, 2, 8
-SPECIAL = ("<|im_end|>", "<|im_start|>", "<think>", "</think>", "<tool_call>", "</tool_call>")
-TEMPLATE = pathlib.Path(__file__).parents[2] / "models" / "weft-mini" / "tokenizer_config.json"
+MINI = pathlib.Path(__file__).parents[2] / "models" / "weft-mini"
 ALIGNMENT = 32
 
 
@@ -74,14 +73,21 @@ def distinct_rows(kind, columns, rows):
 
 
 def chat_entries(tokens):
-    """Special tokens before the last two, which other entries name, and the template."""
-    first = len(tokens) - 2 - len(SPECIAL)
-    tokens[first:first + len(SPECIAL)] = SPECIAL
-    types = [1] * first + [3, 3, 4, 4, 4, 4] + [1, 1]
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))["chat_template"]
-    return [("tokenizer.ggml.token_type", "i32s", types),
-            ("tokenizer.ggml.eos_token_id", "u32", first),
-            ("tokenizer.chat_template", "str", template)]
+    """weft-mini's tokens before all others, its merges, special tokens and template."""
+    own = json.loads((MINI / "tokenizer.json").read_text(encoding="utf-8"))
+    types = [1] * len(tokens)
+    for word, at in own["model"]["vocab"].items():
+        tokens[at] = word
+    for added in own["added_tokens"]:
+        tokens[added["id"]] = added["content"]
+        types[added["id"]] = 3 if added["special"] else 4
+    merges = [m if isinstance(m, str) else " ".join(m) for m in own["model"]["merges"]]
+    template = json.loads((MINI / "tokenizer_config.json").read_text(encoding="utf-8"))
+    return [("tokenizer.ggml.tokens", "strs", tokens),
+            ("tokenizer.ggml.token_type", "i32s", types),
+            ("tokenizer.ggml.merges", "strs", merges),
+            ("tokenizer.ggml.eos_token_id", "u32", tokens.index("<|im_end|>")),
+            ("tokenizer.chat_template", "str", template["chat_template"])]
 
 
 def main(shape, type_name, path, variant=""):

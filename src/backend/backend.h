@@ -80,8 +80,10 @@ struct ChatRequest {
   bool logprobs = false;                          // fill ChatResult::generated
   int top_logprobs = 0;                           // with logprobs: alternatives of each token
   int priority = 0;  // higher is served sooner; who waits catches up, so nobody starves
-  // From the call on: then the answer ends as soon as its form allows. Unset: no deadline.
+  // From the call on. In time for the answer, at the speed of the moment, thinking is ended; then
+  // the answer is cut short as far as its form allows. Unset: no deadline.
   std::optional<int64_t> deadline_ms;
+  json::Array hurries;  // Evidence::hurries of a decision that is made again
   // Cached prefixes are shared only among requests of the same salt (a tenant, a user).
   std::string cache_salt;
   std::optional<PartialAnswer> resume;  // from before a crash; its `first` is 0
@@ -111,6 +113,8 @@ struct Evidence {
   // answer cannot be made again. Empty: the engine of this process.
   json::Object remote = {};
   json::Object route = {};         // what a router chose, why, and the price; empty: none
+  // Where the deadline made the answer hurry: [[tokens before, haste], …]; empty: nowhere.
+  json::Array hurries = {};
 };
 
 // A value that the answer's schema lists (enum, const, boolean) and the model chose.

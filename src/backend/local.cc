@@ -157,6 +157,7 @@ struct Generation {
     result.not_held = not_held;
     result.tokens_resumed = resumed;
     evidence.output_ids.assign(completion.tokens.begin(), completion.tokens.end());
+    evidence.hurries = hurries_record(completion.hurries);
     result.evidence = std::move(evidence);
     callbacks.on_done(std::move(result));
   }
@@ -171,6 +172,8 @@ chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& requ
   options.answer = form.answer;
   options.calls = form.calls;
   options.thinking_budget = request.thinking_budget_tokens;
+  options.must_think = thinks && request.thinking == Thinking::kOn;
+  options.keeps_time = request.deadline_ms.has_value();
   if (!thinks) options.thinking_budget = 0;  // also where the template has no switch
   return options;
 }

@@ -35,8 +35,35 @@ Status set_service(runtime::Request& work, const ChatRequest& request, int64_t c
   }
   work.priority = request.priority;
   work.cache_salt = request.cache_salt;
-  if (request.deadline_ms) work.deadline_ns = called_ns + deadline_ms * 1'000'000;
+  if (request.deadline_ms) {
+    work.deadline_ns = called_ns + deadline_ms * 1'000'000;
+  } else {
+    work.hurries = hurries_from(request.hurries);
+  }
   return ok_status();
+}
+
+json::Array hurries_record(const std::vector<runtime::Hurry>& hurries) {
+  json::Array out;
+  for (const runtime::Hurry& one : hurries) {
+    out.emplace_back(json::Array{one.at, static_cast<int64_t>(one.haste)});
+  }
+  return out;
+}
+
+std::vector<runtime::Hurry> hurries_from(const json::Array& record) {
+  std::vector<runtime::Hurry> out;
+  for (const json::Value& one : record) {
+    if (!one.is_array() || one.get_array().size() != 2) continue;
+    const json::Value& at = one.get_array()[0];
+    const json::Value& haste = one.get_array()[1];
+    if (!at.is_int64() || !haste.is_int64()) continue;
+    const int64_t level = haste.get_int64();
+    if (level < 1 || level > static_cast<int64_t>(grammar::Haste::kAtOnce)) continue;
+    out.push_back({static_cast<int>(std::clamp<int64_t>(at.get_int64(), 0, INT32_MAX)),
+                   static_cast<grammar::Haste>(level)});
+  }
+  return out;
 }
 
 std::string finish_reason(runtime::Finish finish) {

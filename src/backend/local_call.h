@@ -43,6 +43,9 @@ Status set_service(runtime::Request& work, const ChatRequest& request, int64_t c
 std::string finish_reason(runtime::Finish finish);
 // Beside what the turn has counted, what the engine has.
 TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage);
+// As evidence (Evidence::hurries), and back; a record that was not written here says nothing.
+json::Array hurries_record(const std::vector<runtime::Hurry>& hurries);
+std::vector<runtime::Hurry> hurries_from(const json::Array& record);
 // As evidence (Evidence::sampler).
 json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request);
 

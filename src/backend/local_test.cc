@@ -132,6 +132,14 @@ TEST(LocalBackend, ADeadlineLeavesACompleteAnswer) {
     ASSERT_TRUE(answer.ok()) << result->content;
     EXPECT_TRUE(schema::validate(schema, *answer).empty()) << result->content;
     EXPECT_LT(result->tokens.answer, 900);
+    EXPECT_TRUE(deadline_ms > 1 || !result->evidence.hurries.empty());
+    // Made again by the record, without a clock.
+    request.deadline_ms.reset();
+    request.hurries = result->evidence.hurries;
+    const auto again = ask(backend, request);
+    ASSERT_TRUE(again.ok()) << again.error().text();
+    EXPECT_EQ(again->evidence.output_ids, result->evidence.output_ids);
+    EXPECT_EQ(again->evidence.hurries, result->evidence.hurries);
   }
   ChatRequest never = request_for("x");
   never.deadline_ms = 0;

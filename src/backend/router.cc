@@ -26,6 +26,11 @@ std::string route_text(const json::Object& object, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
 
+json::Array route_list(const json::Object& object, std::string_view name) {
+  const json::Value* value = object.if_contains(name);
+  return value != nullptr && value->is_array() ? value->get_array() : json::Array();
+}
+
 // The route that a record says, for a decision that is made again.
 Route pinned_route(const ChatRequest& request) {
   const json::Object& record = request.route.pinned;
@@ -79,6 +84,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     first.thinking = route_.thinking;
     first.thinking_budget_tokens = route_.thinking_budget;
     first.max_tokens = route_.max_tokens;
+    first.hurries = route_list(request_.route.pinned, "hurries");
     ChatCallbacks callbacks;
     if (route_.adaptive) {
       first.logprobs = first.logprobs || first.output_schema.is_null();
@@ -102,8 +108,9 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     if (cancelled_) call_->cancel();
   }
 
-  json::Object record(const std::string& model, double price) const {
+  json::Object record(const std::string& model, double price, const Evidence& evidence) const {
     json::Object out = route_record(route_);
+    if (!evidence.hurries.empty()) out["hurries"] = evidence.hurries;
     if (request_.model != model) out["asked_for"] = request_.model;
     if (route_.adaptive) out["sure"] = sure_;
     if (price > 0) out["price"] = price;
@@ -127,7 +134,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
       settle_second();
       return finish(std::move(result));
     }
-    result->evidence.route = record(route_.model, price);
+    result->evidence.route = record(route_.model, price, result->evidence);
     if (!route_.adaptive) return finish(std::move(result));
     const double confidence = confidence_of(*result);
     result->evidence.route["confidence"] = confidence;
@@ -167,6 +174,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
       second.deadline_ms = std::max<int64_t>(1, *second.deadline_ms - gone_ms);
     }
     second.thinking_budget_tokens = second_budget(second);
+    second.hurries = route_list(request_.route.pinned, "second_hurries");
     first.generated.clear();
     auto earlier = std::make_shared<const ChatResult>(std::move(first));
     ChatCallbacks callbacks;
@@ -177,7 +185,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
       const std::string& model = self->route_.escalate_to;
       const double price = self->settle(self->route_.second_price, model, result);
       if (!result.ok()) return self->finish(std::move(result));
-      result->evidence.route = self->record(model, price);
+      result->evidence.route = self->record(model, price, result->evidence);
       result->evidence.route["model"] = model;
       result->evidence.route["thinking"] = "on";
       if (budget) result->evidence.route["thinking_budget"] = *budget;
@@ -204,6 +212,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     query.answer_reserve = kAnswerReserve;
     query.left_ms = second.deadline_ms;
     query.measured = router_.measured();
+    query.keeps_deadlines = router_.local_models();
     return affordable_thinking(query, second.model, request_.thinking_budget_tokens);
   }
 
@@ -274,6 +283,7 @@ Result<Route> Router::route_of(const ChatRequest& request,
   query.max_tokens = request.max_tokens;
   query.answer_reserve = kAnswerReserve;
   query.left_ms = request.deadline_ms;
+  query.keeps_deadlines = local_models();
   size_t bytes = 0;
   for (const json::Value& message : request.messages) bytes += json::dump(message).size();
   query.prompt_tokens = static_cast<int64_t>(bytes / 4);
@@ -307,6 +317,10 @@ std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callba
                                            std::move(request), std::move(callbacks));
   call->start();
   return call;
+}
+
+std::function<bool(const std::string&)> Router::local_models() const {
+  return [this](const std::string& model) { return remote_ == nullptr || !remote_->knows(model); };
 }
 
 bool Router::is_remote(const std::string& model) const {

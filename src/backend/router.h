@@ -13,6 +13,7 @@
 // it is kept, in one piece.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -48,6 +49,7 @@ class Router final : public Backend {
   std::map<std::string, Measured> measured() const;
 
  private:
+  std::function<bool(const std::string&)> local_models() const;  // whose engine is this process's
   friend class RoutedCall;
   Backend& backend_of(const std::string& model);
   Result<Route> route_of(const ChatRequest& request, const std::vector<SpendingKey>& spending);

@@ -213,7 +213,9 @@ class Choice {
     cut.max_tokens = route_.max_tokens;  // what a profile has left of it
     const int64_t budget = affordable_thinking(cut, route_.model, limit);
     if (!route_.adaptive) route_.thinking_budget = budget;
-    say(query_.left_ms ? fmt::format("{} tokens of thought fit into {} ms", budget,
+    const bool kept = query_.keeps_deadlines && query_.keeps_deadlines(route_.model);
+    say(query_.left_ms ? fmt::format("{} tokens of thought{} {} ms", budget,
+                                     kept ? " at most, ended in time within" : " fit into",
                                      *query_.left_ms)
                        : fmt::format("{} tokens of thought", budget));
   }
@@ -241,7 +243,9 @@ int64_t affordable_thinking(const RouteQuery& query, const std::string& model,
   int64_t budget = query.max_tokens - query.answer_reserve;
   const auto measured = query.measured.find(model);
   const bool known = measured != query.measured.end() && measured->second.tokens_per_second > 0;
-  if (query.left_ms && known) {
+  if (query.left_ms && query.keeps_deadlines && query.keeps_deadlines(model)) {
+    // As long as it fits: nobody has to guess.
+  } else if (query.left_ms && known) {
     const double seconds = static_cast<double>(*query.left_ms) / 1000 * (1 - kReserve) -
                            measured->second.first_seconds;
     const double tokens = seconds * measured->second.tokens_per_second;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -77,6 +78,8 @@ struct RouteQuery {
   std::optional<int64_t> left_ms{};          // until the deadline
   Spent spent = {};
   std::map<std::string, Measured> measured = {};
+  // Of a model: its engine ends the thinking itself, in time for the answer. Null: of none.
+  std::function<bool(const std::string&)> keeps_deadlines = {};
 };
 struct Route {
   std::string model;
@@ -93,9 +96,9 @@ struct Route {
 // E0774: a ceiling is reached and nothing cheaper is allowed. E0773: "auto" without models.
 Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query);
 
-// Tokens of thought that fit before the deadline: what the time left affords at the measured
-// speed, less what the answer needs and a reserve of a tenth; nothing measured: a quarter of
-// max_tokens. Never beyond `limit`.
+// Tokens of thought that fit before the deadline. Of a model whose engine keeps deadlines, all but
+// what the answer needs. Of another what the time left affords at the measured speed, less the
+// answer and a reserve of a tenth; nothing measured: a quarter of max_tokens. Never beyond `limit`.
 int64_t affordable_thinking(const RouteQuery& query, const std::string& model,
                             std::optional<int64_t> limit);
 

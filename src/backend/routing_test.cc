@@ -144,6 +144,9 @@ TEST(Routing, TheBudgetIsWhatTheTimeAffords) {
   given.left_ms = 10'000;
   given.thinking_budget.reset();
   EXPECT_EQ(choose_route(config, given)->thinking_budget, 1024) << "nothing measured: a quarter";
+  given.keeps_deadlines = [](const std::string& model) { return model == "EXAONE-7.8B"; };
+  EXPECT_EQ(choose_route(config, given)->thinking_budget, 4096 - 64) << "it is ended in time";
+  given.keeps_deadlines = {};
   RoutingConfig cut = brief();
   cut.profiles["short"] = {.model = "EXAONE-7.8B", .max_tokens = 400};
   given.model = "short";

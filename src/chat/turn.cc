@@ -8,6 +8,8 @@
 
 namespace weft::chat {
 
+using grammar::Ending;
+using grammar::Haste;
 using grammar::TokenMask;
 using grammar::Verdict;
 using text::TokenId;
@@ -133,6 +135,7 @@ Status Turn::reserve() {
     matcher.ends = dialect_.stops;
     matcher.ends.insert(matcher.ends.end(), options_.stop_ids.begin(), options_.stop_ids.end());
     matcher.tokens_left = options_.tokens_max;
+    matcher.keeps_time = options_.keeps_time;
     answer_ = TRY(grammar::Matcher::create(options_.answer, std::move(matcher)));
   }
   if (state_ == State::kStart && !may_open_reasoning()) state_ = State::kAnswer;
@@ -153,11 +156,15 @@ bool Turn::is_stop(TokenId id) const {
 std::optional<TokenId> Turn::forced() {
   if (finished_) return std::nullopt;
   if (forced_.empty() && state_ == State::kReasoning &&
-      (block_.must_close(options_.thinking_budget) || (wrapping_up_ && block_.may_close()))) {
+      (block_.must_close(options_.thinking_budget) ||
+       (haste_ != Haste::kGoOn && block_.may_close()))) {
     result_.budget_reached = true;
     forced_.assign(dialect_.close_text.begin(), dialect_.close_text.end());
   }
   if (!forced_.empty()) return forced_.front();
+  if (state_ == State::kStart && options_.must_think && may_open_reasoning()) {
+    return dialect_.think_open;
+  }
   if (state_ == State::kAnswer) {
     begin_answer();
     if (call_needed()) return dialect_.call_open;
@@ -169,19 +176,49 @@ std::optional<TokenId> Turn::forced() {
   return std::nullopt;
 }
 
-bool Turn::wrap_up() {
-  if (finished_ || wrapping_up_) return false;
+bool Turn::wrap_up(Haste haste) {
+  if (finished_ || haste <= haste_) return false;
+  const bool first = haste_ == Haste::kGoOn;
   const bool held_to_form = state_ == State::kToolCall ? call_ != nullptr
                                                        : answer_ && result_.tool_calls.empty();
-  if (state_ != State::kReasoning && !held_to_form && !call_needed()) return false;
-  wrapping_up_ = true;
-  words_left_ = kAnswerReserve;
-  if (call_) return call_->wrap_up();
+  const bool thought = state_ == State::kReasoning || haste == Haste::kAnswer;
+  if (!thought && !held_to_form && !call_needed()) return false;
+  haste_ = haste;
+  if (first) words_left_ = kAnswerReserve;
+  if (call_) return call_->wrap_up(haste);
   if (state_ == State::kReasoning) return true;
   options_.thinking_budget = 0;
   if (state_ == State::kStart) state_ = State::kAnswer;
-  if (answer_ && !call_needed()) answer_->wrap_up();
+  if (answer_ && !call_needed()) answer_->wrap_up(haste);
   return true;
+}
+
+bool Turn::may_think() const { return state_ == State::kReasoning || may_open_reasoning(); }
+
+// What is left to write of the answer, or of the call.
+Ending Turn::form_ending(Haste haste) {
+  if (call_) {
+    const Ending call = call_->ending(haste);
+    return {call.passes, call.tokens + 1};
+  }
+  if (call_needed()) {  // it has not begun: no more is known than its length
+    const auto tokens = static_cast<int>(answer_min());
+    return {tokens, tokens};
+  }
+  if (answer_) return answer_->ending(haste);
+  const bool words = haste == Haste::kAnswer;
+  const auto count = static_cast<int>(words ? kAnswerReserve : 0);
+  return {count, count};
+}
+
+Ending Turn::ending(Haste haste) {
+  if (finished_ || haste == Haste::kGoOn) return {};
+  // Without thought to end, an answer goes on as it is until it has to be the shortest.
+  if (!may_think()) return form_ending(std::max(haste, Haste::kShortest));
+  Ending all = form_ending(haste);
+  if (state_ == State::kReasoning) all.tokens += static_cast<int>(dialect_.close_text.size());
+  if (haste != Haste::kAtOnce || !answer_) ++all.passes;
+  return all;
 }
 
 bool Turn::mask(TokenMask& mask) {
@@ -310,7 +347,7 @@ Verdict Turn::on_token(TokenId id) {
   ++result_.answer_tokens;
   if (answer_token(id, was_forced)) return stop();
   const bool free_text = state_ == State::kAnswer && !answer_ && !call_needed();
-  return wrapping_up_ && free_text && --words_left_ <= 0 ? stop() : Verdict::kContinue;
+  return haste_ != Haste::kGoOn && free_text && --words_left_ <= 0 ? stop() : Verdict::kContinue;
 }
 
 Verdict Turn::stop() {
@@ -408,7 +445,7 @@ void Turn::begin_answer() {
     const Status fits = answer_->set_tokens_left(*tokens_left());
     CHECK(fits.ok(), "the reasoning has eaten the answer: {} tokens left", *tokens_left());
   }
-  if (wrapping_up_) answer_->wrap_up();
+  if (haste_ != Haste::kGoOn) answer_->wrap_up(haste_);
 }
 
 bool Turn::answer_token(TokenId id, bool was_forced) {
@@ -475,7 +512,7 @@ bool Turn::only_calls() const {
 
 bool Turn::may_open_call() const {
   if (!dialect_.call_open || options_.calls.choice == ToolChoice::Mode::kNone) return false;
-  if (wrapping_up_ && !call_needed()) return false;
+  if (haste_ >= Haste::kShortest && !call_needed()) return false;
   if (!options_.calls.parallel && !result_.tool_calls.empty()) return false;
   if (answer_ && answer_->begun()) return false;  // an answer is an answer to its end
   if (!options_.calls.grammar) return !answer_ || !options_.calls.tools.empty();
@@ -495,7 +532,7 @@ void Turn::open_call() {
   auto made = grammar::Matcher::create(options_.calls.grammar, std::move(matcher));
   CHECK(made.ok(), "a call was opened that cannot be finished");
   call_ = std::move(made).value();
-  if (wrapping_up_) call_->wrap_up();
+  if (haste_ != Haste::kGoOn) call_->wrap_up(haste_);
 }
 
 bool Turn::call_token(TokenId id) {
@@ -509,7 +546,7 @@ bool Turn::call_token(TokenId id) {
   call_text_ += decoder_.flush();
   end_call(true);
   // Nothing can follow but the stop token, for which there may be no room.
-  return wrapping_up_ || (only_calls() && !call_needed() && !may_open_call());
+  return haste_ >= Haste::kShortest || (only_calls() && !call_needed() && !may_open_call());
 }
 
 void Turn::end_call(bool closed) {

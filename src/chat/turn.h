@@ -51,6 +51,8 @@ struct TurnOptions {
   std::vector<text::TokenId> stop_ids;     // beside the dialect's own
   CallOptions calls;
   std::shared_ptr<grammar::Grammar> answer;  // null: any text
+  bool must_think = false;                   // where the prompt leaves it to the model
+  bool keeps_time = false;                   // there is a deadline: ending() will be asked
 };
 
 // New since the last time.
@@ -83,9 +85,10 @@ class Turn final : public grammar::Guide {
   std::optional<text::TokenId> forced() override;
   bool mask(grammar::TokenMask& mask) override;
   grammar::Verdict on_token(text::TokenId id) override;
-  // Reasoning is closed now; what has a grammar is finished by its shortest completion, other
-  // answers behind reasoning get a few words. False: only free text is left, or nothing.
-  bool wrap_up() override;
+  // Reasoning is closed now; what has a grammar is finished as the haste asks, other answers behind
+  // reasoning get a few words. False: only free text is left, or nothing.
+  bool wrap_up(grammar::Haste haste) override;
+  grammar::Ending ending(grammar::Haste haste) override;  // needs TurnOptions::keeps_time
 
   TurnDelta take_delta();
   // The generation is over, for whatever reason: what was held back becomes text. Then result().
@@ -103,6 +106,8 @@ class Turn final : public grammar::Guide {
   Status reserve();
   int64_t answer_min() const;
   std::optional<int64_t> tokens_left() const;
+  bool may_think() const;
+  grammar::Ending form_ending(grammar::Haste haste);
   bool is_stop(text::TokenId id) const;
   grammar::Verdict stop();
 
@@ -138,7 +143,7 @@ class Turn final : public grammar::Guide {
   std::deque<text::TokenId> forced_;
   ReasoningBlock block_;
   bool closed_once_ = false;
-  bool wrapping_up_ = false;
+  grammar::Haste haste_ = grammar::Haste::kGoOn;
   int64_t words_left_ = 0;     // then: tokens of an answer without a grammar
   bool finished_ = false;
   std::unique_ptr<grammar::Matcher> answer_;  // of options_.answer

@@ -176,8 +176,8 @@ TEST(Turn, WrapsUpItsReasoning) {
       EXPECT_FALSE(turn.forced().has_value());
       turn.on_token(id);
     }
-    EXPECT_TRUE(turn.wrap_up());
-    EXPECT_FALSE(turn.wrap_up());
+    EXPECT_TRUE(turn.wrap_up(grammar::Haste::kAnswer));
+    EXPECT_FALSE(turn.wrap_up(grammar::Haste::kAnswer));
     std::vector<TokenId> closing;
     while (const auto forced = turn.forced()) {
       closing.push_back(*forced);
@@ -195,7 +195,7 @@ TEST(Turn, WrapsUpItsReasoning) {
     const auto text =
         Turn::create(tokenizer, dialect, tokenizer.encode("x"), no_thinking).value();
     text->on_token(words[0]);
-    EXPECT_FALSE(text->wrap_up());
+    EXPECT_FALSE(text->wrap_up(grammar::Haste::kShortest));
   }
 }
 

@@ -47,6 +47,20 @@ class TokenMask {
 
 enum class Verdict { kContinue, kStop };
 
+// How soon a text has to end.
+enum class Haste : uint8_t {
+  kGoOn,
+  kAnswer,    // thinking ends now; the answer is written as ever
+  kShortest,  // only what leads to the end by the shortest way is allowed
+  kAtOnce,    // and where there are several shortest ways, the model is not asked which
+};
+
+// What the end costs, from here on.
+struct Ending {
+  int passes = 0;  // through the model, one behind the other; 0: the model is not asked any more
+  int tokens = 0;  // written, forced ones included
+};
+
 class Guide {
  public:
   virtual ~Guide() = default;
@@ -65,9 +79,19 @@ class Guide {
   // The sequence now ends with `id`. kStop ends the generation; the token still belongs to it.
   virtual Verdict on_token(text::TokenId id) = 0;
 
-  // Time is up, or the text goes round in circles: from here on allow only what leads to the end by
-  // the shortest way. False: there is no form to be finished, the text may be cut off here.
-  virtual bool wrap_up() { return false; }
+  // Time runs out, or the text goes round in circles. A later call asks for more haste than an
+  // earlier one. False: there is no form to be finished, the text may be cut off here.
+  virtual bool wrap_up(Haste haste) {
+    (void)haste;
+    return false;
+  }
+
+  // About what it would cost to end with this haste. Of kAtOnce a bound: it never costs more.
+  // Without passes nothing is computed, however many tokens there are.
+  virtual Ending ending(Haste haste) {
+    (void)haste;
+    return {};
+  }
 };
 
 }  // namespace weft::grammar

@@ -2,6 +2,7 @@
 #include "grammar/matcher.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace weft::grammar {
 
@@ -16,6 +17,7 @@ constexpr size_t kForcedBytesMax = 64;
 constexpr size_t kStableBytes = 7;            // behind a token that is forced (see forced())
 constexpr size_t kLookBackTokens = 4;
 constexpr size_t kKeySearchMax = 20'000;
+constexpr int kAnswerPasses = 16;             // for an answer that need not be the shortest
 
 }  // namespace
 
@@ -35,28 +37,69 @@ Matcher::Matcher(std::shared_ptr<Grammar> grammar, MatcherOptions options)
       machine_(grammar_->rules()),
       completions_(machine_, trie_),
       set_(machine_.start()),
-      track_keys_(grammar_->rules().has_free_keys()) {}
+      track_keys_(grammar_->rules().has_free_keys()),
+      scratch_(trie_.vocabulary()) {}
 
 Result<std::unique_ptr<Matcher>> Matcher::create(std::shared_ptr<Grammar> grammar,
                                                  MatcherOptions options) {
   CHECK(grammar != nullptr);
   if (options.tokens_left) TRY(grammar->check_fits(*options.tokens_left));
-  return std::unique_ptr<Matcher>(new Matcher(std::move(grammar), std::move(options)));
+  const bool keeps_time = options.keeps_time;
+  std::unique_ptr<Matcher> matcher(new Matcher(grammar, std::move(options)));
+  if (keeps_time) matcher->choices_ = Matcher(std::move(grammar), {}).choices_to_end();
+  return matcher;
 }
 
 Status Matcher::set_tokens_left(int64_t tokens) {
   CHECK(tokens_.empty(), "the budget is set before the answer begins");
   TRY(grammar_->check_fits(tokens));
-  options_.tokens_left = tokens;
+  const bool shortest = haste_ >= Haste::kShortest;  // then the budget is smaller already
+  options_.tokens_left = shortest ? std::min(tokens, *options_.tokens_left) : tokens;
   return ok_status();
 }
 
 // Where keys must not repeat, the shortest completion may be a little longer than what is counted.
-bool Matcher::wrap_up() {
-  const auto slack = track_keys_ ? static_cast<int64_t>(machine_.rules().key_slack()) : 0;
-  const int64_t fewest = int64_t{fewest_tokens()} + slack;
-  options_.tokens_left = std::min(options_.tokens_left.value_or(fewest), fewest);
+bool Matcher::wrap_up(Haste haste) {
+  CHECK(haste >= haste_, "less haste than before");
+  if (haste < Haste::kShortest || haste == haste_) return true;
+  if (haste_ < Haste::kShortest) {
+    const auto slack = track_keys_ ? static_cast<int64_t>(machine_.rules().key_slack()) : 0;
+    const int64_t fewest = int64_t{fewest_tokens()} + slack;
+    options_.tokens_left = std::min(options_.tokens_left.value_or(fewest), fewest);
+  }
+  haste_ = haste;
   return true;
+}
+
+Ending Matcher::ending(Haste haste) {
+  const auto slack = track_keys_ ? static_cast<int>(machine_.rules().key_slack()) : 0;
+  const int tokens = over_ ? 0 : static_cast<int>(fewest_tokens()) + slack;
+  const int choices = std::min(tokens, choices_ + 1);
+  switch (haste) {
+    case Haste::kGoOn: return {};
+    case Haste::kAnswer: return {choices * 2 + kAnswerPasses, tokens};
+    case Haste::kShortest: return {choices, tokens};
+    case Haste::kAtOnce: return {0, tokens};  // everything is forced
+  }
+  return {};
+}
+
+// Of the shortest answer, by writing it. Where there is a choice the first token is taken.
+int Matcher::choices_to_end() {
+  wrap_up(Haste::kShortest);
+  int choices = 0;
+  while (!over_ && !set_.bottom) {
+    std::optional<TokenId> next = forced();
+    if (!next) {
+      ++choices;
+      haste_ = Haste::kAtOnce;
+      next = forced_by_haste();
+      haste_ = Haste::kShortest;
+    }
+    CHECK(next.has_value(), "the shortest answer has no next token");
+    (void)on_token(*next);
+  }
+  return choices;
 }
 
 bool Matcher::is_end(TokenId id) const {
@@ -350,7 +393,9 @@ std::string Matcher::forced_bytes() {
 // more bytes at all).
 std::optional<TokenId> Matcher::forced() {
   const auto& tokenizer = grammar_->vocabulary().tokenizer;
-  if (over_ || !options_.jump_forward || !tokenizer) return std::nullopt;
+  if (over_) return std::nullopt;
+  if (haste_ != Haste::kGoOn) return forced_by_haste();
+  if (!options_.jump_forward || !tokenizer) return std::nullopt;
   const std::string bytes = forced_bytes();
   if (bytes.empty()) return std::nullopt;
   const size_t back = std::min(kLookBackTokens, tokens_.size());
@@ -372,6 +417,31 @@ std::optional<TokenId> Matcher::forced() {
   if (!last && !stable) return std::nullopt;
   if (!fits_behind(ids[back])) return std::nullopt;
   return ids[back];
+}
+
+// On the shortest way: the longest token, if it is the same text in other pieces that the others
+// allow, or if nobody is to be asked.
+std::optional<TokenId> Matcher::forced_by_haste() {
+  if (set_.bottom) {  // only its end may follow
+    const bool ask = haste_ != Haste::kAtOnce || options_.ends.empty();
+    return ask ? std::nullopt : std::optional<TokenId>(options_.ends.front());
+  }
+  (void)mask(scratch_);
+  std::optional<TokenId> longest;
+  const auto size_of = [&](TokenId id) { return trie_.bytes(id).size(); };
+  std::vector<TokenId> allowed;
+  for (size_t word = 0; word * 64 < scratch_.size(); ++word) {
+    for (uint64_t bits = scratch_.word(word); bits != 0; bits &= bits - 1) {
+      const auto id = static_cast<TokenId>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      allowed.push_back(id);
+      if (!longest || size_of(id) > size_of(*longest)) longest = id;
+    }
+  }
+  if (!longest || haste_ == Haste::kAtOnce) return longest;
+  const std::string_view text = trie_.bytes(*longest);
+  const bool one_text = std::ranges::all_of(
+      allowed, [&](TokenId id) { return text.starts_with(trie_.bytes(id)); });
+  return one_text ? longest : std::nullopt;
 }
 
 }  // namespace weft::grammar

@@ -29,6 +29,7 @@ struct MatcherOptions {
   std::optional<int64_t> tokens_left;    // for the answer, ends not counted; unset: no bound
   size_t rollback_max = 0;               // tokens that can be taken back
   bool jump_forward = true;              // forced() names tokens that the grammar leaves no choice
+  bool keeps_time = false;               // ending() will be asked: costs a walk to the end
 };
 
 class Matcher final : public Guide {
@@ -45,13 +46,18 @@ class Matcher final : public Guide {
   void rollback(size_t tokens);
   // The budget may become known or change while the answer has not begun. E0326.
   Status set_tokens_left(int64_t tokens);
-  // From here on only a shortest completion is allowed.
-  bool wrap_up() override;
+  // kShortest: from here on only a shortest completion is allowed, and what is no choice (the same
+  // text in other pieces) is forced. kAtOnce: everything is.
+  bool wrap_up(Haste haste) override;
+  // Passes of kShortest: the places where the shortest completion of a whole answer has a choice;
+  // in the middle of an answer that is about the number. Needs keeps_time.
+  Ending ending(Haste haste) override;
 
   bool begun() const { return !tokens_.empty(); }
   bool complete() const { return set_.bottom; }  // the text so far is an answer
   bool over() const { return over_; }            // and nothing can follow, or it was ended
   uint32_t fewest_tokens();                      // that finish the answer from here
+  const TokenTrie& trie() const { return trie_; }
 
   // The same answer as mask() for one token, found without any cache: the slow twin.
   bool allows(text::TokenId id);
@@ -93,6 +99,8 @@ class Matcher final : public Guide {
   void mask_slowly(TokenMask& mask);
   bool fits_behind(text::TokenId id);
   std::string forced_bytes();
+  std::optional<text::TokenId> forced_by_haste();
+  int choices_to_end();
   void keep_arena_small();
 
   std::shared_ptr<Grammar> grammar_;
@@ -104,6 +112,9 @@ class Matcher final : public Guide {
   KeyTracker keys_;
   bool track_keys_;
   bool over_ = false;
+  Haste haste_ = Haste::kGoOn;
+  int choices_ = 0;                       // of the shortest answer
+  TokenMask scratch_;
   std::string text_;                      // the answer so far
   std::vector<text::TokenId> tokens_;     // and its tokens
   std::deque<Moment> history_;

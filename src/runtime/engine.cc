@@ -11,13 +11,16 @@
 
 #include "runtime/block_pool.h"
 #include "runtime/cache_memory.h"
+#include "runtime/deadline.h"
 #include "runtime/drafter.h"
 #include "runtime/evaluator.h"
 #include "runtime/kv_cache.h"
 #include "runtime/loop_guard.h"
+#include "runtime/memory_plan.h"
 #include "runtime/scheduler.h"
 #include "runtime/sequence.h"
 #include "runtime/state_pool.h"
+#include "runtime/tick_times.h"
 
 namespace weft::runtime {
 namespace {
@@ -25,31 +28,6 @@ namespace {
 using text::TokenId;
 
 double seconds(int64_t ns) { return static_cast<double>(ns) * 1e-9; }
-
-// What the memory of EngineOptions::kv_bytes_max is used for. Recurrent states come first, up to
-// half of it, since a sequence without one cannot run; the rest is blocks.
-struct MemoryPlan {
-  int sequences = 0;
-  int blocks = 0;
-};
-
-MemoryPlan plan_memory(const ModelInstance& model, const EngineOptions& options) {
-  MemoryPlan out{.sequences = options.sequences_max};
-  size_t left = options.kv_bytes_max;
-  const size_t state = static_cast<size_t>(model.family->state_floats()) * sizeof(float);
-  if (state > 0) {
-    const auto fitting = static_cast<int64_t>(left / 2 / state);
-    out.sequences = static_cast<int>(std::clamp<int64_t>(fitting, 1, out.sequences));
-    left -= std::min(left, state * static_cast<size_t>(out.sequences));
-  }
-  const size_t wanted = left / KvCache::block_bytes(model.kv_shape());
-  const int64_t useful = int64_t{out.sequences} * Scheduler::blocks_for(model.config.context);
-  CHECK(useful > 0, "a context of {} positions", model.config.context);
-  CHECK(useful <= INT32_MAX, "{} blocks", useful);
-  out.blocks = static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, useful));
-  CHECK(out.sequences > 0 && out.blocks > 0, "{} {}", out.sequences, out.blocks);
-  return out;
-}
 
 }  // namespace
 
@@ -96,6 +74,7 @@ struct Engine::Impl {
   std::map<SequenceId, Sequence> sequences;
   SequenceId newest = 0;
   EngineStats stats;
+  TickTimes tick_times;
   BatchRows batch;
   std::vector<float> hidden;
   std::vector<float> wanted;  // hidden rows whose logits are needed, gathered
@@ -118,7 +97,9 @@ struct Engine::Impl {
   bool choose(SequenceId id, std::span<float> row);
   bool take(SequenceId id, const Sampled& sampled);
   bool take_forced(SequenceId id);
-  bool wrap_up(SequenceId id, Finish otherwise);
+  bool hurry(SequenceId id, grammar::Haste haste);
+  bool hurry_again(SequenceId id);
+  bool wrap_up(SequenceId id, grammar::Haste haste, Finish otherwise);
   bool take_resumed(SequenceId id);
   void finish(SequenceId id, Finish reason, std::optional<Error> error = std::nullopt);
   void publish();
@@ -139,15 +120,19 @@ bool Engine::Impl::tick() {
   scheduler.done(plan);
   compute_logits(plan);
   size_t row = 0;
+  int decoding = 0;  // token by token, as those with a deadline will
   const auto vocab = static_cast<size_t>(model->config.vocab_size);
   for (const Slice& slice : plan) {
     if (!slice.last) continue;
+    decoding += slice.count - slice.drafts == 1 ? 1 : 0;
     const auto rows = static_cast<size_t>(slice.drafts) + 1;
     decide(slice, std::span(logits).subspan(row * vocab, rows * vocab));
     row += rows;
   }
   ++stats.ticks;
-  stats.busy_seconds += seconds(env.mono_ns() - begin_ns);
+  const double took = seconds(env.mono_ns() - begin_ns);
+  tick_times.add(static_cast<int>(batch.tokens.size()), decoding, took);
+  stats.busy_seconds += took;
   publish();
   return true;
 }
@@ -202,6 +187,7 @@ void Engine::Impl::start(Incoming in) {
                      added.in.request.cache_salt});
   sequences.emplace(id, std::move(added));
   ++stats.requests;
+  if (!sequences.at(id).in.request.hurries.empty() && !hurry_again(id)) return;
   // A guide may know the first tokens before the model has said anything.
   if (take_resumed(id)) take_forced(id);
 }
@@ -215,17 +201,46 @@ void Engine::Impl::drop_cancelled() {
   for (const SequenceId id : gone) finish(id, Finish::kCancelled);
 }
 
+// Whoever could miss its deadline by going on as it does is hurried. Those whose deadline comes
+// first write their endings before, or at the same time.
 void Engine::Impl::keep_deadlines() {
-  std::vector<SequenceId> late;
+  std::vector<std::pair<int64_t, SequenceId>> due;
+  int rows = 0;  // before or beside an ending: everything pending, the endings of those due before
   for (const auto& [id, sequence] : sequences) {
-    const int64_t deadline = sequence.in.request.deadline_ns;
-    if (deadline == 0 || sequence.wrapping_up) continue;
-    if (env.mono_ns() >= deadline) late.push_back(id);
+    if (sequence.in.request.deadline_ns != 0) due.emplace_back(sequence.in.request.deadline_ns, id);
+    if (sequence.started_ns != 0) rows += scheduler.pending(id);
   }
-  stats.deadlines += std::ssize(late);
-  for (const SequenceId id : late) {
-    if (wrap_up(id, Finish::kDeadline)) take_forced(id);
+  std::ranges::sort(due);
+  for (const auto& [deadline_ns, id] : due) {
+    const Sequence& sequence = sequences.at(id);
+    CHECK(deadline_ns > 0 && rows >= 0, "sequence {}: {} rows", id, rows);
+    grammar::Guide* const guide = sequence.in.request.guide.get();
+    const grammar::Haste haste = haste_needed(
+        guide, sequence.haste, seconds(deadline_ns - env.mono_ns()),
+        {.rows = rows, .decodes = scheduler.decoding(id)}, tick_times);
+    if (guide != nullptr) rows += guide->ending(grammar::Haste::kShortest).tokens;
+    if (haste > sequence.haste && hurry(id, haste)) take_forced(id);
   }
+}
+
+// The deadline's, or that of the record of one. False: the sequence has ended.
+bool Engine::Impl::hurry(SequenceId id, grammar::Haste haste) {
+  Sequence& sequence = sequences.at(id);
+  CHECK(haste > sequence.haste, "sequence {} hurries as it does already", id);
+  if (sequence.out.hurries.empty()) ++stats.deadlines;
+  sequence.out.hurries.push_back({static_cast<int>(sequence.out.tokens.size()), haste});
+  return wrap_up(id, haste, Finish::kDeadline);
+}
+
+// As it was hurried the first time.
+bool Engine::Impl::hurry_again(SequenceId id) {
+  Sequence& sequence = sequences.at(id);
+  CHECK(sequence.in.request.deadline_ns == 0, "sequence {} has a clock and a record of one", id);
+  for (const Hurry& then : sequence.in.request.hurries) {
+    const bool now = then.at == static_cast<int>(sequence.out.tokens.size());
+    if (now && then.haste > sequence.haste) return hurry(id, then.haste);
+  }
+  return true;
 }
 
 // Guesses for those that decode, as many as the tick has rows to spare.
@@ -332,6 +347,7 @@ bool Engine::Impl::choose(SequenceId id, std::span<float> row) {
   const Request& request = sequence.in.request;
   CHECK(row.size() == static_cast<size_t>(model->config.vocab_size), "{} logits", row.size());
   CHECK(std::ssize(sequence.tokens) < sequence.in.tokens_max, "sequence {} is full", id);
+  if (sequence.first_token_ns == 0) sequence.first_token_ns = env.mono_ns();
   bool masked = false;
   if (request.guide) {
     mask.allow_all();
@@ -357,7 +373,6 @@ bool Engine::Impl::take(SequenceId id, const Sampled& sampled) {
   const TokenId token = sampled.id;
   const Request& request = sequence.in.request;
   CHECK(token >= 0 && token < model->config.vocab_size, "token {}", token);
-  if (sequence.out.tokens.empty()) sequence.first_token_ns = env.mono_ns();
   sequence.tokens.push_back(token);
   sequence.out.tokens.push_back(token);
   if (request.logprobs) sequence.out.logprobs.push_back(sampled.logprob);
@@ -384,22 +399,23 @@ bool Engine::Impl::take(SequenceId id, const Sampled& sampled) {
   }
   scheduler.append(id, token, sequence.on_drafts);
   if (speculate) sequence.drafter.add({&token, 1});
-  if (request.end_loops && !sequence.wrapping_up &&
+  if (!request.hurries.empty() && !hurry_again(id)) return false;
+  if (request.end_loops && sequence.haste < grammar::Haste::kShortest &&
       sequence.out.tokens.size() % kLoopStride == 0 && ends_in_loop(sequence.out.tokens)) {
     ++stats.loops;
-    return wrap_up(id, Finish::kLoop);
+    return wrap_up(id, grammar::Haste::kShortest, Finish::kLoop);
   }
   return true;
 }
 
-// The sequence ends as soon as its form allows; at once if it has none. False: it has ended.
-bool Engine::Impl::wrap_up(SequenceId id, Finish otherwise) {
+// The sequence ends as its form allows; here and now if it has none. False: it has ended.
+bool Engine::Impl::wrap_up(SequenceId id, grammar::Haste haste, Finish otherwise) {
   Sequence& sequence = sequences.at(id);
-  CHECK(!sequence.wrapping_up, "sequence {} wraps up twice", id);
+  CHECK(haste > sequence.haste, "sequence {} wraps up twice", id);
   CHECK(otherwise == Finish::kDeadline || otherwise == Finish::kLoop, "sequence {}", id);
-  sequence.wrapping_up = true;
+  sequence.haste = haste;
   const auto& guide = sequence.in.request.guide;
-  if (guide && guide->wrap_up()) return true;
+  if (guide && guide->wrap_up(haste)) return true;
   finish(id, otherwise);
   return false;
 }

@@ -6,7 +6,8 @@
 //
 // Promise: a request's tokens depend on the request and the model only. Other requests, threads,
 // tokens_per_tick, what is cached, preemption, guesses and the moment of arrival change when they
-// come, never which. (A deadline is the exception: it ends a text where the clock stands.)
+// come, never which. (A deadline is the exception: where it hurries a text, the clock says. The
+// places are told, and a request that brings them gets the same tokens again.)
 //
 // It knows Guides (what steers a sequence), not dialects, grammars, templates or text.
 #pragma once
@@ -52,8 +53,15 @@ struct Usage {
   int drafted_tokens = 0;    // guessed ahead and verified
   int accepted_tokens = 0;   // of these, that proved true
   double queue_seconds = 0;    // from submit to the first tick with this request
-  double prefill_seconds = 0;  // from there to the first generated token
+  double prefill_seconds = 0;  // from there to the first token that the model chose
   double decode_seconds = 0;   // from there to the end
+};
+
+// When a deadline made a text hurry: behind so many of its generated tokens.
+struct Hurry {
+  int at = 0;
+  grammar::Haste haste = grammar::Haste::kGoOn;
+  bool operator==(const Hurry&) const = default;
 };
 
 struct Completion {
@@ -61,6 +69,7 @@ struct Completion {
   std::vector<text::TokenId> tokens;  // all generated ones, the one that ended it included
   std::vector<float> logprobs;        // of each token, if asked for; 0 for forced ones
   Usage usage;
+  std::vector<Hurry> hurries;         // what Request::hurries needs for the same tokens again
   std::optional<Error> error;         // with kError
 };
 
@@ -72,7 +81,10 @@ struct Request {
   std::shared_ptr<grammar::Guide> guide;     // may be null; used by the engine thread only
   int priority = 0;                          // higher is served sooner; who waits catches up
   std::string cache_salt;                    // prefixes are shared within one salt
-  int64_t deadline_ns = 0;                   // by Env::mono_ns(): then it wraps up; 0 = none
+  // By Env::mono_ns(); 0 = none. The guide is hurried as soon as ending any later, at the speed
+  // of the last ticks, might take beyond it; text without a form is cut off there.
+  int64_t deadline_ns = 0;
+  std::vector<Hurry> hurries;                // of a text that is made again: instead of a deadline
   bool end_loops = false;                    // wraps up when the text repeats itself
   bool logprobs = false;
   int top_logprobs = 0;  // with logprobs: of how many alternatives on_token hears

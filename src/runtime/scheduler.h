@@ -104,6 +104,8 @@ class Scheduler {
   int admitted() const { return static_cast<int>(order_.size()); }
   bool is_admitted(SequenceId id) const { return sequence(id).admitted; }
   bool decoding(SequenceId id) const { return sequence(id).decoding(); }
+  // Known tokens that have not gone through the model.
+  int pending(SequenceId id) const { return sequence(id).pending(); }
   // Blocks that sequences hold, and those that only the tree keeps.
   int used() const { return pool_.size() - pool_.free() - tree_.evictable(); }
   const PrefixTree& tree() const { return tree_; }

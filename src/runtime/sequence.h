@@ -36,7 +36,7 @@ struct Sequence {
   std::vector<text::TokenId> drafts;  // rows of this tick behind the known ones
   size_t proved = 0;            // of them, that the sequence has taken
   bool on_drafts = false;       // everything since the last tick stands in the drafts
-  bool wrapping_up = false;
+  grammar::Haste haste = grammar::Haste::kGoOn;
   int state = -1;  // slot of the state pool, from the first tick on
   int64_t started_ns = 0;
   int64_t first_token_ns = 0;

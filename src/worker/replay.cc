@@ -131,12 +131,14 @@ class Replay {
       const json::Value* route = kept->get_object().if_contains("route");
       if (route == nullptr || !route->is_object()) continue;
       turns.back() = *route;
-      const json::Value* budget = route->get_object().if_contains("thinking_budget");
       if (out.empty()) {
         out = route->get_object();
-      } else if (budget != nullptr) {
-        out["second_budget"] = *budget;
+        continue;
       }
+      const json::Value* budget = route->get_object().if_contains("thinking_budget");
+      const json::Value* hurries = route->get_object().if_contains("hurries");
+      if (budget != nullptr) out["second_budget"] = *budget;
+      if (hurries != nullptr) out["second_hurries"] = *hurries;
     }
     if (!out.empty()) out["turns"] = std::move(turns);
     return out;

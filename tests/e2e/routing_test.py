@@ -105,8 +105,28 @@ def test_a_budget_from_the_time_left():
         (call,) = calls(place, run(place, {"model": "fast", "mode": "reasoning", "max_tokens": 400,
                                            "thinking": {"budget_tokens": "auto"}}, config,
                                    timeout="10s"))
-        assert call["route"]["thinking_budget"] == 100, "nothing was measured: a quarter"
-        assert "fit into" in str(call["route"]["why"]), call
+        assert call["route"]["thinking_budget"] == 400 - 64, "the engine ends it in time"
+        assert "ended in time" in str(call["route"]["why"]), call
+
+
+# A list of any length, at a temperature at which it would hardly ever end: the clock ends it. What
+# the clock has done can be done again without one.
+def test_a_deadline_is_kept_and_can_be_replayed():
+    output = {"type": "object", "additionalProperties": False, "required": ["notes", "kind"],
+              "properties": {"notes": {"type": "array", "minItems": 1, "maxItems": 400,
+                                       "items": {"type": "string", "minLength": 3}},
+                             "kind": {"enum": ["technical", "billing"]}}}
+    with Place() as place:
+        done = run(place, {"model": "fast", "max_tokens": 1800, "temperature": 5, "output": output,
+                           "thinking": {"budget_tokens": "auto"}}, {"models": MODELS},
+                   timeout="600ms")
+        result = json.loads(done.stdout)["steps"]["classify"]
+        assert result["status"] == "succeeded" and result["attempts"] == 1, result
+        assert result["output"]["kind"] in ("technical", "billing"), result
+        (call,) = calls(place, done)
+        assert call["route"]["hurries"], call
+        verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
+        assert "bit for bit" in verified.stderr, verified.stderr
 
 
 def test_a_plan_before_and_after():

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers under grammars: valid for every budget, masks equal to those of the slow twin, rollback,
 // forced tokens.
+#include <functional>
+
 #include "base/strings.h"
 #include "tests/grammar/answers.h"
 
@@ -193,6 +195,76 @@ TEST(Matcher, KeysDoNotRepeat) {
   for (int64_t left = grammar->fewest_tokens(); left < 300; left += 3) {
     expect_valid(tree, random_answer(grammar, left, random), "aa or bb");
   }
+}
+
+// From here on the answer has to hurry: how many tokens that takes, and how many were not forced.
+struct Way {
+  int tokens = 0, choices = 0;
+};
+Way end_in_haste(Matcher& matcher, Haste haste, const std::function<text::TokenId()>& draw,
+                 std::string& text) {
+  const auto& trie = matcher.trie();
+  matcher.wrap_up(haste);
+  Way way;
+  while (!matcher.over() && !matcher.complete()) {
+    auto id = matcher.forced();
+    if (id) {
+      EXPECT_TRUE(matcher.allows(*id));
+    } else {
+      ++way.choices;
+      id = draw();
+    }
+    ++way.tokens;
+    text += trie.bytes(*id);
+    matcher.on_token(*id);
+  }
+  return way;
+}
+
+TEST(Matcher, HasteEndsAnAnswerFromAnywhere) {
+  std::mt19937_64 random(17);
+  int64_t chosen = 0, told = 0;
+  for (const std::string& source : corpus()) {
+    const schema::Schema tree = schema_of(source);
+    const auto grammar = Grammar::of_schema(mini_vocabulary(), tree).value();
+    TokenMask mask(grammar->vocabulary().trie.vocabulary());
+    for (const Haste haste : {Haste::kShortest, Haste::kAtOnce}) {
+      for (const int begun : {0, 1, 3, 10, 30}) {
+        MatcherOptions options;
+        options.keeps_time = true;
+        auto matcher = Matcher::create(grammar, options).value();
+        const auto draw = [&] {
+          mask.allow_all();
+          matcher->mask(mask);
+          std::vector<text::TokenId> allowed;
+          for (size_t i = 0; i < mask.size(); ++i) {
+            if (mask.allowed(static_cast<int>(i))) allowed.push_back(static_cast<int>(i));
+          }
+          EXPECT_FALSE(allowed.empty()) << source;
+          return allowed[random() % allowed.size()];
+        };
+        std::string text;
+        for (int i = 0; i < begun && !matcher->over(); ++i) {
+          const text::TokenId id = draw();
+          text += grammar->vocabulary().trie.bytes(id);
+          matcher->on_token(id);
+        }
+        const Ending ending = matcher->ending(haste);
+        const Way way = end_in_haste(*matcher, haste, draw, text);
+        EXPECT_LE(way.tokens, ending.tokens) << source;
+        if (haste == Haste::kAtOnce) {
+          EXPECT_EQ(way.choices, 0) << source << text;
+        } else if (begun == 0) {
+          chosen += way.choices;
+          told += ending.passes;
+        }
+        expect_valid(tree, {.text = text, .tokens = {}, .complete = true}, source);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_LE(chosen, told);
+  EXPECT_GT(chosen * 4, told) << "far more was expected than came";
 }
 
 TEST(Matcher, ChoiceRegexAndEnds) {
