@@ -28,7 +28,7 @@ using backend::ChatRequest;
 using backend::ChatResult;
 
 // Of the time left, for what comes behind the answer: judging it, and the journal.
-constexpr int64_t kAnswerMarginMs = 100;
+constexpr int64_t kAnswerMarginMs = 200;
 
 uint64_t seed_of(const StepContext& context) {
   const Sha256 digest =
