@@ -66,6 +66,18 @@ std::vector<runtime::Hurry> hurries_from(const json::Array& record) {
   return out;
 }
 
+std::vector<std::string> hurries_in_words(const json::Array& record) {
+  std::vector<std::string> out;
+  for (const runtime::Hurry& one : hurries_from(record)) {
+    const std::string_view what = one.haste == grammar::Haste::kAnswer ? "no more thinking"
+                                  : one.haste == grammar::Haste::kShortest
+                                      ? "the shortest way to the end"
+                                      : "the end, without asking the model";
+    out.push_back(fmt::format("deadline: {} after {} tokens", what, one.at));
+  }
+  return out;
+}
+
 std::string finish_reason(runtime::Finish finish) {
   switch (finish) {
     case runtime::Finish::kCancelled: return "cancelled";

@@ -46,6 +46,7 @@ TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage);
 // As evidence (Evidence::hurries), and back; a record that was not written here says nothing.
 json::Array hurries_record(const std::vector<runtime::Hurry>& hurries);
 std::vector<runtime::Hurry> hurries_from(const json::Array& record);
+std::vector<std::string> hurries_in_words(const json::Array& record);
 // As evidence (Evidence::sampler).
 json::Object sampler_record(const runtime::Sampling& sampling, const ChatRequest& request);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "backend/local_call.h"
 #include "base/env.h"
 
 namespace weft::backend {
@@ -110,7 +111,12 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
   json::Object record(const std::string& model, double price, const Evidence& evidence) const {
     json::Object out = route_record(route_);
-    if (!evidence.hurries.empty()) out["hurries"] = evidence.hurries;
+    if (!evidence.hurries.empty()) {
+      out["hurries"] = evidence.hurries;
+      for (std::string& reason : hurries_in_words(evidence.hurries)) {
+        out["why"].as_array().emplace_back(std::move(reason));
+      }
+    }
     if (request_.model != model) out["asked_for"] = request_.model;
     if (route_.adaptive) out["sure"] = sure_;
     if (price > 0) out["price"] = price;

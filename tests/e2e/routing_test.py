@@ -125,6 +125,8 @@ def test_a_deadline_is_kept_and_can_be_replayed():
         assert result["output"]["kind"] in ("technical", "billing"), result
         (call,) = calls(place, done)
         assert call["route"]["hurries"], call
+        text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
+        assert "deadline: the shortest way to the end after" in text, text
         verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
         assert "bit for bit" in verified.stderr, verified.stderr
 
