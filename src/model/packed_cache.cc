@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "model/cache_room.h"
 
 namespace weft::model {
 namespace {
@@ -69,7 +71,10 @@ PackedCache::PackedCache(const std::string& directory, std::string source,
   file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ >= 0) {
     filled_ = read_index();
-    if (filled_) return;
+    if (filled_) {
+      mark_used(file_);
+      return;
+    }
     ::close(file_);
     entries_.clear();
   }
@@ -236,6 +241,7 @@ void PackedCache::finish(const std::string& weights_hash) {
   }
   ::close(file_);
   file_ = -1;
+  make_room(std::filesystem::path(path_).parent_path().string(), ".pack", path_);
 }
 
 }  // namespace weft::model

@@ -10,7 +10,8 @@
 //   | u64 offset of the index | u64 its bytes | u64 its checksum | "packweft" |
 //
 // A file appears complete, by renaming, or not at all. Losing it costs time only, so nothing is
-// synced and no failure to write is an error.
+// synced and no failure to write is an error; and of many models those not used for longest lose
+// theirs when all of them would take more than half of the disk (cache_room.h).
 // Not here: which tensor becomes which matrix (weights.h), vectors (they are read at the source).
 #pragma once
 
