@@ -10,6 +10,8 @@
 #include "cli/audit.h"
 #include "cli/backup.h"
 #include "cli/keys.h"
+#include "cli/runs_removal.h"
+#include "cli/store.h"
 
 namespace weft::cli {
 namespace {
@@ -23,6 +25,16 @@ CLI::App* add_keys_act(CLI::App& keys, Action& action, const std::string& act,
   command->add_flag("--json", options->json, "JSON on stdout");
   command->callback([&action, options] { action = [options] { return act_on_keys(*options); }; });
   return command;
+}
+
+void add_removal(CLI::App& command, Action& action,
+                 const std::shared_ptr<RunsRemovalOptions>& options,
+                 int (*function)(const RunsRemovalOptions&)) {
+  command.add_flag("--dry-run", options->dry_run, "only say what would go");
+  command.add_option("--config", options->config, "weft.yaml: its store, checkpoints and key");
+  add_store(command, options->store, "database file, or postgres://…");
+  command.add_flag("--json", options->json, "one JSON document on stdout");
+  command.callback([&action, options, function] { action = [=] { return function(*options); }; });
 }
 
 }  // namespace
@@ -100,6 +112,34 @@ void add_audit(CLI::App& app, Action& action) {
   command->add_option("--config", out->config, "weft.yaml");
   add_store(*command, out->store, "database file, or postgres://…");
   command->callback([&action, out] { action = [out] { return run_audit_export(*out); }; });
+}
+
+void add_store_commands(CLI::App& app, Action& action) {
+  CLI::App* stores = app.add_subcommand("store", "The store as a whole");
+  stores->require_subcommand(1);
+  auto options = std::make_shared<StoreSealOptions>();
+  CLI::App* command =
+      stores->add_subcommand("seal", "Seal what was stored before there was a master key");
+  command->add_option("--config", options->config, "weft.yaml: its store, keys and checkpoints");
+  add_store(*command, options->store, "database file, or postgres://…");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback(
+      [&action, options] { action = [options] { return run_store_seal(*options); }; });
+  command->footer(
+      "Example, with servers and workers stopped:\n"
+      "  weft store seal --store store.db --master-key file:master.key\n");
+}
+
+void add_runs_removal(CLI::App& runs, Action& action) {
+  auto one = std::make_shared<RunsRemovalOptions>();
+  CLI::App* command = runs.add_subcommand("delete", "Remove a run that has ended, provably");
+  command->add_option("run", one->run, "id of the run, or its unique end")->required();
+  add_removal(*command, action, one, &delete_run);
+  auto old = std::make_shared<RunsRemovalOptions>();
+  command = runs.add_subcommand("prune", "Remove runs that ended long ago, provably");
+  command->add_option("--older-than", old->older_than,
+                      "90d since their end; else retention: { runs: 90d } of weft.yaml");
+  add_removal(*command, action, old, &prune_runs);
 }
 
 void add_backup(CLI::App& app, Action& action) {

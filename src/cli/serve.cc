@@ -232,6 +232,7 @@ class Serving {
     };
     context_->redaction = config_.redaction;
     context_->checkpoints_file = checkpoints_of(config_, replay_.store.path);
+    context_->audit_seed = TRY(audit_key(config_));
     context_->responses = &responses_;
     context_->replay = &replay_;
     overview_ = std::make_unique<server::Overview>(*context_);
@@ -282,7 +283,7 @@ class Serving {
     rules.audit_us = config_.retention.audit_us;
     rules.runs_us = config_.retention.runs_us;
     rules.checkpoints = context_->checkpoints_file;
-    rules.seed = TRY(audit_key(config_));
+    rules.seed = context_->audit_seed;
     retention_ = std::make_shared<worker::Retention>(
         process_->loop(), process_->pool(), std::move(rules),
         [store = replay_.store] { return worker::open_journal_store(store); },

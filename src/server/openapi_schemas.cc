@@ -80,6 +80,12 @@ constexpr std::string_view kRuns = R"json({
 "Restarted": {"type": "object", "required": ["task_id", "status", "origin", "kept"], "properties":
  {"task_id": {"type": "string"}, "status": {"const": "queued"}, "origin": {"type": "string"},
  "kept": {"type": "integer", "description": "results of steps that were taken over"}}},
+"Removed": {"type": "object", "required": ["task_id", "removed", "events", "copies", "untold",
+ "wiped"], "properties": {"task_id": {"type": "string"}, "removed":
+ {"$ref": "#/components/schemas/Texts"}, "events": {"type": "integer"}, "copies":
+ {"description": "runs made from these, which hold what they took over",
+ "$ref": "#/components/schemas/Texts"}, "untold": {"type": "integer"}, "wiped":
+ {"type": "boolean"}}},
 "ReplayedCall": {"type": "object", "required": ["step", "attempt", "n", "model", "tokens", "same"],
  "properties": {"step": {"type": "string"}, "attempt": {"type": "integer"}, "n":
  {"type": "integer"}, "model": {"type": "string"}, "tokens": {"type": "integer"}, "same":
@@ -172,6 +178,7 @@ constexpr std::string_view kHouse = R"json({
  "chains": {"type": "integer"}, "checkpoints": {"type": "integer"}, "uncovered_chains":
  {"type": "integer"}, "uncovered_links": {"type": "integer"}, "key": {"type": "string"},
  "pruned_records": {"type": "integer"}, "pruned_runs": {"type": "integer"},
+ "sealed_chains": {"type": "integer"},
  "pruned_before": {"type": ["string", "null"]},
  "proven_until": {"type": ["string", "null"], "format": "date-time"}, "problem":
  {"$ref": "#/components/schemas/Failure"}}},

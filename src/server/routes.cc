@@ -62,6 +62,7 @@ constexpr Row kRoutes[] = {
     {"POST", "/workflows/execute", "runs:execute", execute_workflow},
     {"GET", "/workflows", "runs:read", list_runs},
     {"GET", "/workflows/{task_id}", "runs:read", show_run},
+    {"DELETE", "/workflows/{task_id}", "runs:delete", delete_run},
     {"GET", "/workflows/{task_id}/events", "runs:read", follow_run},
     {"POST", "/workflows/{task_id}/cancel", "runs:act", cancel_run},
     {"POST", "/workflows/{task_id}/signals/{name}", "runs:act", signal_run},

@@ -32,9 +32,13 @@ constexpr std::string_view kPrunedEvent = "pruned";  // its kind
 // At most `limit` runs that ended before, the oldest first.
 Result<std::vector<security::PrunedRun>> plan_run_pruning(store::Db& db, int64_t before_us,
                                                           int64_t limit);
+// How many such runs there are.
+Result<int64_t> count_prunable(store::Db& db, int64_t before_us);
 // In one transaction. The line must have been appended.
 Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs);
 
+// The links of one run's events, as the line names them.
+Result<security::PrunedRun> pruned_links(store::Db& db, std::string_view run);
 // Adds the next link of a run's events.
 void add_pruned_link(security::PrunedRun& run, std::string_view hash);
 

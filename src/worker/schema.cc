@@ -351,6 +351,19 @@ CREATE TABLE spending (
 );
 )sql";
 
+// How far the chains of a store that was plain have been sealed (chain_seal.h); mostly empty.
+constexpr std::string_view kReseal = R"sql(
+CREATE TABLE reseal (
+  kind TEXT NOT NULL,
+  writer TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  old_hash BYTEA NOT NULL,
+  new_hash BYTEA NOT NULL,
+  PRIMARY KEY (kind, writer, epoch)
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -365,6 +378,7 @@ constexpr store::Migration kMigrations[] = {
     {11, "who answered for a model, and why that one", kRoutes},
     {12, "data keys of sealed payloads", kDataKeys},
     {13, "what models have cost, for ceilings", kSpending},
+    {14, "how far plain chains have been sealed", kReseal},
 };
 
 }  // namespace

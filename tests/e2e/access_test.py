@@ -37,7 +37,7 @@ OPERATOR = VIEWER | {"runs:execute", "runs:act", "models:use", "tools:call"}
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "author": OPERATOR | {"definitions:write"},
          "approver": VIEWER | {"approvals:decide"},
          "admin": OPERATOR | {"definitions:write", "approvals:decide", "models:manage",
-                              "keys:manage", "audit:read"}}
+                              "keys:manage", "audit:read", "runs:delete"}}
 
 
 class Guarded(Server):
@@ -141,6 +141,7 @@ def test_tenants_see_nothing_of_each_other():
                     ("POST", f"/workflows/{run}/retry", {}),
                     ("POST", f"/workflows/{run}/fork", {"from": "greet"}),
                     ("POST", f"/workflows/{run}/replay", None),
+                    ("DELETE", f"/workflows/{run}", None),
                     ("GET", f"/workflows/{run}/view", None),
                     ("GET", f"/workflows/{run}/steps/greet", None),
                     ("POST", f"/callbacks/{run}/redrive", None),
