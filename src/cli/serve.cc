@@ -50,15 +50,33 @@ namespace {
 constexpr int64_t kYearS = int64_t{365} * 86'400;
 constexpr int64_t kIdleGraceMs = 1'000;
 constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
+constexpr int64_t kConnections = 16'384;  // at once, unless weft.yaml says otherwise
+constexpr int64_t kOtherFiles = 256;      // store, models, calls to others
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
 
-// A thousand clients are a thousand files.
-void raise_file_limit() {
+// A thousand clients are a thousand files. How many files there may be.
+int64_t raise_file_limit() {
   rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return INT64_MAX;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return INT64_MAX;
+  return static_cast<int64_t>(files.rlim_cur);
+}
+
+// As many as are wanted, and as leave files for everything else.
+size_t connections_for(std::optional<int64_t> wanted, int64_t files) {
+  const int64_t room = std::max<int64_t>(files - kOtherFiles, files / 2);
+  const int64_t count = wanted.value_or(kConnections);
+  if (count > room) {
+    const std::string text = fmt::format(
+        "at most {} connections at once instead of {}: {} files may be open; the hard limit is "
+        "raised by `ulimit -Hn` or LimitNOFILE= of the unit", room, count, files);
+    if (wanted) say("note: " + text);
+    obs::log(obs::Level::kWarning, "serve", "{}", text);
+  }
+  return static_cast<size_t>(std::min(count, room));
 }
 
 obs::Level log_level(const std::string& name) {
@@ -199,7 +217,7 @@ class Serving {
   }
 
   Status start() {
-    raise_file_limit();
+    files_ = raise_file_limit();
     TRY(make_access());
     replay_.store = TRY(prepare_store(options_.store));
     backend_ = TRY(open_router(TRY(models_of(options_)), options_.grants, config_.models));
@@ -327,6 +345,7 @@ class Serving {
     out.port = options_.port;
     out.listening = options_.listening;
     out.idle_grace_ms = kIdleGraceMs;
+    out.connections_max = connections_for(config_.server.connections, files_);
     if (!options_.tls.given()) return out;
     tls_ = std::make_shared<TlsReload>(options_.tls, process_->loop(), process_->pool(),
                                        real_env());
@@ -386,6 +405,7 @@ class Serving {
 
   const ServeOptions& options_;
   const Config& config_;
+  int64_t files_ = 0;  // that may be open
   std::optional<server::Access> access_;
   server::Metrics metrics_;
   server::StoredResponses responses_;
