@@ -38,6 +38,7 @@
 #include "server/overview.h"
 #include "server/routes.h"
 #include "server/runs.h"
+#include "server/session_store.h"
 #include "server/stored_responses.h"
 #include "worker/callbacks.h"
 #include "worker/process.h"
@@ -260,6 +261,7 @@ class Serving {
     net::HttpServerOptions http_options = TRY(listening());
     server::set_access(*context_, http_options);
     server::watch_keys(*context_);
+    server::watch_sessions(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
                                        server::make_router(*context_), std::move(http_options)));
     callbacks_ = TRY(callback_sender(*process_, replay_.store, config_));
@@ -325,6 +327,7 @@ class Serving {
         .loopback = is_loopback(options_.host),
         .secure = options_.tls.given() || config_.oidc.redirect_url.starts_with("https:"),
         .people = config_.oidc.given(),
+        .people_rules = security::rules_digest(config_.oidc),
         .pepper = TRY(pepper_for(store, config_)),
         .requests_per_minute = config_.security.requests_per_minute,
         .tokens_per_minute = config_.security.tokens_per_minute});

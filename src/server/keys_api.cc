@@ -11,6 +11,7 @@
 #include "server/openai_error.h"
 #include "server/problem.h"
 #include "server/runs.h"
+#include "server/session_store.h"
 #include "server/signin_api.h"
 
 namespace weft::server {
@@ -123,13 +124,16 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
                                          "it is unknown, revoked or expired")));
     return ok_status();
   }
-  json::Object out = session_object(opened->caller);
-  out["csrf"] = opened->csrf;
-  net::HttpResponse response = json_response(out, 201);
-  response.headers.push_back(
-      {"Set-Cookie", session_cookie(context, opened->secret, Sessions::kLifetimeUs / 1'000'000)});
-  response.headers.push_back({"Cache-Control", "no-store"});
-  exchange->respond(std::move(response));
+  keep_session(context, opened->stored, [&context, exchange, opened = *opened](Status stored) {
+    if (!stored.ok()) return exchange->respond(problem(stored.error()));
+    json::Object out = session_object(opened.caller);
+    out["csrf"] = opened.csrf;
+    net::HttpResponse response = json_response(out, 201);
+    response.headers.push_back(
+        {"Set-Cookie", session_cookie(context, opened.secret, Sessions::kLifetimeUs / 1'000'000)});
+    response.headers.push_back({"Cache-Control", "no-store"});
+    exchange->respond(std::move(response));
+  });
   return ok_status();
 }
 
@@ -223,14 +227,16 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
 
 void close_session(ServerContext& context, const ExchangePtr& exchange) {
   const bool person = caller_of(exchange->request()).key.starts_with("oidc:");
-  context.access->close_session(exchange->request());
-  json::Object out{{"signed_out", true}};
-  if (person && context.oidc != nullptr) {
-    if (std::string url = context.oidc->leave_url(); !url.empty()) out["continue_at"] = url;
-  }
-  net::HttpResponse response = json_response(out);
-  response.headers.push_back({"Set-Cookie", session_cookie(context, "", 0)});
-  exchange->respond(std::move(response));
+  const std::string hash = context.access->close_session(exchange->request());
+  drop_session(context, hash, [&context, exchange, person] {
+    json::Object out{{"signed_out", true}};
+    if (person && context.oidc != nullptr) {
+      if (std::string url = context.oidc->leave_url(); !url.empty()) out["continue_at"] = url;
+    }
+    net::HttpResponse response = json_response(out);
+    response.headers.push_back({"Set-Cookie", session_cookie(context, "", 0)});
+    exchange->respond(std::move(response));
+  });
 }
 
 void watch_keys(ServerContext& context) {

@@ -364,6 +364,19 @@ CREATE TABLE reseal (
 );
 )sql";
 
+// Sign-ins of browsers (security/sessions.h).
+constexpr std::string_view kSessions = R"sql(
+CREATE TABLE session (
+  hash BYTEA PRIMARY KEY,
+  key TEXT NOT NULL,
+  person TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  end_us BIGINT NOT NULL,
+  ended_us BIGINT
+);
+CREATE INDEX session_ended ON session (ended_us) WHERE ended_us IS NOT NULL;
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -379,6 +392,7 @@ constexpr store::Migration kMigrations[] = {
     {12, "data keys of sealed payloads", kDataKeys},
     {13, "what models have cost, for ceilings", kSpending},
     {14, "how far plain chains have been sealed", kReseal},
+    {15, "sign-ins of browsers", kSessions},
 };
 
 }  // namespace
