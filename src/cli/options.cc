@@ -571,6 +571,7 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, action);
   add_worker(app, action);
   add_keys(app, action);
+  add_users(app, action);
   add_audit(app, action);
   add_backup(app, action);
   add_store_commands(app, action);

@@ -6,12 +6,14 @@
 #include <CLI/Formatter.hpp>
 
 #include <memory>
+#include <utility>
 
 #include "cli/audit.h"
 #include "cli/backup.h"
 #include "cli/keys.h"
 #include "cli/runs_removal.h"
 #include "cli/store.h"
+#include "cli/users.h"
 
 namespace weft::cli {
 namespace {
@@ -78,6 +80,36 @@ void add_keys(CLI::App& app, Action& action) {
       "The new key stands before the old one where --master-key points; processes go on:\n"
       "  (umask 077; openssl rand -hex 32 > new; cat new master.key > both; mv both master.key)\n"
       "  weft keys rotate-master --master-key file:master.key\n");
+}
+
+void add_users(CLI::App& app, Action& action) {
+  CLI::App* users = app.add_subcommand("users", "People who sign in by name and password");
+  users->require_subcommand(1);
+  const std::pair<const char*, const char*> acts[] = {
+      {"add", "Somebody new; the password is asked for"},
+      {"passwd", "Another password; signs them out everywhere"},
+      {"list", "Everybody, without passwords"},
+      {"remove", "Somebody leaves; signs them out everywhere"}};
+  for (const auto& [act, text] : acts) {
+    auto options = std::make_shared<UsersOptions>();
+    options->act = act;
+    CLI::App* command = users->add_subcommand(act, text);
+    if (options->act != "list") {
+      command->add_option("name", options->name, "who signs in so")->required();
+    }
+    if (options->act == "add") {
+      command->add_option("--role", options->roles,
+                          "viewer, operator, author, approver, admin; may be repeated")
+          ->required()
+          ->allow_extra_args(false);
+      command->add_option("--tenant", options->tenant, "whose data they see");
+    }
+    command->add_option("--config", options->config, "weft.yaml: its store");
+    add_store(*command, options->store, "database file, or postgres://…");
+    command->add_flag("--json", options->json, "JSON on stdout");
+    command->callback(
+        [&action, options] { action = [options] { return act_on_users(*options); }; });
+  }
 }
 
 void add_audit(CLI::App& app, Action& action) {

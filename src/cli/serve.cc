@@ -30,6 +30,7 @@
 #include "obs/log.h"
 #include "security/keys.h"
 #include "security/oidc.h"
+#include "security/people.h"
 #include "server/access.h"
 #include "server/keys_api.h"
 #include "server/mcp_api.h"
@@ -141,7 +142,9 @@ Status read_keys(const worker::StorePlace& store, const ServeOptions& options, b
                  server::Access& access) {
   const auto db = TRY(worker::open_journal_store(store));
   auto keys = TRY(security::list_keys(*db, std::nullopt));
-  if (keys.empty() && !others && !is_loopback(options.host)) {
+  const bool passwords = TRY(security::has_people(*db));
+  access.set_passwords(passwords);
+  if (keys.empty() && !others && !passwords && !is_loopback(options.host)) {
     return make_error("E0940",
                       fmt::format("listening at {} would let anybody who reaches this machine use "
                                   "its models and run its workflows", options.host),

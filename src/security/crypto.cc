@@ -170,6 +170,22 @@ std::optional<std::string> unseal(const Secret& key, std::string_view beside,
   return out;
 }
 
+std::string password_hash(std::string_view password) {
+  ready();
+  std::string out(crypto_pwhash_STRBYTES, '\0');
+  const int failed = crypto_pwhash_str_alg(
+      out.data(), password.data(), password.size(), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+      crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13);
+  if (failed != 0) return {};
+  out.resize(out.find('\0'));
+  return out;
+}
+
+bool password_fits(const std::string& hash, std::string_view password) {
+  ready();
+  return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
+}
+
 std::string random_text(size_t characters) {
   ready();
   std::string out(characters, '\0');

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/digest.h"
+#include "security/people.h"
 
 namespace weft::server {
 namespace {
@@ -14,6 +15,9 @@ namespace {
 // Of one address, with wrong keys: nobody mistypes more often, and guessing stays hopeless.
 constexpr double kFailuresPerMinute = 60;
 constexpr double kSigninsPerMinute = 120;  // beginnings and ends; a house may have one address
+constexpr double kTriesPerMinute = 10;       // wrong passwords from one address,
+constexpr double kTriesOfNamePerMinute = 30;  // for one name, from wherever
+constexpr size_t kTryingMax = 2;             // 64 MiB each
 constexpr double kLookupsPerMinute = 1'200;  // of sessions; each browser needs one a server
 constexpr std::string_view kFileKey = "file:";  // what the key of a session begins with
 constexpr std::string_view kLocalName = "local";  // whoever asks where no key is needed
@@ -181,7 +185,9 @@ Refusal Access::over_tokens(const security::Caller& caller) {
 }
 
 bool Access::still(const security::Caller& caller) const {
-  if (caller.key.starts_with("oidc:")) return sessions_.holds_person(caller.key, env_.wall_us());
+  if (caller.key.starts_with("oidc:") || caller.key.starts_with(security::kPersonKey)) {
+    return sessions_.holds_person(caller.key, env_.wall_us());
+  }
   if (!caller.key.empty()) return ring_.by_id(caller.key, env_.wall_us()) != nullptr;
   return !keys_needed() || caller.name != kLocalName;
 }
@@ -213,11 +219,16 @@ Access::Opened Access::opened(security::Caller caller, Session session) {
   out.caller = std::move(caller);
   out.stored = {sessions_.hash_of(out.secret), session.key, {}, session.end_us};
   if (session.person) {
-    out.stored.person = security::person_text(*session.person, options_.people_rules);
+    out.stored.person = security::person_text(*session.person, rules_of(session.key));
   }
   sessions_.add(out.secret, std::move(session), env_.wall_us());
   out.csrf = sessions_.find(out.secret, env_.wall_us())->csrf;
   return out;
+}
+
+// Of people with a password the store says who they are, and ends their sessions by itself.
+std::string_view Access::rules_of(std::string_view key) const {
+  return key.empty() ? std::string_view(options_.people_rules) : security::kPersonKey;
 }
 
 // So that a session of a line that is taken out of the file ends with the next start.
@@ -244,8 +255,9 @@ void Access::know_session(std::string_view secret,
   if (!found) return sessions_.note_absent(secret);
   Session session{found->key, {}, found->end_us, {}};
   if (!found->person.empty()) {
-    session.person = security::person_of(found->person, options_.people_rules);
-    if (!options_.people || !session.person) return sessions_.note_absent(secret);
+    session.person = security::person_of(found->person, rules_of(found->key));
+    const bool here = options_.people || !found->key.empty();
+    if (!here || !session.person) return sessions_.note_absent(secret);
   } else if (found->key.starts_with(kFileKey)) {
     const bool there = std::ranges::any_of(options_.keys, [&](const std::string& key) {
       return file_key(key) == found->key;
@@ -257,7 +269,24 @@ void Access::know_session(std::string_view secret,
 
 Access::Opened Access::open_person(security::Caller person, int64_t lifetime_us) {
   Session session{{}, {}, env_.wall_us() + lifetime_us, person};
+  if (person.key.starts_with(security::kPersonKey)) session.key = person.key;  // ends with them
   return opened(std::move(person), std::move(session));
+}
+
+int64_t Access::begin_try(const std::string& peer, const std::string& name) {
+  const int64_t now = env_.mono_ns();
+  if (const int64_t wait = tries_.wait_s(peer, kTriesPerMinute, now)) return wait;
+  if (const int64_t wait = tries_.wait_s("name\n" + name, kTriesOfNamePerMinute, now)) return wait;
+  if (trying_.size() >= kTryingMax || !trying_.insert(peer).second) return 1;
+  return 0;
+}
+
+void Access::end_try(const std::string& peer, const std::string& name, bool good) {
+  trying_.erase(peer);
+  if (good) return;
+  const int64_t now = env_.mono_ns();
+  tries_.take(peer, 1, kTriesPerMinute, now);
+  tries_.take("name\n" + name, 1, kTriesOfNamePerMinute, now);
 }
 
 bool Access::may_sign_in(const std::string& peer) {

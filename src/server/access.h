@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <set>
 #include <vector>
 
 #include "backend/backend.h"
@@ -67,8 +68,12 @@ class Access {
   // Keys of the store; there having been one closes the server to those without.
   void set_keys(std::vector<security::Key> keys, std::string version);
   const std::string& keys_version() const { return version_; }
+  // Whether there are people who sign in by password; there being one closes the server as well.
+  void set_passwords(bool some) { passwords_ = some; }
+  bool passwords() const { return passwords_; }
   bool keys_needed() const {
-    return options_.people || !options_.loopback || !hashes_.empty() || !ring_.empty();
+    return options_.people || passwords_ || !options_.loopback || !hashes_.empty() ||
+           !ring_.empty();
   }
   const security::Secret& pepper() const { return options_.pepper; }
   bool secure() const { return options_.secure; }
@@ -80,10 +85,15 @@ class Access {
   };
   // Nothing if the key opens nothing.
   std::optional<Opened> open_session(const net::HttpRequest& request, const std::string& key);
-  // Of a person whom an identity provider named; a new secret, whatever the browser came with.
+  // Of a person whom an identity provider named, or who has shown a password; a new secret,
+  // whatever the browser came with.
   Opened open_person(security::Caller person, int64_t lifetime_us);
   // Not too often from one address.
   bool may_sign_in(const std::string& peer);
+  // Of a password: 0, and end_try() must follow; or after so many seconds. One at a time from an
+  // address, two in all; wrong ones are counted, by address and by name.
+  int64_t begin_try(const std::string& peer, const std::string& name);
+  void end_try(const std::string& peer, const std::string& name, bool good);
   // The hash under which the store has it; empty: it came with none.
   std::string close_session(const net::HttpRequest& request);
   void forget_session(const std::string& hash) { sessions_.forget(hash); }
@@ -121,6 +131,7 @@ class Access {
   Refusal over_limit(const security::Caller& caller, std::string_view action);
   double rate(const std::string& key, bool tokens) const;
   std::string file_key(std::string_view text) const;
+  std::string_view rules_of(std::string_view key) const;
   Opened opened(security::Caller caller, Session session);
 
   Env& env_;
@@ -134,6 +145,9 @@ class Access {
   security::Limiter failures_;  // by address
   security::Limiter signins_;   // by address
   security::Limiter lookups_;   // of sessions, by address
+  security::Limiter tries_;     // wrong passwords, by address and by name
+  std::set<std::string> trying_;  // addresses
+  bool passwords_ = false;
   Witness witness_;
 };
 

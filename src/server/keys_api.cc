@@ -6,9 +6,11 @@
 #include "base/strings.h"
 #include "security/keys.h"
 #include "security/oidc.h"
+#include "security/people.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
+#include "server/password_api.h"
 #include "server/problem.h"
 #include "server/runs.h"
 #include "server/session_store.h"
@@ -36,11 +38,13 @@ void refresh_keys(ServerContext& context, std::function<void()> then) {
   struct News {
     std::string version;
     std::optional<std::vector<Key>> keys = {};  // unless they are known
+    bool passwords = false;
   };
   context.runs->read<News>(
       [known = context.access->keys_version()](store::Db& db) -> Result<News> {
         News news{TRY(security::keys_version(db))};
         if (news.version != known) news.keys = TRY(security::list_keys(db, std::nullopt));
+        news.passwords = TRY(security::has_people(db));
         return news;
       },
       [&context, then = std::move(then)](Result<News> news) {
@@ -48,6 +52,7 @@ void refresh_keys(ServerContext& context, std::function<void()> then) {
         if (news.ok() && news->keys) {
           context.access->set_keys(std::move(*news->keys), std::move(news->version));
         }
+        if (news.ok()) context.access->set_passwords(news->passwords);
         then();
       });
 }
@@ -116,6 +121,12 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
                      Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
   Fields fields(body);
+  if (const auto name = TRY(fields.text("user"))) {
+    std::string password = TRY(fields.required_text("password"));
+    TRY(fields.finish());
+    sign_in_by_password(context, exchange, *name, std::move(password));
+    return ok_status();
+  }
   const std::string key = TRY(fields.required_text("key"));
   TRY(fields.finish());
   const auto opened = context.access->open_session(exchange->request(), key);
@@ -124,7 +135,15 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
                                          "it is unknown, revoked or expired")));
     return ok_status();
   }
-  keep_session(context, opened->stored, [&context, exchange, opened = *opened](Status stored) {
+  answer_session(context, exchange, *opened);
+  return ok_status();
+}
+
+}  // namespace
+
+void answer_session(ServerContext& context, const ExchangePtr& exchange,
+                    const Access::Opened& opened) {
+  keep_session(context, opened.stored, [&context, exchange, opened](Status stored) {
     if (!stored.ok()) return exchange->respond(problem(stored.error()));
     json::Object out = session_object(opened.caller);
     out["csrf"] = opened.csrf;
@@ -134,10 +153,7 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
     response.headers.push_back({"Cache-Control", "no-store"});
     exchange->respond(std::move(response));
   });
-  return ok_status();
 }
-
-}  // namespace
 
 std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s) {
   return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kSessionCookie,
@@ -219,6 +235,7 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
   json::Object out = session_object(caller_of(request));
   out["keys_needed"] = context.access->keys_needed();
   out["people"] = signin_offer(context);
+  out["passwords"] = context.access->passwords();
   if (const std::string* csrf = context.access->csrf_of(request)) out["csrf"] = *csrf;
   net::HttpResponse response = json_response(out);
   response.headers.push_back({"Cache-Control", "no-store"});

@@ -156,12 +156,15 @@ constexpr std::string_view kHouse = R"json({
  "properties": {"key": {"type": "string", "description": "shown this once"}}}]},
 "Rotation": {"type": "object", "additionalProperties": false, "properties": {"grace_s":
  {"type": "integer", "minimum": 0}}},
-"SignIn": {"type": "object", "required": ["key"], "additionalProperties": false, "properties":
- {"key": {"type": "string"}}},
+"SignIn": {"oneOf": [{"type": "object", "required": ["key"], "additionalProperties": false,
+ "properties": {"key": {"type": "string"}}}, {"type": "object", "required": ["user", "password"],
+ "additionalProperties": false, "properties": {"user": {"type": "string"}, "password":
+ {"type": "string"}}}]},
 "Session": {"type": "object", "required": ["name", "tenant", "roles", "permissions"],
  "properties": {"name": {"type": "string"}, "tenant": {"type": "string"}, "roles":
  {"$ref": "#/components/schemas/Texts"}, "permissions": {"$ref": "#/components/schemas/Texts"},
- "csrf": {"type": "string"}, "keys_needed": {"type": "boolean"}, "people":
+ "csrf": {"type": "string"}, "keys_needed": {"type": "boolean"}, "passwords":
+ {"type": "boolean", "description": "there are people who sign in by name and password"}, "people":
  {"type": ["object", "null"], "required": ["label", "url"], "properties": {"label":
  {"type": "string"}, "url": {"type": "string"}}}}},
 "SignedOut": {"type": "object", "required": ["signed_out"], "properties": {"signed_out":

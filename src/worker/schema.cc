@@ -377,6 +377,21 @@ CREATE TABLE session (
 CREATE INDEX session_ended ON session (ended_us) WHERE ended_us IS NOT NULL;
 )sql";
 
+// People who sign in by name and password (security/people.h).
+constexpr std::string_view kPeople = R"sql(
+CREATE TABLE person (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  tenant TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  changed_us BIGINT NOT NULL
+);
+CREATE INDEX session_of_key ON session (key);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -393,6 +408,7 @@ constexpr store::Migration kMigrations[] = {
     {13, "what models have cost, for ceilings", kSpending},
     {14, "how far plain chains have been sealed", kReseal},
     {15, "sign-ins of browsers", kSessions},
+    {16, "people with passwords", kPeople},
 };
 
 }  // namespace
