@@ -116,6 +116,14 @@ json::Array chains_text(std::span<const ChainState> chains) {
   return out;
 }
 
+json::Array runs_text(std::span<const PrunedRun> runs) {
+  json::Array out;
+  for (const PrunedRun& run : runs) {
+    out.push_back(json::Array{run.run, run.events, to_hex(run.digest)});
+  }
+  return out;
+}
+
 Result<Line> line_of(std::string_view text, int64_t number) {
   const size_t tab = text.rfind('\t');
   if (tab == text.npos) return no_checkpoint(number, "it has no signature");
@@ -255,16 +263,12 @@ Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us
 Status append_run_pruning(const std::string& path, const Secret& seed, const RunPruning& pruning) {
   std::span<const PrunedRun> rest = pruning.runs;
   while (!rest.empty()) {
-    json::Array list;
     const auto part = rest.first(std::min(rest.size(), kPrunedRunsMax));
     rest = rest.subspan(part.size());
-    for (const PrunedRun& run : part) {
-      list.push_back(json::Array{run.run, run.events, to_hex(run.digest)});
-    }
     json::Object more;
     if (pruning.before_us != 0) more["before_us"] = pruning.before_us;
     if (!pruning.by.empty()) more["by"] = pruning.by;
-    more["runs"] = std::move(list);
+    more["runs"] = runs_text(part);
     TRY(append_line(path, seed, pruning.at_us, {}, more));
   }
   return ok_status();
@@ -284,6 +288,31 @@ Status append_sealing(const std::string& path, const Secret& seed, int64_t at_us
     TRY(append_line(path, seed, at_us, {}, {{"sealed", std::move(list)}}));
   }
   return ok_status();
+}
+
+std::string signed_removal(const Secret& seed, const RunPruning& pruning) {
+  json::Object object{{"removal", 1}, {"at_us", pruning.at_us}};
+  if (pruning.before_us != 0) object["before_us"] = pruning.before_us;
+  if (!pruning.by.empty()) object["by"] = pruning.by;
+  object["runs"] = runs_text(pruning.runs);
+  object["key"] = to_hex(public_key(seed));
+  const std::string payload = json::dump(object);
+  return payload + "\t" + to_hex(sign(seed, payload));
+}
+
+std::vector<PrunedRun> removed_by(std::string_view text, std::string_view key) {
+  const size_t tab = text.rfind('\t');
+  if (tab == text.npos || key.empty()) return {};
+  const std::string_view payload = text.substr(0, tab);
+  const auto signature = from_hex(text.substr(tab + 1));
+  if (!signature.ok() || !signature_fits(key, payload, *signature)) return {};
+  const auto parsed = json::parse(payload);
+  const json::Object* object = parsed.ok() ? parsed->if_object() : nullptr;
+  if (object == nullptr || !object->contains("removal")) return {};
+  const json::Value* runs = object->if_contains("runs");
+  if (runs == nullptr || !runs->is_array()) return {};
+  auto out = runs_of(runs->get_array(), 0);
+  return out.ok() ? std::move(*out) : std::vector<PrunedRun>();
 }
 
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key) {

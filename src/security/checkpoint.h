@@ -86,6 +86,12 @@ struct SealedChain {
 Status append_sealing(const std::string& path, const Secret& seed, int64_t at_us,
                       std::span<const SealedChain> chains);
 
+// The same as a text of its own, {"removal":1,"at_us":…,"runs":[…],"key":…} TAB SIGNATURE. It lies
+// in the store beside the links, for those who have another file of checkpoints under the same key.
+std::string signed_removal(const Secret& seed, const RunPruning& pruning);
+// Nothing, if `key` (32 bytes) has not signed it so.
+std::vector<PrunedRun> removed_by(std::string_view text, std::string_view key);
+
 struct Checkpoints {
   int64_t lines = 0;
   int64_t newest_us = 0;

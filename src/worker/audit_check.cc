@@ -11,6 +11,7 @@
 #include "security/checkpoint.h"
 #include "worker/chain.h"
 #include "worker/chain_seal.h"
+#include "worker/run_prune.h"
 
 namespace weft::worker {
 namespace {
@@ -151,6 +152,10 @@ Result<AuditReport> check_audit(store::Db& db, std::string_view text, std::strin
     return report;
   }
   TRY(db.begin_reading());
+  if (const Status added = add_stored_removals(db, checkpoints); !added.ok()) {
+    db.rollback();
+    return added.error();
+  }
   const Status walked = walk(db, checkpoints, report);
   db.rollback();
   TRY(walked);

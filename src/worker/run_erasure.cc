@@ -123,10 +123,9 @@ Result<Erased> plan_erasure(store::Db& db, std::string_view run) {
 Result<Erased> erase_run(store::Db& db, const ErasureProof& proof, std::string_view run,
                          std::string_view by) {
   ErasurePlan planned = TRY(planned_erasure(db, run));
-  TRY(security::append_run_pruning(
-      proof.checkpoints, proof.seed,
+  TRY(remove_provably(
+      db, proof.checkpoints, proof.seed,
       {.at_us = TRY(db.now_ms()) * 1000, .by = std::string(by), .runs = planned.links}));
-  TRY(remove_runs(db, planned.links));
   planned.erased.wiped = TRY(db.write_back());
   return std::move(planned.erased);
 }

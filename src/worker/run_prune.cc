@@ -50,7 +50,8 @@ Result<int64_t> count_prunable(store::Db& db, int64_t before_us) {
   return rows->int64(0);
 }
 
-Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs) {
+Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs,
+                   std::string_view line) {
   constexpr const char* kTables[] = {"step",       "timer", "effect",          "ai_call",
                                      "ai_partial", "inbox", "required_action", "callback"};
   store::Tx tx = TRY(store::Tx::begin(db));
@@ -62,7 +63,28 @@ Status remove_runs(store::Db& db, std::span<const security::PrunedRun> runs) {
     }
     TRY(db.run("DELETE FROM run WHERE id = $1", {run.run}));
   }
+  if (!line.empty()) {
+    TRY(db.run("INSERT INTO removal (id, line) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+               {sha256_hex(line), line}));
+  }
   return tx.commit();
+}
+
+Status remove_provably(store::Db& db, const std::string& checkpoints, const security::Secret& seed,
+                       const security::RunPruning& pruning) {
+  TRY(security::append_run_pruning(checkpoints, seed, pruning));
+  return remove_runs(db, pruning.runs, security::signed_removal(seed, pruning));
+}
+
+Status add_stored_removals(store::Db& db, security::Checkpoints& checkpoints) {
+  auto rows = TRY(db.query("SELECT line FROM removal", {}));
+  while (TRY(rows->next())) {
+    for (security::PrunedRun& run : security::removed_by(rows->text(0), checkpoints.key)) {
+      std::string name = run.run;
+      checkpoints.pruned_runs.try_emplace(std::move(name), std::move(run));
+    }
+  }
+  return ok_status();
 }
 
 }  // namespace weft::worker

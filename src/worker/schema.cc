@@ -392,6 +392,14 @@ CREATE TABLE person (
 CREATE INDEX session_of_key ON session (key);
 )sql";
 
+// What says that runs were removed on purpose, signed (security/checkpoint.h, signed_removal).
+constexpr std::string_view kRemovals = R"sql(
+CREATE TABLE removal (
+  id TEXT PRIMARY KEY,
+  line TEXT NOT NULL
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -409,6 +417,7 @@ constexpr store::Migration kMigrations[] = {
     {14, "how far plain chains have been sealed", kReseal},
     {15, "sign-ins of browsers", kSessions},
     {16, "people with passwords", kPeople},
+    {17, "what says that runs were removed", kRemovals},
 };
 
 }  // namespace

@@ -116,6 +116,21 @@ def test_on_the_command_line_beside_a_server():
         server.__enter__()
 
 
+def test_servers_with_files_of_their_own_and_one_key_believe_each_other():
+    with audited() as server:
+        for name, key in (("a", "one"), ("b", "one"), ("c", "other")):
+            server.write(f"{name}.yaml", f"audit: {{ checkpoints: {name}.lines, key: {key}.key }}\n")
+            server.weft("keys", "create", "--name", name, "--role", "viewer", "--config",
+                        f"{name}.yaml")  # its file has a line
+        task = greeted(server)
+        server.weft("runs", "delete", task, "--config", "a.yaml")
+        for name, fine in (("a", True), ("b", True), ("c", False)):
+            told = json.loads(server.weft("audit", "verify", "--json", "--config", f"{name}.yaml",
+                                          code=0 if fine else 1).stdout)
+            assert told["good"] == fine and told["pruned_runs"] == 1, (name, told)
+            assert fine or told["problem"]["code"] == "E0607", told
+
+
 def test_in_a_sealed_store_without_its_key():
     server = audited()
     server.env.update(WEFT_MASTER_KEY="env:THE_KEY", THE_KEY="5a" * 32)
