@@ -36,6 +36,10 @@ void say_report(const worker::AuditReport& report) {
     say(fmt::format("{} runs were removed on purpose, as it says; links are left of their events",
                     report.pruned_runs));
   }
+  if (report.sealed_chains > 0) {
+    say(fmt::format("{} chains were sealed after they had been written plain, as it says: of these "
+                    "the proof begins there", report.sealed_chains));
+  }
   if (report.uncovered_chains > 0 || report.uncovered_links > 0) {
     say(fmt::format("beyond the proof: {} chains without a checkpoint, {} links since the last one",
                     report.uncovered_chains, report.uncovered_links));

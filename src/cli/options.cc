@@ -442,6 +442,7 @@ void add_runs(CLI::App& app, Action& action) {
   add_runs_acts(*runs, action);
   add_runs_again(*runs, action);
   add_runs_actions(*runs, action);
+  add_runs_removal(*runs, action);
   add_show(*app.add_subcommand("explain", "Why steps ran, waited, failed or were skipped"), action,
            &explain);
 }
@@ -570,8 +571,10 @@ int run_command_line(int argc, char** argv) {
   add_serve(app, action);
   add_worker(app, action);
   add_keys(app, action);
+  add_users(app, action);
   add_audit(app, action);
   add_backup(app, action);
+  add_store_commands(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

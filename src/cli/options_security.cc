@@ -6,10 +6,14 @@
 #include <CLI/Formatter.hpp>
 
 #include <memory>
+#include <utility>
 
 #include "cli/audit.h"
 #include "cli/backup.h"
 #include "cli/keys.h"
+#include "cli/runs_removal.h"
+#include "cli/store.h"
+#include "cli/users.h"
 
 namespace weft::cli {
 namespace {
@@ -23,6 +27,16 @@ CLI::App* add_keys_act(CLI::App& keys, Action& action, const std::string& act,
   command->add_flag("--json", options->json, "JSON on stdout");
   command->callback([&action, options] { action = [options] { return act_on_keys(*options); }; });
   return command;
+}
+
+void add_removal(CLI::App& command, Action& action,
+                 const std::shared_ptr<RunsRemovalOptions>& options,
+                 int (*function)(const RunsRemovalOptions&)) {
+  command.add_flag("--dry-run", options->dry_run, "only say what would go");
+  command.add_option("--config", options->config, "weft.yaml: its store, checkpoints and key");
+  add_store(command, options->store, "database file, or postgres://…");
+  command.add_flag("--json", options->json, "one JSON document on stdout");
+  command.callback([&action, options, function] { action = [=] { return function(*options); }; });
 }
 
 }  // namespace
@@ -68,6 +82,36 @@ void add_keys(CLI::App& app, Action& action) {
       "  weft keys rotate-master --master-key file:master.key\n");
 }
 
+void add_users(CLI::App& app, Action& action) {
+  CLI::App* users = app.add_subcommand("users", "People who sign in by name and password");
+  users->require_subcommand(1);
+  const std::pair<const char*, const char*> acts[] = {
+      {"add", "Somebody new; the password is asked for"},
+      {"passwd", "Another password; signs them out everywhere"},
+      {"list", "Everybody, without passwords"},
+      {"remove", "Somebody leaves; signs them out everywhere"}};
+  for (const auto& [act, text] : acts) {
+    auto options = std::make_shared<UsersOptions>();
+    options->act = act;
+    CLI::App* command = users->add_subcommand(act, text);
+    if (options->act != "list") {
+      command->add_option("name", options->name, "who signs in so")->required();
+    }
+    if (options->act == "add") {
+      command->add_option("--role", options->roles,
+                          "viewer, operator, author, approver, admin; may be repeated")
+          ->required()
+          ->allow_extra_args(false);
+      command->add_option("--tenant", options->tenant, "whose data they see");
+    }
+    command->add_option("--config", options->config, "weft.yaml: its store");
+    add_store(*command, options->store, "database file, or postgres://…");
+    command->add_flag("--json", options->json, "JSON on stdout");
+    command->callback(
+        [&action, options] { action = [options] { return act_on_users(*options); }; });
+  }
+}
+
 void add_audit(CLI::App& app, Action& action) {
   CLI::App* audit = app.add_subcommand("audit", "Who did what, and whether history is unchanged");
   audit->require_subcommand(1);
@@ -100,6 +144,34 @@ void add_audit(CLI::App& app, Action& action) {
   command->add_option("--config", out->config, "weft.yaml");
   add_store(*command, out->store, "database file, or postgres://…");
   command->callback([&action, out] { action = [out] { return run_audit_export(*out); }; });
+}
+
+void add_store_commands(CLI::App& app, Action& action) {
+  CLI::App* stores = app.add_subcommand("store", "The store as a whole");
+  stores->require_subcommand(1);
+  auto options = std::make_shared<StoreSealOptions>();
+  CLI::App* command =
+      stores->add_subcommand("seal", "Seal what was stored before there was a master key");
+  command->add_option("--config", options->config, "weft.yaml: its store, keys and checkpoints");
+  add_store(*command, options->store, "database file, or postgres://…");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback(
+      [&action, options] { action = [options] { return run_store_seal(*options); }; });
+  command->footer(
+      "Example, with servers and workers stopped:\n"
+      "  weft store seal --store store.db --master-key file:master.key\n");
+}
+
+void add_runs_removal(CLI::App& runs, Action& action) {
+  auto one = std::make_shared<RunsRemovalOptions>();
+  CLI::App* command = runs.add_subcommand("delete", "Remove a run that has ended, provably");
+  command->add_option("run", one->run, "id of the run, or its unique end")->required();
+  add_removal(*command, action, one, &delete_run);
+  auto old = std::make_shared<RunsRemovalOptions>();
+  command = runs.add_subcommand("prune", "Remove runs that ended long ago, provably");
+  command->add_option("--older-than", old->older_than,
+                      "90d since their end; else retention: { runs: 90d } of weft.yaml");
+  add_removal(*command, action, old, &prune_runs);
 }
 
 void add_backup(CLI::App& app, Action& action) {

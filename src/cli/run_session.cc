@@ -145,8 +145,10 @@ void RunSession::poll() {
   const std::set<std::string> runs = waiting_for_;
   for (const std::string& run : runs) {
     const auto summary = worker::read_summary(*reader_, run);
-    // A store that is busy at this moment says nothing about the run.
-    if (!summary.ok() && summary.error().code != "E0601") continue;
+    // A store that is busy at this moment says nothing about the run, nor does one where it is not
+    // yet: it is on its way to a slow disk. One that was there and is gone has been removed.
+    if (!summary.ok() && (summary.error().code != "E0601" || !stored_.contains(run))) continue;
+    stored_.insert(run);
     if (!summary.ok() || summary->finished_us != 0) ended(run);
   }
   process_->loop().after(kPollUs, [this] { poll(); });

@@ -80,6 +80,7 @@ class RunSession {
   std::unique_ptr<store::Db> reader_;
   std::unique_ptr<worker::Process> process_;
   std::set<std::string> waiting_for_;
+  std::set<std::string> stored_;  // of these, seen in the store
   bool interrupted_ = false;
   std::optional<Error> refused_;  // why follow() ended early
 };

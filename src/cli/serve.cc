@@ -30,6 +30,7 @@
 #include "obs/log.h"
 #include "security/keys.h"
 #include "security/oidc.h"
+#include "security/people.h"
 #include "server/access.h"
 #include "server/keys_api.h"
 #include "server/mcp_api.h"
@@ -38,6 +39,7 @@
 #include "server/overview.h"
 #include "server/routes.h"
 #include "server/runs.h"
+#include "server/session_store.h"
 #include "server/stored_responses.h"
 #include "worker/callbacks.h"
 #include "worker/process.h"
@@ -50,15 +52,33 @@ namespace {
 constexpr int64_t kYearS = int64_t{365} * 86'400;
 constexpr int64_t kIdleGraceMs = 1'000;
 constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
+constexpr int64_t kConnections = 16'384;  // at once, unless weft.yaml says otherwise
+constexpr int64_t kOtherFiles = 256;      // store, models, calls to others
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
 
-// A thousand clients are a thousand files.
-void raise_file_limit() {
+// A thousand clients are a thousand files. How many files there may be.
+int64_t raise_file_limit() {
   rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return INT64_MAX;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return INT64_MAX;
+  return static_cast<int64_t>(files.rlim_cur);
+}
+
+// As many as are wanted, and as leave files for everything else.
+size_t connections_for(std::optional<int64_t> wanted, int64_t files) {
+  const int64_t room = std::max<int64_t>(files - kOtherFiles, files / 2);
+  const int64_t count = wanted.value_or(kConnections);
+  if (count > room) {
+    const std::string text = fmt::format(
+        "at most {} connections at once instead of {}: {} files may be open; the hard limit is "
+        "raised by `ulimit -Hn` or LimitNOFILE= of the unit", room, count, files);
+    if (wanted) say("note: " + text);
+    obs::log(obs::Level::kWarning, "serve", "{}", text);
+  }
+  return static_cast<size_t>(std::min(count, room));
 }
 
 obs::Level log_level(const std::string& name) {
@@ -122,7 +142,9 @@ Status read_keys(const worker::StorePlace& store, const ServeOptions& options, b
                  server::Access& access) {
   const auto db = TRY(worker::open_journal_store(store));
   auto keys = TRY(security::list_keys(*db, std::nullopt));
-  if (keys.empty() && !others && !is_loopback(options.host)) {
+  const bool passwords = TRY(security::has_people(*db));
+  access.set_passwords(passwords);
+  if (keys.empty() && !others && !passwords && !is_loopback(options.host)) {
     return make_error("E0940",
                       fmt::format("listening at {} would let anybody who reaches this machine use "
                                   "its models and run its workflows", options.host),
@@ -199,7 +221,7 @@ class Serving {
   }
 
   Status start() {
-    raise_file_limit();
+    files_ = raise_file_limit();
     TRY(make_access());
     replay_.store = TRY(prepare_store(options_.store));
     backend_ = TRY(open_router(TRY(models_of(options_)), options_.grants, config_.models));
@@ -232,6 +254,7 @@ class Serving {
     };
     context_->redaction = config_.redaction;
     context_->checkpoints_file = checkpoints_of(config_, replay_.store.path);
+    context_->audit_seed = TRY(audit_key(config_));
     context_->responses = &responses_;
     context_->replay = &replay_;
     overview_ = std::make_unique<server::Overview>(*context_);
@@ -241,6 +264,7 @@ class Serving {
     net::HttpServerOptions http_options = TRY(listening());
     server::set_access(*context_, http_options);
     server::watch_keys(*context_);
+    server::watch_sessions(*context_);
     http_ = TRY(net::HttpServer::start(process_->loop().io_context(),
                                        server::make_router(*context_), std::move(http_options)));
     callbacks_ = TRY(callback_sender(*process_, replay_.store, config_));
@@ -282,7 +306,7 @@ class Serving {
     rules.audit_us = config_.retention.audit_us;
     rules.runs_us = config_.retention.runs_us;
     rules.checkpoints = context_->checkpoints_file;
-    rules.seed = TRY(audit_key(config_));
+    rules.seed = context_->audit_seed;
     retention_ = std::make_shared<worker::Retention>(
         process_->loop(), process_->pool(), std::move(rules),
         [store = replay_.store] { return worker::open_journal_store(store); },
@@ -306,6 +330,7 @@ class Serving {
         .loopback = is_loopback(options_.host),
         .secure = options_.tls.given() || config_.oidc.redirect_url.starts_with("https:"),
         .people = config_.oidc.given(),
+        .people_rules = security::rules_digest(config_.oidc),
         .pepper = TRY(pepper_for(store, config_)),
         .requests_per_minute = config_.security.requests_per_minute,
         .tokens_per_minute = config_.security.tokens_per_minute});
@@ -326,6 +351,7 @@ class Serving {
     out.port = options_.port;
     out.listening = options_.listening;
     out.idle_grace_ms = kIdleGraceMs;
+    out.connections_max = connections_for(config_.server.connections, files_);
     if (!options_.tls.given()) return out;
     tls_ = std::make_shared<TlsReload>(options_.tls, process_->loop(), process_->pool(),
                                        real_env());
@@ -385,6 +411,7 @@ class Serving {
 
   const ServeOptions& options_;
   const Config& config_;
+  int64_t files_ = 0;  // that may be open
   std::optional<server::Access> access_;
   server::Metrics metrics_;
   server::StoredResponses responses_;

@@ -102,6 +102,7 @@ class Connection final : public ExchangeOwner, public std::enable_shared_from_th
                                                     const HttpRoute*& route);
   asio::awaitable<std::optional<Next>> read_body(Parser& parser, HttpRequest& request,
                                                  size_t limit);
+  std::shared_ptr<asio::steady_timer> preparing(const HttpRequest& request);
   asio::awaitable<Next> refuse(const HttpRequest& request, int status, std::string_view message,
                                std::vector<Header> headers = {});
   asio::awaitable<Next> answer(HttpRequest request, const HttpRoute& route);
@@ -329,6 +330,17 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_body(Parser& p
   co_return std::nullopt;
 }
 
+// What to wait for before the guard looks; null: nothing. No deadline: whoever was asked answers,
+// if only that it cannot.
+std::shared_ptr<asio::steady_timer> Connection::preparing(const HttpRequest& request) {
+  if (!state_->options.prepare) return nullptr;
+  auto ready = std::make_shared<asio::steady_timer>(state_->io,
+                                                    asio::steady_timer::time_point::max());
+  if (!state_->options.prepare(request, [ready] { ready->cancel(); })) return nullptr;
+  stream_.expires_never();
+  return ready;
+}
+
 // Nothing: the request is there and `route` is its handler's. Else what becomes of the connection.
 asio::awaitable<std::optional<Connection::Next>> Connection::read_request(
     HttpRequest& request, const HttpRoute*& route) {
@@ -356,6 +368,8 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_request(
   auto match = state_->router.find(request.method, request.segments);
   route = match.route;
   request.parameters = std::move(match.parameters);
+  if (const auto ready = preparing(request)) co_await ready->async_wait(awaited(error));
+  error = {};
   HttpResponse space;
   const HttpResponse* stop = nullptr;
   if (state_->options.guard) {

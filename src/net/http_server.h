@@ -85,6 +85,10 @@ struct HttpServerOptions {
   // Once it stops: who sends without a pause gets so long to be told `Connection: close`, instead
   // of finding the connection closed under a request.
   int64_t idle_grace_ms = 0;
+  // What the guard may have to wait for, once its head is there: true if `done` will be called
+  // later, on the same thread. The request stays where it is until then. May be empty.
+  using Prepare = std::function<bool(const HttpRequest&, std::function<void()> done)>;
+  Prepare prepare = {};
   // Looks at every request before its body is read; an answer is sent instead. It may note who
   // asks. `pattern`: of the route, "" if none fits. May be empty.
   using Guard = std::function<const HttpResponse*(HttpRequest&, std::string_view pattern,

@@ -453,6 +453,34 @@ TEST_F(HttpServerTest, TheGuardComesFirst) {
                   "Connection: close\r\n\r\n").ends_with("Ada"));
 }
 
+TEST_F(HttpServerTest, TheGuardWaitsForWhatItNeeds) {
+  HttpServerOptions options;
+  bool known = false;  // on the loop
+  options.prepare = [this, &known](const HttpRequest& request, std::function<void()> done) {
+    if (request.header("Cookie") == nullptr) return false;
+    boost::asio::post(io_, [this, &known, done = std::move(done)] {
+      boost::asio::post(io_, [&known, done] {
+        known = true;
+        done();
+      });
+    });
+    return true;
+  };
+  options.guard = [&known](HttpRequest&, std::string_view,
+                           HttpResponse& space) -> const HttpResponse* {
+    if (known) return nullptr;
+    space = {401, {}, "unknown"};
+    return &space;
+  };
+  start(std::move(options));
+  EXPECT_TRUE(ask(kHello).starts_with("HTTP/1.1 401"));
+  Peer gone(port_);  // while it is looked for
+  gone.send("GET /hello/Ada HTTP/1.1\r\nHost: x\r\nCookie: y\r\n\r\n");
+  gone.vanish();
+  EXPECT_TRUE(ask("POST /echo HTTP/1.1\r\nHost: x\r\nCookie: y\r\nContent-Length: 2\r\n"
+                  "Connection: close\r\n\r\nhi").ends_with("hi"));
+}
+
 TEST(HttpServerStart, AnAddressThatIsTaken) {
   boost::asio::io_context io;
   auto first = HttpServer::start(io, {}, {});

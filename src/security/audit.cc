@@ -32,11 +32,6 @@ AuditRecord record_of(const store::Rows& rows) {
           .outcome = std::string(rows.text(8))};
 }
 
-store::Place place_of_details(std::string_view writer, int64_t epoch, int64_t n,
-                              std::string_view tenant = {}) {
-  return {.column = "audit.details", .key = {writer}, .numbers = {epoch, n}, .tenant = tenant};
-}
-
 Error unfit(const store::Rows& rows, std::string_view how) {
   return make_error("E0765",
                     fmt::format("the audit of writer {} epoch {} does not fit at record {}: {}",
@@ -92,6 +87,11 @@ void AuditHead::append(const AuditRecord& record, std::string_view details) {
   add_text(bytes, details);
   hash_ = sha256(bytes);
   ++length_;
+}
+
+store::Place place_of_details(std::string_view writer, int64_t epoch, int64_t n,
+                              std::string_view tenant) {
+  return {.column = "audit.details", .key = {writer}, .numbers = {epoch, n}, .tenant = tenant};
 }
 
 Status write_audit(store::Db& db, const AuditWriter& writer, AuditHead& head,

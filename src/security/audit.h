@@ -26,6 +26,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "store/db.h"
+#include "store/sealer.h"
 
 namespace weft::security {
 
@@ -61,6 +62,9 @@ struct AuditWriter {
   std::string id;
   int64_t epoch = 0;
 };
+// Where the details of a record stand.
+store::Place place_of_details(std::string_view writer, int64_t epoch, int64_t n,
+                              std::string_view tenant = {});
 // Appends the record to the writer's chain, in the store and in `head`.
 Status write_audit(store::Db& db, const AuditWriter& writer, AuditHead& head,
                    const AuditRecord& record);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/descriptor.h"
 #include "base/digest.h"
@@ -19,7 +20,8 @@
 namespace weft::security {
 namespace {
 
-constexpr size_t kPrunedChainsMax = 1000;  // of a line, which stays shorter than the next number
+constexpr size_t kPrunedChainsMax = 1000;  // of a line, which stays shorter than kTailBytes
+constexpr size_t kPrunedRunsMax = 1000;    // likewise
 constexpr int64_t kTailBytes = int64_t{1} << 20;  // more than any line has
 
 Error unwritable(const std::string& path) {
@@ -41,6 +43,7 @@ struct Line {
   std::vector<ChainState> chains;
   std::vector<ChainState> pruned;
   std::vector<PrunedRun> runs;
+  std::vector<SealedChain> sealed;
   int64_t before_us = 0;
   std::string_view payload;
   std::string signature;
@@ -69,6 +72,25 @@ Result<std::vector<ChainState>> chains_of(const json::Array& all, int64_t number
   return out;
 }
 
+// As a chain, with one hash more.
+Result<std::vector<SealedChain>> sealed_of(const json::Array& all, int64_t number) {
+  std::vector<SealedChain> out;
+  for (const json::Value& one : all) {
+    const json::Array* parts = one.if_array();
+    if (parts == nullptr || parts->size() != 6 || !(*parts)[5].is_string()) {
+      return no_checkpoint(number, "a sealed chain is not [kind, writer, epoch, n, hash, hash]");
+    }
+    json::Array state(*parts);
+    state.pop_back();
+    auto before = chain_of(state, number);
+    auto now = from_hex((*parts)[5].get_string());
+    if (!before.ok() || !now.ok()) return no_checkpoint(number, "a sealed chain is malformed");
+    std::string hash = std::exchange(before->hash, std::move(*now));
+    out.push_back({std::move(*before), std::move(hash)});
+  }
+  return out;
+}
+
 Result<std::vector<PrunedRun>> runs_of(const json::Array& all, int64_t number) {
   std::vector<PrunedRun> out;
   for (const json::Value& one : all) {
@@ -90,6 +112,14 @@ json::Array chains_text(std::span<const ChainState> chains) {
   for (const ChainState& chain : chains) {
     out.push_back(
         json::Array{chain.kind, chain.writer, chain.epoch, chain.length, to_hex(chain.hash)});
+  }
+  return out;
+}
+
+json::Array runs_text(std::span<const PrunedRun> runs) {
+  json::Array out;
+  for (const PrunedRun& run : runs) {
+    out.push_back(json::Array{run.run, run.events, to_hex(run.digest)});
   }
   return out;
 }
@@ -126,6 +156,9 @@ Result<Line> line_of(std::string_view text, int64_t number) {
     if (member("before_us").is_int64()) out.before_us = member("before_us").get_int64();
   }
   if (const json::Array* runs = member("runs").if_array()) out.runs = TRY(runs_of(*runs, number));
+  if (const json::Array* sealed = member("sealed").if_array()) {
+    out.sealed = TRY(sealed_of(*sealed, number));
+  }
   return out;
 }
 
@@ -173,6 +206,25 @@ Status append_line(const std::string& path, const Secret& seed, int64_t at_us,
   return ok_status();
 }
 
+// The newest state that was signed before must be one of the chain that was sealed; a line that a
+// crash has doubled says the same again.
+Status note_sealed(const Line& line, Checkpoints& out) {
+  for (const SealedChain& chain : line.sealed) {
+    const Checkpoints::Chain name{chain.now.kind, chain.now.writer, chain.now.epoch};
+    auto& states = out.chains[name];
+    const auto last = states.find(chain.now.length);
+    const bool same = last == states.end() || last->second == chain.before ||
+                      last->second == chain.now.hash;
+    if (!same || states.upper_bound(chain.now.length) != states.end()) {
+      return no_checkpoint(line.n, "it seals another chain than was signed before");
+    }
+    states.clear();
+    states[chain.now.length] = chain.now.hash;
+    out.sealed.insert(name);
+  }
+  return ok_status();
+}
+
 Status note_pruned(const Line& line, Checkpoints& out) {
   for (const ChainState& chain : line.pruned) {
     const Checkpoints::Chain name{chain.kind, chain.writer, chain.epoch};
@@ -208,14 +260,59 @@ Status append_pruning(const std::string& path, const Secret& seed, int64_t at_us
   return ok_status();
 }
 
-Status append_run_pruning(const std::string& path, const Secret& seed, int64_t at_us,
-                          int64_t before_us, std::span<const PrunedRun> runs) {
-  json::Array list;
-  for (const PrunedRun& run : runs) {
-    list.push_back(json::Array{run.run, run.events, to_hex(run.digest)});
+Status append_run_pruning(const std::string& path, const Secret& seed, const RunPruning& pruning) {
+  std::span<const PrunedRun> rest = pruning.runs;
+  while (!rest.empty()) {
+    const auto part = rest.first(std::min(rest.size(), kPrunedRunsMax));
+    rest = rest.subspan(part.size());
+    json::Object more;
+    if (pruning.before_us != 0) more["before_us"] = pruning.before_us;
+    if (!pruning.by.empty()) more["by"] = pruning.by;
+    more["runs"] = runs_text(part);
+    TRY(append_line(path, seed, pruning.at_us, {}, more));
   }
-  return append_line(path, seed, at_us, {},
-                     {{"before_us", before_us}, {"runs", std::move(list)}});
+  return ok_status();
+}
+
+Status append_sealing(const std::string& path, const Secret& seed, int64_t at_us,
+                      std::span<const SealedChain> chains) {
+  std::span<const SealedChain> rest = chains;
+  while (!rest.empty()) {
+    const auto part = rest.first(std::min(rest.size(), kPrunedChainsMax));
+    rest = rest.subspan(part.size());
+    json::Array list;
+    for (const auto& [now, before] : part) {
+      list.push_back(json::Array{now.kind, now.writer, now.epoch, now.length, to_hex(before),
+                                 to_hex(now.hash)});
+    }
+    TRY(append_line(path, seed, at_us, {}, {{"sealed", std::move(list)}}));
+  }
+  return ok_status();
+}
+
+std::string signed_removal(const Secret& seed, const RunPruning& pruning) {
+  json::Object object{{"removal", 1}, {"at_us", pruning.at_us}};
+  if (pruning.before_us != 0) object["before_us"] = pruning.before_us;
+  if (!pruning.by.empty()) object["by"] = pruning.by;
+  object["runs"] = runs_text(pruning.runs);
+  object["key"] = to_hex(public_key(seed));
+  const std::string payload = json::dump(object);
+  return payload + "\t" + to_hex(sign(seed, payload));
+}
+
+std::vector<PrunedRun> removed_by(std::string_view text, std::string_view key) {
+  const size_t tab = text.rfind('\t');
+  if (tab == text.npos || key.empty()) return {};
+  const std::string_view payload = text.substr(0, tab);
+  const auto signature = from_hex(text.substr(tab + 1));
+  if (!signature.ok() || !signature_fits(key, payload, *signature)) return {};
+  const auto parsed = json::parse(payload);
+  const json::Object* object = parsed.ok() ? parsed->if_object() : nullptr;
+  if (object == nullptr || !object->contains("removal")) return {};
+  const json::Value* runs = object->if_contains("runs");
+  if (runs == nullptr || !runs->is_array()) return {};
+  auto out = runs_of(runs->get_array(), 0);
+  return out.ok() ? std::move(*out) : std::vector<PrunedRun>();
 }
 
 Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key) {
@@ -245,6 +342,7 @@ Result<Checkpoints> read_checkpoints(std::string_view text, std::string_view key
     for (const ChainState& chain : line.chains) {
       out.chains[{chain.kind, chain.writer, chain.epoch}][chain.length] = chain.hash;
     }
+    TRY(note_sealed(line, out));
     TRY(note_pruned(line, out));
     out.newest_us = std::max(out.newest_us, line.at_us);
     out.lines = number;

@@ -56,6 +56,11 @@ std::string seal(const Secret& key, std::string_view beside, std::string_view pl
 std::optional<std::string> unseal(const Secret& key, std::string_view beside,
                                   std::string_view sealed);
 
+// Argon2id of a person's password, with its salt and cost in it (64 MiB, two passes); empty: there
+// is no memory for it. Takes some 100 ms, as does comparing.
+std::string password_hash(std::string_view password);
+bool password_fits(const std::string& hash, std::string_view password);
+
 std::string random_text(size_t characters);      // of 0-9 a-z without i l o u: 5 bits each
 std::string to_hex(std::string_view bytes);
 Result<std::string> from_hex(std::string_view text);  // E0764

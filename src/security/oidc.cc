@@ -58,6 +58,17 @@ std::string digest_text(std::string_view text) {
 
 }  // namespace
 
+std::string rules_digest(const OidcOptions& options) {
+  const ClaimRules& rules = options.rules;
+  std::vector<std::string> parts{options.issuer, options.client_id, rules.name, rules.roles,
+                                 rules.tenant};
+  for (const auto& [value, roles] : rules.map) {
+    parts.push_back(value + "=" + join(roles, ","));
+  }
+  parts.push_back("everybody=" + join(rules.everybody, ","));
+  return sha256_hex(join(parts, "\n"));
+}
+
 Oidc::Oidc(Env& env, net::Client& client, OidcOptions options)
     : env_(env), options_(std::move(options)),
       provider_(std::make_shared<OidcProvider>(env, client, options_.issuer)) {}

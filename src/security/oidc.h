@@ -44,6 +44,9 @@ struct OidcOptions {
   bool given() const { return !issuer.empty(); }
 };
 
+// Of all that decides who somebody from there is here: changed, people sign in anew.
+std::string rules_digest(const OidcOptions& options);
+
 class Oidc : public std::enable_shared_from_this<Oidc> {
  public:
   static constexpr int64_t kPendingUs = int64_t{600} * 1'000'000;

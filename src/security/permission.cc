@@ -11,11 +11,12 @@
 namespace weft::security {
 namespace {
 
-constexpr std::array<std::string_view, 16> kActions = {
+constexpr std::array<std::string_view, 17> kActions = {
     "overview:read",  "metrics:read",      "runs:read",        "runs:execute",
-    "runs:act",       "approvals:read",    "approvals:decide", "definitions:read",
-    "definitions:write", "models:read",    "models:use",       "models:manage",
-    "tools:read",     "tools:call",        "keys:manage",      "audit:read",
+    "runs:act",       "runs:delete",       "approvals:read",   "approvals:decide",
+    "definitions:read", "definitions:write", "models:read",    "models:use",
+    "models:manage",  "tools:read",        "tools:call",       "keys:manage",
+    "audit:read",
 };
 
 struct Role {

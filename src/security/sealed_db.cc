@@ -111,6 +111,10 @@ class SealedDb final : public store::Db, public store::Sealer {
     in_transaction_ = false;
     forget_unproven();
   }
+  Result<bool> write_back() override { return db_->write_back(); }
+  Result<bool> rewrite(std::span<const std::string_view> tables) override {
+    return db_->rewrite(tables);
+  }
   Result<int64_t> now_ms() override { return db_->now_ms(); }
   std::string_view skip_locked() const override { return db_->skip_locked(); }
   std::string_view share_lock() const override { return db_->share_lock(); }

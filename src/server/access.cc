@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/digest.h"
+#include "security/people.h"
 
 namespace weft::server {
 namespace {
@@ -14,6 +15,11 @@ namespace {
 // Of one address, with wrong keys: nobody mistypes more often, and guessing stays hopeless.
 constexpr double kFailuresPerMinute = 60;
 constexpr double kSigninsPerMinute = 120;  // beginnings and ends; a house may have one address
+constexpr double kTriesPerMinute = 10;       // wrong passwords from one address,
+constexpr double kTriesOfNamePerMinute = 30;  // for one name, from wherever
+constexpr size_t kTryingMax = 2;             // 64 MiB each
+constexpr double kLookupsPerMinute = 1'200;  // of sessions; each browser needs one a server
+constexpr std::string_view kFileKey = "file:";  // what the key of a session begins with
 constexpr std::string_view kLocalName = "local";  // whoever asks where no key is needed
 
 // "127.0.0.1:8700", "[::1]:8700", "localhost" -> without the port.
@@ -54,7 +60,8 @@ std::string_view session_secret(const net::HttpRequest& request) {
 }  // namespace
 
 Access::Access(Env& env, AccessOptions options)
-    : env_(env), options_(std::move(options)), ring_(options_.pepper) {
+    : env_(env), options_(std::move(options)), ring_(options_.pepper),
+      sessions_(options_.pepper) {
   for (const std::string& key : options_.keys) hashes_.push_back(sha256_hex(key));
 }
 
@@ -97,7 +104,7 @@ Access::Found Access::by_session(const net::HttpRequest& request, std::string_vi
     }
   }
   if (session->person) return {*session->person};
-  if (session->key.empty()) return {everything("key-file")};
+  if (session->key.starts_with(kFileKey)) return {everything("key-file")};
   const security::Key* key = ring_.by_id(session->key, env_.wall_us());
   if (key == nullptr) return {};
   return {security::caller_with(*key)};
@@ -178,7 +185,9 @@ Refusal Access::over_tokens(const security::Caller& caller) {
 }
 
 bool Access::still(const security::Caller& caller) const {
-  if (caller.key.starts_with("oidc:")) return sessions_.holds_person(caller.key, env_.wall_us());
+  if (caller.key.starts_with("oidc:") || caller.key.starts_with(security::kPersonKey)) {
+    return sessions_.holds_person(caller.key, env_.wall_us());
+  }
   if (!caller.key.empty()) return ring_.by_id(caller.key, env_.wall_us()) != nullptr;
   return !keys_needed() || caller.name != kLocalName;
 }
@@ -200,20 +209,84 @@ std::optional<Access::Opened> Access::open_session(const net::HttpRequest& reque
     }
     return std::nullopt;
   }
+  const std::string id = caller->key.empty() ? file_key(key) : caller->key;
+  return opened(*std::move(caller), {id, {}, env_.wall_us() + Sessions::kLifetimeUs, {}});
+}
+
+Access::Opened Access::opened(security::Caller caller, Session session) {
   Opened out;
-  out.secret = sessions_.open(caller->key, env_.wall_us());
+  out.secret = security::random_text(52);
+  out.caller = std::move(caller);
+  out.stored = {sessions_.hash_of(out.secret), session.key, {}, session.end_us};
+  if (session.person) {
+    out.stored.person = security::person_text(*session.person, rules_of(session.key));
+  }
+  sessions_.add(out.secret, std::move(session), env_.wall_us());
   out.csrf = sessions_.find(out.secret, env_.wall_us())->csrf;
-  out.caller = *std::move(caller);
   return out;
 }
 
+// Of people with a password the store says who they are, and ends their sessions by itself.
+std::string_view Access::rules_of(std::string_view key) const {
+  return key.empty() ? std::string_view(options_.people_rules) : security::kPersonKey;
+}
+
+// So that a session of a line that is taken out of the file ends with the next start.
+std::string Access::file_key(std::string_view text) const {
+  return std::string(kFileKey).append(
+      security::to_hex(security::keyed_hash(options_.pepper, sha256_hex(text))));
+}
+
+std::string Access::unknown_session(const net::HttpRequest& request) {
+  if (!keys_needed() || request.header("Authorization") != nullptr) return {};
+  const std::string_view secret = session_secret(request);
+  if (secret.empty() || sessions_.find(secret, env_.wall_us()) != nullptr ||
+      sessions_.absent(secret)) {
+    return {};
+  }
+  const int64_t now = env_.mono_ns();
+  if (lookups_.wait_s(request.peer, kLookupsPerMinute, now) > 0) return {};
+  lookups_.take(request.peer, 1, kLookupsPerMinute, now);
+  return std::string(secret);
+}
+
+void Access::know_session(std::string_view secret,
+                          const std::optional<security::StoredSession>& found) {
+  if (!found) return sessions_.note_absent(secret);
+  Session session{found->key, {}, found->end_us, {}};
+  if (!found->person.empty()) {
+    session.person = security::person_of(found->person, rules_of(found->key));
+    const bool here = options_.people || !found->key.empty();
+    if (!here || !session.person) return sessions_.note_absent(secret);
+  } else if (found->key.starts_with(kFileKey)) {
+    const bool there = std::ranges::any_of(options_.keys, [&](const std::string& key) {
+      return file_key(key) == found->key;
+    });
+    if (!there) return sessions_.note_absent(secret);
+  }
+  sessions_.add(secret, std::move(session), env_.wall_us());
+}
+
 Access::Opened Access::open_person(security::Caller person, int64_t lifetime_us) {
-  const int64_t now_us = env_.wall_us();
-  Opened out;
-  out.caller = person;
-  out.secret = sessions_.open(Session{{}, {}, now_us + lifetime_us, std::move(person)}, now_us);
-  out.csrf = sessions_.find(out.secret, now_us)->csrf;
-  return out;
+  Session session{{}, {}, env_.wall_us() + lifetime_us, person};
+  if (person.key.starts_with(security::kPersonKey)) session.key = person.key;  // ends with them
+  return opened(std::move(person), std::move(session));
+}
+
+int64_t Access::begin_try(const std::string& peer, const std::string& name) {
+  const int64_t now = env_.mono_ns();
+  if (const int64_t wait = tries_.wait_s(peer, kTriesPerMinute, now)) return wait;
+  if (const int64_t wait = tries_.wait_s("name\n" + name, kTriesOfNamePerMinute, now)) return wait;
+  if (trying_.size() >= kTryingMax || !trying_.insert(peer).second) return 1;
+  return 0;
+}
+
+void Access::end_try(const std::string& peer, const std::string& name, bool good) {
+  trying_.erase(peer);
+  if (good) return;
+  const int64_t now = env_.mono_ns();
+  tries_.take(peer, 1, kTriesPerMinute, now);
+  tries_.take("name\n" + name, 1, kTriesOfNamePerMinute, now);
 }
 
 bool Access::may_sign_in(const std::string& peer) {
@@ -223,8 +296,13 @@ bool Access::may_sign_in(const std::string& peer) {
   return true;
 }
 
-void Access::close_session(const net::HttpRequest& request) {
-  sessions_.close(session_secret(request));
+std::string Access::close_session(const net::HttpRequest& request) {
+  const std::string_view secret = session_secret(request);
+  if (secret.empty()) return {};
+  std::string hash = sessions_.hash_of(secret);
+  sessions_.forget(hash);
+  sessions_.note_absent(secret);
+  return hash;
 }
 
 const std::string* Access::csrf_of(const net::HttpRequest& request) const {

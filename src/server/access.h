@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <set>
 #include <vector>
 
 #include "backend/backend.h"
@@ -25,6 +26,7 @@
 #include "security/keys.h"
 #include "security/limiter.h"
 #include "security/permission.h"
+#include "security/sessions.h"
 #include "server/sessions.h"
 
 namespace weft::server {
@@ -35,6 +37,7 @@ struct AccessOptions {
   bool loopback = true;              // the Host header must name this machine
   bool secure = false;               // by TLS
   bool people = false;               // sign in at an identity provider; so nobody is let in bare
+  std::string people_rules = {};     // digest of what makes them what they are here
   security::Secret pepper = {};
   int64_t requests_per_minute = 0;   // of a key that has no limit of its own; 0: none
   int64_t tokens_per_minute = 0;
@@ -65,8 +68,12 @@ class Access {
   // Keys of the store; there having been one closes the server to those without.
   void set_keys(std::vector<security::Key> keys, std::string version);
   const std::string& keys_version() const { return version_; }
+  // Whether there are people who sign in by password; there being one closes the server as well.
+  void set_passwords(bool some) { passwords_ = some; }
+  bool passwords() const { return passwords_; }
   bool keys_needed() const {
-    return options_.people || !options_.loopback || !hashes_.empty() || !ring_.empty();
+    return options_.people || passwords_ || !options_.loopback || !hashes_.empty() ||
+           !ring_.empty();
   }
   const security::Secret& pepper() const { return options_.pepper; }
   bool secure() const { return options_.secure; }
@@ -74,14 +81,31 @@ class Access {
   struct Opened {
     std::string secret, csrf;
     security::Caller caller;
+    security::StoredSession stored;  // to be stored before anybody is told of it
   };
   // Nothing if the key opens nothing.
   std::optional<Opened> open_session(const net::HttpRequest& request, const std::string& key);
-  // Of a person whom an identity provider named; a new secret, whatever the browser came with.
+  // Of a person whom an identity provider named, or who has shown a password; a new secret,
+  // whatever the browser came with.
   Opened open_person(security::Caller person, int64_t lifetime_us);
   // Not too often from one address.
   bool may_sign_in(const std::string& peer);
-  void close_session(const net::HttpRequest& request);
+  // Of a password: 0, and end_try() must follow; or after so many seconds. One at a time from an
+  // address, two in all; wrong ones are counted, by address and by name.
+  int64_t begin_try(const std::string& peer, const std::string& name);
+  void end_try(const std::string& peer, const std::string& name, bool good);
+  // The hash under which the store has it; empty: it came with none.
+  std::string close_session(const net::HttpRequest& request);
+  void forget_session(const std::string& hash) { sessions_.forget(hash); }
+  void forget_sessions() { sessions_.forget_all(); }
+
+  // The secret of a session that the request comes with and that only the store may know. Empty:
+  // there is nothing to look for. Whoever shows many such secrets is not looked for.
+  std::string unknown_session(const net::HttpRequest& request);
+  std::string session_hash(std::string_view secret) const { return sessions_.hash_of(secret); }
+  // What the store says of it.
+  void know_session(std::string_view secret, const std::optional<security::StoredSession>& found);
+
   // Of the session that the request comes with; else null.
   const std::string* csrf_of(const net::HttpRequest& request) const;
 
@@ -106,6 +130,9 @@ class Access {
   Refusal unknown(const net::HttpRequest& request, bool wrong);
   Refusal over_limit(const security::Caller& caller, std::string_view action);
   double rate(const std::string& key, bool tokens) const;
+  std::string file_key(std::string_view text) const;
+  std::string_view rules_of(std::string_view key) const;
+  Opened opened(security::Caller caller, Session session);
 
   Env& env_;
   const AccessOptions options_;
@@ -117,6 +144,10 @@ class Access {
   security::Limiter tokens_;
   security::Limiter failures_;  // by address
   security::Limiter signins_;   // by address
+  security::Limiter lookups_;   // of sessions, by address
+  security::Limiter tries_;     // wrong passwords, by address and by name
+  std::set<std::string> trying_;  // addresses
+  bool passwords_ = false;
   Witness witness_;
 };
 

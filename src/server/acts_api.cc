@@ -13,6 +13,7 @@
 #include "server/problem.h"
 #include "server/runs.h"
 #include "worker/run_acts.h"
+#include "worker/run_erasure.h"
 
 namespace weft::server {
 namespace {
@@ -303,6 +304,24 @@ void fork_run(ServerContext& context, const ExchangePtr& exchange) {
     const Status started = start_fork(context, exchange, std::move(body));
     if (!started.ok()) exchange->respond(problem(started.error()));
   });
+}
+
+// Its answer says no more of the run than that it is gone.
+void delete_run(ServerContext& context, const ExchangePtr& exchange) {
+  const std::string run = exchange->request().parameter("task_id");
+  const worker::ErasureProof proof{context.checkpoints_file, context.audit_seed};
+  context.runs->read<worker::Erased>(
+      [run, proof, caller = caller_of(exchange->request())](store::Db& db)
+          -> Result<worker::Erased> {
+        TRY(visible_run(db, caller, run, "runs:delete"));
+        return worker::erase_run(db, proof, run, caller.name);
+      },
+      [exchange, run](Result<worker::Erased> erased) {
+        if (!erased.ok()) return exchange->respond(problem(erased.error()));
+        json::Object out = worker::to_json(*erased);
+        out["task_id"] = run;
+        exchange->respond(json_response(out));
+      });
 }
 
 void list_actions(ServerContext& context, const ExchangePtr& exchange) {

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "net/http_server.h"
 #include "security/audit.h"
+#include "security/crypto.h"
 #include "security/redaction.h"
 #include "server/metrics.h"
 #include "worker/loop.h"
@@ -65,6 +66,7 @@ struct ServerContext {
   std::function<net::HttpServerStats()> http_stats = {};
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
+  security::Secret audit_seed = {};   // signs there what is removed
   const worker::CheckpointSender* witness = nullptr;  // null: no webhook is told of them
   const worker::Retention* retention = nullptr;  // null: nothing is removed by itself
   security::Redaction redaction = {};  // of what is shown of runs, and of answers if it says so

@@ -6,11 +6,14 @@
 #include "base/strings.h"
 #include "security/keys.h"
 #include "security/oidc.h"
+#include "security/people.h"
 #include "server/access.h"
 #include "server/fields.h"
 #include "server/openai_error.h"
+#include "server/password_api.h"
 #include "server/problem.h"
 #include "server/runs.h"
+#include "server/session_store.h"
 #include "server/signin_api.h"
 
 namespace weft::server {
@@ -35,11 +38,13 @@ void refresh_keys(ServerContext& context, std::function<void()> then) {
   struct News {
     std::string version;
     std::optional<std::vector<Key>> keys = {};  // unless they are known
+    bool passwords = false;
   };
   context.runs->read<News>(
       [known = context.access->keys_version()](store::Db& db) -> Result<News> {
         News news{TRY(security::keys_version(db))};
         if (news.version != known) news.keys = TRY(security::list_keys(db, std::nullopt));
+        news.passwords = TRY(security::has_people(db));
         return news;
       },
       [&context, then = std::move(then)](Result<News> news) {
@@ -47,6 +52,7 @@ void refresh_keys(ServerContext& context, std::function<void()> then) {
         if (news.ok() && news->keys) {
           context.access->set_keys(std::move(*news->keys), std::move(news->version));
         }
+        if (news.ok()) context.access->set_passwords(news->passwords);
         then();
       });
 }
@@ -115,6 +121,12 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
                      Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
   Fields fields(body);
+  if (const auto name = TRY(fields.text("user"))) {
+    std::string password = TRY(fields.required_text("password"));
+    TRY(fields.finish());
+    sign_in_by_password(context, exchange, *name, std::move(password));
+    return ok_status();
+  }
   const std::string key = TRY(fields.required_text("key"));
   TRY(fields.finish());
   const auto opened = context.access->open_session(exchange->request(), key);
@@ -123,17 +135,25 @@ Status start_session(ServerContext& context, const ExchangePtr& exchange,
                                          "it is unknown, revoked or expired")));
     return ok_status();
   }
-  json::Object out = session_object(opened->caller);
-  out["csrf"] = opened->csrf;
-  net::HttpResponse response = json_response(out, 201);
-  response.headers.push_back(
-      {"Set-Cookie", session_cookie(context, opened->secret, Sessions::kLifetimeUs / 1'000'000)});
-  response.headers.push_back({"Cache-Control", "no-store"});
-  exchange->respond(std::move(response));
+  answer_session(context, exchange, *opened);
   return ok_status();
 }
 
 }  // namespace
+
+void answer_session(ServerContext& context, const ExchangePtr& exchange,
+                    const Access::Opened& opened) {
+  keep_session(context, opened.stored, [&context, exchange, opened](Status stored) {
+    if (!stored.ok()) return exchange->respond(problem(stored.error()));
+    json::Object out = session_object(opened.caller);
+    out["csrf"] = opened.csrf;
+    net::HttpResponse response = json_response(out, 201);
+    response.headers.push_back(
+        {"Set-Cookie", session_cookie(context, opened.secret, Sessions::kLifetimeUs / 1'000'000)});
+    response.headers.push_back({"Cache-Control", "no-store"});
+    exchange->respond(std::move(response));
+  });
+}
 
 std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s) {
   return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kSessionCookie,
@@ -215,6 +235,7 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
   json::Object out = session_object(caller_of(request));
   out["keys_needed"] = context.access->keys_needed();
   out["people"] = signin_offer(context);
+  out["passwords"] = context.access->passwords();
   if (const std::string* csrf = context.access->csrf_of(request)) out["csrf"] = *csrf;
   net::HttpResponse response = json_response(out);
   response.headers.push_back({"Cache-Control", "no-store"});
@@ -223,14 +244,16 @@ void show_session(ServerContext& context, const ExchangePtr& exchange) {
 
 void close_session(ServerContext& context, const ExchangePtr& exchange) {
   const bool person = caller_of(exchange->request()).key.starts_with("oidc:");
-  context.access->close_session(exchange->request());
-  json::Object out{{"signed_out", true}};
-  if (person && context.oidc != nullptr) {
-    if (std::string url = context.oidc->leave_url(); !url.empty()) out["continue_at"] = url;
-  }
-  net::HttpResponse response = json_response(out);
-  response.headers.push_back({"Set-Cookie", session_cookie(context, "", 0)});
-  exchange->respond(std::move(response));
+  const std::string hash = context.access->close_session(exchange->request());
+  drop_session(context, hash, [&context, exchange, person] {
+    json::Object out{{"signed_out", true}};
+    if (person && context.oidc != nullptr) {
+      if (std::string url = context.oidc->leave_url(); !url.empty()) out["continue_at"] = url;
+    }
+    net::HttpResponse response = json_response(out);
+    response.headers.push_back({"Set-Cookie", session_cookie(context, "", 0)});
+    exchange->respond(std::move(response));
+  });
 }
 
 void watch_keys(ServerContext& context) {

@@ -8,6 +8,7 @@
 // that makes it and nowhere else.
 #pragma once
 
+#include "server/access.h"
 #include "server/context.h"
 
 namespace weft::server {
@@ -21,6 +22,9 @@ void open_session(ServerContext& context, const ExchangePtr& exchange);
 void show_session(ServerContext& context, const ExchangePtr& exchange);
 void close_session(ServerContext& context, const ExchangePtr& exchange);
 
+// Answers whoever has just signed in, when that is stored.
+void answer_session(ServerContext& context, const ExchangePtr& exchange,
+                    const Access::Opened& opened);
 // The Set-Cookie of a session; `age_s` 0 ends it.
 std::string session_cookie(const ServerContext& context, std::string_view value, int64_t age_s);
 

@@ -29,6 +29,7 @@ constexpr Described kDescribed[] = {
     {"GET /workflows", "Runs, the newest first", "", "RunSummaryList", 200,
      "status workflow_id search limit# cursor"},
     {"GET /workflows/{task_id}", "One run with its steps", "", "Run"},
+    {"DELETE /workflows/{task_id}", "Remove a run that has ended, for good", "", "Removed"},
     {"GET /workflows/{task_id}/events", "Every change of state, as server-sent events", "",
      "text/event-stream", 200, "@Last-Event-ID#"},
     {"POST /workflows/{task_id}/cancel", "End a run", "Act", "Outcome"},

@@ -80,6 +80,12 @@ constexpr std::string_view kRuns = R"json({
 "Restarted": {"type": "object", "required": ["task_id", "status", "origin", "kept"], "properties":
  {"task_id": {"type": "string"}, "status": {"const": "queued"}, "origin": {"type": "string"},
  "kept": {"type": "integer", "description": "results of steps that were taken over"}}},
+"Removed": {"type": "object", "required": ["task_id", "removed", "events", "copies", "untold",
+ "wiped"], "properties": {"task_id": {"type": "string"}, "removed":
+ {"$ref": "#/components/schemas/Texts"}, "events": {"type": "integer"}, "copies":
+ {"description": "runs made from these, which hold what they took over",
+ "$ref": "#/components/schemas/Texts"}, "untold": {"type": "integer"}, "wiped":
+ {"type": "boolean"}}},
 "ReplayedCall": {"type": "object", "required": ["step", "attempt", "n", "model", "tokens", "same"],
  "properties": {"step": {"type": "string"}, "attempt": {"type": "integer"}, "n":
  {"type": "integer"}, "model": {"type": "string"}, "tokens": {"type": "integer"}, "same":
@@ -150,12 +156,15 @@ constexpr std::string_view kHouse = R"json({
  "properties": {"key": {"type": "string", "description": "shown this once"}}}]},
 "Rotation": {"type": "object", "additionalProperties": false, "properties": {"grace_s":
  {"type": "integer", "minimum": 0}}},
-"SignIn": {"type": "object", "required": ["key"], "additionalProperties": false, "properties":
- {"key": {"type": "string"}}},
+"SignIn": {"oneOf": [{"type": "object", "required": ["key"], "additionalProperties": false,
+ "properties": {"key": {"type": "string"}}}, {"type": "object", "required": ["user", "password"],
+ "additionalProperties": false, "properties": {"user": {"type": "string"}, "password":
+ {"type": "string"}}}]},
 "Session": {"type": "object", "required": ["name", "tenant", "roles", "permissions"],
  "properties": {"name": {"type": "string"}, "tenant": {"type": "string"}, "roles":
  {"$ref": "#/components/schemas/Texts"}, "permissions": {"$ref": "#/components/schemas/Texts"},
- "csrf": {"type": "string"}, "keys_needed": {"type": "boolean"}, "people":
+ "csrf": {"type": "string"}, "keys_needed": {"type": "boolean"}, "passwords":
+ {"type": "boolean", "description": "there are people who sign in by name and password"}, "people":
  {"type": ["object", "null"], "required": ["label", "url"], "properties": {"label":
  {"type": "string"}, "url": {"type": "string"}}}}},
 "SignedOut": {"type": "object", "required": ["signed_out"], "properties": {"signed_out":
@@ -172,6 +181,7 @@ constexpr std::string_view kHouse = R"json({
  "chains": {"type": "integer"}, "checkpoints": {"type": "integer"}, "uncovered_chains":
  {"type": "integer"}, "uncovered_links": {"type": "integer"}, "key": {"type": "string"},
  "pruned_records": {"type": "integer"}, "pruned_runs": {"type": "integer"},
+ "sealed_chains": {"type": "integer"},
  "pruned_before": {"type": ["string", "null"]},
  "proven_until": {"type": ["string", "null"], "format": "date-time"}, "problem":
  {"$ref": "#/components/schemas/Failure"}}},

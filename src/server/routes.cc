@@ -26,6 +26,7 @@
 #include "server/redacting.h"
 #include "server/replay_api.h"
 #include "server/responses_api.h"
+#include "server/session_store.h"
 #include "server/signin_api.h"
 #include "server/static_files.h"
 #include "server/system_api.h"
@@ -62,6 +63,7 @@ constexpr Row kRoutes[] = {
     {"POST", "/workflows/execute", "runs:execute", execute_workflow},
     {"GET", "/workflows", "runs:read", list_runs},
     {"GET", "/workflows/{task_id}", "runs:read", show_run},
+    {"DELETE", "/workflows/{task_id}", "runs:delete", delete_run},
     {"GET", "/workflows/{task_id}/events", "runs:read", follow_run},
     {"POST", "/workflows/{task_id}/cancel", "runs:act", cancel_run},
     {"POST", "/workflows/{task_id}/signals/{name}", "runs:act", signal_run},
@@ -164,6 +166,9 @@ net::HttpRouter make_router(ServerContext& context) {
 
 void set_access(ServerContext& context, net::HttpServerOptions& options) {
   CHECK(context.access != nullptr, "a server without a guard");
+  options.prepare = [&context](const net::HttpRequest& request, std::function<void()> done) {
+    return look_up_session(context, request, std::move(done));
+  };
   options.guard = [&context](net::HttpRequest& request, std::string_view pattern,
                              net::HttpResponse& space) -> const net::HttpResponse* {
     Refusal refusal = context.access->look(request, action_of(request.method, pattern));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/file.h"
 #include "base/strings.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr double kUnknownSeconds = 10;  // of a workflow that has never finished
 constexpr int64_t kMeasuredRuns = 20;
+constexpr int64_t kWatchRunsUs = 1'000'000;
 
 Error key_conflict(const std::string& key, const std::string& run) {
   return make_error("E0754", fmt::format("the Idempotency-Key {} belongs to {} with another "
@@ -156,17 +158,22 @@ void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)
   });
 }
 
-void Runs::tell(const worker::Notice& notice) {
+void Runs::wake(const worker::Notice& notice) {
   std::vector<uint64_t> interested;
-  for (const auto& [id, listener] : listeners_) {
-    if (listener.first == notice.run) interested.push_back(id);
+  for (auto at = listeners_.lower_bound({notice.run, 0});
+       at != listeners_.end() && at->first.first == notice.run; ++at) {
+    interested.push_back(at->first.second);
   }
   for (const uint64_t id : interested) {
-    const auto found = listeners_.find(id);
+    const auto found = listeners_.find({notice.run, id});
     if (found == listeners_.end()) continue;
-    const Listener listener = found->second.second;  // it may remove itself
+    const Listener listener = found->second;  // it may remove itself
     listener(notice);
   }
+}
+
+void Runs::tell(const worker::Notice& notice) {
+  wake(notice);
   if (notice.kind != worker::Notice::Kind::kRun || !notice.terminal) return;
   obs::log_fields(obs::Level::kInfo, "runs", notice.status,
                   {{"run", notice.run}, {"trace", worker::trace_id(notice.run)}});
@@ -194,8 +201,59 @@ void Runs::count(const std::string& run) {
 }
 
 uint64_t Runs::listen(const std::string& run, Listener listener) {
-  listeners_.emplace(++newest_listener_, std::pair(run, std::move(listener)));
-  return newest_listener_;
+  const uint64_t id = ++newest_listener_;
+  listeners_.emplace(std::pair(run, id), std::move(listener));
+  listened_.emplace(id, run);
+  return id;
+}
+
+void Runs::unlisten(uint64_t id) {
+  const auto run = listened_.find(id);
+  if (run == listened_.end()) return;
+  listeners_.erase({run->second, id});
+  listened_.erase(run);
+}
+
+void Runs::follow(const std::string& run) {
+  ++followed_[run].followers;
+  if (std::exchange(watching_, true)) return;
+  loop_.after(kWatchRunsUs, [this] { watch(); });
+}
+
+void Runs::unfollow(const std::string& run) {
+  const auto found = followed_.find(run);
+  CHECK(found != followed_.end(), "nobody follows {}", run);
+  if (--found->second.followers == 0) followed_.erase(found);
+}
+
+// Every change of a run raises the version of its row.
+void Runs::watch() {
+  if (followed_.empty()) {
+    watching_ = false;
+    return;
+  }
+  std::vector<std::string> runs;
+  for (const auto& [run, followed] : followed_) runs.push_back(run);
+  read<std::map<std::string, int64_t>>(
+      [runs = std::move(runs)](store::Db& db) { return worker::run_versions(db, runs); },
+      [this](Result<std::map<std::string, int64_t>> versions) {
+        if (versions.ok()) watched(*versions);
+        loop_.after(kWatchRunsUs, [this] { watch(); });
+      });
+}
+
+void Runs::watched(const std::map<std::string, int64_t>& versions) {
+  std::vector<std::string> changed;
+  for (auto& [run, followed] : followed_) {
+    const auto now = versions.find(run);
+    const int64_t version = now == versions.end() ? -1 : now->second;  // it may have been removed
+    if (std::exchange(followed.version, version) != version) changed.push_back(run);
+  }
+  for (const std::string& run : changed) {
+    worker::Notice notice;
+    notice.run = run;
+    wake(notice);
+  }
 }
 
 }  // namespace weft::server

@@ -93,7 +93,12 @@ class Runs {
   void tell(const worker::Notice& notice);
   using Listener = std::function<void(const worker::Notice&)>;
   uint64_t listen(const std::string& run, Listener listener);
-  void unlisten(uint64_t id) { listeners_.erase(id); }
+  void unlisten(uint64_t id);
+  // Listeners to that run hear as well of what other processes do to it, within a second, for as
+  // long as somebody follows it. All followed runs are looked after by one query, however many
+  // follow them.
+  void follow(const std::string& run);
+  void unfollow(const std::string& run);
 
  private:
   Runs(Env& env, worker::Loop& loop, worker::Pool& pool, Metrics& metrics)
@@ -103,6 +108,9 @@ class Runs {
   void submit_new(const Submission& submission, Before before,
                   const std::function<void(Result<Accepted>)>& done);
   void count(const std::string& run);
+  void wake(const worker::Notice& notice);
+  void watch();
+  void watched(const std::map<std::string, int64_t>& versions);
 
   Env& env_;
   worker::Loop& loop_;
@@ -114,7 +122,14 @@ class Runs {
   std::mutex mutex_;  // of db_ and, beyond what it offers, of catalog_
   Catalog catalog_;
   std::unique_ptr<store::Db> db_;
-  std::map<uint64_t, std::pair<std::string, Listener>> listeners_;
+  struct Followed {
+    int64_t followers = 0;
+    int64_t version = 0;  // of its row, when it was last seen
+  };
+  std::map<std::pair<std::string, uint64_t>, Listener> listeners_;  // by run
+  std::map<uint64_t, std::string> listened_;                        // what each listens to
+  std::map<std::string, Followed> followed_;
+  bool watching_ = false;
   uint64_t newest_listener_ = 0;
   std::map<std::string, Submission> being_stored_;  // by key, until they are on disk
 };

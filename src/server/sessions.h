@@ -2,17 +2,21 @@
 //
 // Sign-ins of browsers: whoever shows a key gets a random session, which travels as an HttpOnly,
 // SameSite=Strict cookie, so that no script of a page ever holds a key. What changes something also
-// needs the session's second secret in a header, which other sites cannot read or send (CSRF).
+// needs a second secret in a header, which other sites cannot read or send (CSRF); it follows from
+// the first under the server's pepper.
 //
 // A session is as good as its key, whose roles are looked up each time; with the key it ends. That
-// of a person, by an identity provider, holds what they might do at sign-in. Sessions live in
-// memory, bounded in number and time, and go with the process. One thread.
+// of a person, by an identity provider, holds what they might do at sign-in.
+//
+// Here are those that this process has met, bounded in number and time; all of them are in the
+// store (security/sessions.h). Which of both knows what, access.h decides. One thread.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -25,7 +29,7 @@ inline constexpr std::string_view kSessionCookie = "weft_session";
 inline constexpr std::string_view kCsrfHeader = "X-Weft-CSRF";
 
 struct Session {
-  std::string key;   // id of the key; empty: one of the key file, which may do everything
+  std::string key;   // id of the key, or of a line of the key file (access.h)
   std::string csrf;
   int64_t end_us = 0;
   std::optional<security::Caller> person = {};  // instead of a key
@@ -36,28 +40,29 @@ class Sessions {
   static constexpr int64_t kLifetimeUs = int64_t{12} * 3600 * 1'000'000;
   static constexpr size_t kSessionsMax = 10'000;
 
-  // The new session's secret. Beyond the limit the one that would end first makes room.
-  std::string open(const std::string& key, int64_t now_us) {
-    return open(Session{key, {}, now_us + kLifetimeUs, {}}, now_us);
+  explicit Sessions(const security::Secret& pepper) : pepper_(pepper) {}
+
+  // As the store has a session, so that neither it nor the time of a search tells a secret.
+  std::string hash_of(std::string_view secret) const {
+    return security::keyed_hash(pepper_, std::string("session\n").append(secret));
   }
-  // With its end, and without a `csrf`, which is made here.
-  std::string open(Session fresh, int64_t now_us) {
+  // Without its csrf, which is made here. Beyond the limit the one that would end first makes room.
+  void add(std::string_view secret, Session session, int64_t now_us) {
     std::erase_if(sessions_, [&](const auto& entry) { return entry.second.end_us <= now_us; });
     if (sessions_.size() >= kSessionsMax) {
-      auto oldest = sessions_.begin();
-      for (auto at = sessions_.begin(); at != sessions_.end(); ++at) {
-        if (at->second.end_us < oldest->second.end_us) oldest = at;
-      }
-      sessions_.erase(oldest);
+      sessions_.erase(std::ranges::min_element(sessions_, {}, [](const auto& entry) {
+        return entry.second.end_us;
+      }));
     }
-    std::string secret = security::random_text(52);
-    fresh.csrf = security::random_text(52);
-    sessions_[hashed(secret)] = std::move(fresh);
-    return secret;
+    session.csrf = security::to_hex(
+        security::keyed_hash(pepper_, std::string("session csrf\n").append(secret)));
+    const std::string hash = hash_of(secret);
+    absent_.erase(hash);
+    sessions_[hash] = std::move(session);
   }
-  // Null: none, or over.
+  // Null: none that is known here, or over.
   const Session* find(std::string_view secret, int64_t now_us) const {
-    const auto found = sessions_.find(hashed(secret));
+    const auto found = sessions_.find(hash_of(secret));
     return found != sessions_.end() && now_us < found->second.end_us ? &found->second : nullptr;
   }
   // Whether a person of that key is signed in somewhere.
@@ -67,17 +72,19 @@ class Sessions {
       return session.person && session.person->key == key && now_us < session.end_us;
     });
   }
-  void close(std::string_view secret) { sessions_.erase(hashed(secret)); }
-  size_t count() const { return sessions_.size(); }
+  // The store has none of that secret, and never will.
+  bool absent(std::string_view secret) const { return absent_.contains(hash_of(secret)); }
+  void note_absent(std::string_view secret) {
+    if (absent_.size() >= kSessionsMax) absent_.clear();
+    absent_.insert(hash_of(secret));
+  }
+  void forget(const std::string& hash) { sessions_.erase(hash); }
+  void forget_all() { sessions_.clear(); }
 
  private:
-  // So that the time of a search says nothing about a secret.
-  std::string hashed(std::string_view secret) const {
-    return security::keyed_hash(pepper_, secret);
-  }
-
-  const security::Secret pepper_ = security::Secret::random();
-  std::map<std::string, Session, std::less<>> sessions_;
+  const security::Secret pepper_;
+  std::map<std::string, Session, std::less<>> sessions_;  // by hash
+  std::set<std::string, std::less<>> absent_;
 };
 
 // The value of a cookie of a Cookie header; empty if it is not there.

@@ -75,21 +75,22 @@ void record_signin(ServerContext& context, const net::HttpRequest& request,
 
 void finished(ServerContext& context, const ExchangePtr& exchange,
               Result<security::Caller> caller) {
-  const net::HttpRequest& request = exchange->request();
-  record_signin(context, request, caller);
-  net::HttpResponse response;
-  if (caller.ok()) {
-    const Access::Opened opened = context.access->open_person(
-        std::move(*caller), context.oidc->options().session_us);
-    response = redirect("/");
-    response.headers.push_back(
-        {"Set-Cookie", session_cookie(context, opened.secret,
-                                      context.oidc->options().session_us / 1'000'000)});
-  } else {
-    response = signin_page(caller.error(), wants_korean(request));
-  }
-  response.headers.push_back({"Set-Cookie", signin_cookie(context, "", 0)});
-  exchange->respond(std::move(response));
+  record_signin(context, exchange->request(), caller);
+  const auto answer = [&context, exchange](net::HttpResponse response) {
+    response.headers.push_back({"Set-Cookie", signin_cookie(context, "", 0)});
+    exchange->respond(std::move(response));
+  };
+  if (!caller.ok()) return answer(signin_page(caller.error(), wants_korean(exchange->request())));
+  const int64_t session_us = context.oidc->options().session_us;
+  const Access::Opened opened = context.access->open_person(std::move(*caller), session_us);
+  keep_session(context, opened.stored,
+               [&context, answer, session_us, secret = opened.secret](Status stored) {
+                 if (!stored.ok()) return answer(problem(stored.error()));
+                 net::HttpResponse response = redirect("/");
+                 response.headers.push_back(
+                     {"Set-Cookie", session_cookie(context, secret, session_us / 1'000'000)});
+                 answer(std::move(response));
+               });
 }
 
 // Whether the request may go on; else it is answered.

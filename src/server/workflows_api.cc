@@ -21,7 +21,7 @@ constexpr size_t kRunKeyBytesMax = 255;
 constexpr size_t kUrlBytesMax = 2048;
 constexpr int64_t kRunsMax = 200;
 constexpr size_t kUnsentBytesMax = size_t{1} << 20;  // events wait for a client beyond
-constexpr int64_t kPollUs = 1'000'000;  // for runs that another process works on
+constexpr int64_t kStillUs = 1'000'000;  // whether its key still holds
 
 Status start_run(ServerContext& context, const ExchangePtr& exchange, Result<json::Object> given) {
   const json::Object body = TRY(std::move(given));
@@ -104,11 +104,12 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
 
   void start() {
     const auto self = shared_from_this();
-    exchange_->on_closed([self] { self->finish(); });
     listener_ = context_.runs->listen(run_, [self](const worker::Notice& notice) {
       if (notice.kind == worker::Notice::Kind::kProgress) return self->show_progress(notice);
       self->read_more();
     });
+    context_.runs->follow(run_);
+    exchange_->on_closed([self] { self->finish(); });  // at once, if it has gone already
     read_more();
   }
 
@@ -150,11 +151,7 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
       exchange_->write(fmt::format("id: {}\nevent: state\ndata: {}\n\n", event.seq, event.body));
       if (!exchange_) return;  // it was closed for want of reading
     }
-    // its client comes back to whoever runs next, or with a key that holds
-    if (context_.draining || (context_.access && !context_.access->still(caller_))) {
-      exchange_->end();
-      return finish();
-    }
+    if (!still_welcome()) return;
     if (news->over) {
       exchange_->write("event: end\ndata: {}\n\n");
       if (!exchange_) return;
@@ -162,12 +159,23 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
       return finish();
     }
     if (std::exchange(again_, false)) return read_more();
-    if (timer_ == 0) {
-      timer_ = context_.loop.after(kPollUs, [self = shared_from_this()] {
-        self->timer_ = 0;
-        self->read_more();
-      });
-    }
+    if (timer_ == 0) look_again();
+  }
+
+  // An idle feed costs no reading: news are told (Runs::follow).
+  void look_again() {
+    timer_ = context_.loop.after(kStillUs, [self = shared_from_this()] {
+      self->timer_ = 0;
+      if (self->exchange_ && self->still_welcome()) self->look_again();
+    });
+  }
+
+  // Else its client comes back to whoever runs next, or with a key that holds.
+  bool still_welcome() {
+    if (!context_.draining && (!context_.access || context_.access->still(caller_))) return true;
+    exchange_->end();
+    finish();
+    return false;
   }
 
   // The rest is read again from the journal when what was written is on its way.
@@ -188,7 +196,9 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
   }
 
   void finish() {
+    if (std::exchange(over_, true)) return;
     context_.runs->unlisten(listener_);
+    context_.runs->unfollow(run_);
     if (timer_ != 0) context_.loop.cancel(std::exchange(timer_, 0));
     exchange_.reset();
   }
@@ -204,6 +214,7 @@ class RunFeed : public std::enable_shared_from_this<RunFeed> {
   bool reading_ = false;
   bool again_ = false;
   bool waiting_ = false;  // for the client
+  bool over_ = false;
 };
 
 }  // namespace

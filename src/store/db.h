@@ -101,6 +101,13 @@ class Db {
   // When this returns ok the transaction is on disk.
   virtual Status commit() = 0;
   virtual void rollback() = 0;
+  // Outside transactions: what was written so far stands in the store itself and no longer in a log
+  // beside it, where older bytes of the same places would be as well. False: readers keep the log
+  // from being emptied for now. Stores that keep their log to themselves say true.
+  virtual Result<bool> write_back() { return true; }
+  // Writes tables anew without what was freed or written over in them, and write_back(). Others
+  // wait meanwhile. A store that is one file writes all of it.
+  virtual Result<bool> rewrite(std::span<const std::string_view> tables) = 0;
   // The clock of the store, in milliseconds since 1970: the only one leases are compared with.
   virtual Result<int64_t> now_ms() = 0;
   // What stands behind a SELECT of rows that this transaction is about to take and others take as

@@ -145,6 +145,10 @@ class Postgres final : public Db {
     (void)drain();
     if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) (void)script("ROLLBACK");
   }
+  Result<bool> rewrite(std::span<const std::string_view> tables) override {
+    for (const std::string_view table : tables) TRY(script(fmt::format("VACUUM FULL {}", table)));
+    return true;
+  }
   Result<int64_t> now_ms() override {
     auto rows = TRY(query("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
                           Values()));

@@ -26,6 +26,7 @@ constexpr size_t kCachedStatementsMax = 256;
 // Pauses grow from 0.1 ms to 5 ms: short against a commit's sync, long against spinning.
 constexpr int64_t kPauseUsMin = 100;
 constexpr int64_t kPauseUsMax = 5'000;
+constexpr int64_t kWriteBackMsMax = 500;
 
 std::string_view hint_of(int primary_code) {
   switch (primary_code) {
@@ -135,6 +136,11 @@ class Sqlite final : public Db {
   void rollback() override {
     // A failed commit may have rolled back already; then there is nothing to undo.
     if (sqlite3_get_autocommit(handle_) == 0) (void)run_plain("ROLLBACK");
+  }
+  Result<bool> write_back() override;
+  Result<bool> rewrite(std::span<const std::string_view>) override {
+    TRY(script("VACUUM"));
+    return write_back();
   }
   Result<int64_t> now_ms() override;
 
@@ -324,6 +330,19 @@ Result<int64_t> Sqlite::now_ms() {
   const bool found = TRY(rows->next());
   CHECK(found, "a scalar query yields one row");
   return rows->int64(0);
+}
+
+// While it waits for readers nobody can write, so it does not wait as long as a writer would.
+Result<bool> Sqlite::write_back() {
+  const int64_t patience = std::exchange(busy_ms_max_, std::min(busy_ms_max_, kWriteBackMsMax));
+  const auto emptied = [&]() -> Result<bool> {
+    auto rows = TRY(query("PRAGMA wal_checkpoint(TRUNCATE)", Values()));
+    return TRY(rows->next()) && rows->int64(0) == 0;
+  };
+  auto done = emptied();
+  busy_ms_max_ = patience;
+  if (!done.ok() && done.error().code == "E0504") return false;
+  return done;
 }
 
 Status Sqlite::prepare_connection() {

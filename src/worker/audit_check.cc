@@ -10,6 +10,8 @@
 #include "security/audit.h"
 #include "security/checkpoint.h"
 #include "worker/chain.h"
+#include "worker/chain_seal.h"
+#include "worker/run_prune.h"
 
 namespace weft::worker {
 namespace {
@@ -143,8 +145,17 @@ Result<AuditReport> check_audit(store::Db& db, std::string_view text, std::strin
   report.checkpoints = checkpoints.lines;
   report.proven_until_us = checkpoints.newest_us;
   report.pruned_before_us = checkpoints.pruned_before_us;
+  report.sealed_chains = std::ssize(checkpoints.sealed);
   report.key = security::to_hex(checkpoints.key);
+  if (TRY(reseal_open(db))) {  // no chain fits in the middle of that
+    report.problem = half_sealed();
+    return report;
+  }
   TRY(db.begin_reading());
+  if (const Status added = add_stored_removals(db, checkpoints); !added.ok()) {
+    db.rollback();
+    return added.error();
+  }
   const Status walked = walk(db, checkpoints, report);
   db.rollback();
   TRY(walked);
@@ -159,6 +170,7 @@ json::Object to_json(const AuditReport& report) {
                    {"uncovered_links", report.uncovered_links}, {"key", report.key}};
   out["pruned_records"] = report.pruned_records;
   out["pruned_runs"] = report.pruned_runs;
+  out["sealed_chains"] = report.sealed_chains;
   out["pruned_before"] = nullptr;
   if (report.pruned_before_us != 0) out["pruned_before"] = iso8601(report.pruned_before_us);
   out["proven_until"] = nullptr;

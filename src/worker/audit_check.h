@@ -30,8 +30,9 @@ struct AuditReport {
   int64_t pruned_records = 0;    // removed on purpose, as a signed line says
   int64_t pruned_runs = 0;       // likewise: of these, only links are left
   int64_t pruned_before_us = 0;  // these were older
+  int64_t sealed_chains = 0;     // after they had been written plain, as a signed line says
   std::string key = {};          // public, that the checkpoints are signed with, in hexadecimal
-  std::optional<Error> problem = {};  // the first: E0607, E0765, E0766
+  std::optional<Error> problem = {};  // the first: E0512, E0607, E0765, E0766
 };
 // `checkpoints`: the text of the file; empty: none. `key`: the public key that is expected, in
 // hexadecimal; empty: that of the first line. Errors only of the store and of a malformed `key`.

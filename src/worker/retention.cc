@@ -34,9 +34,8 @@ Result<int64_t> prune_runs(store::Db& db, const RetentionRules& rules, int64_t b
   for (;;) {
     const auto runs = TRY(plan_run_pruning(db, before_us, kRunsAtOnce));
     if (runs.empty()) return removed;
-    TRY(security::append_run_pruning(rules.checkpoints, rules.seed, TRY(db.now_ms()) * 1000,
-                                     before_us, runs));
-    TRY(remove_runs(db, runs));
+    TRY(remove_provably(db, rules.checkpoints, rules.seed,
+                        {.at_us = TRY(db.now_ms()) * 1000, .before_us = before_us, .runs = runs}));
     removed += std::ssize(runs);
   }
 }

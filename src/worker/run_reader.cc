@@ -275,4 +275,25 @@ Result<std::string> find_run(store::Db& db, std::string_view text) {
   return id;
 }
 
+// Always as many places in the statement, so that it is prepared once.
+Result<std::map<std::string, int64_t>> run_versions(store::Db& db,
+                                                    std::span<const std::string> runs) {
+  constexpr size_t kAtOnce = 64;
+  static const std::string sql = [] {
+    std::string out = "SELECT id, version FROM run WHERE id IN ($1";
+    for (size_t i = 2; i <= kAtOnce; ++i) out += fmt::format(", ${}", i);
+    return out + ")";
+  }();
+  std::map<std::string, int64_t> out;
+  while (!runs.empty()) {
+    const auto part = runs.first(std::min(runs.size(), kAtOnce));
+    runs = runs.subspan(part.size());
+    std::vector<store::Value> values(part.begin(), part.end());
+    values.resize(kAtOnce, store::Value(""));
+    auto rows = TRY(db.query(sql, store::Values(values)));
+    while (TRY(rows->next())) out.emplace(rows->text(0), rows->int64(1));
+  }
+  return out;
+}
+
 }  // namespace weft::worker

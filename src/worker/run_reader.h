@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -80,5 +82,9 @@ Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run);
 // The id that `text` names: a whole id, or the unique end or beginning of one (at least 4
 // characters). E0601 if none or several.
 Result<std::string> find_run(store::Db& db, std::string_view text);
+
+// The versions of these runs' rows, which every change raises; without those that are not there.
+Result<std::map<std::string, int64_t>> run_versions(store::Db& db,
+                                                    std::span<const std::string> runs);
 
 }  // namespace weft::worker

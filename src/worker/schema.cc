@@ -351,6 +351,55 @@ CREATE TABLE spending (
 );
 )sql";
 
+// How far the chains of a store that was plain have been sealed (chain_seal.h); mostly empty.
+constexpr std::string_view kReseal = R"sql(
+CREATE TABLE reseal (
+  kind TEXT NOT NULL,
+  writer TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  old_hash BYTEA NOT NULL,
+  new_hash BYTEA NOT NULL,
+  PRIMARY KEY (kind, writer, epoch)
+);
+)sql";
+
+// Sign-ins of browsers (security/sessions.h).
+constexpr std::string_view kSessions = R"sql(
+CREATE TABLE session (
+  hash BYTEA PRIMARY KEY,
+  key TEXT NOT NULL,
+  person TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  end_us BIGINT NOT NULL,
+  ended_us BIGINT
+);
+CREATE INDEX session_ended ON session (ended_us) WHERE ended_us IS NOT NULL;
+)sql";
+
+// People who sign in by name and password (security/people.h).
+constexpr std::string_view kPeople = R"sql(
+CREATE TABLE person (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  tenant TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  created_us BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  changed_us BIGINT NOT NULL
+);
+CREATE INDEX session_of_key ON session (key);
+)sql";
+
+// What says that runs were removed on purpose, signed (security/checkpoint.h, signed_removal).
+constexpr std::string_view kRemovals = R"sql(
+CREATE TABLE removal (
+  id TEXT PRIMARY KEY,
+  line TEXT NOT NULL
+);
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -365,6 +414,10 @@ constexpr store::Migration kMigrations[] = {
     {11, "who answered for a model, and why that one", kRoutes},
     {12, "data keys of sealed payloads", kDataKeys},
     {13, "what models have cost, for ceilings", kSpending},
+    {14, "how far plain chains have been sealed", kReseal},
+    {15, "sign-ins of browsers", kSessions},
+    {16, "people with passwords", kPeople},
+    {17, "what says that runs were removed", kRemovals},
 };
 
 }  // namespace

@@ -63,6 +63,10 @@ class SimStore final : public store::Db {
   std::string_view share_lock() const override { return db_->share_lock(); }
   void rollback() override { db_->rollback(); }
   store::Sealer* sealer() override { return db_->sealer(); }
+  Result<bool> write_back() override { return db_->write_back(); }
+  Result<bool> rewrite(std::span<const std::string_view> tables) override {
+    return db_->rewrite(tables);
+  }
   Result<int64_t> now_ms() override { return env_.wall_us() / 1000; }
 
  private:

@@ -3,14 +3,17 @@
 bodies that never end, bodies of 100 MB, floods of headers, thousands of idle readers, sockets
 closed by half. Limits hold, memory stays bounded, and other clients are served meanwhile."""
 import http.client
+import json
+import os
 import re
 import resource
 import select
 import socket
+import subprocess
 import threading
 import time
 
-from harness import main
+from harness import WEFT, Place, main
 from serving import Server, until
 
 STATUS = re.compile(rb"HTTP/1\.1 \d{3} ")
@@ -221,14 +224,33 @@ def test_floods_of_headers():
         assert resident_mib(server) - before < 100, (before, resident_mib(server))
 
 
-def test_thousands_of_idle_readers():
-    """Beyond 4,096 connections the next ones are told 503; when some have gone, others come in."""
+def cpu_seconds(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def heads_of(readers):
+    for connection in readers:
+        try:
+            yield connection.recv(4096)
+        except ConnectionError:
+            yield b""  # so many more than the limit that they are not told
+
+
+def test_ten_thousand_idle_readers():
+    """They cost memory, bounded, and next to no time; others are served. Beyond the limit the next
+    ones are told 503; when some have gone, others come in."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 6000:
-        print(f"SKIPPED: {hard} open files are too few")
+    count = min(10_000, hard - 1_000)
+    if count < 3_000:
+        print(f"        SKIPPED: {hard} open files are too few")
         return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (6000, hard))
-    with serving() as server:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    server = serving()
+    server.write("weft.yaml", f"server: {{ connections: {count + 100} }}\n")
+    server.words += ("--config", "weft.yaml")
+    with server:
         task = server.post("/workflows/execute", {"workflow_id": "waiting"}).json["task_id"]
         before = resident_mib(server)
         request = f"GET /workflows/{task}/events HTTP/1.1\r\n".encode() + HOST + b"\r\n"
@@ -242,37 +264,80 @@ def test_thousands_of_idle_readers():
             assert answer.status == 200 and answer.read()
 
         try:
-            for i in range(4300):
+            for i in range(count):
                 if i % 100 == 0:
                     ask_first()
+                readers.append(server.connect())
+                readers[-1].sendall(request)
+            for head in heads_of(readers):
+                assert head.startswith(b"HTTP/1.1 200"), head
+            grown = resident_mib(server) - before
+            used, began = cpu_seconds(server), time.monotonic()
+            slowest = 0.0
+            while time.monotonic() - began < 5:
+                asked = time.monotonic()
+                assert served(server)
+                slowest = max(slowest, time.monotonic() - asked)
+                time.sleep(0.05)
+            share = (cpu_seconds(server) - used) / (time.monotonic() - began)
+            print(f"        {count} readers: {grown} MiB, {share:.0%} of a core, slowest other answer "
+                  f"{slowest * 1000:.0f} ms")
+            assert grown < count * 0.06, grown
+            assert share < 0.6, share
+            for _ in range(300):
                 readers.append(server.connect())
                 try:
                     readers[-1].sendall(request)
                 except ConnectionError:
                     pass
-            refused = 0
-            for connection in readers:
-                try:
-                    head = connection.recv(4096)
-                except ConnectionError:
-                    head = b""  # so many more than the limit that they are not told
-                assert head == b"" or head[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 503"), head
-                refused += head[:12] == b"HTTP/1.1 503"
-                assert head[:12] != b"HTTP/1.1 503" or b"Retry-After" in head, head
-            assert refused >= 1
+            told = list(heads_of(readers[count:]))
+            assert {head[:12] for head in told} <= {b"", b"HTTP/1.1 200", b"HTTP/1.1 503"}, told
+            refused = [head for head in told if head[:12] == b"HTTP/1.1 503"]
+            assert refused and all(b"Retry-After" in head for head in refused), refused
             for _ in range(3):
                 ask_first()
-            grown = resident_mib(server) - before
-            print(f"        {len(readers)} readers: {grown} MiB")
-            assert grown < 1024, grown
             for connection in readers[:1000]:
                 connection.close()
             assert until(lambda: served(server))
+            # what happens is told to every one that is left
+            assert server.post(f"/workflows/{task}/cancel", {}).status == 200
+            for connection in readers[1000:count]:
+                connection.settimeout(60)
+                piece = b""
+                while b"event: end" not in piece:
+                    more = connection.recv(65536)
+                    assert more, piece
+                    piece += more
         finally:
             for connection in (first, *readers):
                 connection.close()
         assert until(lambda: served(server) and server.metric("weft_http_connections") < 10)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_few_open_files_are_said_and_kept_to():
+    with Place() as place:
+        place.write("weft.yaml", "server: { connections: 5000 }\n")
+        process = subprocess.Popen(
+            ["bash", "-c", f"ulimit -n 600; exec {WEFT} serve --config weft.yaml --port 0 --json "
+             f"--store {place.store}"], cwd=place.path, env=place.env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        port = int(json.loads(process.stdout.readline())["url"].rsplit(":", 1)[1])
+        held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(500)]
+        refused = 0
+        for connection in held:
+            try:
+                connection.sendall(b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n")
+                refused += not connection.recv(4096).startswith(b"HTTP/1.1 200")
+            except ConnectionError:
+                refused += 1
+        assert refused == 500 - 344, refused
+        for connection in held:
+            connection.close()
+        process.terminate()
+        _, said_at_start = process.communicate(timeout=60)
+        assert "at most 344 connections at once instead of 5000: 600 files" in said_at_start
+        assert process.returncode == 0, process.returncode
 
 
 def served(server):

@@ -37,7 +37,7 @@ OPERATOR = VIEWER | {"runs:execute", "runs:act", "models:use", "tools:call"}
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "author": OPERATOR | {"definitions:write"},
          "approver": VIEWER | {"approvals:decide"},
          "admin": OPERATOR | {"definitions:write", "approvals:decide", "models:manage",
-                              "keys:manage", "audit:read"}}
+                              "keys:manage", "audit:read", "runs:delete"}}
 
 
 class Guarded(Server):
@@ -141,6 +141,7 @@ def test_tenants_see_nothing_of_each_other():
                     ("POST", f"/workflows/{run}/retry", {}),
                     ("POST", f"/workflows/{run}/fork", {"from": "greet"}),
                     ("POST", f"/workflows/{run}/replay", None),
+                    ("DELETE", f"/workflows/{run}", None),
                     ("GET", f"/workflows/{run}/view", None),
                     ("GET", f"/workflows/{run}/steps/greet", None),
                     ("POST", f"/callbacks/{run}/redrive", None),
@@ -471,6 +472,47 @@ def test_sign_in_with_a_cookie():
         listed = json.loads(server.weft("keys", "list", "--json").stdout)
         server.weft("keys", "revoke", next(k["id"] for k in listed if k["name"] == "viewer"))
         assert until(lambda: server.get("/workflows", headers=late).status == 401)
+
+
+def test_sessions_outlive_a_restart_as_long_as_their_keys():
+    server = Guarded("--api-key-file", "keyfile")
+    server.write("keyfile", "the line of old\nanother line\n")
+    with server:
+        def signed_in(key):
+            signed = server.ask("POST", "/session", {"key": key})
+            assert signed.status == 201, signed.body
+            return {"Cookie": signed.headers["Set-Cookie"].split(";")[0],
+                    "X-Weft-CSRF": signed.json["csrf"]}
+
+        def status(headers):
+            return server.get("/workflows", headers=headers).status
+
+        def again():
+            server.stop()
+            server.__enter__()
+
+        author, viewer = signed_in(server.keys["author"]), signed_in(server.keys["viewer"])
+        old, another = signed_in("the line of old"), signed_in("another line")
+        again()
+        body = {"workflow_id": "hello"}
+        assert server.post("/workflows/execute", body, headers=author).status == 202
+        assert server.post("/workflows/execute", body, headers=viewer).status == 403
+        assert server.post("/keys", {"name": "n", "roles": ["viewer"]}, headers=old).status == 201
+        assert server.post("/workflows/execute", body, headers={
+            **author, "X-Weft-CSRF": viewer["X-Weft-CSRF"]}).status == 403
+        server.stop()
+        listed = json.loads(server.weft("keys", "list", "--json").stdout)
+        server.weft("keys", "revoke", next(k["id"] for k in listed if k["name"] == "viewer"))
+        server.write("keyfile", "another line\n")
+        server.__enter__()
+        assert [status(each) for each in (author, viewer, old, another)] == [200, 401, 401, 200]
+        assert server.ask("DELETE", "/session", headers=author).status == 200
+        again()
+        assert [status(each) for each in (author, another)] == [401, 200]
+        # whoever shows many that are none is answered as before
+        for i in range(30):
+            assert status({"Cookie": f"weft_session={i:052}"}) == 401
+        assert status(another) == 200
 
 
 def test_guessing_is_slowed_down():

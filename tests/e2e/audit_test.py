@@ -189,10 +189,9 @@ def tampered(server, sql, good=False):
     return json.loads(done.stdout)
 
 
-def server_verify(server, copy):
+def server_verify(server, copy, checkpoints="store.db.checkpoints"):
     return subprocess.run(
-        [WEFT, "audit", "verify", "--json", "--store", str(copy), "--checkpoints",
-         str(server.store) + ".checkpoints"], cwd=server.path, env=server.env, text=True,
+        [WEFT, "audit", "verify", "--json", "--store", str(copy), "--checkpoints", checkpoints], cwd=server.path, env=server.env, text=True,
         capture_output=True, timeout=60, check=False)
 
 
@@ -480,7 +479,11 @@ def test_runs_that_ended_long_ago_go_by_themselves_and_the_rest_is_proven():
         lines = (server.path / "store.db.checkpoints").read_text().splitlines(keepends=True)
         server.write("cut", "".join(lines[:next(
             i for i, line in enumerate(lines) if '"runs"' in line)]))
-        assert server.verify(1, "--checkpoints", "cut")["problem"]["code"] == "E0607"
+        assert server.verify(0, "--checkpoints", "cut")["pruned_runs"] == 3  # it is in the store too
+        server.weft_verify = lambda copy: server_verify(server, copy, "cut")
+        for sql in ("delete from removal", "update removal set line = replace(line, 'run_', 'rum_')",
+                    "update removal set line = substr(line, 1, instr(line, char(9)))"):
+            assert tampered(server, sql)["problem"]["code"] == "E0607", sql
         server.__enter__()
         assert server.ask_as(server.admin, "POST", f"/workflows/{stays}/signals/go", {}).status < 300
         assert until(lambda: gone(server, stays), 30)

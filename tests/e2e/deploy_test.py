@@ -97,6 +97,8 @@ def start_as_the_container_does(config, container):
         config = config.replace(there, here)
     server.write("weft.yaml", config)
     server.write("first-key", "a" * 64)
+    server.write("audit-key", "cd" * 32)
+    (server.path / "audit-key").chmod(0o600)
     secrets = [one["name"] for one in container["env"] if "valueFrom" in one]
     assert len(secrets) == 4, secrets
     server.env.update({name: "ab" * 32 for name in secrets})

@@ -120,7 +120,10 @@ PLAIN = set("""definition.hash run.id run.def_hash run.workflow run.tenant run.s
     stored_definition.created_by audit.writer audit.tenant audit.actor audit.action audit.resource
     audit.outcome audit.prev_hash audit.hash callback.run callback.tenant callback.state
     data_key.id data_key.tenant data_key.master data_key.wrapped schema_version.name
-    spending.kind spending.name spending.writer""".split())
+    spending.kind spending.name spending.writer reseal.kind reseal.writer reseal.old_hash
+    reseal.new_hash session.hash session.key session.person
+    person.id person.name person.tenant person.roles person.hash person.created_by
+    removal.id removal.line""".split())
 
 
 def check_columns(place):

@@ -179,6 +179,66 @@ def test_a_person_signs_in_works_and_leaves():
         assert ada.get("/workflows").status == 401 and bob.get("/workflows").status == 200
 
 
+def test_sessions_outlive_a_restart_unless_the_rules_change():
+    with ProviderProcess() as provider, PeopleServer(provider) as server:
+        ada = Browser(server)
+        server.sign_in(ada)
+        ada.csrf = csrf = ada.get("/session").json["csrf"]
+        secret = ada.cookies["ours"]["weft_session"]
+        server.stop()
+        assert not [file for file in server.path.rglob("*") if file.is_file() and
+                    any(text.encode() in file.read_bytes() for text in (secret, csrf))]
+        server.__enter__()
+        me = ada.get("/session").json
+        assert (me["name"], me["roles"], me["csrf"]) == ("ada@example.com", ["admin"], csrf), me
+        assert ada.ask("POST", "/workflows/execute", {"workflow_id": "hello"}).status == 202
+        ada.csrf = None
+        assert ada.ask("POST", "/workflows/execute", {"workflow_id": "hello"}).status == 403
+        text = (server.path / "weft.yaml").read_text()
+        server.stop()
+        server.write("weft.yaml", text.replace("[admin]", "[viewer]"))
+        server.__enter__()
+        assert ada.get("/workflows").status == 401 and ada.get("/session").json["roles"] == []
+        server.stop()
+        server.write("weft.yaml", text)
+        server.__enter__()
+        assert ada.get("/workflows").status == 200
+        ada.csrf = csrf
+        assert ada.ask("DELETE", "/session").status == 200
+        ada.cookies["ours"]["weft_session"] = secret  # kept by somebody
+        assert ada.get("/workflows").status == 401
+        server.stop()
+        server.__enter__()
+        assert ada.get("/workflows").status == 401
+
+
+def test_two_servers_of_a_store_know_the_same_sessions():
+    with ProviderProcess() as provider, PeopleServer(provider) as first:
+        second = PeopleServer(provider)
+        second.store, second.env = first.store, first.env
+        with second:
+            ada = Browser(first)
+            first.sign_in(ada)
+            ada.csrf = ada.get("/session").json["csrf"]
+            ada.server = second  # at once, without a moment to learn of it
+            assert ada.get("/workflows").status == 200
+            assert ada.get("/session").json["csrf"] == ada.csrf
+            assert ada.ask("POST", "/workflows/execute", {"workflow_id": "hello"}).status == 202
+            bob = Browser(second)
+            provider.set("person", "bob")
+            second.sign_in(bob)
+            secret = ada.cookies["ours"]["weft_session"]
+            ada.server = first
+            assert ada.ask("DELETE", "/session").status == 200
+            ada.cookies["ours"]["weft_session"] = secret
+            assert ada.get("/workflows").status == 401
+            ada.server = second
+            assert until(lambda: ada.get("/workflows").status == 401, 10)
+            assert bob.get("/workflows").status == 200
+            bob.server = first
+            assert bob.get("/workflows").status == 200
+
+
 def test_who_may_not_come_in():
     with ProviderProcess() as provider, PeopleServer(provider) as server:
         provider.set("person", "eve")

@@ -15,9 +15,12 @@ from harness import WEFT, main
 from serving import HELLO, Server, until
 
 HERE = pathlib.Path(__file__).parent
-# callbacks: the rest of that suite is about waiting, and asks for nothing else
+# of callbacks, erasure and users the rest is about waiting, stores and guessing
 SUITES = [["serve_workflows"], ["definitions"], ["drafts"], ["access"], ["audit"], ["operations"],
-          ["pages"], ["callbacks", "test_dead_letters_can_be_sent_again"]]
+          ["pages"], ["callbacks", "test_dead_letters_can_be_sent_again"],
+          ["erasure", "test_a_run_goes_for_good_and_the_rest_is_proven",
+           "test_runs_that_have_not_ended_stay"],
+          ["users", "test_people_come_work_and_leave", "test_what_will_not_do"]]
 # asked by nobody above and about other things than workflows, access and audit
 ELSEWHERE = {"POST /tokenize", "POST /detokenize", "GET /workflow.schema.json"}
 NODE = validating.NODE

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dashboard as people use it: every page and act, two languages, two people at once, a server
 // that restarts, a hundred thousand runs, five thousand steps.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { addManyRuns, check, main, openBrowser, person, Server, shoot, SOURCE, until, violations }
   from "./harness.mjs";
@@ -588,6 +589,30 @@ const tests = {
     await dialog(page).getByRole("button", { name: "시작" }).click(); // with the session's secret
     await page.locator(".facts .status", { hasText: "성공" }).waitFor();
     check(page.faults.length === 0, page.faults);
+  },
+
+  async people_sign_in_by_a_password() {
+    await server.stop();
+    const users = (...words) => spawnSync(server.weft, ["users", ...words, "--store", server.store], {
+      env: { ...process.env, WEFT_HOME: `${server.directory}/home` }, input: "correct horse battery\n" });
+    const made = users("add", "김 에이다", "--role", "admin");
+    check(made.status === 0, String(made.stderr));
+    await server.start(...server.words);
+    for (const [language, name, password, enter, wrong] of [
+      ["ko", "이름", "비밀번호", "로그인", "이름이나 비밀번호가 올바르지 않습니다."],
+      ["en", "Name", "Password", "Sign in", "The name or the password is wrong."]]) {
+      const page = await visitor({ language });
+      await page.goto(server.url);
+      await page.getByLabel(name, { exact: true }).fill("김 에이다");
+      await page.getByLabel(password, { exact: true }).fill("a wrong password");
+      await clean(page, `login-password-${language}-light`);
+      await page.getByRole("button", { name: enter, exact: true }).click();
+      await page.getByText(wrong).waitFor();
+      await page.getByLabel(password, { exact: true }).fill("correct horse battery");
+      await page.getByRole("button", { name: enter, exact: true }).click();
+      await page.locator("[data-tile=processed]").waitFor();
+    }
+    check(users("remove", "김 에이다").status === 0, "gone");
   },
 
   async people_are_offered_their_account() {

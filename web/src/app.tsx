@@ -93,7 +93,7 @@ export function App() {
   const { t } = useTranslation();
   const { path } = useLocation();
   return (
-    <SessionGate login={(entered, people) => <Login onEntered={entered} people={people} />}
+    <SessionGate login={(entered, asked) => <Login onEntered={entered} asked={asked} />}
       waiting={(error) => <main className="login"><div className="card">
         {error ? <div className="card-body"><ErrorNotice error={error} /></div>
           : <Loading lines={3} />}

@@ -8,6 +8,7 @@ import { type ApiError, get, request, setCsrf, UNAUTHORIZED } from "./api";
 export type Session = {
   name: string; tenant: string; roles: string[]; permissions: string[];
   keys_needed?: boolean; csrf?: string; people?: People | null;
+  passwords?: boolean; // there are people who sign in by name and password
 };
 /** Where people sign in with the account of their house. */
 export type People = { label: string; url: string };
@@ -19,13 +20,13 @@ const Context = createContext<Value>({
 });
 export const useSession = () => useContext(Context);
 
-export async function signIn(key: string) {
-  const session = await request<Session>("POST", "/session", { key });
+export async function signIn(shown: { key: string } | { user: string; password: string }) {
+  const session = await request<Session>("POST", "/session", shown);
   setCsrf(session.csrf ?? "");
 }
 
 export function SessionGate({ children, login, waiting }: {
-  children: ReactNode; login: (entered: () => void, people: People | null) => ReactNode;
+  children: ReactNode; login: (entered: () => void, asked: Session) => ReactNode;
   waiting: (error: ApiError | null) => ReactNode;
 }) {
   const [session, setSession] = useState<Session | null>(null);
@@ -53,7 +54,7 @@ export function SessionGate({ children, login, waiting }: {
     const timer = setTimeout(() => void read(), 2000);
     return () => clearTimeout(timer);
   }, [error, read]);
-  if (locked) return <>{login(() => void read(), session?.people ?? null)}</>;
+  if (locked) return <>{login(() => void read(), session ?? NOBODY)}</>;
   if (!session) return <>{waiting(error)}</>;
   const signOut = async () => {
     const left = await request<{ continue_at?: string }>("DELETE", "/session");

@@ -366,6 +366,11 @@ export const en: Record<string, string> = {
   "login.with": "Sign in with {{label}}",
   "login.key": "API key",
   "login.enter": "Sign in",
+  "login.enter_key": "Sign in with the key",
+  "login.user": "Name",
+  "login.password": "Password",
+  "login.wrong": "The name or the password is wrong.",
+  "login.wait": "Too many tries. Wait a moment.",
   "login.leave": "Sign out",
   "login.refused": "The server does not know this key.",
 

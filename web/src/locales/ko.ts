@@ -362,6 +362,11 @@ export const ko: Record<string, string> = {
   "login.with": "{{label}} 계정으로 로그인",
   "login.key": "API 키",
   "login.enter": "로그인",
+  "login.enter_key": "키로 로그인",
+  "login.user": "이름",
+  "login.password": "비밀번호",
+  "login.wrong": "이름이나 비밀번호가 올바르지 않습니다.",
+  "login.wait": "시도가 너무 많습니다. 잠시 후 다시 시도하세요.",
   "login.leave": "로그아웃",
   "login.refused": "서버가 이 키를 알지 못합니다.",
 

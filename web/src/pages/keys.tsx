@@ -27,7 +27,7 @@ function Create({ first, onClose, onMade }: {
       name, roles, ...(Number(days) > 0 ? { expires_in_s: Math.round(Number(days) * 86400) } : {}),
     });
     // from the first key on this page needs one as well: before anything else asks
-    if (first && made.key) await signIn(made.key);
+    if (first && made.key) await signIn({ key: made.key });
     window.dispatchEvent(new Event(UNAUTHORIZED));
     onMade(made.key ?? "");
   };
