@@ -101,6 +101,8 @@ class Db {
   // When this returns ok the transaction is on disk.
   virtual Status commit() = 0;
   virtual void rollback() = 0;
+  // Nothing will be asked for a while: gives back the memory that only made it faster.
+  virtual void rest() {}
   // The clock of the store, in milliseconds since 1970: the only one leases are compared with.
   virtual Result<int64_t> now_ms() = 0;
   // What stands behind a SELECT of rows that this transaction is about to take and others take as

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,6 +74,7 @@ struct Written {
   std::vector<StoredRun> claimed;       // runs that are ours from now on
   std::vector<MessageRow> messages;     // to runs that are ours; each is delivered once
   std::optional<Error> failed;          // the journal has ended
+  std::shared_ptr<const void> spent;    // the changes: freed by the thread that made them
 };
 
 class Journal {
@@ -122,16 +124,16 @@ class Journal {
   Journal(Env& env, JournalOptions options, Listener listener);
   Status start();
   void write_loop();
-  std::vector<Queued> take_group();
+  std::deque<Queued> take_group();
   void take_audits();
-  Status write_group(const std::vector<Queued>& group, Written& written);
-  Status write_changes(const std::vector<Queued>& group, Written& written);
+  Status write_group(const std::deque<Queued>& group, Written& written);
+  Status write_changes(const std::deque<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
   Status exchange();
   Status fire_schedules();
   Status read_inbox(Written& written);
-  void note_written(const std::vector<Queued>& group, const Written& written);
+  void note_written(const std::deque<Queued>& group, const Written& written);
   Status set_clock();
   int64_t idle_ns();
   bool heartbeat_due();
@@ -142,6 +144,7 @@ class Journal {
   bool checkpoint_due();
   void sign_links();
   void report(Written written);
+  void rest_if_idle();
 
   Env& env_;
   JournalOptions options_;
@@ -158,12 +161,13 @@ class Journal {
   int64_t next_scan_ns_ = 0;
   int64_t next_inbox_ns_ = 0;
   int64_t next_schedules_ns_ = 0;
+  int64_t rests_at_ns_ = 0;                     // if nothing is written until then; 0: it rests
   ScheduleRunner schedules_;
   std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
 
   std::mutex mutex_;               // guards what follows, up to wanted_
   std::condition_variable wake_;
-  std::vector<Queued> queue_;
+  std::deque<Queued> queue_;
   std::vector<security::AuditRecord> audits_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
   bool poked_ = false;

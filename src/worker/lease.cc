@@ -94,8 +94,8 @@ Result<ScanNeeds> scan_needs(Db& db) {
       TRY(any_row(db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
                       "wake_us IS NOT NULL AND wake_us <= $1 LIMIT 1",
                   {now * 1000 + kWakeAheadUs})) ||
-      TRY(any_row(db, "SELECT 1 FROM inbox i JOIN run r ON r.id = i.run WHERE i.outcome IS NULL "
-                      "AND r.worker IS NULL AND r.finished_us IS NULL LIMIT 1", {}));
+      TRY(any_row(db, "SELECT 1 FROM inbox i CROSS JOIN run r WHERE i.outcome IS NULL AND "
+                      "r.id = i.run AND r.worker IS NULL AND r.finished_us IS NULL LIMIT 1", {}));
   return needs;
 }
 

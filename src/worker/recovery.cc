@@ -34,10 +34,13 @@ Status Executor::adopt(const StoredRun& stored) {
   TRY(check_step_types(*folded.workflow));
   auto owned = std::make_unique<ActiveRun>(id, planner_of(folded.workflow));
   ActiveRun& run = *owned;
+  run.age = ++newest_;
   run.state = std::move(folded.state);
   run.context = std::move(folded.context);
   run.output_seq = std::move(folded.output_seq);
-  run.definitions = TRY(pinned_definitions(stored));
+  if (!stored.definitions.empty()) {
+    run.definitions = std::make_shared<const Definitions>(TRY(pinned_definitions(stored)));
+  }
   note_actions(run);
   note_partials(run, stored);
   run.next_seq = static_cast<int64_t>(stored.events.size()) + 1;
@@ -46,7 +49,7 @@ Status Executor::adopt(const StoredRun& stored) {
     return make_error("E0604", fmt::format("run {} has ended in its events, but not in its row",
                                            quoted(id)));
   }
-  runs_.emplace(id, std::move(owned));
+  runs_.emplace(std::string_view(run.id), std::move(owned));
   if (observer_) observer_({.kind = Notice::Kind::kClaimed, .run = id});
   interrupt_running(run, stored);
   CHECK(run.running.empty(), "what was cut off runs here");

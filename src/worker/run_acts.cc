@@ -271,7 +271,7 @@ Result<NewRun> retry_request(store::Db& db, std::string_view run, std::string_vi
   if (!from.empty()) {
     const uint32_t step = TRY(step_of(old, from));
     NewRun request = TRY(again(old, workflow::kept_for_fork(old.planner, state, step)));
-    request.effects_of = state.effects_of;
+    request.effects_of = workflow::effect_run(state);
     return request;
   }
   auto kept = workflow::kept_for_retry(old.planner, state);
@@ -281,7 +281,7 @@ Result<NewRun> retry_request(store::Db& db, std::string_view run, std::string_vi
   }
   NewRun request = TRY(again(old, std::move(*kept)));
   // The same work once more: a peer that knows the key of an effect must recognise it.
-  request.effects_of = state.effects_of;
+  request.effects_of = workflow::effect_run(state);
   return request;
 }
 

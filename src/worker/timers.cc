@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Timers of a run: set by the planner's commands, armed on the loop at the end of the turn (most
-// are void again by then), kept as rows so that a store says what a run waits for.
+// Timers of a run: set by the planner's commands, armed at the end of the turn (most are void again
+// by then), kept as rows so that a store says what a run waits for. All runs share one timer of the
+// loop: ten thousand that are due at one instant fire in the order of their rows, a few hundred a
+// turn, and no faster than the disk takes what comes of them.
 #include <algorithm>
+#include <utility>
 
 #include "obs/log.h"
 #include "worker/executor.h"
@@ -12,6 +15,11 @@ namespace weft::worker {
 using workflow::TimerKind;
 
 namespace {
+
+// The loop has other work as well: so many runs are woken in one turn.
+constexpr int kFiredMax = 128;
+// Enough decided changes for the writer's next two groups; more would only fill memory.
+constexpr uint64_t kUnwrittenMax = 2'048;
 
 // An attempt that fails in the turn that starts it sets its deadline and ends in one decision.
 bool is_past(const ActiveRun& run, const workflow::Command& command) {
@@ -30,8 +38,7 @@ void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
   if (is_past(run, command)) return;
   CHECK(command.path.empty() == (command.timer == TimerKind::kRunDeadline), "whose timer?");
   Timer& timer = run.timers[{command.path, command.timer}];
-  services_.loop.cancel(timer.id);
-  timer.id = 0;
+  timer.armed = false;
   timer.at_us = command.at_us;
 }
 
@@ -46,7 +53,6 @@ void Executor::drop_timers(ActiveRun& run, const workflow::Change& change) {
       ++at;
       continue;
     }
-    services_.loop.cancel(at->second.id);
     if (at->second.stored) run.turn().dropped_timers.push_back(at->first);
     at = run.timers.erase(at);
   }
@@ -54,20 +60,68 @@ void Executor::drop_timers(ActiveRun& run, const workflow::Change& change) {
 
 void Executor::arm_timers(ActiveRun& run, Change& change) {
   for (const TimerKey& key : run.turn().dropped_timers) {
+    if (terminal(run.state.status)) break;   // all of its rows go
     if (run.timers.contains(key)) continue;  // set again: the row is overwritten
     change.timers.push_back({key.first, std::string(workflow::name(key.second)), 0});
   }
   for (auto& [key, timer] : run.timers) {
     CHECK(timer.at_us > 0, "a timer of {} at no time", key.first);
-    if (timer.id != 0) continue;
+    if (timer.armed) continue;
+    CHECK(!terminal(run.state.status), "run {} has ended and waits", run.id);
     change.timers.push_back({key.first, std::string(workflow::name(key.second)), timer.at_us});
     timer.stored = true;
-    const int64_t delay_us = std::max<int64_t>(0, timer.at_us - journal_.now_us());
-    CHECK(!terminal(run.state.status), "run {} has ended and waits", run.id);
-    timer.id = services_.loop.after(delay_us, [weak = weak_from_this(), run = run.id, key = key] {
-      if (const auto self = weak.lock()) self->on_timer(run, key);
-    });
+    timer.armed = true;
   }
+  queue_timers(run);
+}
+
+// The run stands in the queue under its earliest armed timer, or not at all.
+void Executor::queue_timers(ActiveRun& run) {
+  int64_t due_us = 0;
+  for (const auto& [key, timer] : run.timers) {
+    if (timer.armed && (due_us == 0 || timer.at_us < due_us)) due_us = timer.at_us;
+  }
+  if (due_us == run.due_us) return;
+  if (run.due_us != 0) {
+    const size_t gone = due_.erase({run.due_us, run.age});
+    CHECK(gone == 1, "run {} was not in the queue of timers", run.id);
+  }
+  run.due_us = due_us;
+  if (due_.empty()) services_.loop.cancel(std::exchange(alarm_, 0));
+  if (due_us == 0) return;
+  const bool fresh = due_.emplace(std::pair(due_us, run.age), &run).second;
+  CHECK(fresh, "two runs are as old as {}", run.id);
+  set_alarm();
+}
+
+// An alarm that comes too early is set again; only a later one would do harm.
+void Executor::set_alarm() {
+  if (due_.empty() || stopping_) return;
+  const int64_t due_us = due_.begin()->first.first;
+  if (alarm_ != 0 && alarm_us_ <= due_us) return;
+  services_.loop.cancel(alarm_);
+  alarm_us_ = due_us;
+  const int64_t delay_us = std::max<int64_t>(0, due_us - journal_.now_us());
+  alarm_ = services_.loop.after(delay_us, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->alarm_ = 0;
+    self->on_alarm();
+  });
+}
+
+// Whoever is due but not woken yet has its turn after what else the loop has to do, or, if the
+// writer is behind, when it has caught up (handle() comes back here).
+void Executor::on_alarm() {
+  if (stopping_) return;
+  const auto behind = [&] { return journal_.decided().n - journal_.durable().until().n; };
+  const int64_t now_us = journal_.now_us();
+  for (int i = 0; i < kFiredMax && behind() < kUnwrittenMax; ++i) {
+    if (due_.empty() || due_.begin()->first.first > now_us) break;
+    fire(*due_.begin()->second);
+  }
+  if (due_.empty() || due_.begin()->first.first > now_us) return set_alarm();
+  if (behind() < kUnwrittenMax) set_alarm();
 }
 
 // A run that only waits, and for long, needs no memory: its row is claimed again when its time
@@ -122,7 +176,7 @@ void Executor::watch() {
   next_watch_us_ = journal_.now_us() + kWatchUs;
   std::vector<std::string> ids;
   for (const auto& [id, run] : runs_) {
-    if (run->claimed && !run->driving && stuck(*run)) ids.push_back(id);
+    if (run->claimed && !run->driving && stuck(*run)) ids.emplace_back(id);
   }
   for (const std::string& id : ids) {
     obs::log(obs::Level::kError, "executor", "{}",
@@ -172,26 +226,22 @@ bool Executor::end_at_limit(ActiveRun& run, const std::string& path) {
   return true;
 }
 
-void Executor::on_timer(const std::string& id, const TimerKey& key) {
-  ActiveRun* run = find(id);
-  if (run == nullptr || stopping_) return;
-  const auto at = run->timers.find(key);
-  CHECK(at != run->timers.end(), "a dropped timer of {} fired", id);
-  CHECK(at->second.id != 0 && !run->driving, "a timer of {} fired that was not armed", id);
-  const int64_t early_us = at->second.at_us - journal_.now_us();
-  if (early_us > 0) {  // the loop's clock runs a little ahead of the store's
-    at->second.id = services_.loop.after(early_us, [weak = weak_from_this(), id, key] {
-      if (const auto self = weak.lock()) self->on_timer(id, key);
-    });
-    return;
+// The earliest timer of the run, which has come.
+void Executor::fire(ActiveRun& run) {
+  CHECK(!run.driving, "a timer of {} fires in its turn", run.id);
+  const auto at = std::ranges::find_if(run.timers, [&](const auto& entry) {
+    return entry.second.armed && entry.second.at_us == run.due_us;
+  });
+  CHECK(at != run.timers.end(), "run {} is queued for a timer that it has not", run.id);
+  const TimerKey key = at->first;
+  if (at->second.stored) run.turn().dropped_timers.push_back(key);
+  run.timers.erase(at);
+  queue_timers(run);
+  if (key.second == TimerKind::kAttemptDeadline && end_at_limit(run, key.first)) {
+    return drive(run);
   }
-  if (at->second.stored) run->turn().dropped_timers.push_back(key);
-  run->timers.erase(at);
-  if (key.second == TimerKind::kAttemptDeadline && end_at_limit(*run, key.first)) {
-    return drive(*run);
-  }
-  apply(*run, workflow::TimerFired{key.second, key.first});
-  drive(*run);
+  apply(run, workflow::TimerFired{key.second, key.first});
+  drive(run);
 }
 
 }  // namespace weft::worker
