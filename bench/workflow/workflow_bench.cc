@@ -9,8 +9,9 @@
 //   workflow_bench single STORE RUNS               one ten-step run after the other: latency
 //   workflow_bench floor1 FILE RUNS                ten rows and one commit: the floor of `single`
 //   workflow_bench fan STORE WIDTH RUNS            WIDTH parallel steps and a join: latency
-//   workflow_bench timers STORE RUNS SECONDS       all due at one instant: acceptance, lateness, and
-//                                                  the most memory from before to the end
+//   workflow_bench timers STORE RUNS SECONDS [PARK]  all due at one instant: acceptance, lateness,
+//                                                  and memory while they wait and at the most;
+//                                                  who waits longer than PARK seconds leaves memory
 //   workflow_bench waiting STORE RUNS              memory of runs that wait for an hour
 #include <malloc.h>
 #include <sys/resource.h>
@@ -230,7 +231,7 @@ void floor_of_one(const std::string& path, int runs) {
 }
 
 // A thousand are being accepted at any moment, as by a thousand clients.
-void timers(const std::string& store, int runs, int seconds) {
+void timers(const std::string& store, int runs, int seconds, int park_s) {
   constexpr int kAtOnce = 1000;
   std::vector<double> late_ms;
   late_ms.reserve(static_cast<size_t>(runs));
@@ -256,7 +257,7 @@ void timers(const std::string& store, int runs, int seconds) {
     if (!ended(notice)) return;
     late_ms.push_back(static_cast<double>(real_env().wall_us() - due_us) / 1e3);
     if (std::ssize(late_ms) == runs) engine->stop();
-  });
+  }, int64_t{park_s} * 1'000'000);
   engine = &own;
   const double before_mb = resident_mb();
   const std::function<void()> look = [&] {
@@ -338,12 +339,12 @@ int main(int argc, char** argv) {
   } else if (what == "fan" && second > 0) {
     one_by_one(argv[2], fan(first), second);
   } else if (what == "timers" && second > 0) {
-    timers(argv[2], first, second);
+    timers(argv[2], first, second, argc > 5 ? number(argv[5]) : 0);
   } else if (what == "waiting") {
     waiting(argv[2], first);
   } else {
     std::fprintf(stderr, "usage: workflow_bench steps|floor|single|floor1|fan|timers|waiting STORE "
-                         "NUMBER [NUMBER]\n");
+                         "NUMBER [NUMBER [NUMBER]]\n");
     return 2;
   }
   return 0;

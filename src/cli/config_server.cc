@@ -25,6 +25,7 @@ void read_server(workflow::Fields& fields, const ConfigScope& scope, ServerConfi
   if (const auto files = fields.text("files")) out.files = scope.path(*files);
   out.origins = texts(fields, "allow_origins");
   if (const auto file = fields.text("api_key_file")) out.api_key_file = scope.path(*file);
+  out.preload = fields.boolean("preload");
   if (const auto drain_us = fields.duration_us("drain")) out.drain_s = *drain_us / 1'000'000;
 }
 

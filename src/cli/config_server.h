@@ -28,6 +28,7 @@ struct ServerConfig {
   std::vector<std::string> origins;      // web pages that may ask
   std::optional<std::string> api_key_file;
   std::optional<int64_t> drain_s;
+  std::optional<bool> preload;           // the default model, at the start
 };
 void read_server(workflow::Fields& fields, const ConfigScope& scope, ServerConfig& out);
 

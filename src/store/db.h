@@ -101,6 +101,9 @@ class Db {
   // When this returns ok the transaction is on disk.
   virtual Status commit() = 0;
   virtual void rollback() = 0;
+  // This transaction leaves something to do for others, who may be told when it is on disk. Nobody
+  // may depend on that.
+  virtual Status hint() { return ok_status(); }
   // Nothing will be asked for a while: gives back the memory that only made it faster.
   virtual void rest() {}
   // The clock of the store, in milliseconds since 1970: the only one leases are compared with.

@@ -99,6 +99,7 @@ struct ActiveRun {
     // Answers of models as far as they came: found when the run was taken over, by path and draw.
     std::map<std::pair<std::string, std::string>, PartialRow> partials;
     std::set<std::string> partial_paths;  // in ai_partial
+    std::vector<TimerRow> timers;         // found when it was taken over; until its first turn ends
   };
   Rows& rows() {
     if (own_rows == nullptr) own_rows = std::make_unique<Rows>();

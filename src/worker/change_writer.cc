@@ -101,7 +101,7 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
        time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
        text_or_null(row.origin), row.created_us - row.priority * kAgingUs, row.tenant,
        callback_url.or_null(), text_or_null(row.idem_key)}));
-  return ok_status();
+  return row.claimed ? ok_status() : db_.hint();
 }
 
 Status ChangeWriter::insert_definition(const std::string& hash, const std::string& document) {
@@ -238,7 +238,8 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
       chain.append({change.run, seq, event.at_us, event.kind, event.path, bodies.back().bytes()});
       links.emplace_back(chain.hash());
       if (i == first) values.emplace_back(change.run);
-      values.insert(values.end(), {seq, event.at_us, event.kind, event.path, bodies.back().value()});
+      values.insert(values.end(),
+                    {seq, event.at_us, event.kind, event.path, bodies.back().value()});
       if (i == first) values.insert(values.end(), {worker.id, worker.epoch});
       values.emplace_back(chain.length());
       if (i == first) values.push_back(Value::blob(links.front()));

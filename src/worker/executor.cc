@@ -17,6 +17,8 @@ namespace {
 
 // One run may not keep the loop from the others: after so many commands it queues up again.
 constexpr size_t kTurnCommandsMax = 256;
+// Definitions that are kept read although no run of theirs is in memory.
+constexpr size_t kRecentPlanners = 32;
 
 }  // namespace
 
@@ -34,16 +36,20 @@ Executor::Executor(Services services, Journal& journal, Observer observer, Execu
 void Executor::make_room() {
   if (options_.runs_max == 0) return;
   constexpr int64_t kIdleMax = 16'384;  // a few kilobytes each
+  constexpr int64_t kWakesMax = 1'024;  // in one transaction
   const auto all = std::ssize(runs_);
   CHECK(busy_ >= 0 && busy_ <= all, "{} of {} runs are busy", busy_, all);
-  const int64_t room = std::min(options_.runs_max - busy_, kIdleMax - all);
-  journal_.set_room(std::max<int64_t>(0, room));
+  const int64_t memory = std::max<int64_t>(0, kIdleMax - all);
+  const int64_t room = std::clamp<int64_t>(options_.runs_max - busy_, 0, memory);
+  journal_.set_room({room, std::min(memory, kWakesMax)});
 }
 
 void Executor::count_busy(ActiveRun& run) {
   const bool busy = !run.running.empty() || !run.todo.empty();
   if (busy != run.busy) busy_ += busy ? 1 : -1;
   run.busy = busy;
+  CHECK(busy_ >= 0, "{} runs are busy", busy_);
+  CHECK(!run.driving, "run {} is counted in its turn", run.id);
 }
 
 Executor::~Executor() = default;
@@ -62,6 +68,8 @@ std::shared_ptr<const workflow::Planner> Executor::planner_of(
   if (planner == nullptr) {
     planner = std::make_shared<const workflow::Planner>(definition);
     shared = planner;
+    recent_planners_.push_back(planner);
+    if (recent_planners_.size() > kRecentPlanners) forget_planner();
   }
   CHECK(planner->workflow().hash == definition->hash, "another definition's planner");
   return planner;
@@ -361,11 +369,15 @@ void Executor::forget(const std::string& id) {
   found->second->timers.clear();
   queue_timers(*found->second);
   if (found->second->busy) --busy_;
-  const std::string definition = found->second->planner.workflow().hash;
   runs_.erase(found);
-  const auto shared = planners_.find(definition);
-  CHECK(shared != planners_.end(), "definition {} had no planner", definition);
-  if (shared->second.expired()) planners_.erase(shared);
+}
+
+// The planner that was made longest ago; runs that still have it keep it.
+void Executor::forget_planner() {
+  CHECK(!recent_planners_.empty(), "no planner is kept");
+  CHECK(recent_planners_.back() != nullptr, "a planner of nothing is kept");
+  recent_planners_.pop_front();
+  std::erase_if(planners_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 void Executor::drop_run(const std::string& id) {

@@ -17,6 +17,7 @@ constexpr size_t kGroupEventsMax = 16'384;
 
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kRestMs = 1'000;
+constexpr int64_t kHintMs = 5;  // between two looks for the sake of hints
 
 }  // namespace
 
@@ -111,14 +112,25 @@ void Journal::poke() {
   if (wake) wake_.notify_one();
 }
 
-void Journal::set_room(int64_t room) {
-  CHECK(room >= 0, "room for {} runs", room);
+void Journal::hint() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    hinted_ = true;
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Journal::set_room(ClaimRoom room) {
+  CHECK(room.runs >= 0 && room.wakes >= 0, "room for {} runs and {}", room.runs, room.wakes);
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     room_ = room;
-    wake = hungry_ && room > 0 && waiting_;
-    if (hungry_ && room > 0) poked_ = true;
+    const bool again = hungry_ && (room.runs > 0 || room.wakes > 0);
+    wake = again && waiting_;
+    if (again) poked_ = true;
   }
   if (wake) wake_.notify_one();
 }
@@ -186,11 +198,12 @@ void Journal::write_loop() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (queue_.empty() && audits_.empty() && !stopping_ && !poked_) {
+      if (queue_.empty() && audits_.empty() && !stopping_ && !poked_ && !hinted_) {
         waiting_ = true;
         wake_.wait_for(lock, std::chrono::nanoseconds(idle_ns()),
                        [this] {
-                         return stopping_ || poked_ || !queue_.empty() || !audits_.empty();
+                         return stopping_ || poked_ || hinted_ || !queue_.empty() ||
+                                !audits_.empty();
                        });
         waiting_ = false;
       }
@@ -220,8 +233,15 @@ bool Journal::pump() {
   {
     const std::lock_guard lock(mutex_);
     if (failed_) return false;
-    if (std::exchange(poked_, false)) next_inbox_ns_ = env_.mono_ns();
-    if (hungry_ && room_ > 0) next_scan_ns_ = env_.mono_ns();
+    // Whom the message is for may wait in memory, or in the store.
+    if (std::exchange(poked_, false)) next_inbox_ns_ = next_scan_ns_ = env_.mono_ns();
+    if (hungry_ && (room_.runs > 0 || room_.wakes > 0)) next_scan_ns_ = env_.mono_ns();
+    if (std::exchange(hinted_, false)) {
+      const int64_t at_ns = std::max(env_.mono_ns(), hints_from_ns_);
+      hints_from_ns_ = at_ns + kHintMs * kNsPerMs;
+      next_inbox_ns_ = std::min(next_inbox_ns_, at_ns);
+      next_scan_ns_ = std::min(next_scan_ns_, at_ns);
+    }
   }
   auto spent = std::make_shared<const std::deque<Queued>>(take_group());
   const std::deque<Queued>& group = *spent;
@@ -406,7 +426,7 @@ Status Journal::fire_schedules() {
 // Looks without a lock, and writes only when there is something to take.
 Status Journal::scan(Written& written) {
   next_scan_ns_ = env_.mono_ns() + options_.scan_ms * kNsPerMs;
-  int64_t room = 0;
+  ClaimRoom room = 0;
   std::vector<std::string> wanted;
   {
     const std::lock_guard lock(mutex_);
@@ -416,7 +436,7 @@ Status Journal::scan(Written& written) {
   }
   if (options_.known_dead != nullptr) TRY(end_leases_of_dead(*db_, options_.known_dead));
   const ScanNeeds needs = TRY(scan_needs(*db_));
-  if (!needs.expired && (!needs.unclaimed || (room == 0 && wanted.empty()))) return ok_status();
+  if (!needs.expired && (!needs.unclaimed || (room.runs + room.wakes == 0 && wanted.empty()))) return ok_status();
   store::Tx tx = TRY(store::Tx::begin(*db_));
   if (!TRY(lease_is_current(*db_, worker_))) return ok_status();  // the next group will tell
   if (needs.expired) TRY(expire_workers(*db_, worker_));
@@ -424,7 +444,7 @@ Status Journal::scan(Written& written) {
   for (const std::string& run : wanted) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, 1, run))) ids.push_back(std::move(id));
   }
-  if (room > 0) {
+  if (room.runs + room.wakes > 0) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
   }
   for (const std::string& id : ids) {
@@ -441,8 +461,9 @@ Status Journal::scan(Written& written) {
   TRY(tx.commit());
   const std::lock_guard lock(mutex_);
   // Many timers may be due at one moment: the rest is taken as soon as there is room again.
-  hungry_ = room > 0 && static_cast<int64_t>(ids.size()) >= room;
-  room_ = std::max<int64_t>(0, room_ - static_cast<int64_t>(ids.size()));
+  const auto count = static_cast<int64_t>(ids.size());
+  hungry_ = count > 0 && (count >= room.runs || count >= room.wakes);
+  room_ = {std::max<int64_t>(0, room_.runs - count), std::max<int64_t>(0, room_.wakes - count)};
   std::erase_if(wanted_, [&](const std::string& run) {
     return std::find(ids.begin(), ids.end(), run) != ids.end();
   });

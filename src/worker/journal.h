@@ -90,9 +90,9 @@ class Journal {
   Sequence decided() const { return Sequence{decided_.load()}; }
   Durable durable() const { return Durable(Sequence{durable_.load()}); }
 
-  // How many further runs of others may be claimed now (0: none, the default), and runs wanted by
-  // name, which are claimed as soon as they belong to nobody.
-  void set_room(int64_t room);
+  // How many further runs may be claimed now (none, the default), and runs wanted by name, which
+  // are claimed as soon as they belong to nobody.
+  void set_room(ClaimRoom room);
   void want(const std::string& run);
 
   // Microseconds of the store's clock, carried on by this process's monotonic clock since the last
@@ -106,6 +106,9 @@ class Journal {
   void audit(security::AuditRecord record);
   // Looks for messages at once: this process has just left one. From any thread.
   void poke();
+  // Somebody else has left something to do, or says so: looks for messages and for runs that nobody
+  // owns, soon. From any thread.
+  void hint();
   // Writes everything queued, gives all runs back and removes the worker's row. Then only the
   // destructor may follow.
   Status close();
@@ -161,6 +164,7 @@ class Journal {
   int64_t next_scan_ns_ = 0;
   int64_t next_inbox_ns_ = 0;
   int64_t next_schedules_ns_ = 0;
+  int64_t hints_from_ns_ = 0;                   // until then they wait: many may come at once
   int64_t rests_at_ns_ = 0;                     // if nothing is written until then; 0: it rests
   ScheduleRunner schedules_;
   std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
@@ -171,10 +175,11 @@ class Journal {
   std::vector<security::AuditRecord> audits_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
   bool poked_ = false;
+  bool hinted_ = false;
   bool hungry_ = false;            // the last scan left runs behind for want of room
   bool stopping_ = false;
   bool failed_ = false;
-  int64_t room_ = 0;
+  ClaimRoom room_ = 0;
   std::vector<std::string> wanted_;
 
   std::atomic<uint64_t> decided_ = 0;

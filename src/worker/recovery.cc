@@ -30,7 +30,11 @@ Status Executor::adopt(const StoredRun& stored) {
   const std::string& id = stored.summary.id;
   CHECK(find(id) == nullptr, "run {} is active here already", id);
   CHECK(!stopping_, "a run is taken over by a process that ends");
-  FoldedRun folded = TRY(fold_run(stored));
+  FoldOptions known;
+  if (const auto at = planners_.find(stored.definition_hash); at != planners_.end()) {
+    known.planner = at->second.lock();  // ten thousand runs of one definition: it is read once
+  }
+  FoldedRun folded = TRY(fold_run(stored, known));
   TRY(check_step_types(*folded.workflow));
   auto owned = std::make_unique<ActiveRun>(id, planner_of(folded.workflow));
   ActiveRun& run = *owned;
@@ -43,6 +47,7 @@ Status Executor::adopt(const StoredRun& stored) {
   }
   note_actions(run);
   note_partials(run, stored);
+  if (!stored.timers.empty()) run.rows().timers = stored.timers;
   run.next_seq = static_cast<int64_t>(stored.events.size()) + 1;
   CHECK(run.state.sequence == stored.events.size(), "events of {} were left out", id);
   if (terminal(run.state.status)) {

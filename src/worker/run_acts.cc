@@ -139,6 +139,7 @@ Result<Posted> post(const PostContext& context, const LoadedRun& run,
   message.body = workflow::to_text(event);
   store::Tx tx = TRY(store::Tx::begin(context.db));
   const bool fresh = TRY(insert_message(context.db, message));
+  TRY(context.db.hint());
   const RunSummary now = TRY(read_summary(context.db, message.run));
   TRY(tx.commit());
   if (!fresh && now.finished_us != 0 && TRY(outcome_of(context.db, message.id)).empty()) {

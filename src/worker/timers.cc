@@ -31,6 +31,20 @@ bool is_past(const ActiveRun& run, const workflow::Command& command) {
   return execution->phase == workflow::Phase::kEnded;
 }
 
+// Somebody outside may bring the run on: people, a signal, its child.
+bool asks(const ActiveRun& run) {
+  const auto waits = [](const workflow::Execution& e) {
+    return e.phase == workflow::Phase::kUnknown ||
+           (e.phase == workflow::Phase::kSuspended &&
+            (e.reason == workflow::WaitReason::kPerson ||
+             e.reason == workflow::WaitReason::kSignal ||
+             e.reason == workflow::WaitReason::kChildRun));
+  };
+  return std::ranges::any_of(run.state.steps, [&](const workflow::StepState& step) {
+    return waits(step.execution) || std::ranges::any_of(step.item_executions, waits);
+  });
+}
+
 }  // namespace
 
 void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
@@ -68,11 +82,22 @@ void Executor::arm_timers(ActiveRun& run, Change& change) {
     CHECK(timer.at_us > 0, "a timer of {} at no time", key.first);
     if (timer.armed) continue;
     CHECK(!terminal(run.state.status), "run {} has ended and waits", run.id);
-    change.timers.push_back({key.first, std::string(workflow::name(key.second)), timer.at_us});
+    TimerRow row{key.first, std::string(workflow::name(key.second)), timer.at_us};
+    if (!found_stored(run, row)) change.timers.push_back(std::move(row));
     timer.stored = true;
     timer.armed = true;
   }
+  if (run.own_rows != nullptr) std::exchange(run.rows().timers, {});
   queue_timers(run);
+}
+
+// Of a run that was taken over, and nothing has happened since: its rows say the same already.
+bool Executor::found_stored(ActiveRun& run, const TimerRow& row) {
+  if (run.own_rows == nullptr) return false;
+  return std::ranges::any_of(run.rows().timers, [&](const TimerRow& found) {
+    return found.path == row.path && found.kind == row.kind &&
+           found.fire_at_us == row.fire_at_us;
+  });
 }
 
 // The run stands in the queue under its earliest armed timer, or not at all.
@@ -98,6 +123,8 @@ void Executor::queue_timers(ActiveRun& run) {
 void Executor::set_alarm() {
   if (due_.empty() || stopping_) return;
   const int64_t due_us = due_.begin()->first.first;
+  CHECK(due_us > 0, "a run is queued for no time");
+  CHECK(due_.begin()->second->due_us == due_us, "a run is queued under another time than its own");
   if (alarm_ != 0 && alarm_us_ <= due_us) return;
   services_.loop.cancel(alarm_);
   alarm_us_ = due_us;
@@ -114,6 +141,8 @@ void Executor::set_alarm() {
 // writer is behind, when it has caught up (handle() comes back here).
 void Executor::on_alarm() {
   if (stopping_) return;
+  CHECK(alarm_ == 0, "an alarm that has gone off is set");
+  CHECK(journal_.durable().until() <= journal_.decided(), "durable before it is decided");
   const auto behind = [&] { return journal_.decided().n - journal_.durable().until().n; };
   const int64_t now_us = journal_.now_us();
   for (int i = 0; i < kFiredMax && behind() < kUnwrittenMax; ++i) {
@@ -133,6 +162,7 @@ std::optional<int64_t> Executor::parkable(const ActiveRun& run) {
   int64_t wake_us = INT64_MAX;
   for (const auto& [key, timer] : run.timers) wake_us = std::min(wake_us, timer.at_us);
   if (wake_us - options_.park_us < journal_.now_us()) return {};
+  if (!options_.park_asking && asks(run)) return {};
   return wake_us;
 }
 
@@ -152,21 +182,7 @@ bool Executor::stuck(const ActiveRun& run) const {
   CHECK(run.state.sequence > 0, "run {} was never accepted", run.id);
   if (terminal(run.state.status) || !run.todo.empty() || !run.running.empty()) return false;
   if (run.state.status == workflow::RunStatus::kQueued) return false;  // a child before its turn
-  if (!run.timers.empty()) return false;
-  const auto waits = [](const workflow::Execution& e) {
-    return e.phase == workflow::Phase::kUnknown ||
-           (e.phase == workflow::Phase::kSuspended &&
-            (e.reason == workflow::WaitReason::kPerson ||
-             e.reason == workflow::WaitReason::kSignal ||
-             e.reason == workflow::WaitReason::kChildRun));
-  };
-  for (const workflow::StepState& step : run.state.steps) {
-    if (waits(step.execution)) return false;
-    for (const workflow::Execution& item : step.item_executions) {
-      if (waits(item)) return false;
-    }
-  }
-  return true;
+  return run.timers.empty() && !asks(run);
 }
 
 // A run that is stuck would be by a mistake of ours. It must not hang in silence: it is given back,
@@ -233,6 +249,7 @@ void Executor::fire(ActiveRun& run) {
     return entry.second.armed && entry.second.at_us == run.due_us;
   });
   CHECK(at != run.timers.end(), "run {} is queued for a timer that it has not", run.id);
+  CHECK(at->second.at_us <= journal_.now_us(), "a timer of {} fires early", run.id);
   const TimerKey key = at->first;
   if (at->second.stored) run.turn().dropped_timers.push_back(key);
   run.timers.erase(at);
