@@ -357,7 +357,7 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   if (terminal(state.status) && !state.parent.empty()) tell_parent(run, change);
   if (terminal(state.status) && run.own_rows != nullptr) {
     std::set<std::string>& paths = run.rows().partial_paths;
-    change.partials_done.assign(paths.begin(), paths.end());
+    change.partials_done.insert(change.partials_done.end(), paths.begin(), paths.end());
     paths.clear();
   }
 }

@@ -436,7 +436,8 @@ Status Journal::scan(Written& written) {
   }
   if (options_.known_dead != nullptr) TRY(end_leases_of_dead(*db_, options_.known_dead));
   const ScanNeeds needs = TRY(scan_needs(*db_));
-  if (!needs.expired && (!needs.unclaimed || (room.runs + room.wakes == 0 && wanted.empty()))) return ok_status();
+  const bool takes = room.runs + room.wakes > 0 || !wanted.empty();
+  if (!needs.expired && !(needs.unclaimed && takes)) return ok_status();
   store::Tx tx = TRY(store::Tx::begin(*db_));
   if (!TRY(lease_is_current(*db_, worker_))) return ok_status();  // the next group will tell
   if (needs.expired) TRY(expire_workers(*db_, worker_));

@@ -93,7 +93,9 @@ void Executor::arm_timers(ActiveRun& run, Change& change) {
 
 // Of a run that was taken over, and nothing has happened since: its rows say the same already.
 bool Executor::found_stored(ActiveRun& run, const TimerRow& row) {
+  CHECK(!run.driving && row.fire_at_us > 0, "a timer of {} at no time", run.id);
   if (run.own_rows == nullptr) return false;
+  CHECK(run.claimed, "rows of {}, which is not ours", run.id);
   return std::ranges::any_of(run.rows().timers, [&](const TimerRow& found) {
     return found.path == row.path && found.kind == row.kind &&
            found.fire_at_us == row.fire_at_us;
@@ -102,6 +104,9 @@ bool Executor::found_stored(ActiveRun& run, const TimerRow& row) {
 
 // The run stands in the queue under its earliest armed timer, or not at all.
 void Executor::queue_timers(ActiveRun& run) {
+  CHECK(run.age > 0 && run.age <= newest_, "run {} is {} in age", run.id, run.age);
+  CHECK(due_.size() <= runs_.size(), "{} of {} runs wait for their time", due_.size(),
+        runs_.size());
   int64_t due_us = 0;
   for (const auto& [key, timer] : run.timers) {
     if (timer.armed && (due_us == 0 || timer.at_us < due_us)) due_us = timer.at_us;

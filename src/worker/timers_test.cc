@@ -85,8 +85,8 @@ TEST_F(ExecutorTest, NoLookForWorkReadsTheRunsThatWait) {
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NULL LIMIT 1",
        "run_unclaimed"},
-      {"SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NOT NULL AND "
-       "wake_us <= 5 ORDER BY wake_us LIMIT 5", "run_parked (wake_us>? AND wake_us<?)"},
+      {"SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NOT NULL "
+       "AND wake_us <= 5 ORDER BY wake_us LIMIT 5", "run_parked (wake_us>? AND wake_us<?)"},
       {"SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND wake_us IS NULL ORDER "
        "BY rank, id LIMIT 5", "run_unclaimed"},
       {"SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND id IN (SELECT run FROM "
