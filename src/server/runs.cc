@@ -158,9 +158,8 @@ void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)
 
 void Runs::tell(const worker::Notice& notice) {
   std::vector<uint64_t> interested;
-  for (const auto& [id, listener] : listeners_) {
-    if (listener.first == notice.run) interested.push_back(id);
-  }
+  const auto [first, last] = listeners_of_.equal_range(notice.run);
+  for (auto at = first; at != last; ++at) interested.push_back(at->second);
   for (const uint64_t id : interested) {
     const auto found = listeners_.find(id);
     if (found == listeners_.end()) continue;
@@ -194,8 +193,19 @@ void Runs::count(const std::string& run) {
 }
 
 uint64_t Runs::listen(const std::string& run, Listener listener) {
-  listeners_.emplace(++newest_listener_, std::pair(run, std::move(listener)));
+  const auto placed =
+      listeners_.emplace(++newest_listener_, std::pair(run, std::move(listener))).first;
+  listeners_of_.emplace(placed->second.first, placed->first);
   return newest_listener_;
+}
+
+void Runs::unlisten(uint64_t id) {
+  const auto found = listeners_.find(id);
+  if (found == listeners_.end()) return;
+  auto at = listeners_of_.lower_bound(found->second.first);
+  while (at->second != id) ++at;
+  listeners_of_.erase(at);
+  listeners_.erase(found);
 }
 
 }  // namespace weft::server

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -93,7 +94,7 @@ class Runs {
   void tell(const worker::Notice& notice);
   using Listener = std::function<void(const worker::Notice&)>;
   uint64_t listen(const std::string& run, Listener listener);
-  void unlisten(uint64_t id) { listeners_.erase(id); }
+  void unlisten(uint64_t id);
 
  private:
   Runs(Env& env, worker::Loop& loop, worker::Pool& pool, Metrics& metrics)
@@ -115,6 +116,8 @@ class Runs {
   Catalog catalog_;
   std::unique_ptr<store::Db> db_;
   std::map<uint64_t, std::pair<std::string, Listener>> listeners_;
+  // By run, as views of the names above: a thousand who ask are not asked about every piece of news.
+  std::multimap<std::string_view, uint64_t> listeners_of_;
   uint64_t newest_listener_ = 0;
   std::map<std::string, Submission> being_stored_;  // by key, until they are on disk
 };
