@@ -116,7 +116,7 @@ class Runs {
   Catalog catalog_;
   std::unique_ptr<store::Db> db_;
   std::map<uint64_t, std::pair<std::string, Listener>> listeners_;
-  // By run, as views of the names above: a thousand who ask are not asked about every piece of news.
+  // By run, as views of the names above: who asked is found without a look at all the others.
   std::multimap<std::string_view, uint64_t> listeners_of_;
   uint64_t newest_listener_ = 0;
   std::map<std::string, Submission> being_stored_;  // by key, until they are on disk
