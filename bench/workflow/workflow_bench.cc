@@ -9,7 +9,9 @@
 //   workflow_bench single STORE RUNS               one ten-step run after the other: latency
 //   workflow_bench floor1 FILE RUNS                ten rows and one commit: the floor of `single`
 //   workflow_bench fan STORE WIDTH RUNS            WIDTH parallel steps and a join: latency
-//   workflow_bench timers STORE RUNS SECONDS       all due at one instant: acceptance, lateness
+//   workflow_bench timers STORE RUNS SECONDS [PARK]  all due at one instant: acceptance, lateness,
+//                                                  and memory while they wait and at the most;
+//                                                  who waits longer than PARK seconds leaves memory
 //   workflow_bench waiting STORE RUNS              memory of runs that wait for an hour
 #include <malloc.h>
 #include <sys/resource.h>
@@ -18,7 +20,6 @@
 #include <charconv>
 #include <cstdio>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -229,43 +230,49 @@ void floor_of_one(const std::string& path, int runs) {
   print_latency(ms, 1);
 }
 
-void timers(const std::string& store, int runs, int seconds) {
+// A thousand are being accepted at any moment, as by a thousand clients.
+void timers(const std::string& store, int runs, int seconds, int park_s) {
+  constexpr int kAtOnce = 1000;
   std::vector<double> late_ms;
-  std::map<std::string, bool> waits;
+  late_ms.reserve(static_cast<size_t>(runs));
   double accepted_s = 0;
-  double before_mb = 0;
   double waiting_mb = 0;
+  double most_mb = 0;
+  int submitted = 0;
+  int sleeping = 0;
+  const int64_t due_us = (real_env().wall_us() / 1'000'000 + seconds) * 1'000'000;
+  const Definition workflow = sleeper(fmt::format("until: \"{}\"", weft::iso8601(due_us)));
   int64_t begin = 0;
-  int64_t due_us = 0;
   Engine* engine = nullptr;
+  const auto submit = [&] {
+    ++submitted;
+    engine->submit(workflow);
+  };
   Engine own(store, [&](const Notice& notice) {
-    const bool sleeps = notice.kind == Notice::Kind::kRun && notice.status == "waiting";
-    if (sleeps && waits.emplace(notice.run, true).second &&
-        std::ssize(waits) == runs) {
-      accepted_s = seconds_since(begin);
-      waiting_mb = resident_mb();
+    if (notice.kind == Notice::Kind::kRun && notice.status == "waiting") {
+      if (++sleeping == runs) accepted_s = seconds_since(begin);
+      if (submitted < runs) engine->process().loop().post(submit);
+      return;
     }
     if (!ended(notice)) return;
     late_ms.push_back(static_cast<double>(real_env().wall_us() - due_us) / 1e3);
     if (std::ssize(late_ms) == runs) engine->stop();
-  });
+  }, int64_t{park_s} * 1'000'000);
   engine = &own;
-  engine->submit(ten_steps());  // what a first run allocates is not the timers'
-  late_ms.clear();
-  due_us = (real_env().wall_us() / 1'000'000 + seconds) * 1'000'000;
-  const Definition workflow =
-      sleeper(fmt::format("until: \"{}\"", weft::iso8601(due_us)));
-  before_mb = resident_mb();
+  const double before_mb = resident_mb();
+  const std::function<void()> look = [&] {
+    most_mb = std::max(most_mb, resident_mb());
+    if (late_ms.empty()) waiting_mb = resident_mb();
+    engine->process().loop().after(10'000, look);
+  };
+  look();
   begin = real_env().mono_ns();
-  own.process().loop().post([&] {
-    late_ms.clear();
-    for (int i = 0; i < runs; ++i) engine->submit(workflow);
-  });
+  for (int i = 0; i < std::min(kAtOnce, runs); ++i) submit();
   engine->run();
   std::printf("{\"accepted_s\": %.3f, \"late_p50_ms\": %.1f, \"late_p99_ms\": %.1f, "
-              "\"memory_mb\": %.1f}\n",
+              "\"waiting_mb\": %.1f, \"memory_mb\": %.1f}\n",
               accepted_s, at_share(late_ms, 0.5), at_share(late_ms, 0.99),
-              waiting_mb - before_mb);
+              waiting_mb - before_mb, most_mb - before_mb);
 }
 
 // Runs that wait for an hour leave the memory; what they leave in the store wakes them.
@@ -332,12 +339,12 @@ int main(int argc, char** argv) {
   } else if (what == "fan" && second > 0) {
     one_by_one(argv[2], fan(first), second);
   } else if (what == "timers" && second > 0) {
-    timers(argv[2], first, second);
+    timers(argv[2], first, second, argc > 5 ? number(argv[5]) : 0);
   } else if (what == "waiting") {
     waiting(argv[2], first);
   } else {
     std::fprintf(stderr, "usage: workflow_bench steps|floor|single|floor1|fan|timers|waiting STORE "
-                         "NUMBER [NUMBER]\n");
+                         "NUMBER [NUMBER [NUMBER]]\n");
     return 2;
   }
   return 0;

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 
 #include <fmt/core.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <charconv>
@@ -58,6 +59,8 @@ std::optional<uint64_t> available_memory() {
   if (left) out = std::min(out.value_or(UINT64_MAX), *left);
   return out;
 }
+
+void return_freed_memory() { ::malloc_trim(0); }
 
 std::string bytes_text(uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};

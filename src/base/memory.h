@@ -24,6 +24,9 @@ std::optional<uint64_t> available_of_meminfo(std::string_view text);
 std::optional<uint64_t> left_of_group(std::string_view limit, std::string_view used,
                                       std::string_view stat);
 
+// Gives memory that was freed back to the kernel: after a burst, when nothing is to be done.
+void return_freed_memory();
+
 // "512 B", "3.4 KiB", "20.1 GiB".
 std::string bytes_text(uint64_t bytes);
 

@@ -27,6 +27,7 @@ server:
   workflows: [flows/a.yaml, /abs/b.yaml]
   allow_origins: ["https://example.com"]
   drain: 1m
+  preload: false
 log: { level: info, format: json }
 )", "/etc/weft/weft.yaml");
   ASSERT_TRUE(config.ok()) << config.error().text();
@@ -36,6 +37,7 @@ log: { level: info, format: json }
   EXPECT_THAT(config->server.workflows,
               testing::ElementsAre("/etc/weft/flows/a.yaml", "/abs/b.yaml"));
   EXPECT_EQ(config->server.drain_s, 60);
+  EXPECT_EQ(config->server.preload, false);
   EXPECT_EQ(config->log.level, "info");
   EXPECT_TRUE(config->log.json);
 }

@@ -26,6 +26,7 @@ void read_server(workflow::Fields& fields, const ConfigScope& scope, ServerConfi
   out.origins = texts(fields, "allow_origins");
   if (const auto file = fields.text("api_key_file")) out.api_key_file = scope.path(*file);
   out.connections = fields.integer("connections", 1, 1'000'000);
+  out.preload = fields.boolean("preload");
   if (const auto drain_us = fields.duration_us("drain")) out.drain_s = *drain_us / 1'000'000;
 }
 

@@ -29,6 +29,7 @@ struct ServerConfig {
   std::optional<std::string> api_key_file;
   std::optional<int64_t> drain_s;
   std::optional<int64_t> connections;    // at once
+  std::optional<bool> preload;           // the default model, at the start
 };
 void read_server(workflow::Fields& fields, const ConfigScope& scope, ServerConfig& out);
 

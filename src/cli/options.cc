@@ -6,7 +6,6 @@
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -487,6 +486,7 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--kv-spill-size", options->kv_spill_mib, "MiB of that file")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 24));
+  command->add_flag("!--no-preload", options->preload, "load models when they are asked for");
   command->add_option("--drain", options->drain_s, "seconds for answers under way at the end")
       ->capture_default_str()
       ->check(CLI::Range(0, 86400));

@@ -54,6 +54,7 @@ constexpr int64_t kIdleGraceMs = 1'000;
 constexpr int64_t kAdoptMax = 64;  // runs of dead workers that are taken over
 constexpr int64_t kConnections = 16'384;  // at once, unless weft.yaml says otherwise
 constexpr int64_t kOtherFiles = 256;      // store, models, calls to others
+constexpr int64_t kServeParkUs = 60'000'000;  // a run that only lets more time pass is parked
 
 bool is_loopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
 
@@ -99,6 +100,7 @@ void apply_config(const Config& config, ServeOptions& options) {
   options.store = with_config(std::move(options.store), config);
   set("--files", options.files, server.files);
   set("--api-key-file", options.key_file, server.api_key_file);
+  set("--no-preload", options.preload, server.preload);
   set("--drain", options.drain_s, server.drain_s);
   if (!options.given.contains("--tls-cert")) options.tls = config.tls.files;
   options.tls.only_13 = config.tls.files.only_13;
@@ -228,6 +230,7 @@ class Serving {
     worker::ProcessOptions process =
         TRY(process_options(replay_.store, *backend_, options_.grants, config_));
     process.adopt_max = kAdoptMax;
+    process.park_us = kServeParkUs;
     process.checkpoint = TRY(checkpoint_of(config_, replay_.store.path));
     process.on_tokens = [this](const std::string& key, int64_t tokens) {
       access_->charge(key, tokens);
@@ -279,7 +282,11 @@ class Serving {
       process_->loop().on_hangup([this] { tls_->now(); });
     }
     process_->loop().on_interrupt([this] { drain(); });  // before anybody is told of the URL
-    load_default_model();
+    if (options_.preload) {
+      load_default_model();
+    } else {
+      context_->ready = true;  // for all that it can do: whoever asks a model first waits for it
+    }
     return ok_status();
   }
 

@@ -38,6 +38,7 @@ struct ServeOptions {
   std::string kv_spill;              // directory for evicted blocks of the cache; empty: none
   int64_t kv_spill_mib = 8192;
   int64_t drain_s = 30;              // for answers under way when it stops
+  bool preload = true;               // the default model at the start, behind the open port
   bool json = false;
 };
 

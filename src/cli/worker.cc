@@ -27,6 +27,7 @@ Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
   worker::ProcessOptions working = TRY(process_options(store, router, options.grants, config));
   working.adopt_max = options.runs_max;
   working.park_us = kParkUs;
+  working.park_asking = true;
   working.checkpoint = TRY(checkpoint_of(config, store.path));
   auto process = TRY(worker::Process::start(std::move(working), tell));
   bool interrupted = false;

@@ -117,6 +117,8 @@ class SealedDb final : public store::Db, public store::Sealer {
   }
   Result<int64_t> now_ms() override { return db_->now_ms(); }
   std::string_view skip_locked() const override { return db_->skip_locked(); }
+  Status hint() override { return db_->hint(); }
+  void rest() override { db_->rest(); }
   std::string_view share_lock() const override { return db_->share_lock(); }
 
   Result<std::string> seal(const Place& place, Form form, std::string_view plain) override;

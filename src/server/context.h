@@ -72,7 +72,7 @@ struct ServerContext {
   security::Redaction redaction = {};  // of what is shown of runs, and of answers if it says so
   int64_t answers = 0;             // being generated; on the loop
   int64_t answers_max = 1024;      // further ones are told 429
-  bool ready = false;              // the default model is loaded
+  bool ready = false;              // the default model is loaded, or is not to be
   bool draining = false;           // it stops: streams that have no end of their own end now
   int64_t started_s = 0;           // seconds since 1970
 };

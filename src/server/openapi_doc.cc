@@ -102,7 +102,7 @@ constexpr Described kDescribed[] = {
     {"DELETE /mcp", "Model Context Protocol: the end of a session", "", "Object"},
     {"GET /health", "Whether the process is there", "", "Object"},
     {"GET /livez", "Whether the process is there", "", "Object"},
-    {"GET /readyz", "Whether the default model is loaded", "", "Object"},
+    {"GET /readyz", "Whether the default model is loaded, if it is to be", "", "Object"},
     {"GET /metrics", "Prometheus metrics", "", "text/plain"},
     {"GET /openapi.json", "This document", "", "Object"},
     {"GET /workflow.schema.json", "The JSON Schema of workflow documents", "", "Object"},

@@ -108,6 +108,11 @@ class Db {
   // Writes tables anew without what was freed or written over in them, and write_back(). Others
   // wait meanwhile. A store that is one file writes all of it.
   virtual Result<bool> rewrite(std::span<const std::string_view> tables) = 0;
+  // This transaction leaves something to do for others, who may be told when it is on disk. Nobody
+  // may depend on that.
+  virtual Status hint() { return ok_status(); }
+  // Nothing will be asked for a while: gives back the memory that only made it faster.
+  virtual void rest() {}
   // The clock of the store, in milliseconds since 1970: the only one leases are compared with.
   virtual Result<int64_t> now_ms() = 0;
   // What stands behind a SELECT of rows that this transaction is about to take and others take as

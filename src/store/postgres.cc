@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/postgres.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include "base/env.h"
 #include "base/strings.h"
+#include "store/postgres_connection.h"
 
 namespace weft::store {
 namespace {
@@ -30,15 +30,8 @@ constexpr std::string_view kSession =
     "SET lock_timeout = '30s'; SET default_transaction_isolation = 'read committed'; "
     "SET bytea_output = 'hex'; SET synchronous_commit = on";
 
-struct ResultDeleter {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using ResultPtr = std::unique_ptr<PGresult, ResultDeleter>;
-
-struct ConnectionDeleter {
-  void operator()(PGconn* connection) const { PQfinish(connection); }
-};
-using ConnectionPtr = std::unique_ptr<PGconn, ConnectionDeleter>;
+using ResultPtr = PostgresResult;
+using ConnectionPtr = PostgresConnection;
 
 // SQLSTATE to our codes: what a caller can do about it decides.
 std::string_view code_of_state(std::string_view state) {
@@ -155,6 +148,10 @@ class Postgres final : public Db {
     const bool found = TRY(rows->next());
     CHECK(found, "a scalar query yields one row");
     return rows->int64(0);
+  }
+  // The server tells of it at the commit, once a transaction however often it is said.
+  Status hint() override {
+    return Db::post(fmt::format("SELECT pg_notify('{}', '')", kHintChannel), {});
   }
   std::string_view skip_locked() const override { return " FOR UPDATE SKIP LOCKED"; }
   std::string_view share_lock() const override { return " FOR SHARE"; }
@@ -363,7 +360,9 @@ std::string shown(const std::string& url) {
   return url.substr(0, colon) + ":…" + url.substr(at);
 }
 
-Result<ConnectionPtr> connect(const PostgresOptions& options) {
+}  // namespace
+
+Result<PostgresConnection> connect_postgres(const PostgresOptions& options) {
   const auto refused = [&](std::string_view why) {
     return make_error("E0501",
                       fmt::format("cannot open the store {}: {}", quoted(shown(options.url), 300),
@@ -391,14 +390,12 @@ Result<ConnectionPtr> connect(const PostgresOptions& options) {
   return connection;
 }
 
-}  // namespace
-
 bool is_postgres_url(std::string_view text) {
   return text.starts_with("postgres://") || text.starts_with("postgresql://");
 }
 
 Result<std::unique_ptr<Db>> open_postgres(const PostgresOptions& options) {
-  auto db = std::make_unique<Postgres>(TRY(connect(options)), options);
+  auto db = std::make_unique<Postgres>(TRY(connect_postgres(options)), options);
   TRY(db->script(kSession));
   return Result<std::unique_ptr<Db>>(std::move(db));
 }

@@ -53,7 +53,7 @@ inline std::string effect_row_key(std::string_view run, const Running& running) 
 using TimerKey = std::pair<std::string, workflow::TimerKind>;  // path, kind
 struct Timer {
   int64_t at_us = 0;
-  Loop::TimerId id = 0;     // 0: not armed yet
+  bool armed = false;       // it may fire; set in a turn and armed at its end
   bool stored = false;      // a row says so
 };
 
@@ -70,30 +70,42 @@ struct RunTurn {
 struct ActiveRun {
   ActiveRun(std::string run, std::shared_ptr<const workflow::Planner> shared)
       : id(std::move(run)),
-        workflow(shared->definition()),
         owner(std::move(shared)),
         planner(*owner) {}
 
   std::string id;
-  std::shared_ptr<const workflow::Workflow> workflow;
   std::shared_ptr<const workflow::Planner> owner;  // all runs of a definition share it
   const workflow::Planner& planner;
   workflow::State state;
   json::Object context;
   Sequence last;                        // of the newest change handed to the journal
   int64_t next_seq = 1;                 // of the next event
+  uint64_t age = 0;                     // runs of this process in the order in which they came
   bool driving = false;                 // drive() is on the stack
   bool claimed = true;                  // false: stored for somebody else
+  bool may_call_back = true;            // whoever started it may have asked to be told of its end
+  bool busy = false;                    // it had work at the end of its last turn
 
   std::list<workflow::Command> todo;  // nearly always empty, then it costs nothing
-  std::unordered_map<std::string, Running> running;  // by path
+  std::map<std::string, Running> running;  // by path; empty it holds no memory
   std::map<TimerKey, Timer> timers;
+  int64_t due_us = 0;                   // of its earliest armed timer; 0: none is armed
   std::unordered_map<std::string, int64_t> output_seq;  // path -> event that holds its output
-  Definitions definitions;              // of its `workflow` steps
-  std::set<std::string> actions;        // paths with a row in required_action
-  // Answers of models as far as they came: found when the run was taken over, by path and draw.
-  std::map<std::pair<std::string, std::string>, PartialRow> partials;
-  std::set<std::string> partial_paths;  // with rows in ai_partial
+  std::shared_ptr<const Definitions> definitions;  // of its `workflow` steps; null: none
+
+  // Rows that few runs have; made at the first use.
+  struct Rows {
+    std::set<std::string> actions;        // paths in required_action
+    // Answers of models as far as they came: found when the run was taken over, by path and draw.
+    std::map<std::pair<std::string, std::string>, PartialRow> partials;
+    std::set<std::string> partial_paths;  // in ai_partial
+    std::vector<TimerRow> timers;         // found when it was taken over; until its first turn ends
+  };
+  Rows& rows() {
+    if (own_rows == nullptr) own_rows = std::make_unique<Rows>();
+    return *own_rows;
+  }
+  std::unique_ptr<Rows> own_rows;       // null: none
 
   // The turn in progress; one begins at the first use.
   RunTurn& turn() {

@@ -233,8 +233,9 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
   context.input = &run.state.input;
   context.env = &run.state.env;
   context.timeout_us = run.planner.step(running.path, running.alternative).timeout_us;
-  context.workflow = run.workflow;
-  context.definitions = &run.definitions;
+  context.workflow = run.planner.definition();
+  static const Definitions kNone;
+  context.definitions = run.definitions != nullptr ? run.definitions.get() : &kNone;
   context.run_context = &run.context;
   context.services = &services_;
   context.on_progress = [weak = weak_from_this(), &loop = services_.loop, run = run.id,

@@ -13,7 +13,9 @@ namespace {
 constexpr size_t kHashBytes = 32;
 
 void append_number(std::string& out, uint64_t number) {
-  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(number >> shift & 0xff);
+  char bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(number >> (8 * i) & 0xff);
+  out.append(bytes, sizeof(bytes));
 }
 
 void append_field(std::string& out, std::string_view bytes) {

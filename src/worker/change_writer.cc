@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/change_writer.h"
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 #include "base/digest.h"
 #include "base/json.h"
 #include "worker/places.h"
@@ -21,6 +25,16 @@ Value text_or_null(const std::string& text) {
 }
 
 }  // namespace
+
+// Nearly always nobody has said anything that is not heard yet; then no end of a run need look for
+// it. Where writers do not come one after the other, somebody may at any moment.
+Status ChangeWriter::begin() {
+  unheard_ = true;
+  if (!db_.skip_locked().empty()) return ok_status();
+  const auto rows = TRY(db_.query("SELECT 1 FROM inbox WHERE outcome IS NULL LIMIT 1", {}));
+  unheard_ = TRY(rows->next());
+  return ok_status();
+}
 
 Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& worker,
                                  ChainHead& chain) {
@@ -87,7 +101,7 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
        time_or_null(state.started_us), time_or_null(state.finished_us), text_or_null(row.parent),
        text_or_null(row.origin), row.created_us - row.priority * kAgingUs, row.tenant,
        callback_url.or_null(), text_or_null(row.idem_key)}));
-  return ok_status();
+  return row.claimed ? ok_status() : db_.hint();
 }
 
 Status ChangeWriter::insert_definition(const std::string& hash, const std::string& document) {
@@ -118,12 +132,16 @@ Status ChangeWriter::write_acts(const Change& change) {
     TRY(db_.post("UPDATE inbox SET outcome = $1 WHERE id = $2 AND outcome IS NULL",
                 {taken.outcome, taken.id}));
   }
-  for (const MessageRow& message : change.messages) TRY(insert_message(db_, message));
-  if (change.state.finished_us != 0) {
+  for (const MessageRow& message : change.messages) {
+    if (TRY(insert_message(db_, message))) unheard_ = true;
+  }
+  if (change.state.finished_us != 0 && change.may_call_back) {
     TRY(db_.post("INSERT INTO callback (run, tenant, url, state, attempts, next_us, created_us, "
                 "last_status, last_error) SELECT id, tenant, callback_url, 'waiting', 0, $1, $1, "
                 "0, '' FROM run WHERE id = $2 AND callback_url IS NOT NULL ON CONFLICT DO NOTHING",
                 {change.state.finished_us, change.run}));
+  }
+  if (change.state.finished_us != 0 && unheard_) {
     // nobody will hear what was said to it
     TRY(db_.post("UPDATE inbox SET outcome = 'too late' WHERE run = $1 AND outcome IS NULL",
                 {change.run}));
@@ -144,41 +162,119 @@ Result<bool> insert_message(store::Db& db, const MessageRow& message) {
   return inserted == 1;
 }
 
+namespace {
+
+// Rows of one kind go in together, up to so many: a statement costs as much as the row it writes.
+constexpr size_t kRowsAtOnce = 8;
+
+// "($1, $2), ($1, $3)": rows of `width` values; `shared(row, column)` names the parameter of a
+// value that stands in the statement already, or 0.
+template <class Shared>
+std::string row_list(size_t rows, size_t width, const Shared& shared) {
+  std::string out;
+  size_t last = 0;
+  for (size_t row = 0; row < rows; ++row) {
+    out += row == 0 ? "(" : ", (";
+    for (size_t column = 0; column < width; ++column) {
+      const size_t known = row == 0 ? 0 : shared(row, column);
+      out += fmt::format("{}${}", column == 0 ? "" : ", ", known != 0 ? known : ++last);
+    }
+    out += ")";
+  }
+  return out;
+}
+
+// Events of one change: one run, one writer, and each links to the one before it. The first row has
+// parameters 1 to 11, each further one seven of its own.
+std::string events_sql(size_t rows) {
+  constexpr size_t kFirst = 11;
+  constexpr size_t kOwn = 7;
+  const auto shared = [](size_t row, size_t column) -> size_t {
+    if (column == 0) return 1;                // run
+    if (column == 6 || column == 7) return column + 1;  // worker, epoch
+    if (column == 9) return kFirst + (row - 1) * kOwn;  // prev_hash: the hash before it
+    return 0;
+  };
+  return "INSERT INTO event (run, seq, at_us, kind, path, body, worker, epoch, n, prev_hash, hash) "
+         "VALUES " + row_list(rows, kFirst, shared);
+}
+
+std::string steps_sql(size_t rows) {
+  const auto shared = [](size_t, size_t column) -> size_t { return column == 0 ? 1 : 0; };
+  return "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
+         "finished_us) VALUES " + row_list(rows, 9, shared) +
+         " ON CONFLICT (run, path) DO UPDATE SET attempt = excluded.attempt, "
+         "status = excluded.status, in_hash = coalesce(excluded.in_hash, step.in_hash), "
+         "out_ref = excluded.out_ref, error = excluded.error, started_us = excluded.started_us, "
+         "finished_us = excluded.finished_us";
+}
+
+// The statement for 1 to kRowsAtOnce rows.
+using Statements = std::array<std::string, kRowsAtOnce>;
+Statements statements(std::string (*sql)(size_t rows)) {
+  Statements out;
+  for (size_t rows = 1; rows <= kRowsAtOnce; ++rows) out[rows - 1] = sql(rows);
+  return out;
+}
+
+}  // namespace
+
 Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& worker,
                                   ChainHead& chain) {
   CHECK(change.events.empty() || change.first_seq > 0, "events of {} without a place", change.run);
-  int64_t seq = change.first_seq;
-  for (const EventRow& event : change.events) {
-    const std::string previous(chain.hash());
-    const auto body = TRY(kept(db_, place_of_event(change.run, seq), event.body));
-    chain.append({change.run, seq, event.at_us, event.kind, event.path, body.bytes()});
-    TRY(db_.post(
-        "INSERT INTO event (run, seq, at_us, kind, path, body, worker, epoch, n, prev_hash, hash) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        {change.run, seq, event.at_us, event.kind, event.path, body.value(), worker.id,
-         worker.epoch, chain.length(), Value::blob(previous), Value::blob(chain.hash())}));
-    ++seq;
+  static const Statements kSql = statements(events_sql);
+  const size_t count = change.events.size();
+  for (size_t first = 0; first < count; first += kRowsAtOnce) {
+    const size_t rows = std::min(kRowsAtOnce, count - first);
+    std::vector<store::Kept> bodies;
+    std::vector<std::string> links{std::string(chain.hash())};
+    bodies.reserve(rows);
+    links.reserve(rows + 1);
+    std::vector<Value> values;
+    for (size_t i = first; i < first + rows; ++i) {
+      const EventRow& event = change.events[i];
+      const int64_t seq = change.first_seq + static_cast<int64_t>(i);
+      bodies.push_back(TRY(kept(db_, place_of_event(change.run, seq), event.body)));
+      chain.append({change.run, seq, event.at_us, event.kind, event.path, bodies.back().bytes()});
+      links.emplace_back(chain.hash());
+      if (i == first) values.emplace_back(change.run);
+      values.insert(values.end(),
+                    {seq, event.at_us, event.kind, event.path, bodies.back().value()});
+      if (i == first) values.insert(values.end(), {worker.id, worker.epoch});
+      values.emplace_back(chain.length());
+      if (i == first) values.push_back(Value::blob(links.front()));
+      values.push_back(Value::blob(links.back()));
+    }
+    TRY(db_.post(kSql[rows - 1], store::Values(values)));
   }
   return ok_status();
 }
 
 Status ChangeWriter::write_steps(const Change& change) {
-  for (const StepRow& step : change.steps) {
-    const auto place = [&](std::string_view column) {
-      return place_in_step(column, change.run, step.path);
-    };
-    const auto error = TRY(kept(db_, place("step.error"), step.error));
-    const auto in_hash = TRY(kept(db_, place("step.in_hash"), step.in_hash));
-    TRY(db_.post(
-        "INSERT INTO step (run, path, attempt, status, in_hash, out_ref, error, started_us, "
-        "finished_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-        "ON CONFLICT (run, path) DO UPDATE SET attempt = excluded.attempt, "
-        "status = excluded.status, in_hash = coalesce(excluded.in_hash, step.in_hash), "
-        "out_ref = excluded.out_ref, error = excluded.error, started_us = excluded.started_us, "
-        "finished_us = excluded.finished_us",
-        {change.run, step.path, int64_t{step.attempt}, step.status, in_hash.or_null(),
-         text_or_null(step.out_ref), error.or_null(), time_or_null(step.started_us),
-         time_or_null(step.finished_us)}));
+  static const Statements kSql = statements(steps_sql);
+  const size_t count = change.steps.size();
+  for (size_t first = 0; first < count; first += kRowsAtOnce) {
+    const size_t rows = std::min(kRowsAtOnce, count - first);
+    std::vector<store::Kept> sealed;  // two a row: error, in_hash
+    sealed.reserve(2 * rows);
+    std::vector<std::string_view> paths;
+    std::vector<Value> values{change.run};
+    for (size_t i = first; i < first + rows; ++i) {
+      const StepRow& step = change.steps[i];
+      CHECK(std::ranges::find(paths, step.path) == paths.end(), "step {} of {} has two rows",
+            step.path, change.run);
+      paths.push_back(step.path);
+      const auto keep = [&](std::string_view column, const std::string& plain) {
+        return kept(db_, place_in_step(column, change.run, step.path), plain);
+      };
+      sealed.push_back(TRY(keep("step.error", step.error)));
+      sealed.push_back(TRY(keep("step.in_hash", step.in_hash)));
+      values.insert(values.end(),
+                    {step.path, int64_t{step.attempt}, step.status, sealed.back().or_null(),
+                     text_or_null(step.out_ref), sealed[sealed.size() - 2].or_null(),
+                     time_or_null(step.started_us), time_or_null(step.finished_us)});
+    }
+    TRY(db_.post(kSql[rows - 1], store::Values(values)));
   }
   return ok_status();
 }

@@ -27,6 +27,8 @@ class ChangeWriter {
   void audit_to(security::AuditHead* head) { audit_ = head; }
   // The transaction was rolled back: nothing written in it may be taken as present.
   void forget() { definitions_.clear(); }
+  // A transaction of changes begins.
+  Status begin();
 
  private:
   Result<bool> write_run(const Change& change, const WorkerIdentity& worker);
@@ -43,6 +45,7 @@ class ChangeWriter {
   store::Db& db_;
   security::AuditHead* audit_ = nullptr;
   std::unordered_set<std::string> definitions_;  // known to be in the store
+  bool unheard_ = true;                          // there may be messages that nobody has heard
 };
 
 // Puts a message into the inbox of a run that has not ended; false: it has, or the message is there

@@ -17,6 +17,8 @@ namespace {
 
 // One run may not keep the loop from the others: after so many commands it queues up again.
 constexpr size_t kTurnCommandsMax = 256;
+// Definitions that are kept read although no run of theirs is in memory.
+constexpr size_t kRecentPlanners = 32;
 
 }  // namespace
 
@@ -34,13 +36,20 @@ Executor::Executor(Services services, Journal& journal, Observer observer, Execu
 void Executor::make_room() {
   if (options_.runs_max == 0) return;
   constexpr int64_t kIdleMax = 16'384;  // a few kilobytes each
+  constexpr int64_t kWakesMax = 1'024;  // in one transaction
   const auto all = std::ssize(runs_);
-  const auto busy = std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
-    return !entry.second->running.empty() || !entry.second->todo.empty();
-  });
-  CHECK(busy >= 0 && busy <= all, "{} of {} runs are busy", busy, all);
-  const int64_t room = std::min(options_.runs_max - busy, kIdleMax - all);
-  journal_.set_room(std::max<int64_t>(0, room));
+  CHECK(busy_ >= 0 && busy_ <= all, "{} of {} runs are busy", busy_, all);
+  const int64_t memory = std::max<int64_t>(0, kIdleMax - all);
+  const int64_t room = std::clamp<int64_t>(options_.runs_max - busy_, 0, memory);
+  journal_.set_room({room, std::min(memory, kWakesMax)});
+}
+
+void Executor::count_busy(ActiveRun& run) {
+  const bool busy = !run.running.empty() || !run.todo.empty();
+  if (busy != run.busy) busy_ += busy ? 1 : -1;
+  run.busy = busy;
+  CHECK(busy_ >= 0, "{} runs are busy", busy_);
+  CHECK(!run.driving, "run {} is counted in its turn", run.id);
 }
 
 Executor::~Executor() = default;
@@ -59,6 +68,8 @@ std::shared_ptr<const workflow::Planner> Executor::planner_of(
   if (planner == nullptr) {
     planner = std::make_shared<const workflow::Planner>(definition);
     shared = planner;
+    recent_planners_.push_back(planner);
+    if (recent_planners_.size() > kRecentPlanners) forget_planner();
   }
   CHECK(planner->workflow().hash == definition->hash, "another definition's planner");
   return planner;
@@ -88,10 +99,14 @@ ActiveRun& Executor::accept(NewRun request) {
                                            planner_of(request.workflow));
   ActiveRun& run = *owned;
   run.claimed = !request.detached;
-  run.definitions = request.definitions;
+  run.age = ++newest_;
+  if (!request.definitions.empty()) {
+    run.definitions = std::make_shared<const Definitions>(request.definitions);
+  }
+  run.may_call_back = !request.callback_url.empty();
   run.context = full_context(request);
   run.turn().change.insert = run_row(request, run.id, journal_.now_us());
-  const bool fresh = runs_.emplace(run.id, std::move(owned)).second;
+  const bool fresh = runs_.emplace(std::string_view(run.id), std::move(owned)).second;
   CHECK(fresh, "two runs are called {}", run.id);
   CHECK(run.next_seq == 1 && run.state.sequence == 0, "a new run has a past");
   apply(run, run_accepted(request, run.id));
@@ -222,6 +237,7 @@ void Executor::drive(ActiveRun& run) {
   run.driving = false;
   CHECK(!terminal(run.state.status) || run.todo.empty(), "run {} has ended with work left", run.id);
   commit(run);
+  count_busy(run);
   if (!run.todo.empty()) {
     services_.loop.post([weak = weak_from_this(), id = run.id] {
       const auto self = weak.lock();
@@ -310,6 +326,7 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   CHECK(change.events.empty() == (change.first_seq == 0), "events of {} without a place", run.id);
   change.run = run.id;
   change.state.status = workflow::name(state.status);
+  change.may_call_back = run.may_call_back;
   change.state.deadline_us = state.deadline_us;
   change.state.started_us = state.started_us;
   change.state.finished_us = state.ended_us;
@@ -338,9 +355,10 @@ void Executor::fill_rows(ActiveRun& run, Change& change) {
   }
   run.turn().changed_steps.clear();
   if (terminal(state.status) && !state.parent.empty()) tell_parent(run, change);
-  if (terminal(state.status) && !run.partial_paths.empty()) {
-    change.partials_done.assign(run.partial_paths.begin(), run.partial_paths.end());
-    run.partial_paths.clear();
+  if (terminal(state.status) && run.own_rows != nullptr) {
+    std::set<std::string>& paths = run.rows().partial_paths;
+    change.partials_done.insert(change.partials_done.end(), paths.begin(), paths.end());
+    paths.clear();
   }
 }
 
@@ -348,12 +366,18 @@ void Executor::forget(const std::string& id) {
   const auto found = runs_.find(id);
   CHECK(found != runs_.end() && !found->second->driving, "run {} cannot go now", id);
   CHECK(found->second->open_turn == nullptr, "run {} goes in the middle of a turn", id);
-  for (auto& [key, timer] : found->second->timers) services_.loop.cancel(timer.id);
-  const std::string definition = found->second->workflow->hash;
+  found->second->timers.clear();
+  queue_timers(*found->second);
+  if (found->second->busy) --busy_;
   runs_.erase(found);
-  const auto shared = planners_.find(definition);
-  CHECK(shared != planners_.end(), "definition {} had no planner", definition);
-  if (shared->second.expired()) planners_.erase(shared);
+}
+
+// The planner that was made longest ago; runs that still have it keep it.
+void Executor::forget_planner() {
+  CHECK(!recent_planners_.empty(), "no planner is kept");
+  CHECK(recent_planners_.back() != nullptr, "a planner of nothing is kept");
+  recent_planners_.pop_front();
+  std::erase_if(planners_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 void Executor::drop_run(const std::string& id) {
@@ -375,7 +399,7 @@ void Executor::handle(Written written) {
     // Runs still active, and runs that ended here but whose end was never written.
     std::set<std::string> lost;
     for (const auto& [id, run] : runs_) {
-      if (run->last <= written.fenced_until) lost.insert(id);
+      if (run->last <= written.fenced_until) lost.emplace(id);
     }
     for (const auto& held : notices_) {
       if (held.until() <= written.fenced_until) lost.insert(held.inside().run);
@@ -397,6 +421,7 @@ void Executor::handle(Written written) {
     }
   }
   for (const MessageRow& message : written.messages) take_message(message);
+  if (alarm_ == 0) on_alarm();
   if (journal_.now_us() >= next_watch_us_) watch();
   make_room();
   if (written.failed) {
@@ -440,8 +465,10 @@ void Executor::shutdown() {
     for (auto& [path, running] : run->running) {
       if (running.activity) running.activity->cancel();
     }
-    for (auto& [key, timer] : run->timers) services_.loop.cancel(timer.id);
   }
+  services_.loop.cancel(std::exchange(alarm_, 0));
+  due_.clear();
+  busy_ = 0;
   runs_.clear();
   effects_.clear();
   continuations_.clear();

@@ -41,6 +41,7 @@ struct ExecutorOptions {
   int64_t runs_max = 0;  // runs of others are claimed while fewer are active; 0: none, ever
   // A run that only waits, for longer than this, leaves the memory; its row wakes it. 0: never.
   int64_t park_us = 0;
+  bool park_asking = false;  // also one that waits for people, signals or its child
   // Told of the tokens of each answer of a model, and of the key that asked for the run. On the
   // loop; may be empty.
   std::function<void(const std::string& key, int64_t tokens)> on_tokens = {};
@@ -87,6 +88,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   ActiveRun* find(const std::string& run);
   std::shared_ptr<const workflow::Planner> planner_of(
       const std::shared_ptr<const workflow::Workflow>& definition);
+  void forget_planner();
   ActiveRun& accept(NewRun request);
   bool apply(ActiveRun& run, workflow::EventBody body);  // false: it came too late
   void note_changes(ActiveRun& run, const workflow::Decision& decision);
@@ -138,13 +140,18 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void set_timer(ActiveRun& run, const workflow::Command& command);
   void drop_timers(ActiveRun& run, const workflow::Change& change);
   void arm_timers(ActiveRun& run, Change& change);
-  void on_timer(const std::string& run, const TimerKey& key);
+  static bool found_stored(ActiveRun& run, const TimerRow& row);
+  void queue_timers(ActiveRun& run);
+  void set_alarm();
+  void on_alarm();
+  void fire(ActiveRun& run);
   bool end_at_limit(ActiveRun& run, const std::string& path);
 
   // recovery.cc
   Status adopt(const StoredRun& stored);
   void interrupt_running(ActiveRun& run, const StoredRun& stored);
 
+  void count_busy(ActiveRun& run);
   void make_room();
   void release_held(const Durable& durable);
   void drop_run(const std::string& run);
@@ -153,8 +160,16 @@ class Executor : public std::enable_shared_from_this<Executor> {
   Journal& journal_;
   Observer observer_;
   ExecutorOptions options_;
-  std::unordered_map<std::string, std::unique_ptr<ActiveRun>> runs_;
+  std::unordered_map<std::string_view, std::unique_ptr<ActiveRun>> runs_;  // by the id inside
+  // Runs with an armed timer, by its time and the run's age: those due at one instant fire in the
+  // order in which their rows lie in the store.
+  std::map<std::pair<int64_t, uint64_t>, ActiveRun*> due_;
+  Loop::TimerId alarm_ = 0;  // one for all of them
+  int64_t alarm_us_ = 0;
+  uint64_t newest_ = 0;      // age of the newest run
+  int64_t busy_ = 0;         // runs that do more than wait
   std::unordered_map<std::string, std::weak_ptr<const workflow::Planner>> planners_;  // by hash
+  std::deque<std::shared_ptr<const workflow::Planner>> recent_planners_;  // outlive their runs
   std::deque<Held<Notice>> notices_;
   std::deque<Held<EffectStart>> effects_;
   std::deque<Held<Continuation>> continuations_;

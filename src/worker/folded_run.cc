@@ -45,8 +45,12 @@ Result<Definitions> pinned_definitions(const StoredRun& stored) {
 Result<FoldedRun> fold_run(const StoredRun& stored, const FoldOptions& options) {
   FoldedRun folded;
   folded.context = TRY(fold_context(stored));
-  folded.workflow = TRY(stored_definition(stored));
-  const workflow::Planner planner(folded.workflow);
+  auto known = options.planner;
+  if (known == nullptr) {
+    known = std::make_shared<const workflow::Planner>(TRY(stored_definition(stored)));
+  }
+  const workflow::Planner& planner = *known;
+  folded.workflow = planner.definition();
   int64_t expected = 1;
   for (const StoredEvent& row : stored.events) {
     if (row.seq != expected) {

@@ -36,6 +36,7 @@ struct FoldedRun {
 
 struct FoldOptions {
   bool happenings = false;
+  std::shared_ptr<const workflow::Planner> planner = {};  // of its definition, if it is known
 };
 Result<FoldedRun> fold_run(const StoredRun& stored, const FoldOptions& options = {});
 

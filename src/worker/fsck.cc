@@ -73,7 +73,7 @@ class RunCheck {
     same("priority", rows->int64(5), int64_t{state_.priority});
     same("parent", rows->text(7), state_.parent);
     same("origin", rows->text(8), state_.origin);
-    same("definition", rows->text(9), state_.definition);
+    same("definition", rows->text(9), folded_.workflow->hash);
     auto input = json::parse(
         TRY(store::opened(db_, place_in_run("run.input", id), rows->text(6))));
     if (!input.ok() || *input != state_.input) problem("input: not that of run_accepted");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/memory.h"
 #include "obs/log.h"
 #include "worker/places.h"
 
@@ -15,6 +16,8 @@ constexpr size_t kGroupChangesMax = 1024;
 constexpr size_t kGroupEventsMax = 16'384;
 
 constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kRestMs = 1'000;
+constexpr int64_t kHintMs = 5;  // between two looks for the sake of hints
 
 }  // namespace
 
@@ -41,6 +44,7 @@ Status Journal::start() {
   TRY(exchange());
   const int64_t now = env_.mono_ns();
   next_heartbeat_ns_ = now + options_.heartbeat_ms * kNsPerMs;
+  rests_at_ns_ = now + kRestMs * kNsPerMs;
   next_scan_ns_ = now;  // at once: runs of dead workers need not wait for a second
   if (options_.own_thread) thread_ = std::thread([this] { write_loop(); });
   return ok_status();
@@ -108,14 +112,25 @@ void Journal::poke() {
   if (wake) wake_.notify_one();
 }
 
-void Journal::set_room(int64_t room) {
-  CHECK(room >= 0, "room for {} runs", room);
+void Journal::hint() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    hinted_ = true;
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Journal::set_room(ClaimRoom room) {
+  CHECK(room.runs >= 0 && room.wakes >= 0, "room for {} runs and {}", room.runs, room.wakes);
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     room_ = room;
-    wake = hungry_ && room > 0 && waiting_;
-    if (hungry_ && room > 0) poked_ = true;
+    const bool again = hungry_ && (room.runs > 0 || room.wakes > 0);
+    wake = again && waiting_;
+    if (again) poked_ = true;
   }
   if (wake) wake_.notify_one();
 }
@@ -183,11 +198,12 @@ void Journal::write_loop() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (queue_.empty() && audits_.empty() && !stopping_ && !poked_) {
+      if (queue_.empty() && audits_.empty() && !stopping_ && !poked_ && !hinted_) {
         waiting_ = true;
         wake_.wait_for(lock, std::chrono::nanoseconds(idle_ns()),
                        [this] {
-                         return stopping_ || poked_ || !queue_.empty() || !audits_.empty();
+                         return stopping_ || poked_ || hinted_ || !queue_.empty() ||
+                                !audits_.empty();
                        });
         waiting_ = false;
       }
@@ -197,7 +213,7 @@ void Journal::write_loop() {
   }
 }
 
-std::vector<Journal::Queued> Journal::take_group() {
+std::deque<Journal::Queued> Journal::take_group() {
   const std::lock_guard lock(mutex_);
   if (failed_) queue_.clear();
   size_t count = 0;
@@ -207,8 +223,8 @@ std::vector<Journal::Queued> Journal::take_group() {
     ++count;
   }
   if (count == queue_.size()) return std::exchange(queue_, {});
-  std::vector<Queued> group(std::make_move_iterator(queue_.begin()),
-                            std::make_move_iterator(queue_.begin() + static_cast<long>(count)));
+  std::deque<Queued> group(std::make_move_iterator(queue_.begin()),
+                           std::make_move_iterator(queue_.begin() + static_cast<long>(count)));
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
   return group;
 }
@@ -217,16 +233,27 @@ bool Journal::pump() {
   {
     const std::lock_guard lock(mutex_);
     if (failed_) return false;
-    if (std::exchange(poked_, false)) next_inbox_ns_ = env_.mono_ns();
-    if (hungry_ && room_ > 0) next_scan_ns_ = env_.mono_ns();
+    // Whom the message is for may wait in memory, or in the store.
+    if (std::exchange(poked_, false)) next_inbox_ns_ = next_scan_ns_ = env_.mono_ns();
+    if (hungry_ && (room_.runs > 0 || room_.wakes > 0)) next_scan_ns_ = env_.mono_ns();
+    if (std::exchange(hinted_, false)) {
+      const int64_t at_ns = std::max(env_.mono_ns(), hints_from_ns_);
+      hints_from_ns_ = at_ns + kHintMs * kNsPerMs;
+      next_inbox_ns_ = std::min(next_inbox_ns_, at_ns);
+      next_scan_ns_ = std::min(next_scan_ns_, at_ns);
+    }
   }
-  const std::vector<Queued> group = take_group();
+  auto spent = std::make_shared<const std::deque<Queued>>(take_group());
+  const std::deque<Queued>& group = *spent;
   take_audits();
   const bool write = !group.empty() || !writing_.empty() || heartbeat_due();
   if (!write && !scan_due() && !inbox_due() && !schedules_due() && !checkpoint_due()) return false;
   Written written;
+  written.spent = spent;
   Status status = ok_status();
   if (write) status = write_group(group, written);
+  if (!group.empty()) rests_at_ns_ = env_.mono_ns() + kRestMs * kNsPerMs;
+  rest_if_idle();
   if (status.ok() && schedules_due()) status = fire_schedules();
   if (status.ok() && scan_due()) {
     status = scan(written);
@@ -240,8 +267,17 @@ bool Journal::pump() {
     written.failed = std::move(status).error();
   }
   written.durable = durable();
+  spent.reset();
   report(std::move(written));
   return true;
+}
+
+// After a burst of work its memory goes back.
+void Journal::rest_if_idle() {
+  if (!options_.own_thread || rests_at_ns_ == 0 || env_.mono_ns() < rests_at_ns_) return;
+  rests_at_ns_ = 0;
+  db_->rest();
+  return_freed_memory();
 }
 
 Status Journal::exchange() {
@@ -250,7 +286,7 @@ Status Journal::exchange() {
 
 void Journal::report(Written written) { listener_(std::move(written)); }
 
-Status Journal::write_group(const std::vector<Queued>& group, Written& written) {
+Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
   const ChainHead chain_before = *chain_;
   const security::AuditHead audit_before = *audit_;
   Status status = write_changes(group, written);
@@ -267,7 +303,7 @@ Status Journal::write_group(const std::vector<Queued>& group, Written& written) 
 }
 
 // Messages whose outcome is on disk, or whose run is ours no more, need no memory.
-void Journal::note_written(const std::vector<Queued>& group, const Written& written) {
+void Journal::note_written(const std::deque<Queued>& group, const Written& written) {
   for (const Queued& queued : group) {
     for (const TakenRow& taken : queued.change.taken) delivered_.erase(taken.id);
     if (!queued.change.messages.empty()) next_inbox_ns_ = env_.mono_ns();
@@ -283,9 +319,10 @@ void Journal::note_written(const std::vector<Queued>& group, const Written& writ
 // Reads only: a message counts as taken when the event that it became is written.
 Status Journal::read_inbox(Written& written) {
   next_inbox_ns_ = env_.mono_ns() + options_.inbox_ms * kNsPerMs;
+  // CROSS: SQLite would else read all of our runs and look for messages to each.
   auto rows = TRY(db_->query(
-      "SELECT i.id, i.run, i.body FROM inbox i JOIN run r ON r.id = i.run WHERE i.outcome IS NULL "
-      "AND r.worker = $1 AND r.worker_epoch = $2 AND r.finished_us IS NULL "
+      "SELECT i.id, i.run, i.body FROM inbox i CROSS JOIN run r WHERE i.outcome IS NULL "
+      "AND r.id = i.run AND r.worker = $1 AND r.worker_epoch = $2 AND r.finished_us IS NULL "
       "ORDER BY i.run, i.n, i.id",
       {worker_.id, worker_.epoch}));
   while (TRY(rows->next())) {
@@ -304,7 +341,7 @@ Status Journal::read_inbox(Written& written) {
 }
 
 // One transaction: the fence, the lease if it is time, every change in order.
-Status Journal::write_changes(const std::vector<Queued>& group, Written& written) {
+Status Journal::write_changes(const std::deque<Queued>& group, Written& written) {
   store::Tx tx = TRY(store::Tx::begin(*db_));
   const bool renew = heartbeat_due();
   const bool current = renew ? TRY(renew_lease(*db_, worker_, options_.lease_ms))
@@ -313,6 +350,7 @@ Status Journal::write_changes(const std::vector<Queued>& group, Written& written
     written.fenced = true;
     return ok_status();  // leaving the scope rolls back
   }
+  TRY(writer_->begin());
   for (const Queued& queued : group) {
     if (queued.release) {
       TRY(release_run(*db_, worker_, queued.change.run, queued.wake_us));
@@ -388,7 +426,7 @@ Status Journal::fire_schedules() {
 // Looks without a lock, and writes only when there is something to take.
 Status Journal::scan(Written& written) {
   next_scan_ns_ = env_.mono_ns() + options_.scan_ms * kNsPerMs;
-  int64_t room = 0;
+  ClaimRoom room = 0;
   std::vector<std::string> wanted;
   {
     const std::lock_guard lock(mutex_);
@@ -398,7 +436,8 @@ Status Journal::scan(Written& written) {
   }
   if (options_.known_dead != nullptr) TRY(end_leases_of_dead(*db_, options_.known_dead));
   const ScanNeeds needs = TRY(scan_needs(*db_));
-  if (!needs.expired && (!needs.unclaimed || (room == 0 && wanted.empty()))) return ok_status();
+  const bool takes = room.runs + room.wakes > 0 || !wanted.empty();
+  if (!needs.expired && !(needs.unclaimed && takes)) return ok_status();
   store::Tx tx = TRY(store::Tx::begin(*db_));
   if (!TRY(lease_is_current(*db_, worker_))) return ok_status();  // the next group will tell
   if (needs.expired) TRY(expire_workers(*db_, worker_));
@@ -406,7 +445,7 @@ Status Journal::scan(Written& written) {
   for (const std::string& run : wanted) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, 1, run))) ids.push_back(std::move(id));
   }
-  if (room > 0) {
+  if (room.runs + room.wakes > 0) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
   }
   for (const std::string& id : ids) {
@@ -423,8 +462,9 @@ Status Journal::scan(Written& written) {
   TRY(tx.commit());
   const std::lock_guard lock(mutex_);
   // Many timers may be due at one moment: the rest is taken as soon as there is room again.
-  hungry_ = room > 0 && static_cast<int64_t>(ids.size()) >= room;
-  room_ = std::max<int64_t>(0, room_ - static_cast<int64_t>(ids.size()));
+  const auto count = static_cast<int64_t>(ids.size());
+  hungry_ = count > 0 && (count >= room.runs || count >= room.wakes);
+  room_ = {std::max<int64_t>(0, room_.runs - count), std::max<int64_t>(0, room_.wakes - count)};
   std::erase_if(wanted_, [&](const std::string& run) {
     return std::find(ids.begin(), ids.end(), run) != ids.end();
   });

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,6 +74,7 @@ struct Written {
   std::vector<StoredRun> claimed;       // runs that are ours from now on
   std::vector<MessageRow> messages;     // to runs that are ours; each is delivered once
   std::optional<Error> failed;          // the journal has ended
+  std::shared_ptr<const void> spent;    // the changes: freed by the thread that made them
 };
 
 class Journal {
@@ -88,9 +90,9 @@ class Journal {
   Sequence decided() const { return Sequence{decided_.load()}; }
   Durable durable() const { return Durable(Sequence{durable_.load()}); }
 
-  // How many further runs of others may be claimed now (0: none, the default), and runs wanted by
-  // name, which are claimed as soon as they belong to nobody.
-  void set_room(int64_t room);
+  // How many further runs may be claimed now (none, the default), and runs wanted by name, which
+  // are claimed as soon as they belong to nobody.
+  void set_room(ClaimRoom room);
   void want(const std::string& run);
 
   // Microseconds of the store's clock, carried on by this process's monotonic clock since the last
@@ -104,6 +106,9 @@ class Journal {
   void audit(security::AuditRecord record);
   // Looks for messages at once: this process has just left one. From any thread.
   void poke();
+  // Somebody else has left something to do, or says so: looks for messages and for runs that nobody
+  // owns, soon. From any thread.
+  void hint();
   // Writes everything queued, gives all runs back and removes the worker's row. Then only the
   // destructor may follow.
   Status close();
@@ -122,16 +127,16 @@ class Journal {
   Journal(Env& env, JournalOptions options, Listener listener);
   Status start();
   void write_loop();
-  std::vector<Queued> take_group();
+  std::deque<Queued> take_group();
   void take_audits();
-  Status write_group(const std::vector<Queued>& group, Written& written);
-  Status write_changes(const std::vector<Queued>& group, Written& written);
+  Status write_group(const std::deque<Queued>& group, Written& written);
+  Status write_changes(const std::deque<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
   Status exchange();
   Status fire_schedules();
   Status read_inbox(Written& written);
-  void note_written(const std::vector<Queued>& group, const Written& written);
+  void note_written(const std::deque<Queued>& group, const Written& written);
   Status set_clock();
   int64_t idle_ns();
   bool heartbeat_due();
@@ -142,6 +147,7 @@ class Journal {
   bool checkpoint_due();
   void sign_links();
   void report(Written written);
+  void rest_if_idle();
 
   Env& env_;
   JournalOptions options_;
@@ -158,19 +164,22 @@ class Journal {
   int64_t next_scan_ns_ = 0;
   int64_t next_inbox_ns_ = 0;
   int64_t next_schedules_ns_ = 0;
+  int64_t hints_from_ns_ = 0;                   // until then they wait: many may come at once
+  int64_t rests_at_ns_ = 0;                     // if nothing is written until then; 0: it rests
   ScheduleRunner schedules_;
   std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
 
   std::mutex mutex_;               // guards what follows, up to wanted_
   std::condition_variable wake_;
-  std::vector<Queued> queue_;
+  std::deque<Queued> queue_;
   std::vector<security::AuditRecord> audits_;
   bool waiting_ = false;           // the writer sleeps: append() must wake it
   bool poked_ = false;
+  bool hinted_ = false;
   bool hungry_ = false;            // the last scan left runs behind for want of room
   bool stopping_ = false;
   bool failed_ = false;
-  int64_t room_ = 0;
+  ClaimRoom room_ = 0;
   std::vector<std::string> wanted_;
 
   std::atomic<uint64_t> decided_ = 0;

@@ -21,6 +21,13 @@ Status append_ids(Db& db, std::string_view sql, std::initializer_list<store::Val
   return ok_status();
 }
 
+std::string claim_sql(size_t runs) {
+  std::string ids;
+  for (size_t i = 0; i < runs; ++i) ids += fmt::format("{}${}", i == 0 ? "" : ", ", i + 3);
+  return "UPDATE run SET worker = $1, worker_epoch = $2, wake_us = NULL, version = version + 1 "
+         "WHERE worker IS NULL AND id IN (" + ids + ")";
+}
+
 Result<std::vector<std::string>> claimable_run(Db& db, std::string_view run) {
   std::vector<std::string> ids;
   TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND id = $1",
@@ -29,17 +36,17 @@ Result<std::vector<std::string>> claimable_run(Db& db, std::string_view run) {
 }
 
 // No run twice: a run with messages may also be due.
-Result<std::vector<std::string>> claimable_runs(Db& db, int64_t limit) {
+Result<std::vector<std::string>> claimable_runs(Db& db, ClaimRoom room) {
   std::vector<std::string> ids;
   const int64_t now_us = TRY(db.now_ms()) * 1000;
   TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND id IN "
-                     "(SELECT run FROM inbox WHERE outcome IS NULL) LIMIT $1", {limit}, ids));
-  const auto room = [&] { return limit - static_cast<int64_t>(ids.size()); };
+                     "(SELECT run FROM inbox WHERE outcome IS NULL) LIMIT $1", {room.runs}, ids));
+  const int64_t left = room.runs - static_cast<int64_t>(ids.size());
   TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
                      "wake_us IS NOT NULL AND wake_us <= $1 ORDER BY wake_us LIMIT $2",
-                 {now_us + kWakeAheadUs, room()}, ids));
+                 {now_us + kWakeAheadUs, room.wakes}, ids));
   TRY(append_ids(db, "SELECT id FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
-                     "wake_us IS NULL ORDER BY rank, id LIMIT $1", {room()}, ids));
+                     "wake_us IS NULL ORDER BY rank, id LIMIT $1", {left}, ids));
   std::vector<std::string> once;
   std::unordered_set<std::string_view> seen;
   for (const std::string& id : ids) {
@@ -94,8 +101,8 @@ Result<ScanNeeds> scan_needs(Db& db) {
       TRY(any_row(db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
                       "wake_us IS NOT NULL AND wake_us <= $1 LIMIT 1",
                   {now * 1000 + kWakeAheadUs})) ||
-      TRY(any_row(db, "SELECT 1 FROM inbox i JOIN run r ON r.id = i.run WHERE i.outcome IS NULL "
-                      "AND r.worker IS NULL AND r.finished_us IS NULL LIMIT 1", {}));
+      TRY(any_row(db, "SELECT 1 FROM inbox i CROSS JOIN run r WHERE i.outcome IS NULL AND "
+                      "r.id = i.run AND r.worker IS NULL AND r.finished_us IS NULL LIMIT 1", {}));
   return needs;
 }
 
@@ -134,20 +141,31 @@ Result<int64_t> expire_workers(Db& db, const WorkerIdentity& self) {
                        "WHERE finished_us IS NULL AND worker = $1",
                        {worker}));
   }
+  if (runs > 0) TRY(db.hint());
   return runs;
 }
 
-Result<std::vector<std::string>> claim_runs(Db& db, const WorkerIdentity& worker, int64_t limit,
+Result<std::vector<std::string>> claim_runs(Db& db, const WorkerIdentity& worker, ClaimRoom room,
                                             std::string_view run) {
-  CHECK(limit >= 0, "limit {}", limit);
-  const std::vector<std::string> ids = TRY(run.empty() ? claimable_runs(db, limit)
+  CHECK(room.runs >= 0 && room.wakes >= 0, "room for {} runs and {}", room.runs, room.wakes);
+  const std::vector<std::string> ids = TRY(run.empty() ? claimable_runs(db, room)
                                                        : claimable_run(db, run));
-  for (const std::string& id : ids) {
-    const int64_t touched =
-        TRY(db.run("UPDATE run SET worker = $1, worker_epoch = $2, wake_us = NULL, "
-                   "version = version + 1 WHERE id = $3 AND worker IS NULL",
-                   {worker.id, worker.epoch, id}));
-    CHECK(touched == 1, "run {} was claimed by another inside our transaction", id);
+  // A statement for as many as that: one more time the last of them where they do not fill it, so
+  // that there are two statements to plan and not one for each count.
+  constexpr size_t kAtOnce = 32;
+  static const std::string kMany = claim_sql(kAtOnce);
+  static const std::string kOne = claim_sql(1);
+  for (size_t first = 0; first < ids.size();) {
+    const size_t left = ids.size() - first;
+    const size_t taken = left == 1 ? 1 : std::min(kAtOnce, left);
+    std::vector<store::Value> values{worker.id, worker.epoch};
+    for (size_t i = 0; i < (taken == 1 ? 1 : kAtOnce); ++i) {
+      values.emplace_back(ids[first + std::min(i, taken - 1)]);
+    }
+    const int64_t touched = TRY(db.run(taken == 1 ? kOne : kMany, store::Values(values)));
+    CHECK(touched == static_cast<int64_t>(taken),
+          "of {} runs {} were claimed by another inside our transaction", taken, touched);
+    first += taken;
   }
   return ids;
 }
@@ -158,7 +176,7 @@ Status release_run(Db& db, const WorkerIdentity& worker, std::string_view run,
              "version = version + 1 "
              "WHERE id = $2 AND finished_us IS NULL AND worker = $3 AND worker_epoch = $4",
              {store::Value::or_null(wake_us), run, worker.id, worker.epoch}));
-  return ok_status();
+  return wake_us ? ok_status() : db.hint();
 }
 
 Status release_worker(Db& db, const WorkerIdentity& worker) {
@@ -166,7 +184,7 @@ Status release_worker(Db& db, const WorkerIdentity& worker) {
              "WHERE finished_us IS NULL AND worker = $1 AND worker_epoch = $2",
              {worker.id, worker.epoch}));
   TRY(db.run("DELETE FROM worker WHERE id = $1 AND epoch = $2", {worker.id, worker.epoch}));
-  return ok_status();
+  return db.hint();
 }
 
 }  // namespace weft::worker

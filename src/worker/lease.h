@@ -54,10 +54,19 @@ Result<int64_t> expire_workers(store::Db& db, const WorkerIdentity& self);
 // A parked run is claimed so long before its time, so that its timer can fire on time.
 constexpr int64_t kWakeAheadUs = 2'000'000;
 
-// Takes up to `limit` unclaimed runs that have something to do: those with messages, those whose
-// time to wake has come, then by priority and age; or only `run`, whatever it waits for.
+// How many runs may be claimed: those that have something to do now, and those that only wait for
+// a time that is near, which need memory and no more.
+struct ClaimRoom {
+  ClaimRoom(int64_t all) : ClaimRoom(all, all) {}  // NOLINT
+  ClaimRoom(int64_t of_runs, int64_t of_wakes) : runs(of_runs), wakes(of_wakes) {}
+  int64_t runs;
+  int64_t wakes;
+};
+
+// Takes unclaimed runs: those with messages, those whose time to wake has come, then by priority
+// and age; or only `run`, whatever it waits for.
 Result<std::vector<std::string>> claim_runs(store::Db& db, const WorkerIdentity& worker,
-                                            int64_t limit, std::string_view run = {});
+                                            ClaimRoom room, std::string_view run = {});
 
 // Gives one run back, or ends the worker: its runs are given back and its row goes. With `wake_us`
 // the run is parked: unless a message comes, nobody need look at it before then.

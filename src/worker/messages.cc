@@ -83,7 +83,8 @@ void Executor::fill_action(ActiveRun& run, const std::string& path, const Execut
   const std::string_view kind = action_kind(execution);
   CHECK(!path.empty() && change.run == run.id, "an action of nobody");
   if (kind.empty()) {
-    if (run.actions.erase(path) > 0) change.actions.push_back({.path = path});
+    const bool had = run.own_rows != nullptr && run.rows().actions.erase(path) > 0;
+    if (had) change.actions.push_back({.path = path});
     return;
   }
   ActionRow row{.path = path, .kind = std::string(kind), .since_us = run.state.now_us};
@@ -95,19 +96,19 @@ void Executor::fill_action(ActiveRun& run, const std::string& path, const Execut
   if (kind == "resolve") body["failure"] = workflow::to_json(*execution.failure);
   row.body = json::dump(json::Value(std::move(body)));
   row.deadline_us = execution.deadline_us != 0 ? execution.deadline_us : execution.wake_us;
-  run.actions.insert(path);
+  run.rows().actions.insert(path);
   change.actions.push_back(std::move(row));
 }
 
 // The rows that a run taken over has.
 void Executor::note_actions(ActiveRun& run) {
-  CHECK(run.actions.empty(), "actions of {} are noted once", run.id);
+  CHECK(run.own_rows == nullptr, "actions of {} are noted once", run.id);
   for (uint32_t step = 0; step < run.state.steps.size(); ++step) {
     const workflow::StepState& state = run.state.steps[step];
-    if (!action_kind(state.execution).empty()) run.actions.insert(run.planner.path({step}));
+    if (!action_kind(state.execution).empty()) run.rows().actions.insert(run.planner.path({step}));
     for (size_t item = 0; item < state.item_executions.size(); ++item) {
       if (action_kind(state.item_executions[item]).empty()) continue;
-      run.actions.insert(run.planner.path({step, static_cast<int64_t>(item)}));
+      run.rows().actions.insert(run.planner.path({step, static_cast<int64_t>(item)}));
     }
   }
 }
@@ -135,7 +136,7 @@ void Executor::start_child(ActiveRun& run, const Running& running, StepChild chi
   request.env = run.state.env;
   request.context = run.context;
   request.context["depth"] = depth + 1;
-  request.definitions = run.definitions;
+  if (run.definitions != nullptr) request.definitions = *run.definitions;
   const workflow::Step& step = run.planner.step(running.path, running.alternative);
   request.priority = run.state.priority + step.priority;
   request.seed = child_seed(run.state, running.path, execution->failures);

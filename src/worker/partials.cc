@@ -17,10 +17,12 @@ std::string draw_of(const workflow::Execution& execution) {
 
 // Pieces that follow on each other and belong to one request become one.
 void Executor::note_partials(ActiveRun& run, const StoredRun& stored) {
-  CHECK(run.partials.empty(), "answers of {} are noted once", run.id);
+  if (stored.partials.empty()) return;
+  ActiveRun::Rows& rows = run.rows();
+  CHECK(rows.partials.empty(), "answers of {} are noted once", run.id);
   for (const PartialRow& piece : stored.partials) {
-    run.partial_paths.insert(piece.path);
-    PartialRow& whole = run.partials[{piece.path, piece.draw}];
+    rows.partial_paths.insert(piece.path);
+    PartialRow& whole = rows.partials[{piece.path, piece.draw}];
     if (whole.request.empty()) whole.request = piece.request;
     const auto known = static_cast<int64_t>(whole.ids.size() / 4);
     const bool sound = piece.ids.size() == piece.logprobs.size() && piece.ids.size() % 4 == 0;
@@ -36,7 +38,8 @@ void Executor::add_partials(StepContext& context, ActiveRun& run, const Running&
   CHECK(execution != nullptr, "{} of run {}", running.path, run.id);
   if (!running.type->asks_models()) return;
   const std::string draw = draw_of(*execution);
-  if (const auto known = run.partials.find({running.path, draw}); known != run.partials.end()) {
+  const auto& partials = run.rows().partials;
+  if (const auto known = partials.find({running.path, draw}); known != partials.end()) {
     context.resume = known->second;
   }
   context.on_partial = [weak = weak_from_this(), &loop = services_.loop, run = run.id,
@@ -56,14 +59,14 @@ void Executor::on_partial(const std::string& id, uint32_t attempt, PartialRow pi
   if (at == run->running.end() || at->second.attempt != attempt) return;  // stopped meanwhile
   CHECK(!run->driving, "pieces of answers come between turns");
   CHECK(!piece.ids.empty() && piece.ids.size() == piece.logprobs.size(), "a piece of nothing");
-  run->partial_paths.insert(piece.path);
+  run->rows().partial_paths.insert(piece.path);
   run->turn().change.partials.push_back(std::move(piece));
   commit(*run);
 }
 
 void Executor::drop_partials(ActiveRun& run, const std::string& path) {
-  if (run.partial_paths.erase(path) == 0) return;
-  std::erase_if(run.partials, [&](const auto& entry) { return entry.first.first == path; });
+  if (run.own_rows == nullptr || run.rows().partial_paths.erase(path) == 0) return;
+  std::erase_if(run.rows().partials, [&](const auto& entry) { return entry.first.first == path; });
   run.turn().change.partials_done.push_back(path);
 }
 

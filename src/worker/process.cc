@@ -2,6 +2,7 @@
 #include "worker/process.h"
 
 #include "net/client.h"
+#include "store/postgres.h"
 #include "worker/liveness.h"
 
 namespace weft::worker {
@@ -48,10 +49,15 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
       if (failed) self.loop_.stop();
     });
   }));
+  if (self.options_.adopt_max > 0 && store::is_postgres_url(self.options_.store.path)) {
+    self.hints_ = TRY(store::PostgresHints::start(self.options_.store.path,
+                                                  [&self] { self.journal_->hint(); }));
+  }
   self.executor_ = std::make_shared<Executor>(
       self.services_, *self.journal_, std::move(observer),
       ExecutorOptions{.runs_max = self.options_.adopt_max,
                       .park_us = self.options_.park_us,
+                      .park_asking = self.options_.park_asking,
                       .on_tokens = self.options_.on_tokens});
   return Result<std::unique_ptr<Process>>(std::move(process));
 }
@@ -59,12 +65,14 @@ Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
 Process::~Process() {
   if (executor_) executor_->shutdown();
   executor_.reset();
+  hints_.reset();
   journal_.reset();  // its thread ends before the loop it posts to
 }
 
 Status Process::run() {
   loop_.run();
   executor_->shutdown();
+  hints_.reset();
   const std::optional<Error> failed = executor_->journal_error();
   Status closed = journal_->close();
   if (failed) return *failed;

@@ -15,6 +15,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "store/postgres_hints.h"
 #include "worker/asio_loop.h"
 #include "worker/executor.h"
 #include "worker/journal.h"
@@ -28,7 +29,8 @@ namespace weft::worker {
 struct ProcessOptions {
   StorePlace store;
   int64_t adopt_max = 0;      // how many runs it works on while it may still claim others
-  int64_t park_us = 0;        // ExecutorOptions, as the next
+  int64_t park_us = 0;        // ExecutorOptions, as the next two
+  bool park_asking = false;
   std::function<void(const std::string& key, int64_t tokens)> on_tokens = {};
   backend::Backend* backend = nullptr;  // used until shutdown
   std::shared_ptr<backend::Ledger> ledger = {};  // ceilings, shared through the store; may be null
@@ -66,6 +68,7 @@ class Process {
   Services services_;
   std::optional<SpendingExchange> spending_;  // on the journal's thread
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<store::PostgresHints> hints_;  // ends before the journal that it tells
   std::shared_ptr<Executor> executor_;
 };
 

@@ -142,6 +142,7 @@ struct Change {
   std::string run = {};
   std::optional<RunRow> insert;
   RunState state;
+  bool may_call_back = true;    // false: nobody asked to be told of its end
   int64_t first_seq = 0;        // of `events` within the run, from 1
   std::vector<EventRow> events;
   std::vector<StepRow> steps;

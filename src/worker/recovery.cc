@@ -30,23 +30,31 @@ Status Executor::adopt(const StoredRun& stored) {
   const std::string& id = stored.summary.id;
   CHECK(find(id) == nullptr, "run {} is active here already", id);
   CHECK(!stopping_, "a run is taken over by a process that ends");
-  FoldedRun folded = TRY(fold_run(stored));
+  FoldOptions known;
+  if (const auto at = planners_.find(stored.definition_hash); at != planners_.end()) {
+    known.planner = at->second.lock();  // ten thousand runs of one definition: it is read once
+  }
+  FoldedRun folded = TRY(fold_run(stored, known));
   TRY(check_step_types(*folded.workflow));
   auto owned = std::make_unique<ActiveRun>(id, planner_of(folded.workflow));
   ActiveRun& run = *owned;
+  run.age = ++newest_;
   run.state = std::move(folded.state);
   run.context = std::move(folded.context);
   run.output_seq = std::move(folded.output_seq);
-  run.definitions = TRY(pinned_definitions(stored));
+  if (!stored.definitions.empty()) {
+    run.definitions = std::make_shared<const Definitions>(TRY(pinned_definitions(stored)));
+  }
   note_actions(run);
   note_partials(run, stored);
+  if (!stored.timers.empty()) run.rows().timers = stored.timers;
   run.next_seq = static_cast<int64_t>(stored.events.size()) + 1;
   CHECK(run.state.sequence == stored.events.size(), "events of {} were left out", id);
   if (terminal(run.state.status)) {
     return make_error("E0604", fmt::format("run {} has ended in its events, but not in its row",
                                            quoted(id)));
   }
-  runs_.emplace(id, std::move(owned));
+  runs_.emplace(std::string_view(run.id), std::move(owned));
   if (observer_) observer_({.kind = Notice::Kind::kClaimed, .run = id});
   interrupt_running(run, stored);
   CHECK(run.running.empty(), "what was cut off runs here");

@@ -139,6 +139,7 @@ Result<Posted> post(const PostContext& context, const LoadedRun& run,
   message.body = workflow::to_text(event);
   store::Tx tx = TRY(store::Tx::begin(context.db));
   const bool fresh = TRY(insert_message(context.db, message));
+  TRY(context.db.hint());
   const RunSummary now = TRY(read_summary(context.db, message.run));
   TRY(tx.commit());
   if (!fresh && now.finished_us != 0 && TRY(outcome_of(context.db, message.id)).empty()) {
@@ -271,7 +272,7 @@ Result<NewRun> retry_request(store::Db& db, std::string_view run, std::string_vi
   if (!from.empty()) {
     const uint32_t step = TRY(step_of(old, from));
     NewRun request = TRY(again(old, workflow::kept_for_fork(old.planner, state, step)));
-    request.effects_of = state.effects_of;
+    request.effects_of = workflow::effect_run(state);
     return request;
   }
   auto kept = workflow::kept_for_retry(old.planner, state);
@@ -281,7 +282,7 @@ Result<NewRun> retry_request(store::Db& db, std::string_view run, std::string_vi
   }
   NewRun request = TRY(again(old, std::move(*kept)));
   // The same work once more: a peer that knows the key of an effect must recognise it.
-  request.effects_of = state.effects_of;
+  request.effects_of = workflow::effect_run(state);
   return request;
 }
 

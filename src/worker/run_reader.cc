@@ -187,6 +187,12 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
                               .req_hash = TRY(open("effect.req_hash", 4)),
                               .response = TRY(open("effect.response", 5))});
   }
+  rows = TRY(db.query("SELECT path, kind, fire_at FROM timer WHERE run = $1 ORDER BY path, kind",
+                      {run}));
+  while (TRY(rows->next())) {
+    stored.timers.push_back({std::string(rows->text(0)), std::string(rows->text(1)),
+                             rows->int64(2)});
+  }
   rows = TRY(db.query("SELECT path, draw, first, request, ids, logprobs FROM ai_partial "
                       "WHERE run = $1 ORDER BY path, draw, first", {run}));
   while (TRY(rows->next())) {

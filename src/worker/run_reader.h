@@ -68,6 +68,7 @@ struct StoredRun {
   std::string context;      // JSON
   std::vector<StoredEvent> events;
   std::vector<EffectRow> effects;
+  std::vector<TimerRow> timers;
   std::vector<PartialRow> partials;  // in order of path, draw, first
   std::vector<std::pair<std::string, std::string>> definitions;  // sub-workflow -> document
 };

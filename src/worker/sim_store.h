@@ -59,6 +59,7 @@ class SimStore final : public store::Db {
     if (fault) return make_error("E0506", "injected: error after the commit");
     return ok_status();
   }
+  Status hint() override { return db_->hint(); }
   std::string_view skip_locked() const override { return db_->skip_locked(); }
   std::string_view share_lock() const override { return db_->share_lock(); }
   void rollback() override { db_->rollback(); }

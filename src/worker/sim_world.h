@@ -84,7 +84,7 @@ class SimProcess {
                }).value();
     executor_ = std::make_shared<Executor>(services_, *journal_,
                                            [this](const Notice& n) { notices_.push_back(n); },
-                                           ExecutorOptions{room, park_us});
+                                           ExecutorOptions{room, park_us, true});
   }
   ~SimProcess() {
     executor_->shutdown();
@@ -96,6 +96,7 @@ class SimProcess {
   SimLoop& loop() { return loop_; }
   SimFaults& faults() { return faults_; }
   const std::vector<Notice>& notices() const { return notices_; }
+  void forget_notices() { std::exchange(notices_, {}); }
 
  private:
   SimFaults faults_;

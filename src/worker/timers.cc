@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Timers of a run: set by the planner's commands, armed on the loop at the end of the turn (most
-// are void again by then), kept as rows so that a store says what a run waits for.
+// Timers of a run: set by the planner's commands, armed at the end of the turn (most are void again
+// by then), kept as rows so that a store says what a run waits for. All runs share one timer of the
+// loop: ten thousand that are due at one instant fire in the order of their rows, a few hundred a
+// turn, and no faster than the disk takes what comes of them.
 #include <algorithm>
+#include <utility>
 
 #include "obs/log.h"
 #include "worker/executor.h"
@@ -12,6 +15,11 @@ namespace weft::worker {
 using workflow::TimerKind;
 
 namespace {
+
+// The loop has other work as well: so many runs are woken in one turn.
+constexpr int kFiredMax = 128;
+// Enough decided changes for the writer's next two groups; more would only fill memory.
+constexpr uint64_t kUnwrittenMax = 2'048;
 
 // An attempt that fails in the turn that starts it sets its deadline and ends in one decision.
 bool is_past(const ActiveRun& run, const workflow::Command& command) {
@@ -23,6 +31,20 @@ bool is_past(const ActiveRun& run, const workflow::Command& command) {
   return execution->phase == workflow::Phase::kEnded;
 }
 
+// Somebody outside may bring the run on: people, a signal, its child.
+bool asks(const ActiveRun& run) {
+  const auto waits = [](const workflow::Execution& e) {
+    return e.phase == workflow::Phase::kUnknown ||
+           (e.phase == workflow::Phase::kSuspended &&
+            (e.reason == workflow::WaitReason::kPerson ||
+             e.reason == workflow::WaitReason::kSignal ||
+             e.reason == workflow::WaitReason::kChildRun));
+  };
+  return std::ranges::any_of(run.state.steps, [&](const workflow::StepState& step) {
+    return waits(step.execution) || std::ranges::any_of(step.item_executions, waits);
+  });
+}
+
 }  // namespace
 
 void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
@@ -30,8 +52,7 @@ void Executor::set_timer(ActiveRun& run, const workflow::Command& command) {
   if (is_past(run, command)) return;
   CHECK(command.path.empty() == (command.timer == TimerKind::kRunDeadline), "whose timer?");
   Timer& timer = run.timers[{command.path, command.timer}];
-  services_.loop.cancel(timer.id);
-  timer.id = 0;
+  timer.armed = false;
   timer.at_us = command.at_us;
 }
 
@@ -46,7 +67,6 @@ void Executor::drop_timers(ActiveRun& run, const workflow::Change& change) {
       ++at;
       continue;
     }
-    services_.loop.cancel(at->second.id);
     if (at->second.stored) run.turn().dropped_timers.push_back(at->first);
     at = run.timers.erase(at);
   }
@@ -54,20 +74,88 @@ void Executor::drop_timers(ActiveRun& run, const workflow::Change& change) {
 
 void Executor::arm_timers(ActiveRun& run, Change& change) {
   for (const TimerKey& key : run.turn().dropped_timers) {
+    if (terminal(run.state.status)) break;   // all of its rows go
     if (run.timers.contains(key)) continue;  // set again: the row is overwritten
     change.timers.push_back({key.first, std::string(workflow::name(key.second)), 0});
   }
   for (auto& [key, timer] : run.timers) {
     CHECK(timer.at_us > 0, "a timer of {} at no time", key.first);
-    if (timer.id != 0) continue;
-    change.timers.push_back({key.first, std::string(workflow::name(key.second)), timer.at_us});
-    timer.stored = true;
-    const int64_t delay_us = std::max<int64_t>(0, timer.at_us - journal_.now_us());
+    if (timer.armed) continue;
     CHECK(!terminal(run.state.status), "run {} has ended and waits", run.id);
-    timer.id = services_.loop.after(delay_us, [weak = weak_from_this(), run = run.id, key = key] {
-      if (const auto self = weak.lock()) self->on_timer(run, key);
-    });
+    TimerRow row{key.first, std::string(workflow::name(key.second)), timer.at_us};
+    if (!found_stored(run, row)) change.timers.push_back(std::move(row));
+    timer.stored = true;
+    timer.armed = true;
   }
+  if (run.own_rows != nullptr) std::exchange(run.rows().timers, {});
+  queue_timers(run);
+}
+
+// Of a run that was taken over, and nothing has happened since: its rows say the same already.
+bool Executor::found_stored(ActiveRun& run, const TimerRow& row) {
+  CHECK(!run.driving && row.fire_at_us > 0, "a timer of {} at no time", run.id);
+  if (run.own_rows == nullptr) return false;
+  CHECK(run.claimed, "rows of {}, which is not ours", run.id);
+  return std::ranges::any_of(run.rows().timers, [&](const TimerRow& found) {
+    return found.path == row.path && found.kind == row.kind &&
+           found.fire_at_us == row.fire_at_us;
+  });
+}
+
+// The run stands in the queue under its earliest armed timer, or not at all.
+void Executor::queue_timers(ActiveRun& run) {
+  CHECK(run.age > 0 && run.age <= newest_, "run {} is {} in age", run.id, run.age);
+  CHECK(due_.size() <= runs_.size(), "{} of {} runs wait for their time", due_.size(),
+        runs_.size());
+  int64_t due_us = 0;
+  for (const auto& [key, timer] : run.timers) {
+    if (timer.armed && (due_us == 0 || timer.at_us < due_us)) due_us = timer.at_us;
+  }
+  if (due_us == run.due_us) return;
+  if (run.due_us != 0) {
+    const size_t gone = due_.erase({run.due_us, run.age});
+    CHECK(gone == 1, "run {} was not in the queue of timers", run.id);
+  }
+  run.due_us = due_us;
+  if (due_.empty()) services_.loop.cancel(std::exchange(alarm_, 0));
+  if (due_us == 0) return;
+  const bool fresh = due_.emplace(std::pair(due_us, run.age), &run).second;
+  CHECK(fresh, "two runs are as old as {}", run.id);
+  set_alarm();
+}
+
+// An alarm that comes too early is set again; only a later one would do harm.
+void Executor::set_alarm() {
+  if (due_.empty() || stopping_) return;
+  const int64_t due_us = due_.begin()->first.first;
+  CHECK(due_us > 0, "a run is queued for no time");
+  CHECK(due_.begin()->second->due_us == due_us, "a run is queued under another time than its own");
+  if (alarm_ != 0 && alarm_us_ <= due_us) return;
+  services_.loop.cancel(alarm_);
+  alarm_us_ = due_us;
+  const int64_t delay_us = std::max<int64_t>(0, due_us - journal_.now_us());
+  alarm_ = services_.loop.after(delay_us, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->alarm_ = 0;
+    self->on_alarm();
+  });
+}
+
+// Whoever is due but not woken yet has its turn after what else the loop has to do, or, if the
+// writer is behind, when it has caught up (handle() comes back here).
+void Executor::on_alarm() {
+  if (stopping_) return;
+  CHECK(alarm_ == 0, "an alarm that has gone off is set");
+  CHECK(journal_.durable().until() <= journal_.decided(), "durable before it is decided");
+  const auto behind = [&] { return journal_.decided().n - journal_.durable().until().n; };
+  const int64_t now_us = journal_.now_us();
+  for (int i = 0; i < kFiredMax && behind() < kUnwrittenMax; ++i) {
+    if (due_.empty() || due_.begin()->first.first > now_us) break;
+    fire(*due_.begin()->second);
+  }
+  if (due_.empty() || due_.begin()->first.first > now_us) return set_alarm();
+  if (behind() < kUnwrittenMax) set_alarm();
 }
 
 // A run that only waits, and for long, needs no memory: its row is claimed again when its time
@@ -79,6 +167,7 @@ std::optional<int64_t> Executor::parkable(const ActiveRun& run) {
   int64_t wake_us = INT64_MAX;
   for (const auto& [key, timer] : run.timers) wake_us = std::min(wake_us, timer.at_us);
   if (wake_us - options_.park_us < journal_.now_us()) return {};
+  if (!options_.park_asking && asks(run)) return {};
   return wake_us;
 }
 
@@ -98,21 +187,7 @@ bool Executor::stuck(const ActiveRun& run) const {
   CHECK(run.state.sequence > 0, "run {} was never accepted", run.id);
   if (terminal(run.state.status) || !run.todo.empty() || !run.running.empty()) return false;
   if (run.state.status == workflow::RunStatus::kQueued) return false;  // a child before its turn
-  if (!run.timers.empty()) return false;
-  const auto waits = [](const workflow::Execution& e) {
-    return e.phase == workflow::Phase::kUnknown ||
-           (e.phase == workflow::Phase::kSuspended &&
-            (e.reason == workflow::WaitReason::kPerson ||
-             e.reason == workflow::WaitReason::kSignal ||
-             e.reason == workflow::WaitReason::kChildRun));
-  };
-  for (const workflow::StepState& step : run.state.steps) {
-    if (waits(step.execution)) return false;
-    for (const workflow::Execution& item : step.item_executions) {
-      if (waits(item)) return false;
-    }
-  }
-  return true;
+  return run.timers.empty() && !asks(run);
 }
 
 // A run that is stuck would be by a mistake of ours. It must not hang in silence: it is given back,
@@ -122,7 +197,7 @@ void Executor::watch() {
   next_watch_us_ = journal_.now_us() + kWatchUs;
   std::vector<std::string> ids;
   for (const auto& [id, run] : runs_) {
-    if (run->claimed && !run->driving && stuck(*run)) ids.push_back(id);
+    if (run->claimed && !run->driving && stuck(*run)) ids.emplace_back(id);
   }
   for (const std::string& id : ids) {
     obs::log(obs::Level::kError, "executor", "{}",
@@ -172,26 +247,23 @@ bool Executor::end_at_limit(ActiveRun& run, const std::string& path) {
   return true;
 }
 
-void Executor::on_timer(const std::string& id, const TimerKey& key) {
-  ActiveRun* run = find(id);
-  if (run == nullptr || stopping_) return;
-  const auto at = run->timers.find(key);
-  CHECK(at != run->timers.end(), "a dropped timer of {} fired", id);
-  CHECK(at->second.id != 0 && !run->driving, "a timer of {} fired that was not armed", id);
-  const int64_t early_us = at->second.at_us - journal_.now_us();
-  if (early_us > 0) {  // the loop's clock runs a little ahead of the store's
-    at->second.id = services_.loop.after(early_us, [weak = weak_from_this(), id, key] {
-      if (const auto self = weak.lock()) self->on_timer(id, key);
-    });
-    return;
+// The earliest timer of the run, which has come.
+void Executor::fire(ActiveRun& run) {
+  CHECK(!run.driving, "a timer of {} fires in its turn", run.id);
+  const auto at = std::ranges::find_if(run.timers, [&](const auto& entry) {
+    return entry.second.armed && entry.second.at_us == run.due_us;
+  });
+  CHECK(at != run.timers.end(), "run {} is queued for a timer that it has not", run.id);
+  CHECK(at->second.at_us <= journal_.now_us(), "a timer of {} fires early", run.id);
+  const TimerKey key = at->first;
+  if (at->second.stored) run.turn().dropped_timers.push_back(key);
+  run.timers.erase(at);
+  queue_timers(run);
+  if (key.second == TimerKind::kAttemptDeadline && end_at_limit(run, key.first)) {
+    return drive(run);
   }
-  if (at->second.stored) run->turn().dropped_timers.push_back(key);
-  run->timers.erase(at);
-  if (key.second == TimerKind::kAttemptDeadline && end_at_limit(*run, key.first)) {
-    return drive(*run);
-  }
-  apply(*run, workflow::TimerFired{key.second, key.first});
-  drive(*run);
+  apply(run, workflow::TimerFired{key.second, key.first});
+  drive(run);
 }
 
 }  // namespace weft::worker

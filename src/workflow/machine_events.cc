@@ -58,7 +58,6 @@ Status Machine::on(const RunAccepted& event) {
   CHECK(state_.steps.empty() && state_.sequence == 0, "a new run has a past");
   CHECK(state_.unfinished == 0 && state_.busy == 0 && state_.suspended == 0);
   state_.run = event.run;
-  state_.definition = event.definition;
   state_.input = event.input;
   state_.env = event.env;
   state_.priority = event.priority;
@@ -67,7 +66,7 @@ Status Machine::on(const RunAccepted& event) {
   state_.parent = event.parent;
   state_.parent_path = event.parent_path;
   state_.origin = event.origin;
-  state_.effects_of = event.effects_of.empty() ? event.run : event.effects_of;
+  if (event.effects_of != event.run) state_.effects_of = event.effects_of;
   state_.accepted_us = now_us_;
   state_.steps.resize(workflow_.steps.size());
   state_.unfinished = static_cast<uint32_t>(workflow_.steps.size());

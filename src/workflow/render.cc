@@ -288,7 +288,7 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
     }
   }
   out.parameters = std::move(parameters);
-  out.idempotency_key = fmt::format("{}/{}", context.state.effects_of, start.path);
+  out.idempotency_key = fmt::format("{}/{}", effect_run(context.state), start.path);
   if (start.alternative > 0) out.idempotency_key += "/" + step.id;
   if (!step.idempotency_key().empty()) {
     const Where where{.step = start.path, .what = "idempotency_key"};

@@ -109,7 +109,7 @@ json::Value to_json(const State& state, const Workflow& workflow) {
   CHECK(state.steps.empty() || state.steps.size() == workflow.steps.size());
   json::Object object;
   object.emplace("run", state.run);
-  object.emplace("definition", state.definition);
+  object.emplace("definition", state.run.empty() ? std::string() : workflow.hash);
   object.emplace("status", name(state.status));
   object.emplace("input", state.input);
   object.emplace("env", state.env);
@@ -118,7 +118,7 @@ json::Value to_json(const State& state, const Workflow& workflow) {
   put(object, "parent", state.parent, std::string());
   put(object, "parent_path", state.parent_path, std::string());
   put(object, "origin", state.origin, std::string());
-  put(object, "effects_of", state.effects_of, state.run);
+  put(object, "effects_of", effect_run(state), state.run);
   put(object, "timeout_us", state.timeout_us, int64_t{0});
   put(object, "accepted_us", state.accepted_us, int64_t{0});
   put(object, "started_us", state.started_us, int64_t{0});

@@ -110,14 +110,13 @@ struct StepState {
 struct State {
   RunStatus status = RunStatus::kQueued;
   std::string run;                        // empty until RunAccepted
-  std::string definition;
   json::Value input;
   json::Value env;
   int32_t priority = 1;
   uint64_t seed = 0;
   std::string parent, parent_path;        // of a sub-workflow; else empty
   std::string origin;                     // the run it was made from (retry, fork)
-  std::string effects_of;                 // the run that keys of effects name; never empty
+  std::string effects_of;                 // the run that keys of effects name; empty: this one
   int64_t timeout_us = 0;
   int64_t accepted_us = 0, started_us = 0, ended_us = 0;
   int64_t deadline_us = 0;                // 0: none
@@ -133,6 +132,10 @@ struct State {
   std::shared_ptr<const Failure> failure;
   std::vector<StepState> steps;           // as Workflow::steps
 };
+
+inline const std::string& effect_run(const State& state) {
+  return state.effects_of.empty() ? state.run : state.effects_of;
+}
 
 // The whole state, or one step of it: {"status", "attempt", "output", …} without defaults.
 json::Value to_json(const State& state, const Workflow& workflow);

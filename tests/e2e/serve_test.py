@@ -30,6 +30,17 @@ def quiet(server):
             server.metric("weft_http_requests_in_flight") == 1)  # this very question
 
 
+def test_without_preload_no_model_is_loaded_before_one_is_asked_for():
+    with Server("--no-preload") as server:
+        assert server.get("/readyz").status == 200
+        time.sleep(0.5)
+        assert 'weft_kv_cache_usage_perc{' not in server.get("/metrics").body.decode()
+        assert server.get("/v1/models").status == 200
+        assert server.post("/v1/chat/completions", chat(max_tokens=4)).status == 200
+        assert server.metric("weft_num_requests_running") == 0
+        assert 'weft_kv_cache_usage_perc{' in server.get("/metrics").body.decode()
+
+
 def test_chat_whole_and_streamed_say_the_same():
     with Server() as server:
         whole = server.post("/v1/chat/completions", chat(reasoning_effort="none"))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workflow routes of `weft serve`: runs are started durably and once per key, followed as events
 without a gap, listed, cancelled, and taken up again after the server was killed."""
+import contextlib
 import json
 import re
 import socket
+import sqlite3
 
 from harness import main
 from serving import Server, until
@@ -206,6 +208,21 @@ def test_cancel():
         assert server.post(f"/workflows/{task}/cancel", {"reason": "no more"}).status in (200, 202)
         assert finished(server, task)["status"] == "cancelled"
         assert server.post(f"/workflows/{task}/cancel", {}).status == 409
+
+
+def test_a_run_that_lets_hours_pass_is_a_row_and_hears_what_it_is_told():
+    with serving("2h") as server:
+        task = execute(server, "slow")["task_id"]
+
+        def owner_and_time():
+            with contextlib.closing(sqlite3.connect(server.store, timeout=20)) as db:
+                return db.execute("SELECT worker, wake_us FROM run WHERE id = ?", (task,)).fetchone()
+
+        assert until(lambda: owner_and_time()[1] is not None), owner_and_time()
+        assert owner_and_time()[0] is None
+        assert server.get(f"/workflows/{task}").json["status"] == "waiting"
+        assert server.post(f"/workflows/{task}/cancel", {"reason": "no more"}).status in (200, 202)
+        assert finished(server, task)["status"] == "cancelled"
 
 
 def waits_for(server, task, kind):
