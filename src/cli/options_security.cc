@@ -153,6 +153,9 @@ void add_store_commands(CLI::App& app, Action& action) {
   CLI::App* command =
       stores->add_subcommand("seal", "Seal what was stored before there was a master key");
   command->add_option("--config", options->config, "weft.yaml: its store, keys and checkpoints");
+  command->add_option("--batch", options->batch, "rows a transaction")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000}));
   add_store(*command, options->store, "database file, or postgres://…");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback(

@@ -33,6 +33,7 @@ Result<worker::StoreSealed> seal(const StoreSealOptions& options) {
   worker::StoreSealing sealing;
   sealing.checkpoints = checkpoints_of(config, place.path);
   sealing.seed = TRY(audit_key(config));
+  sealing.batch = options.batch;
   if (people_watch()) {
     sealing.on_phase = [](std::string_view doing) { say(fmt::format("{} …", doing)); };
   }

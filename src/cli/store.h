@@ -4,6 +4,7 @@
 // (worker/store_seal.h).
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "cli/config_encryption.h"
@@ -12,6 +13,7 @@ namespace weft::cli {
 
 struct StoreSealOptions {
   std::string config;
+  int64_t batch = 200;  // rows a transaction
   StoreFlags store;
   bool json = false;
 };

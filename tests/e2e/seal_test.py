@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 
+import audit_test
 import callbacks_test
 import postgres_test
 from encryption_test import (WORDS, check_columns, check_readable, drive, dump_of, files_of,
@@ -112,7 +113,7 @@ def test_kill_9_at_any_moment():
         chance, kills, midway = random.Random(7), 0, 0
         longest = 0.02
         while True:
-            process = place.start("store", "seal", *FLAG)
+            process = place.start("store", "seal", "--batch", "5", *FLAG)
             time.sleep(chance.uniform(0, longest))
             longest += 0.004
             if process.poll() is not None:
@@ -149,6 +150,26 @@ def test_what_was_removed_stays_removed():
         place.weft("runs", "delete", stays)  # no payload is read
         assert "2 runs were removed on purpose" in place.weft("audit", "verify").stderr
         assert found_in(files_of(place)) == set()
+
+
+def test_chains_whose_beginning_was_pruned():
+    server = audit_test.Audited()
+    with server:
+        server.execute(server.admin, "hello")
+        assert until(lambda: len(server.records()) >= 2)
+        time.sleep(1.5)  # for a checkpoint
+        server.weft("audit", "prune", "--keep", "0.001")
+        server.execute(server.admin, "hello")
+        server.stop()
+        before = server.verify()
+        assert before["pruned_records"] > 0, before
+        new_key(server.path / "master.key")
+        server.weft("store", "seal", *FLAG)
+        after = server.verify()
+        assert after["pruned_records"] == before["pruned_records"] and after["sealed_chains"] > 0
+        assert "agree" in server.weft("fsck", *FLAG).stderr
+        server.words += FLAG
+        server.__enter__()
 
 
 def test_postgresql():
