@@ -21,6 +21,7 @@
 #include "cli/exit.h"
 #include "cli/offered_runs.h"
 #include "cli/run_session.h"
+#include "cli/spill_seal.h"
 #include "cli/store_process.h"
 #include "cli/terminal.h"
 #include "cli/tls_reload.h"
@@ -177,6 +178,7 @@ Result<backend::ModelsOptions> models_of(const ServeOptions& options) {
   out.engine.kv_bytes_max = static_cast<size_t>(options.kv_memory_mib) << 20;
   out.engine.spill_directory = options.kv_spill;
   out.engine.spill_bytes_max = static_cast<uint64_t>(options.kv_spill_mib) << 20;
+  if (!options.kv_spill.empty()) out.engine.spill_seal = make_spill_seal();
   out.memory_bytes_max = static_cast<uint64_t>(options.model_memory_mib) << 20;
   out.names["weft-mini"] = "";
   for (const std::string& given : options.models) {

@@ -513,7 +513,7 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<ModelInstance> mo
   std::unique_ptr<KvSpill> spill;
   if (!options.spill_directory.empty()) {
     spill = TRY(KvSpill::open(options.spill_directory, KvCache::block_bytes(model->kv_shape()),
-                              options.spill_bytes_max));
+                              options.spill_bytes_max, options.spill_seal));
   }
   return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
       std::move(model), options, std::move(ops), std::move(spill), env)));

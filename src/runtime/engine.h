@@ -31,6 +31,8 @@
 
 namespace weft::runtime {
 
+class SpillSeal;  // kv_spill.h
+
 struct EngineOptions {
   int threads = 0;                          // of the compute pool; 0 = all usable cores
   std::string table = {};                   // kernel table; empty = the fastest
@@ -41,6 +43,7 @@ struct EngineOptions {
   bool speculate = true;                    // as above: guesses, verified in one pass
   std::string spill_directory = {};         // for evicted blocks of the cache; empty = dropped
   uint64_t spill_bytes_max = uint64_t{8} << 30;
+  std::shared_ptr<SpillSeal> spill_seal = {};  // null: plain, in a file without a name
 };
 
 // kDeadline and kLoop: cut off, because nothing said how to end it properly.

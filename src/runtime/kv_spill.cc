@@ -22,7 +22,8 @@ uint32_t checksum(std::span<const uint8_t> block) {
 }  // namespace
 
 Result<std::unique_ptr<KvSpill>> KvSpill::open(const std::string& directory, size_t block_bytes,
-                                               uint64_t bytes_max) {
+                                               uint64_t bytes_max,
+                                               std::shared_ptr<SpillSeal> seal) {
   CHECK(block_bytes > 0);
   TRY(make_directories(directory));
   std::string name = directory + "/weft-kv-XXXXXX";
@@ -32,11 +33,39 @@ Result<std::unique_ptr<KvSpill>> KvSpill::open(const std::string& directory, siz
                       "give a directory that this user may write to");
   }
   ::unlink(name.c_str());
-  const auto slots = static_cast<int64_t>(bytes_max / block_bytes);
-  return std::unique_ptr<KvSpill>(new KvSpill(file, block_bytes, slots));
+  const size_t slot_bytes = block_bytes + (seal ? seal->overhead() : 0);
+  const auto slots = static_cast<int64_t>(bytes_max / slot_bytes);
+  return std::unique_ptr<KvSpill>(
+      new KvSpill(file, block_bytes, slot_bytes, slots, std::move(seal)));
 }
 
 KvSpill::~KvSpill() { ::close(file_); }
+
+bool KvSpill::put(int64_t slot, std::span<const uint8_t> bytes) {
+  CHECK(bytes.size() == slot_bytes_, "{} bytes", bytes.size());
+  const auto begin = static_cast<off_t>(slot) * static_cast<off_t>(slot_bytes_);
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t wrote = ::pwrite(file_, bytes.data() + done, bytes.size() - done,
+                                   begin + static_cast<off_t>(done));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return false;
+    done += static_cast<size_t>(wrote);
+  }
+  return true;
+}
+
+bool KvSpill::get(int64_t slot, std::span<uint8_t> bytes) {
+  CHECK(bytes.size() == slot_bytes_, "{} bytes", bytes.size());
+  const auto begin = static_cast<off_t>(slot) * static_cast<off_t>(slot_bytes_);
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t got = ::pread(file_, bytes.data() + done, bytes.size() - done,
+                                begin + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += static_cast<size_t>(got);
+  }
+  return true;
+}
 
 std::optional<int64_t> KvSpill::write(std::span<const uint8_t> block) {
   CHECK(block.size() == block_bytes_, "{} bytes", block.size());
@@ -46,13 +75,13 @@ std::optional<int64_t> KvSpill::write(std::span<const uint8_t> block) {
   } else if (slot >= slots_) {
     return std::nullopt;
   }
-  const auto begin = static_cast<off_t>(slot) * static_cast<off_t>(block_bytes_);
-  for (size_t done = 0; done < block.size();) {
-    const ssize_t wrote = ::pwrite(file_, block.data() + done, block.size() - done,
-                                   begin + static_cast<off_t>(done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return std::nullopt;
-    done += static_cast<size_t>(wrote);
+  if (seal_) {
+    const std::string sealed = seal_->seal(slot, block);
+    if (!put(slot, {reinterpret_cast<const uint8_t*>(sealed.data()), sealed.size()})) {
+      return std::nullopt;
+    }
+  } else if (!put(slot, block)) {
+    return std::nullopt;
   }
   if (!free_.empty()) {
     free_.pop_back();
@@ -67,13 +96,12 @@ std::optional<int64_t> KvSpill::write(std::span<const uint8_t> block) {
 bool KvSpill::read(int64_t slot, std::span<uint8_t> block) {
   CHECK(slot >= 0 && slot < std::ssize(checksums_), "slot {}", slot);
   CHECK(block.size() == block_bytes_, "{} bytes", block.size());
-  const auto begin = static_cast<off_t>(slot) * static_cast<off_t>(block_bytes_);
-  for (size_t done = 0; done < block.size();) {
-    const ssize_t got = ::pread(file_, block.data() + done, block.size() - done,
-                                begin + static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    done += static_cast<size_t>(got);
+  if (seal_) {
+    std::string sealed(slot_bytes_, '\0');
+    if (!get(slot, {reinterpret_cast<uint8_t*>(sealed.data()), sealed.size()})) return false;
+    if (!seal_->unseal(slot, sealed, block)) return false;
+  } else if (!get(slot, block)) {
+    return false;
   }
   return checksum(block) == checksums_[static_cast<size_t>(slot)];
 }
