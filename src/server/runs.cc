@@ -137,23 +137,48 @@ void Runs::submit_new(const Submission& submission, Before before,
       before.mean_seconds, static_cast<double>(executor_->active()), submission.priority);
   if (!key.empty()) being_stored_[key] = submission;
   const int64_t estimated_us = env_.wall_us() + static_cast<int64_t>(seconds * 1e6);
-  start(std::move(request), [this, key, estimated_us, steps, done](Result<std::string> run) {
+  const auto accepted = [this, key, estimated_us, steps, done](Result<std::string> run) {
     being_stored_.erase(key);
     if (!run.ok()) return done(std::move(run).error());
     done(Accepted{*run, estimated_us, steps});
+  };
+  if (key.empty()) return start(std::move(request), accepted);
+  start(std::move(request), accepted, [this, key, submission, done](const std::string&) {
+    being_stored_.erase(key);  // another process has taken the key meanwhile: its run is the one
+    submit(submission, done);
   });
 }
 
-// Nothing leaves before it is durable: the first news of a run comes when it is on disk.
 void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)> done) {
+  const auto again = std::make_shared<const worker::NewRun>(request);
+  start(std::move(request), done, [this, again, done](const std::string& lost) {
+    read<bool>([lost](store::Db& db) -> Result<bool> {
+      const auto summary = worker::read_summary(db, lost);
+      if (!summary.ok() && summary.error().code != "E0601") return summary.error();
+      return summary.ok();
+    }, [this, again, lost, done](Result<bool> stored) {
+      if (!stored.ok()) return done(std::move(stored).error());
+      if (*stored) return done(lost);
+      start(*again, done);
+    });
+  });
+}
+
+// Nothing leaves before it is durable: the first news of a run comes when it is on disk, or when it
+// never will be by us: this process was stopped past its lease, or somebody has taken its key.
+void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)> done,
+                 std::function<void(const std::string&)> lost) {
   CHECK(executor_ != nullptr);
   auto run = executor_->submit(std::move(request));
   if (!run.ok()) return done(std::move(run).error());
   const auto id = std::make_shared<uint64_t>(0);
-  *id = listen(*run, [this, id, run = *run, done](const worker::Notice&) {
+  *id = listen(*run, [this, id, run = *run, done, lost](const worker::Notice& notice) {
     const auto keep = done;
+    const auto keep_lost = lost;
     const std::string told = run;
+    const bool is_lost = notice.kind == worker::Notice::Kind::kLost;
     unlisten(*id);
+    if (is_lost) return keep_lost(told);
     keep(told);
   });
 }

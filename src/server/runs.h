@@ -108,6 +108,9 @@ class Runs {
   Result<Before> read_before(store::Db& db, const Submission& submission);
   void submit_new(const Submission& submission, Before before,
                   const std::function<void(Result<Accepted>)>& done);
+  // `lost`, if it never will be on disk by us.
+  void start(worker::NewRun request, std::function<void(Result<std::string>)> done,
+             std::function<void(const std::string& run)> lost);
   void count(const std::string& run);
   void wake(const worker::Notice& notice);
   void watch();

@@ -56,6 +56,7 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
 
 Result<bool> ChangeWriter::write_run(const Change& change, const WorkerIdentity& worker) {
   if (change.insert) {
+    if (TRY(key_is_taken(*change.insert))) return false;
     TRY(insert_run(change, worker));
     return true;
   }
@@ -70,6 +71,14 @@ Result<bool> ChangeWriter::write_run(const Change& change, const WorkerIdentity&
        worker.epoch}));
   CHECK(touched <= 1, "{} runs are called {}", touched, change.run);
   return touched == 1;
+}
+
+// Another process may have taken it since somebody looked: then this run is none.
+Result<bool> ChangeWriter::key_is_taken(const RunRow& row) {
+  if (row.idem_key.empty()) return false;
+  const auto rows = TRY(
+      db_.query("SELECT 1 FROM run WHERE idem_key = $1 AND id <> $2", {row.idem_key, row.id}));
+  return rows->next();
 }
 
 Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& worker) {
@@ -90,10 +99,7 @@ Status ChangeWriter::insert_run(const Change& change, const WorkerIdentity& work
       "version, worker, worker_epoch, created_us, started_us, finished_us, parent, origin, rank, "
       "tenant, callback_url, idem_key) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "
-      "$19, $20, "
-      // Another process may have taken the same key a moment ago; a run without it is better than
-      // a group of changes that fails.
-      "CASE WHEN EXISTS (SELECT 1 FROM run WHERE idem_key = $21) THEN NULL ELSE $21 END)",
+      "$19, $20, $21)",
       {row.id, row.definition_hash, row.workflow, input.value(), context.value(), state.status,
        error.or_null(), int64_t{row.priority}, time_or_null(state.deadline_us), 1,
        row.claimed ? Value(worker.id) : Value(nullptr),

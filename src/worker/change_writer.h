@@ -21,7 +21,8 @@ class ChangeWriter {
  public:
   explicit ChangeWriter(store::Db& db) : db_(db) {}
 
-  // True: written. False: the run belongs to somebody else now, or has ended.
+  // True: written. False: the run belongs to somebody else now, or has ended, or would be new and
+  // another one has its key.
   Result<bool> write(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
   // Decisions of models are audited there as well, by the same writer; null: nowhere.
   void audit_to(security::AuditHead* head) { audit_ = head; }
@@ -32,6 +33,7 @@ class ChangeWriter {
 
  private:
   Result<bool> write_run(const Change& change, const WorkerIdentity& worker);
+  Result<bool> key_is_taken(const RunRow& row);
   Status insert_run(const Change& change, const WorkerIdentity& worker);
   Status insert_definition(const std::string& hash, const std::string& document);
   Status write_events(const Change& change, const WorkerIdentity& worker, ChainHead& chain);

@@ -168,6 +168,33 @@ TEST_F(JournalTest, ARunOfAnEndedEpochIsGivenBackByWhoeverComesNext) {
                    "w.epoch = r.worker_epoch"), 1);
 }
 
+// Two processes looked for a key, found nothing and made a run each: the second one is none.
+TEST_F(JournalTest, AKeyMakesOneRun) {
+  auto first = process();
+  auto second = process();
+  const auto keyed = [](const std::string& run) {
+    Change change = new_run(run);
+    change.insert->idem_key = "key";
+    return change;
+  };
+  first->journal->append(keyed("r1"));
+  second->journal->append(keyed("r2"));
+  second->journal->append(next("r2", 2));
+  pump_all(*first);
+  pump_all(*second);
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r2'"), 0);
+  std::vector<std::string> lost;
+  for (const Written& one : second->written) {
+    lost.insert(lost.end(), one.lost.begin(), one.lost.end());
+  }
+  ASSERT_FALSE(lost.empty());
+  EXPECT_EQ(lost.front(), "r2");
+  second->journal->append(new_run("r3"));
+  pump_all(*second);
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 2) << "the chain goes on";
+}
+
 // I2: a completion of a worker whose lease ended is discarded.
 TEST_F(JournalTest, AStoppedWorkerIsFencedAndItsRunGoesToAnother) {
   auto first = process();

@@ -353,8 +353,12 @@ Result<int64_t> ScheduleRunner::fire_due(store::Db& db, ChangeWriter& writer,
                                        "($1, $2, $3) ON CONFLICT DO NOTHING",
                                        {due.name, slot, id}));
       if (fresh == 0 || id.empty()) continue;
-      TRY(writer.write(*change, worker, chain));
-      ++runs;
+      if (TRY(writer.write(*change, worker, chain))) {
+        ++runs;
+      } else {
+        obs::log(obs::Level::kError, "schedules", "schedule {}: somebody has taken the key {}",
+                 due.name, quoted(change->insert->idem_key));
+      }
     }
     const int64_t next_us = prepared->table.next_us(last_us, *zone);
     TRY(db.run("UPDATE schedule SET next_us = $1 WHERE name = $2",
