@@ -233,9 +233,10 @@ Status ChangeWriter::write_events(const Change& change, const WorkerIdentity& wo
   for (size_t first = 0; first < count; first += kRowsAtOnce) {
     const size_t rows = std::min(kRowsAtOnce, count - first);
     std::vector<store::Kept> bodies;
-    std::vector<std::string> links{std::string(chain.hash())};
+    std::vector<std::string> links;
     bodies.reserve(rows);
     links.reserve(rows + 1);
+    links.emplace_back(chain.hash());
     std::vector<Value> values;
     for (size_t i = first; i < first + rows; ++i) {
       const EventRow& event = change.events[i];

@@ -22,7 +22,7 @@ using store::Value;
 
 struct SealedColumn {
   std::string_view name;
-  std::string_view place;  // empty: table.name
+  std::string_view place = {};  // empty: table.name
   Form form = Form::kText;
 };
 

@@ -19,7 +19,7 @@ namespace {
 
 using text::TokenId;
 
-constexpr EngineOptions kPlain{.threads = 1, .share_prefixes = false, .speculate = false};
+const EngineOptions kPlain{.threads = 1, .share_prefixes = false, .speculate = false};
 
 std::shared_ptr<ModelInstance> load(const testing_model::RandomCheckpoint& random,
                                     std::optional<tensor::KvType> kv = {}) {
