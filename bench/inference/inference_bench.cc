@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// inference_bench MODEL THREADS: our side of bench/inference/run. Loads a model once, then answers
-// one JSON line for each line on stdin, so that runs of two engines can alternate:
+// inference_bench MODEL THREADS [KV [CACHE]]: our side of bench/inference/run. Loads a model once,
+// with a KV cache of type KV (f16, q8, f32; else the model's own) and packed weights kept in the
+// folder CACHE, then answers one JSON line for each line on stdin, so that runs of two engines can
+// alternate:
 //
 //   prefill TOKENS            {"rate": prompt tokens a second, "share": of the int8 peak}
 //   decode DEPTH TOKENS       {"rate": tokens a second after a prompt of DEPTH, "share": weights
 //                              and cache read a second over the bandwidth of reading as many}
 //   batch SEQUENCES TOKENS    {"rate": tokens a second of all together, "share": as decode}
+//   first                     {"rate": 1}, after one token of a prompt of one
 //
 // Limits are measured in the same call. The first line printed says what was loaded.
 #include <fmt/format.h>
@@ -69,7 +72,6 @@ double cache_bytes(const Bench& bench, double depth) {
 }
 
 Figure prefill(Bench& bench, int tokens) {
-  const double peak = arithmetic_peak(real_env(), bench.pool, true);
   const runtime::Usage usage = serve(bench, 1, tokens, 1)[0];
   const auto& config = bench.model().config;
   // Multiply-adds of the layers' matrices; the head sees one row.
@@ -77,6 +79,8 @@ Figure prefill(Bench& bench, int tokens) {
   const double h = config.hidden_size;
   const double heads = double{1} * (2 * config.heads + 2 * config.kv_heads) * config.head_dim;
   weights += config.layers * h * (heads + 3.0 * config.intermediate_size);
+  const bool floats = static_cast<double>(bench.model().family->streamed_bytes()) > 1.5 * weights;
+  const double peak = arithmetic_peak(real_env(), bench.pool, !floats);
   const double rate = usage.prompt_tokens / usage.prefill_seconds;
   return {rate, 2 * weights * rate / peak};
 }
@@ -116,6 +120,7 @@ int answer(Bench& bench) {
     if (what == "prefill" && a > 0) figure = prefill(bench, a);
     if (what == "decode" && b > 0) figure = decode(bench, a, b);
     if (what == "batch" && a > 0 && b > 0) figure = batch(bench, a, b);
+    if (what == "first" && !serve(bench, 1, 1, 1).empty()) figure.rate = 1;
     if (figure.rate <= 0) return 2;
     std::printf("{\"rate\": %.4f, \"share\": %.4f}\n", figure.rate, figure.share);
     std::fflush(stdout);
@@ -123,10 +128,11 @@ int answer(Bench& bench) {
   return 0;
 }
 
-int run(const std::string& path, int threads) {
+int run(const std::string& path, runtime::LoadOptions options) {
+  const int threads = options.threads;
   auto files = runtime::model_files_named(path);
   CHECK(files.ok(), "{}", files.error().text());
-  auto loaded = runtime::ModelInstance::load(std::move(files).value(), {.threads = threads});
+  auto loaded = runtime::ModelInstance::load(std::move(files).value(), options);
   CHECK(loaded.ok(), "{}", loaded.error().text());
   Bench bench(threads);
   bench.engine = runtime::Engine::create(std::move(loaded).value(),
@@ -141,12 +147,19 @@ int run(const std::string& path, int threads) {
 }  // namespace weft::bench
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: inference_bench MODEL THREADS\n");
+  if (argc < 3 || argc > 5) {
+    std::fprintf(stderr, "usage: inference_bench MODEL THREADS [KV [CACHE]]\n");
     return 2;
   }
-  int threads = 1;
+  using weft::tensor::KvType;
+  weft::runtime::LoadOptions options;
   const std::string_view text = argv[2];
-  std::from_chars(text.data(), text.data() + text.size(), threads);
-  return weft::bench::run(argv[1], std::max(threads, 1));
+  std::from_chars(text.data(), text.data() + text.size(), options.threads);
+  options.threads = std::max(options.threads, 1);
+  const std::string_view kv = argc > 3 ? argv[3] : "";
+  if (kv == "f16") options.kv = KvType::kF16;
+  if (kv == "q8") options.kv = KvType::kQ8;
+  if (kv == "f32") options.kv = KvType::kF32;
+  if (argc > 4) options.cache_directory = argv[4];
+  return weft::bench::run(argv[1], std::move(options));
 }

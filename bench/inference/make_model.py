@@ -3,7 +3,7 @@
 """Writes a GGUF file of a true shape with random weights: the same file for both engines.
 
 usage: bench/inference/make_model.py SHAPE TYPE FILE [successor|chat]
-                                     SHAPE: qwen3-0.6b, tiny   TYPE: q4_0, q8_0
+SHAPE: qwen3-0.6b, exaone-1.2b, granite-micro, tiny   TYPE: q4_0, q8_0, bf16
 Speed does not depend on the values, so the codes are random bytes and every scale is the same. The
 embedding is the head too (tied), in the same type as all other matrices (as llama-quantize --pure).
 
@@ -18,11 +18,25 @@ import pathlib
 import struct
 import sys
 
-SHAPES = {  # hidden, MLP, layers, heads, KV heads, head size, words
-    "qwen3-0.6b": (1024, 3072, 28, 16, 8, 128, 151936),
-    "tiny": (256, 512, 2, 4, 2, 64, 2048),
+SHAPES = {  # architecture, hidden, MLP, layers, heads, KV heads, head size, words
+    "qwen3-0.6b": ("qwen3", 1024, 3072, 28, 16, 8, 128, 151936),
+    "exaone-1.2b": ("exaone4", 2048, 4096, 30, 32, 8, 64, 102400),
+    "granite-micro": ("granite", 2560, 8192, 40, 40, 8, 64, 100352),
+    "tiny": ("qwen3", 256, 512, 2, 4, 2, 64, 2048),
 }
-F32, Q4_0, Q8_0 = 0, 2, 8
+PRE = {"qwen3": "qwen2", "exaone4": "exaone4", "granite": "dbrx"}  # tokenizer.ggml.pre
+# What a layer has besides its seven matrices: name, whether of the head's size.
+NORMS = {
+    "qwen3": [("attn_norm", False), ("ffn_norm", False), ("attn_q_norm", True),
+              ("attn_k_norm", True)],
+    "exaone4": [("post_attention_norm", False), ("post_ffw_norm", False), ("attn_q_norm", True),
+                ("attn_k_norm", True)],
+    "granite": [("attn_norm", False), ("ffn_norm", False)],
+}
+F32, Q4_0, Q8_0, BF16 = 0, 2, 8, 30
+KINDS = {"q4_0": Q4_0, "q8_0": Q8_0, "bf16": BF16}
+PER_GROUP = {Q4_0: 18, Q8_0: 34, BF16: 64}  # bytes of 32 values
+FILE_TYPE = {Q4_0: 2, Q8_0: 7, BF16: 32}    # general.file_type
 MINI = pathlib.Path(__file__).parents[2] / "models" / "weft-mini"
 ALIGNMENT = 32
 
@@ -51,25 +65,31 @@ def byte_characters():
     return [chr(b) for b in plain] + [chr(256 + i) for i in range(len(rest))]
 
 
-def blocks(kind, count, pool):
-    """`count` quantised values; `pool` is random and long."""
+def groups_of(kind, codes):
+    """Blocks of 32 values out of random bytes: every scale is the same, bf16 lies around 0.02."""
+    if kind == BF16:
+        return b"".join(struct.pack("<H", (high << 8 | low) & 0x807F | 0x3C80)
+                        for low, high in zip(codes[::2], codes[1::2]))
     scale = struct.pack("<e", 0.004 if kind == Q4_0 else 0.0003)
-    size = 16 if kind == Q4_0 else 32
-    unit = b"".join(scale + pool[i:i + size] for i in range(0, 4096 * size, size))
-    groups = count // 32
-    whole, left = divmod(groups, 4096)
-    return unit * whole + unit[:left * (size + 2)]
+    size = PER_GROUP[kind] - 2
+    return b"".join(scale + codes[i:i + size] for i in range(0, len(codes), size))
+
+
+def code_bytes(kind):
+    return PER_GROUP[kind] - (0 if kind == BF16 else 2)
+
+
+def write_blocks(out, groups, unit, size):
+    """`groups` blocks of `size` bytes, repeating those of `unit`; no model is held in memory."""
+    whole, left = divmod(groups * size, len(unit))
+    for _ in range(whole):
+        out.write(unit)
+    out.write(unit[:left])
 
 
 def distinct_rows(kind, columns, rows):
     """A matrix without two equal rows."""
-    scale = struct.pack("<e", 0.004 if kind == Q4_0 else 0.0003)
-    size = 16 if kind == Q4_0 else 32
-    out = []
-    for _ in range(rows):
-        codes = os.urandom(columns // 32 * size)
-        out.append(b"".join(scale + codes[i:i + size] for i in range(0, len(codes), size)))
-    return out
+    return [groups_of(kind, os.urandom(columns // 32 * code_bytes(kind))) for _ in range(rows)]
 
 
 def chat_entries(tokens):
@@ -90,41 +110,40 @@ def chat_entries(tokens):
             ("tokenizer.chat_template", "str", template["chat_template"])]
 
 
-def main(shape, type_name, path, variant=""):
-    successor = variant == "successor"
-    hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
-    kind = {"q4_0": Q4_0, "q8_0": Q8_0}[type_name]
-    tokens = byte_characters()
-    tokens += [f"w{i}" for i in range(len(tokens), words)]
-    meta = [
-        ("general.architecture", "str", "qwen3"), ("general.name", "str", f"random {shape}"),
-        ("general.file_type", "u32", 2 if kind == Q4_0 else 7),
-        ("qwen3.block_count", "u32", layers), ("qwen3.context_length", "u32", 8192),
-        ("qwen3.embedding_length", "u32", hidden), ("qwen3.feed_forward_length", "u32", inner),
-        ("qwen3.attention.head_count", "u32", heads),
-        ("qwen3.attention.head_count_kv", "u32", kv_heads),
-        ("qwen3.attention.key_length", "u32", head), ("qwen3.attention.value_length", "u32", head),
-        ("qwen3.attention.layer_norm_rms_epsilon", "f32", 1e-6),
-        ("qwen3.rope.freq_base", "f32", 1e6),
-        ("tokenizer.ggml.model", "str", "gpt2"), ("tokenizer.ggml.pre", "str", "qwen2"),
+def metadata(shape, kind, tokens):
+    architecture, hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
+    own = [
+        ("block_count", "u32", layers), ("context_length", "u32", 8192),
+        ("embedding_length", "u32", hidden), ("feed_forward_length", "u32", inner),
+        ("attention.head_count", "u32", heads), ("attention.head_count_kv", "u32", kv_heads),
+        ("attention.layer_norm_rms_epsilon", "f32", 1e-6), ("rope.freq_base", "f32", 1e6),
+        ("vocab_size", "u32", words),
+    ]
+    if architecture == "granite":
+        own += [("rope.dimension_count", "u32", head), ("attention.scale", "f32", 1 / head),
+                ("embedding_scale", "f32", 12.0), ("residual_scale", "f32", 0.22),
+                ("logit_scale", "f32", 10.0)]
+    else:
+        own += [("attention.key_length", "u32", head), ("attention.value_length", "u32", head)]
+    return [
+        ("general.architecture", "str", architecture), ("general.name", "str", f"random {shape}"),
+        ("general.file_type", "u32", FILE_TYPE[kind]),
+        *((f"{architecture}.{name}", of, value) for name, of, value in own),
+        ("tokenizer.ggml.model", "str", "gpt2"), ("tokenizer.ggml.pre", "str", PRE[architecture]),
         ("tokenizer.ggml.tokens", "strs", tokens),
         ("tokenizer.ggml.token_type", "i32s", [1] * words),
         ("tokenizer.ggml.merges", "strs", ["w 3"]),
         ("tokenizer.ggml.eos_token_id", "u32", words - 1),
     ]
-    tokens[300] = "w3"  # what the one merge makes
-    tokens[words - 2] = "w300"
-    if variant == "chat":
-        changed = chat_entries(tokens)
-        meta = [e for e in meta if e[0] not in {name for name, *_ in changed}] + changed
+
+
+def tensors(shape, untied):
+    """(matrices with columns and rows, vectors with sizes)"""
+    architecture, hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
     matrices = [("token_embd.weight", hidden, words)]
     vectors = [("output_norm.weight", hidden)]
-    special = {}
-    if successor:
+    if untied:
         matrices.append(("output.weight", hidden, words))
-        embedding = distinct_rows(kind, hidden, words)
-        special = {"token_embd.weight": b"".join(embedding),
-                   "output.weight": b"".join(embedding[-1:] + embedding[:-1])}
     for i in range(layers):
         p = f"blk.{i}."
         matrices += [(p + "attn_q.weight", hidden, heads * head),
@@ -133,35 +152,56 @@ def main(shape, type_name, path, variant=""):
                      (p + "attn_output.weight", heads * head, hidden),
                      (p + "ffn_gate.weight", hidden, inner), (p + "ffn_up.weight", hidden, inner),
                      (p + "ffn_down.weight", inner, hidden)]
-        vectors += [(p + "attn_norm.weight", hidden), (p + "ffn_norm.weight", hidden),
-                    (p + "attn_q_norm.weight", head), (p + "attn_k_norm.weight", head)]
-    pool = os.urandom(4096 * 32)
-    per_group = 18 if kind == Q4_0 else 34
+        vectors += [(f"{p}{name}.weight", head if of_head else hidden)
+                    for name, of_head in NORMS[architecture]]
+    return matrices, vectors
+
+
+def main(shape, type_name, path, variant=""):
+    kind = KINDS[type_name]
+    words = SHAPES[shape][-1]
+    tokens = byte_characters()
+    tokens += [f"w{i}" for i in range(len(tokens), words)]
+    tokens[300] = "w3"  # what the one merge makes
+    tokens[words - 2] = "w300"
+    meta = metadata(shape, kind, tokens)
+    if variant == "chat":
+        changed = chat_entries(tokens)
+        meta = [e for e in meta if e[0] not in {name for name, *_ in changed}] + changed
+    matrices, vectors = tensors(shape, variant == "successor")
+    special = {}
+    if variant == "successor":
+        embedding = distinct_rows(kind, SHAPES[shape][1], words)
+        special = {"token_embd.weight": b"".join(embedding),
+                   "output.weight": b"".join(embedding[-1:] + embedding[:-1])}
+    size = PER_GROUP[kind]
     infos, offset = [], 0
     for name, columns, rows in matrices:
         infos.append(text(name) + struct.pack("<IQQIQ", 2, columns, rows, kind, offset))
-        offset += (columns * rows // 32 * per_group + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-    for name, size in vectors:
-        infos.append(text(name) + struct.pack("<IQIQ", 1, size, F32, offset))
-        offset += size * 4
+        offset += (columns * rows // 32 * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    for name, count in vectors:
+        infos.append(text(name) + struct.pack("<IQIQ", 1, count, F32, offset))
+        offset += count * 4
+    unit = groups_of(kind, os.urandom(4096 * code_bytes(kind)))
     with open(path + ".part", "wb") as out:
         out.write(b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(meta)))
         out.write(b"".join(entry(*m) for m in meta) + b"".join(infos))
         out.write(b"\0" * (-out.tell() % ALIGNMENT))
         for name, columns, rows in matrices:
             if name in special:
-                data = special[name]
-            elif successor and name.endswith(("attn_output.weight", "ffn_down.weight")):
-                data = bytes(columns * rows // 32 * per_group)  # every scale is 0
+                out.write(special[name])
+            elif variant == "successor" and name.endswith(("attn_output.weight",
+                                                           "ffn_down.weight")):
+                write_blocks(out, columns * rows // 32, bytes(len(unit)), size)  # scales of 0
             else:
-                data = blocks(kind, columns * rows, pool)
-            out.write(data + b"\0" * (-len(data) % ALIGNMENT))
-        for _, size in vectors:
-            out.write(struct.pack("<f", 1.0) * size)
+                write_blocks(out, columns * rows // 32, unit, size)
+            out.write(b"\0" * (-out.tell() % ALIGNMENT))
+        for _, count in vectors:
+            out.write(struct.pack("<f", 1.0) * count)
     os.replace(path + ".part", path)
 
 
-if len(sys.argv) not in (4, 5) or sys.argv[1] not in SHAPES or sys.argv[4:] not in (
-        [], ["successor"], ["chat"]):
+if len(sys.argv) not in (4, 5) or sys.argv[1] not in SHAPES or sys.argv[2] not in KINDS or sys.argv[
+        4:] not in ([], ["successor"], ["chat"]):
     sys.exit(__doc__)
 main(*sys.argv[1:])

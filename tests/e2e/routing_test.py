@@ -117,13 +117,16 @@ def test_a_deadline_is_kept_and_can_be_replayed():
                                        "items": {"type": "string", "minLength": 3}},
                              "kind": {"enum": ["technical", "billing"]}}}
     with Place() as place:
-        done = run(place, {"model": "fast", "max_tokens": 1800, "temperature": 5, "output": output,
-                           "thinking": {"budget_tokens": "auto"}}, {"models": MODELS},
-                   timeout="600ms")
-        result = json.loads(done.stdout)["steps"]["classify"]
-        assert result["status"] == "succeeded" and result["attempts"] == 1, result
-        assert result["output"]["kind"] in ("technical", "billing"), result
-        (call,) = calls(place, done)
+        for left in ("600ms", "450ms", "350ms"):  # the fastest machines write 1,800 tokens in 600 ms
+            done = run(place, {"model": "fast", "max_tokens": 1800, "temperature": 5,
+                               "output": output, "thinking": {"budget_tokens": "auto"}},
+                       {"models": MODELS}, timeout=left)
+            result = json.loads(done.stdout)["steps"]["classify"]
+            assert result["status"] == "succeeded" and result["attempts"] == 1, result
+            assert result["output"]["kind"] in ("technical", "billing"), result
+            (call,) = calls(place, done)
+            if "hurries" in call["route"]:
+                break
         assert call["route"]["hurries"], call
         text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
         assert "deadline: the shortest way to the end after" in text, text

@@ -37,7 +37,6 @@ def test_without_preload_no_model_is_loaded_before_one_is_asked_for():
         assert 'weft_kv_cache_usage_perc{' not in server.get("/metrics").body.decode()
         assert server.get("/v1/models").status == 200
         assert server.post("/v1/chat/completions", chat(max_tokens=4)).status == 200
-        assert server.metric("weft_num_requests_running") == 0
         assert 'weft_kv_cache_usage_perc{' in server.get("/metrics").body.decode()
 
 
