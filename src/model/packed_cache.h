@@ -44,8 +44,9 @@ class PackedCache {
   const std::string& weights_hash() const { return weights_hash_; }
   // Nothing if it is not there, of another shape, or damaged; then broken() holds: the matrices
   // given so far are sound, the file should be removed and filled again.
+  // It comes to lie in the arena, if there is one.
   std::optional<tensor::Matrix> find(const std::string& key, int64_t rows, int64_t columns,
-                                     ThreadPool& pool);
+                                     ThreadPool& pool, tensor::Arena* arena = nullptr);
   bool broken() const { return broken_; }
   void remove();
 

@@ -129,13 +129,14 @@ void Matrix::read_row(int64_t row, std::span<float> out) const {
   }
 }
 
-Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
+Packer::Packer(WeightType type, int64_t rows, int64_t columns, Arena* arena) {
   CHECK(rows > 0 && columns > 0, "a matrix of {} x {}", rows, columns);
   matrix_.type_ = type;
   matrix_.rows_ = rows;
   matrix_.columns_ = columns;
   matrix_.strip_bytes_ = strip_bytes_of(type, columns);
-  matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
+  const size_t bytes = Matrix::bytes_of(type, rows, columns);
+  matrix_.buffer_ = arena != nullptr ? arena->take(bytes) : Buffer(bytes);
   // Zeros are not written where rows will be: the pages of a large matrix would be touched twice.
   // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
   // a q8 zero is 128; q4 columns of padding meet activations of zero. Whole rows are written by

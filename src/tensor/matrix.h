@@ -69,7 +69,8 @@ class Matrix {
 // become q4 by quantise_q4 (tensor/quantise.h) and never q4c.
 class Packer {
  public:
-  Packer(WeightType type, int64_t rows, int64_t columns);
+  // The matrix lies in the arena, if there is one.
+  Packer(WeightType type, int64_t rows, int64_t columns, Arena* arena = nullptr);
 
   void set_row(int64_t row, std::span<const float> values);
   // Sources as they lie in a file, at any alignment: (columns) f32, bf16 or f16.
