@@ -100,7 +100,15 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   out->precision = options.precision;
   out->kv = options.kv.value_or(model::default_kv_type(options.precision));
   out->config = TRY(model::load_config(files));
-  TRY(load_text(files, *out));
+  const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
+  TRY(model::check_fits(out->config, checkpoint, options.precision, available_memory(),
+                        files.where()));
+  // A vocabulary takes as long to index as packed weights to read: both at once, since they touch
+  // nothing in common.
+  auto text = std::async(std::launch::async, [&] { return load_text(files, *out); });
+  const Status weights = load_weights(checkpoint, options, *out);
+  TRY(text.get());
+  TRY(weights);
   // Fewer tokens than rows are common (padding); an id without a row would be read past the table.
   if (out->tokenizer && out->tokenizer->size() > static_cast<size_t>(out->config.vocab_size)) {
     return make_error("E0212", fmt::format("{}: the tokenizer has {} tokens, the embedding {} rows",
@@ -108,10 +116,6 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
                                            out->config.vocab_size),
                       "use the tokenizer and the weights of one and the same checkpoint");
   }
-  const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
-  TRY(model::check_fits(out->config, checkpoint, options.precision, available_memory(),
-                        files.where()));
-  TRY(load_weights(checkpoint, options, *out));
   out->weights_bytes = checkpoint.bytes();
   return out;
 }
