@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// serving_bench MODEL THREADS: our side of bench/serving/run. Loads a model once, then answers one
-// JSON line for each line on stdin, each by an engine of its own:
+// serving_bench MODEL THREADS [TOKENIZER]: what bench/serving/run measures without HTTP. Loads a
+// model once, then answers one JSON line for each line on stdin, each by an engine of its own:
 //
-//   burst N PREFIX TOKENS  N requests at once that share a prefix, cold and then warm
 //   copy TOKENS GUESS      decoding of text that stands in the prompt, with guesses (1) or without
 //   fresh TOKENS GUESS     decoding of text that repeats nothing
 //   streams N              N requests of different lengths at once: first tokens, order
 //   behind LONG            a prompt of 10 tokens behind one of LONG
+//   held N TOKENS ROUNDS   N sequences at once under a JSON Schema and without, in turn. Needs
+//                          TOKENIZER (a tokenizer.json), whose ids the model must have
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <future>
 #include <iostream>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
+#include "chat/turn.h"
+#include "grammar/grammars.h"
 #include "runtime/engine.h"
 
 namespace weft::bench {
@@ -60,10 +63,10 @@ class Bench {
     for (int64_t i = 0; i < count; ++i) out.push_back(token(i * i * 7919 + seed * 104'729 + i));
     return out;
   }
-  std::string burst(int count, int prefix, int tokens) const;
   std::string decode(int tokens, bool copy, bool guess) const;
   std::string streams(int count) const;
   std::string behind(int length) const;
+  std::string held(const text::Tokenizer& tokenizer, int count, int tokens, int rounds) const;
 
  private:
   std::shared_ptr<runtime::ModelInstance> model_;
@@ -96,44 +99,11 @@ double serve(Engine& engine, std::vector<Request> requests, std::vector<Stream>&
   return end - begin;
 }
 
-double peak_mib() {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
-
 double worst_first(const std::vector<Stream>& streams) {
   std::vector<double> firsts;
   for (const Stream& stream : streams) firsts.push_back(stream.first);
   std::ranges::sort(firsts);
   return firsts[firsts.size() * 99 / 100];
-}
-
-std::string Bench::burst(int count, int prefix, int tokens) const {
-  const auto engine = this->engine();
-  std::vector<Stream> streams;
-  double seconds[2] = {};
-  int64_t computed[2] = {};
-  for (const int round : {0, 1}) {
-    std::vector<Request> requests(static_cast<size_t>(count));
-    for (int i = 0; i < count; ++i) {
-      Request& request = requests[static_cast<size_t>(i)];
-      request.prompt = text(prefix, 1);
-      const auto own = text(8, round * 100 + i + 2);
-      request.prompt.insert(request.prompt.end(), own.begin(), own.end());
-      request.max_tokens = tokens;
-    }
-    const int64_t before = engine->stats().prompt_tokens;
-    seconds[round] = serve(*engine, std::move(requests), streams);
-    while (engine->stats().running > 0) real_env().sleep_us(1000);
-    computed[round] = engine->stats().prompt_tokens - before;
-  }
-  return fmt::format(R"({{"cold": {:.3f}, "warm": {:.3f}, "computed": {}, "again": {}, )"
-                     R"("peak_mib": {:.0f}}})",
-                     seconds[0], seconds[1], computed[0], computed[1], peak_mib());
 }
 
 std::string Bench::decode(int tokens, bool copy, bool guess) const {
@@ -200,7 +170,55 @@ std::string Bench::behind(int length) const {
                      streams[1].first_tick + 1, streams[1].first, streams[0].first);
 }
 
-int answer(const Bench& bench) {
+// A list without end: most tokens are a model's free choice inside strings, some are structure.
+constexpr const char* kSchema = R"({"type":"array","minItems":1000,"items":{"type":"object",
+  "required":["intent","urgent","summary"],"additionalProperties":false,"properties":{
+  "intent":{"enum":["billing","refund","shipping","account","other"]},
+  "urgent":{"type":"boolean"},"summary":{"type":"string","maxLength":200}}}})";
+
+std::string Bench::held(const text::Tokenizer& tokenizer, int count, int tokens,
+                        int rounds) const {
+  const chat::Dialect dialect = chat::Dialect::recognise(tokenizer).value();
+  grammar::Grammars grammars(tokenizer, static_cast<size_t>(model_->config.vocab_size));
+  const auto grammar = grammars.of_schema(json::parse(kSchema).value(), {}).value();
+  const auto engine = this->engine();
+  // Seconds of a token of each sequence: from the first that any has until all have ended.
+  const auto once = [&](bool constrained, uint64_t seed) {
+    std::vector<Request> requests(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      Request& request = requests[static_cast<size_t>(i)];
+      request.prompt = tokenizer.encode("x" + std::to_string(i));
+      request.max_tokens = tokens;
+      request.sampling.seed = seed * 100 + static_cast<uint64_t>(i) + 1;
+      if (!constrained) continue;
+      chat::TurnOptions options;
+      options.thinking_budget = 0;
+      options.answer = grammar;
+      // No bound on the answer: what is measured is the middle of a long one.
+      request.guide = chat::Turn::create(tokenizer, dialect, request.prompt, options).value();
+    }
+    std::vector<Stream> streams;
+    const double all = serve(*engine, std::move(requests), streams);
+    size_t heard = 0;
+    for (const Stream& stream : streams) heard += stream.heard.size();
+    return all / static_cast<double>(heard);
+  };
+  (void)once(true, 0);  // the first masks are made
+  std::vector<double> ratios, free, bound;
+  for (int round = 1; round <= rounds; ++round) {
+    free.push_back(once(false, static_cast<uint64_t>(round)));
+    bound.push_back(once(true, static_cast<uint64_t>(round)));
+    ratios.push_back(free.back() / bound.back());
+  }
+  for (auto* list : {&free, &bound, &ratios}) std::ranges::sort(*list);
+  const size_t middle = ratios.size() / 2;
+  return fmt::format(R"({{"free": {:.3f}, "held": {:.3f}, "ratio": {:.4f}, "least": {:.4f}, )"
+                     R"("most": {:.4f}}})",
+                     1 / free[middle], 1 / bound[middle], ratios[middle], ratios.front(),
+                     ratios.back());
+}
+
+int answer(const Bench& bench, const std::optional<text::Tokenizer>& tokenizer) {
   std::string line;
   while (std::getline(std::cin, line)) {
     std::istringstream words(line);
@@ -210,11 +228,13 @@ int answer(const Bench& bench) {
     int c = 0;
     words >> what >> a >> b >> c;
     std::string out;
-    if (what == "burst" && a > 0 && b > 0 && c > 0) out = bench.burst(a, b, c);
     if (what == "copy" && a > 1) out = bench.decode(a, true, b != 0);
     if (what == "fresh" && a > 1) out = bench.decode(a, false, b != 0);
     if (what == "streams" && a > 0) out = bench.streams(a);
     if (what == "behind" && a > 0) out = bench.behind(a);
+    if (what == "held" && tokenizer && a > 0 && b > 1 && c > 0) {
+      out = bench.held(*tokenizer, a, b, c);
+    }
     if (out.empty()) return 2;
     std::printf("%s\n", out.c_str());
     std::fflush(stdout);
@@ -222,26 +242,30 @@ int answer(const Bench& bench) {
   return 0;
 }
 
-int run(const std::string& path, int threads) {
+int run(const std::string& path, int threads, const char* tokenizer_file) {
+  std::optional<text::Tokenizer> tokenizer;
+  if (tokenizer_file != nullptr) {
+    tokenizer = text::Tokenizer::parse(read_file(tokenizer_file).value()).value();
+  }
   auto files = runtime::model_files_named(path);
   CHECK(files.ok(), "{}", files.error().text());
   auto loaded = runtime::ModelInstance::load(std::move(files).value(), {.threads = threads});
   CHECK(loaded.ok(), "{}", loaded.error().text());
   std::printf("{\"fingerprint\": \"%s\"}\n", loaded.value()->fingerprint().c_str());
   std::fflush(stdout);
-  return answer(Bench(std::move(loaded).value(), threads));
+  return answer(Bench(std::move(loaded).value(), threads), tokenizer);
 }
 
 }  // namespace
 }  // namespace weft::bench
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: serving_bench MODEL THREADS\n");
+  if (argc < 3 || argc > 4) {
+    std::fprintf(stderr, "usage: serving_bench MODEL THREADS [TOKENIZER]\n");
     return 2;
   }
   int threads = 1;
   const std::string_view text = argv[2];
   std::from_chars(text.data(), text.data() + text.size(), threads);
-  return weft::bench::run(argv[1], std::max(threads, 1));
+  return weft::bench::run(argv[1], std::max(threads, 1), argc > 3 ? argv[3] : nullptr);
 }

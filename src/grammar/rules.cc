@@ -227,8 +227,11 @@ Status Rules::finish(RuleId root) {
   }
   ShortestTexts(*this).run();
   if (rule_cost_[root] >= kNever) {
-    return make_error("E0324", "no text fits the grammar: its parts contradict each other",
-                      "look for types, bounds or patterns that exclude each other");
+    return make_error("E0324",
+                      "no text fits the grammar: its parts contradict each other, or demand more "
+                      "than any answer can hold",
+                      "look for types, bounds or patterns that exclude each other, for parts that "
+                      "need themselves again, and for smallest numbers of items beyond reason");
   }
   if (rule_cost_[root] > kShortestMax) {
     return make_error("E0323", fmt::format("the shortest answer has {} bytes, more than {}",

@@ -13,6 +13,8 @@ namespace {
 using text::TokenId;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+// Of a language model's 150,000 tokens some dozens usually make up 95 % of what may come next.
+constexpr size_t kNucleusFirst = 64;
 
 Status in_range(std::string_view name, double value, double low, double high) {
   if (value >= low && value <= high) return ok_status();
@@ -52,24 +54,26 @@ void apply_penalties(const Sampling& sampling, const SampleInput& input) {
   }
 }
 
-// Keeps the fewest leading candidates (sorted) whose sum reaches p of all of them: nucleus sampling
-// (Holtzman et al., 2019). Of what top_k left, as the families' own generation code does; in
-// double, because thousands of small floats would add up to less than they are.
-void cut_top_p(std::vector<TokenId>& candidates, std::span<const float> probability, double p) {
-  double total = 0;
-  for (const TokenId id : candidates) total += probability[static_cast<size_t>(id)];
+double sum_of(std::span<const Candidate> candidates) {
   double sum = 0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    sum += probability[static_cast<size_t>(candidates[i])];
-    if (sum >= p * total) {
-      candidates.resize(i + 1);
-      return;
-    }
+  for (const Candidate& one : candidates) sum += one.probability;
+  return sum;
+}
+
+// How many leading candidates are the fewest whose sum reaches p of `total`: nucleus sampling
+// (Holtzman et al., 2019); 0 if these do not. In double, because thousands of small floats would
+// add up to less than they are.
+size_t nucleus(std::span<const Candidate> sorted, double p, double total) {
+  double sum = 0;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    sum += sorted[i].probability;
+    if (sum >= p * total) return i + 1;
   }
+  return 0;
 }
 
 // The `count` largest of the allowed logits, ties to the lower id.
-std::vector<TokenLogprob> most_probable(std::span<const float> logits, int count) {
+std::vector<TokenLogprob> top_tokens(std::span<const float> logits, int count) {
   std::vector<TokenLogprob> out;
   if (count <= 0) return out;
   const auto before = [](const TokenLogprob& a, const TokenLogprob& b) {
@@ -142,7 +146,7 @@ std::optional<Sampled> Sampler::sample(tensor::Ops& ops, const Sampling& samplin
   Sampled out{*id, 0};
   if (!input.logprob) return out;
   out.logprob = unpenalised[static_cast<size_t>(*id)] - log_sum;
-  out.top = most_probable(unpenalised, input.top_logprobs);
+  out.top = top_tokens(unpenalised, input.top_logprobs);
   for (TokenLogprob& token : out.top) token.logprob -= log_sum;
   return out;
 }
@@ -155,35 +159,42 @@ std::optional<TokenId> Sampler::draw(tensor::Ops& ops, const Sampling& sampling,
   const float log_sum = ops.softmax(probabilities_, input.logits,
                                     static_cast<float>(1.0 / sampling.temperature));
   if (!std::isfinite(log_sum)) return std::nullopt;  // a NaN among the logits
-  const auto probability = [&](TokenId id) { return probabilities_[static_cast<size_t>(id)]; };
-  const auto before = [&](TokenId a, TokenId b) {
-    return probability(a) != probability(b) ? probability(a) > probability(b) : a < b;
-  };
-  candidates_.clear();
-  const float floor = static_cast<float>(sampling.min_p) * probability(best);
-  for (size_t id = 0; id < probabilities_.size(); ++id) {
-    if (probabilities_[id] > 0) candidates_.push_back(static_cast<TokenId>(id));
+  CHECK(probabilities_[static_cast<size_t>(best)] > 0, "token {} is the best", best);
+  const float floor =
+      static_cast<float>(sampling.min_p) * probabilities_[static_cast<size_t>(best)];
+  const double uniform = uniform_at(sampling.seed, sampling.choice, input.position);
+  if (sampling.top_k == 0 && sampling.top_p == 1) {
+    return whole_.draw(probabilities_, floor, uniform);
   }
-  const auto k = static_cast<size_t>(sampling.top_k);
-  if (k > 0 && k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1,
-                     candidates_.end(), before);
-    candidates_.resize(k);
-  }
-  if (sampling.top_p < 1 || k > 0) std::sort(candidates_.begin(), candidates_.end(), before);
-  if (sampling.top_p < 1) cut_top_p(candidates_, probabilities_, sampling.top_p);
-  std::erase_if(candidates_, [&](TokenId id) { return probability(id) < floor; });
-  CHECK(!candidates_.empty(), "best probability {}", probability(best));
-
-  double total = 0;
-  for (const TokenId id : candidates_) total += probability(id);
-  const double target = uniform_at(sampling.seed, sampling.choice, input.position) * total;
+  std::span<const Candidate> kept = most_probable(sampling);
+  while (kept.back().probability < floor) kept = kept.first(kept.size() - 1);
+  const double target = uniform * sum_of(kept);
   double sum = 0;
-  for (const TokenId id : candidates_) {
-    sum += probability(id);
-    if (sum > target) return id;
+  for (const Candidate& one : kept) {
+    sum += one.probability;
+    if (sum > target) return one.id;
   }
-  return candidates_.back();  // the target was rounded up to the total
+  return kept.back().id;  // the target was rounded up to the total
+}
+
+// What top_k leaves, and of that the nucleus, as in the families' own generation code.
+std::span<const Candidate> Sampler::most_probable(const Sampling& sampling) {
+  candidates_.read(probabilities_);
+  if (sampling.top_k > 0) {
+    const auto k = static_cast<size_t>(sampling.top_k);
+    const std::span<const Candidate> leading = candidates_.leading(k);
+    const auto best = leading.first(std::min(k, leading.size()));
+    const size_t count = sampling.top_p < 1 ? nucleus(best, sampling.top_p, sum_of(best)) : 0;
+    return count > 0 ? best.first(count) : best;
+  }
+  // How many make up the nucleus nobody knows before: mostly few, and all of them at worst.
+  const double total = whole_.sum(probabilities_, 0);
+  for (size_t wanted = kNucleusFirst;; wanted *= 8) {
+    const std::span<const Candidate> best = candidates_.leading(wanted);
+    const size_t count = nucleus(best, sampling.top_p, total);
+    if (count > 0) return best.first(count);
+    if (candidates_.all()) return best;
+  }
 }
 
 }  // namespace weft::runtime

@@ -7,7 +7,7 @@
 //
 // Order: mask -> penalties -> temperature -> top-k -> top-p -> min-p -> draw. Exponentials are the
 // tensor module's, in its fixed order; sums here run in double over candidates sorted by
-// probability (ties: lower id first) or, without any cut, over ids.
+// probability (ties: lower id first) or, without any cut, over ids (candidates.h).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "grammar/guide.h"
+#include "runtime/candidates.h"
 #include "tensor/ops.h"
 #include "text/token.h"
 
@@ -85,8 +86,10 @@ class Sampler {
  private:
   std::optional<text::TokenId> draw(tensor::Ops& ops, const Sampling& sampling,
                                     const SampleInput& input);
+  std::span<const Candidate> most_probable(const Sampling& sampling);
   std::vector<float> probabilities_;
-  std::vector<text::TokenId> candidates_;
+  Candidates candidates_;
+  WholeRow whole_;
 };
 
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).

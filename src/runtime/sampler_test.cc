@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
 #include <set>
 
 namespace weft::runtime {
@@ -91,6 +94,70 @@ TEST_F(SamplerTest, CutsWhatIsCut) {
   EXPECT_EQ(drawn({.top_p = 0.8}, logits), (std::set<TokenId>{1, 3}));
   EXPECT_EQ(drawn({.min_p = 0.1}, logits), (std::set<TokenId>{1, 2, 3}));
   EXPECT_EQ(drawn({.temperature = 0.05}, logits), (std::set<TokenId>{1}));
+}
+
+// The plain twin: everything is sorted, then cut, then drawn from.
+TokenId plainly(tensor::Ops& ops, const Sampling& s, const std::vector<float>& logits,
+                int64_t position) {
+  std::vector<float> p(logits.size());
+  ops.softmax(p, logits, static_cast<float>(1 / s.temperature));
+  std::vector<TokenId> ids;
+  for (size_t id = 0; id < p.size(); ++id) {
+    if (p[id] > 0) ids.push_back(static_cast<TokenId>(id));
+  }
+  const auto of = [&](TokenId id) { return p[static_cast<size_t>(id)]; };
+  if (s.top_k > 0 || s.top_p < 1) {
+    std::ranges::stable_sort(ids, [&](TokenId a, TokenId b) { return of(a) > of(b); });
+  }
+  const float floor = static_cast<float>(s.min_p) * *std::ranges::max_element(p);
+  if (s.top_k > 0 && ids.size() > static_cast<size_t>(s.top_k)) {
+    ids.resize(static_cast<size_t>(s.top_k));
+  }
+  const auto sum_of = [&] {
+    return std::accumulate(ids.begin(), ids.end(), 0.0,
+                           [&](double sum, TokenId id) { return sum + of(id); });
+  };
+  const double all = sum_of();
+  double sum = 0;
+  for (size_t i = 0; s.top_p < 1 && i < ids.size(); ++i) {
+    sum += of(ids[i]);
+    if (sum >= s.top_p * all) ids.resize(i + 1);
+  }
+  std::erase_if(ids, [&](TokenId id) { return of(id) < floor; });
+  const double target = uniform_at(s.seed, s.choice, position) * sum_of();
+  sum = 0;
+  for (const TokenId id : ids) {
+    sum += of(id);
+    if (sum > target) return id;
+  }
+  return ids.back();
+}
+
+TEST_F(SamplerTest, DrawsWhatSortingEverythingWouldDraw) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 4000; ++round) {
+    const size_t size = 1 + random() % (round % 10 == 0 ? 20'000 : 700);
+    std::normal_distribution<float> normal(0, static_cast<float>(random() % 12));
+    std::vector<float> logits(size);
+    for (float& logit : logits) logit = normal(random);
+    if (round % 3 == 0) {  // many equal ones
+      for (float& logit : logits) logit = std::round(logit);
+    }
+    if (round % 4 == 0) {  // most are forbidden
+      for (float& logit : logits) logit = random() % 20 == 0 ? logit : -INFINITY;
+      logits[random() % size] = 0;
+    }
+    const int ks[] = {0, 0, 0, 1, 2, 20, 64, 1000, 30'000};
+    const double ps[] = {1, 1, 0.95, 0.5, 0.999999, 1e-9};
+    const Sampling sampling{.temperature = random() % 3 == 0 ? 0.3 : 1.0, .top_k = ks[random() % 9],
+                            .top_p = ps[random() % 6], .min_p = random() % 4 == 0 ? 0.05 : 0,
+                            .seed = static_cast<uint64_t>(round)};
+    for (int position = 0; position < 3; ++position) {
+      ASSERT_EQ(sample(sampling, logits, position)->id,
+                plainly(*ops_, sampling, logits, position))
+          << size << " tokens, top_k " << sampling.top_k << ", top_p " << sampling.top_p;
+    }
+  }
 }
 
 TEST_F(SamplerTest, KeepsToTheMask) {

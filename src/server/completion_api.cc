@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/direct.h"
 #include "server/answer.h"
 #include "server/chat_reply.h"
@@ -130,14 +132,22 @@ class CompletionForm final : public ReplyForm {
 
   // Each prompt counts once, however many continuations it has.
   json::Object usage(std::span<const ChatResult> results) const {
-    int64_t prompt = 0, generated = 0;
+    int64_t prompt = 0, cached = 0, generated = 0;
     for (size_t i = 0; i < results.size(); ++i) {
-      if (i % choices_of_prompt_ == 0) prompt += results[i].tokens.prompt;
       generated += results[i].tokens.answer;
+      if (i % choices_of_prompt_ != 0) continue;
+      prompt += results[i].tokens.prompt;
+      // Of several continuations one has computed the prompt for all.
+      int64_t least = results[i].tokens.cached;
+      for (size_t j = i; j < std::min(i + choices_of_prompt_, results.size()); ++j) {
+        least = std::min<int64_t>(least, results[j].tokens.cached);
+      }
+      cached += least;
     }
     return {{"prompt_tokens", prompt},
             {"completion_tokens", generated},
-            {"total_tokens", prompt + generated}};
+            {"total_tokens", prompt + generated},
+            {"prompt_tokens_details", json::Object{{"cached_tokens", cached}}}};
   }
 
   ReplyHead head_;

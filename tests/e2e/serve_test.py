@@ -147,6 +147,11 @@ def test_completions():
         again = server.post("/v1/completions", {"model": "default", "prompt": ids, "max_tokens": 8,
                                                 "temperature": 0}).json
         assert again["choices"][0]["text"] == first["text"]
+        assert again["usage"]["prompt_tokens_details"] == {"cached_tokens": 0}  # less than is shared
+        long = {"model": "default", "prompt": "word " * 200, "max_tokens": 1}
+        assert server.post("/v1/completions", long).json["usage"]["prompt_tokens"] > 100
+        twice = server.post("/v1/completions", {**long, "n": 2}).json["usage"]
+        assert 32 <= twice["prompt_tokens_details"]["cached_tokens"] < twice["prompt_tokens"], twice
         events = server.post("/v1/completions", {"model": "default", "prompt": "I was", "stream": True,
                                                  "max_tokens": 8, "temperature": 0}).events
         assert events[-1] == "[DONE]"

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers of a form: the flags of generate and eval, llm steps with schemas, warnings of validate,
-and what explain says about a choice."""
+what explain says about a choice, and schemas over HTTP that are made to do harm."""
 import json
 import re
 import subprocess
+import threading
+import time
 
 from harness import WEFT, Place, main
+from serving import Server, until
 
 SCHEMA = {"type": "object", "required": ["category", "urgent"], "additionalProperties": False,
           "properties": {"category": {"enum": ["technical", "billing", "general"]},
@@ -120,6 +123,73 @@ def test_eval_holds_answers_to_a_schema():
                                  "--no-think", "--temperature", "2").stdout)
         assert all(case["marks"]["$valid"] for case in report["cases"]), report
         assert "schema" in json.dumps(report["subject"])
+
+
+def chain(length, required):
+    """Each part has two of the next: twice as much each time."""
+    parts = {f"p{i}": {"type": "object", "required": ["a", "b"] if required else [],
+                       "properties": {name: {"$ref": f"#/$defs/p{i + 1}"} for name in "ab"}}
+             for i in range(length)}
+    return {"$ref": "#/$defs/p0", "$defs": {**parts, f"p{length}": {"type": "string"}}}
+
+
+HOSTILE = {  # the code of the refusal; None: an answer
+    "text of 2^40 parts": (chain(40, True), "E0324"),
+    "text of up to 2^20 parts": (chain(20, False), None),
+    "a circle": ({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}, "E0303"),
+    "no end": ({"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}, "E0324"),
+    "1 MB of values": ({"enum": [f"value {i} of a very long list of them" for i in range(25_000)]},
+                       "E0323"),
+    "1 MB of members": ({"type": "object", "required": [f"property_{i}" for i in range(15_000)],
+                         "properties": {f"property_{i}": {"type": "string"} for i in range(15_000)}},
+                        "E0323"),
+    "counts in counts": ({"type": "string", "pattern": "^((a{1,50}){1,50}){1,50}$"}, "E0323"),
+    "all sets of states": ({"type": "string", "pattern": "^(.*a.{20})$"}, "E0323"),
+    "a list too long": ({"type": "array", "minItems": 10**9, "items": {}}, "E0324"),
+    "a text too long": ({"type": "string", "minLength": 10**9}, "E0323"),
+    "products of choices": ({"allOf": [{"anyOf": [{"type": "object", "properties": {
+        f"p{i}_{j}": {"type": "string"}}} for j in range(4)]} for i in range(12)]}, "E0323"),
+    "too deep": (json.loads('{"items":' * 150 + "{}" + "}" * 150), "E0011"),
+}
+
+
+def test_schemas_that_mean_harm_are_answered_or_refused_soon():
+    """Others are served meanwhile, memory stays bounded, and nothing is left behind."""
+    with Server() as server:
+        assert until(lambda: server.get("/readyz").status == 200)
+        slowest, stop = [0.0], threading.Event()
+
+        def others():
+            while not stop.wait(0.02):
+                began = time.monotonic()
+                assert server.get("/health").status == 200
+                slowest[0] = max(slowest[0], time.monotonic() - began)
+
+        thread = threading.Thread(target=others)
+        thread.start()
+        try:
+            for name, (schema, code) in HOSTILE.items():
+                began = time.monotonic()
+                answer = server.post("/v1/chat/completions", {
+                    "model": "default", "messages": [{"role": "user", "content": "x"}],
+                    "max_tokens": 60, "reasoning_effort": "none", "response_format": {
+                        "type": "json_schema", "json_schema": {"name": "x", "schema": schema}}})
+                took = time.monotonic() - began
+                assert took < 20, (name, took)
+                if code is None:
+                    assert answer.status == 200, (name, answer.body)
+                    json.loads(answer.json["choices"][0]["message"]["content"])
+                else:
+                    assert answer.status == 400 and answer.error["code"] == code, (name, answer.body)
+        finally:
+            stop.set()
+            thread.join()
+        assert slowest[0] < 5, slowest
+        with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+        assert peak < 600 << 10, peak
+        assert until(lambda: server.metric("weft_num_requests_running") == 0 and
+                     server.metric("weft_num_requests_waiting") == 0)
 
 
 main(globals())

@@ -190,10 +190,12 @@ json::Value with_json_types(const json::Value& value) {
     }
   }
   // A few lists carry the words of their elements themselves.
+  const json::Value* type = out.if_contains("type");
   const json::Value* words = out.if_contains("enum");
-  if (words != nullptr && out["type"] == "array" && words->as_array().at(0).is_string()) {
-    out["items"].as_object()["enum"] = json::Value(*words);
+  if (type != nullptr && *type == "array" && words != nullptr && words->as_array()[0].is_string()) {
+    json::Value moved(*words);  // a new member may take the others elsewhere
     out.erase("enum");
+    out["items"].as_object()["enum"] = std::move(moved);
   }
   return out;
 }
