@@ -176,14 +176,15 @@ bool PackedCache::parse_index(std::string_view text) {
 }
 
 std::optional<tensor::Matrix> PackedCache::find(const std::string& key, int64_t rows,
-                                                int64_t columns, ThreadPool& pool) {
+                                                int64_t columns, ThreadPool& pool,
+                                                tensor::Arena* arena) {
   if (!filled_ || broken_) return std::nullopt;
   const auto at = entries_.find(key);
   broken_ = at == entries_.end() || at->second.rows != rows || at->second.columns != columns;
   if (broken_) return std::nullopt;
   const Entry& entry = at->second;
   const size_t bytes = tensor::Matrix::bytes_of(entry.type, rows, columns);
-  tensor::Buffer buffer(bytes);
+  tensor::Buffer buffer = arena != nullptr ? arena->take(bytes) : tensor::Buffer(bytes);
   std::atomic<uint64_t> checksum = 0;
   std::atomic<bool> complete = true;
   for_chunks(pool, bytes, [&](int64_t begin, int64_t count, int64_t index) {

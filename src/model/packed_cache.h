@@ -28,7 +28,7 @@ namespace weft::model {
 
 class PackedCache {
  public:
-  static constexpr uint32_t kVersion = 1;  // another layout of matrices or file: one more
+  static constexpr uint32_t kVersion = 2;  // another layout of matrices or file: one more
 
   // The cache of the model whose weights `source` identifies (Checkpoint::identity()), packed as
   // `precision`, in `directory`, which is made if need be. One that does not fit is being filled.
@@ -44,8 +44,9 @@ class PackedCache {
   const std::string& weights_hash() const { return weights_hash_; }
   // Nothing if it is not there, of another shape, or damaged; then broken() holds: the matrices
   // given so far are sound, the file should be removed and filled again.
+  // It comes to lie in the arena, if there is one.
   std::optional<tensor::Matrix> find(const std::string& key, int64_t rows, int64_t columns,
-                                     ThreadPool& pool);
+                                     ThreadPool& pool, tensor::Arena* arena = nullptr);
   bool broken() const { return broken_; }
   void remove();
 

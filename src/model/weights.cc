@@ -178,10 +178,10 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
   std::string key = fmt::format("{} {}", as_table ? "table" : "matrix", name_of(type));
   for (const MatrixPart& part : parts) key += fmt::format(" {}:{}", part.name, part.index);
   if (cache_ != nullptr) {
-    std::optional<tensor::Matrix> kept = cache_->find(key, rows, columns, pool_);
+    std::optional<tensor::Matrix> kept = cache_->find(key, rows, columns, pool_, &arena_);
     if (kept && kept->type() == type) return std::move(*kept);
   }
-  tensor::Packer packer(type, rows, columns);
+  tensor::Packer packer(type, rows, columns, &arena_);
   int64_t first = 0;
   for (const Source& source : sources) {
     std::atomic<int64_t> bad_row = -1;

@@ -102,6 +102,7 @@ class WeightBinder {
   Precision precision_;
   ThreadPool& pool_;
   PackedCache* cache_;
+  tensor::Arena arena_;  // all matrices side by side
   std::set<std::string, std::less<>> used_;
 };
 

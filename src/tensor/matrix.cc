@@ -21,12 +21,29 @@ int64_t element_bytes(WeightType type) { return type == WeightType::kF32 ? 4 : 2
 
 int64_t groups_of(int64_t columns) { return (columns + kGroup - 1) / kGroup; }
 
+// Bytes of the codes of a group: 32 rows of 32 columns.
+int64_t code_bytes_of(WeightType type) {
+  return type == WeightType::kQ8 ? kStripRows * kGroup : kStripRows * kGroup / 2;
+}
+
+// A group's codes, then its scales (and offsets).
+int64_t group_bytes_of(WeightType type) {
+  return code_bytes_of(type) + kStripRows * (type == WeightType::kQ4 ? 4 : 2);
+}
+
 int64_t strip_bytes_of(WeightType type, int64_t columns) {
-  int64_t bytes = columns * kStripRows * element_bytes(type);
-  if (type == WeightType::kQ8) bytes = groups_of(columns) * kStripRows * (kGroup + 2);
-  if (type == WeightType::kQ4) bytes = groups_of(columns) * kStripRows * (kGroup / 2 + 4);
-  if (type == WeightType::kQ4Centred) bytes = groups_of(columns) * kStripRows * (kGroup / 2 + 2);
-  return (bytes + 63) / 64 * 64;  // every strip begins on a cache line
+  if (is_quantised(type)) return groups_of(columns) * group_bytes_of(type);
+  return columns * kStripRows * element_bytes(type);
+}
+
+// Where in a strip the scales of group `group` are; a q4 matrix has the offsets behind them.
+int64_t scale_at(WeightType type, int64_t group, int64_t row) {
+  return group * group_bytes_of(type) + code_bytes_of(type) + row % kStripRows * 2;
+}
+
+// Where in a strip the group of column `k` has the half of row `row`.
+int64_t half_at(WeightType type, int64_t row, int64_t k) {
+  return k / kGroup * group_bytes_of(type) + row % kStripRows / kLanes * (code_bytes_of(type) / 2);
 }
 
 // The byte of a q4 strip that holds column `k` of row `row`, and whether in its high half.
@@ -34,18 +51,17 @@ struct Nibble {
   int64_t byte;
   bool high;
 };
-Nibble q4_at(int64_t row, int64_t k) {
+Nibble q4_at(WeightType type, int64_t row, int64_t k) {
   const int64_t in_group = k % kGroup;
-  return {k / kGroup * (kGroup / 2 * kStripRows) + in_group / 8 * 64 + row % kStripRows * 4 +
-              in_group % 4,
+  return {half_at(type, row, k) + in_group / 8 * 64 + row % kLanes * 4 + in_group % 4,
           in_group % 8 >= 4};
 }
 
-// Where column `k` of row `row` lies inside its strip of values: by group, in it by fours of
-// columns, in those by row. Four neighbouring columns of a row are what one lane of a dot-product
-// instruction takes (VPDPBUSD: four bytes into one 32-bit sum), 16 rows fill 512 bits.
+// In its half: by fours of columns, in those by row. Four neighbouring columns of a row are what
+// one lane of a dot-product instruction takes (VPDPBUSD: four bytes into one 32-bit sum), 16 rows
+// fill 512 bits.
 int64_t q8_at(int64_t row, int64_t k) {
-  return k / kGroup * (kGroup * kStripRows) + k % kGroup / 4 * 64 + row % kStripRows * 4 + k % 4;
+  return half_at(WeightType::kQ8, row, k) + k % kGroup / 4 * 64 + row % kLanes * 4 + k % 4;
 }
 
 // Rounds to nearest even by the addition that pushes the fraction out; |v| < 2^22.
@@ -62,7 +78,7 @@ std::string_view name_of(WeightType type) {
 
 size_t Matrix::bytes_of(WeightType type, int64_t rows, int64_t columns) {
   CHECK(rows >= 0 && columns >= 0 && rows < kSizeMax && columns < kSizeMax);
-  return static_cast<size_t>((rows + 15) / 16 * strip_bytes_of(type, columns));
+  return static_cast<size_t>((rows + kStripRows - 1) / kStripRows * strip_bytes_of(type, columns));
 }
 
 Matrix Matrix::of_packed(WeightType type, int64_t rows, int64_t columns, Buffer bytes) {
@@ -96,34 +112,31 @@ void Matrix::read_row(int64_t row, std::span<float> out) const {
       const uint16_t raw = u16_at(strip, k * kStripRows + lane);
       out[k] = type_ == WeightType::kBF16 ? float_of_bf16(raw) : float_of_f16(raw);
     }
-  } else if (type_ != WeightType::kQ8) {
-    const uint8_t* scales = strip + groups_of(columns_) * (kGroup / 2 * kStripRows);
-    const uint8_t* offsets = scales + groups_of(columns_) * kStripRows * 2;
-    for (int64_t k = 0; k < columns_; ++k) {
-      const Nibble at = q4_at(row, k);
-      const int code = at.high ? strip[at.byte] >> 4 : strip[at.byte] & 15;
-      const int64_t group = k / kGroup * kStripRows + lane;
-      const float scale = float_of_f16(u16_at(scales, group));
-      out[k] = type_ == WeightType::kQ4
-                   ? static_cast<float>(code) * scale + float_of_f16(u16_at(offsets, group))
-                   : static_cast<float>(code - 8) * scale;
-    }
   } else {
-    const uint8_t* scales = strip + groups_of(columns_) * (kGroup * kStripRows);
     for (int64_t k = 0; k < columns_; ++k) {
-      const float scale = float_of_f16(u16_at(scales, k / kGroup * kStripRows + lane));
-      out[k] = static_cast<float>(int{strip[q8_at(row, k)]} - 128) * scale;
+      const uint8_t* scales = strip + scale_at(type_, k / kGroup, row);
+      const float scale = float_of_f16(u16_at(scales, 0));
+      if (type_ == WeightType::kQ8) {
+        out[k] = static_cast<float>(int{strip[q8_at(row, k)]} - 128) * scale;
+        continue;
+      }
+      const Nibble at = q4_at(type_, row, k);
+      const int code = at.high ? strip[at.byte] >> 4 : strip[at.byte] & 15;
+      out[k] = type_ == WeightType::kQ4
+                   ? static_cast<float>(code) * scale + float_of_f16(u16_at(scales, kStripRows))
+                   : static_cast<float>(code - 8) * scale;
     }
   }
 }
 
-Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
+Packer::Packer(WeightType type, int64_t rows, int64_t columns, Arena* arena) {
   CHECK(rows > 0 && columns > 0, "a matrix of {} x {}", rows, columns);
   matrix_.type_ = type;
   matrix_.rows_ = rows;
   matrix_.columns_ = columns;
   matrix_.strip_bytes_ = strip_bytes_of(type, columns);
-  matrix_.buffer_ = Buffer(Matrix::bytes_of(type, rows, columns));
+  const size_t bytes = Matrix::bytes_of(type, rows, columns);
+  matrix_.buffer_ = arena != nullptr ? arena->take(bytes) : Buffer(bytes);
   // Zeros are not written where rows will be: the pages of a large matrix would be touched twice.
   // Only padding has to be zero, and it lies in the last strip and the last group of each strip;
   // a q8 zero is 128; q4 columns of padding meet activations of zero. Whole rows are written by
@@ -132,8 +145,8 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   const int64_t strips = matrix_.strips();
   if (type == WeightType::kQ8 && columns % kGroup != 0) {
     for (int64_t s = 0; s < strips; ++s) {
-      std::memset(data + s * matrix_.strip_bytes_ + columns / kGroup * (kGroup * kStripRows), 128,
-                  kGroup * kStripRows);
+      std::memset(data + s * matrix_.strip_bytes_ + columns / kGroup * group_bytes_of(type), 128,
+                  static_cast<size_t>(code_bytes_of(type)));
     }
   }
   const bool q4 = type == WeightType::kQ4 || type == WeightType::kQ4Centred;
@@ -143,8 +156,8 @@ Packer::Packer(WeightType type, int64_t rows, int64_t columns) {
   if (rows % kStripRows != 0) {
     uint8_t* last = data + (strips - 1) * matrix_.strip_bytes_;
     std::memset(last, 0, static_cast<size_t>(matrix_.strip_bytes_));
-    if (type == WeightType::kQ8) {
-      std::memset(last, 128, static_cast<size_t>(groups_of(columns) * kGroup * kStripRows));
+    for (int64_t g = 0; type == WeightType::kQ8 && g < groups_of(columns); ++g) {
+      std::memset(last + g * group_bytes_of(type), 128, static_cast<size_t>(code_bytes_of(type)));
     }
   }
 }
@@ -157,10 +170,9 @@ void Packer::put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n,
   uint8_t biased[kGroup];
   for (int64_t i = 0; i < n; ++i) biased[i] = static_cast<uint8_t>(int{values[i]} + 128);
   for (int64_t i = 0; i < n; i += 4) {  // four columns lie together, the next four a line further
-    std::memcpy(to + i * kStripRows, biased + i, static_cast<size_t>(std::min<int64_t>(4, n - i)));
+    std::memcpy(to + i * kLanes, biased + i, static_cast<size_t>(std::min<int64_t>(4, n - i)));
   }
-  uint8_t* scales = strip + groups_of(matrix_.columns_) * (kGroup * kStripRows);
-  std::memcpy(scales + (group * kStripRows + row % kStripRows) * 2, &scale, 2);
+  std::memcpy(strip + scale_at(WeightType::kQ8, group, row), &scale, 2);
 }
 
 void Packer::set_row(int64_t row, std::span<const float> values) {
@@ -260,16 +272,13 @@ void Packer::set_row_q4(int64_t row, const uint8_t* codes, const uint16_t* scale
   for (int64_t k = 0; k < columns; k += 8) {
     for (int64_t i = k; i < std::min(columns, k + 4); ++i) {
       const int high = i + 4 < columns ? codes[i + 4] << 4 : 0;
-      strip[q4_at(row, i).byte] = static_cast<uint8_t>(codes[i] | high);
+      strip[q4_at(matrix_.type_, row, i).byte] = static_cast<uint8_t>(codes[i] | high);
     }
   }
-  const int64_t groups = groups_of(columns);
-  uint8_t* to = strip + groups * (kGroup / 2 * kStripRows) + row % kStripRows * 2;
-  for (const uint16_t* from : {scales, offsets}) {
-    for (int64_t g = 0; from != nullptr && g < groups; ++g) {
-      std::memcpy(to + g * kStripRows * 2, from + g, 2);
-    }
-    to += groups * kStripRows * 2;
+  for (int64_t g = 0; g < groups_of(columns); ++g) {
+    uint8_t* to = strip + scale_at(matrix_.type_, g, row);
+    std::memcpy(to, scales + g, 2);
+    if (offsets != nullptr) std::memcpy(to + kStripRows * 2, offsets + g, 2);
   }
 }
 

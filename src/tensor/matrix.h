@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An immutable weight matrix (rows = output features, columns = input features) in the layout
-// that the kernels stream: strips of 16 rows, inside a strip column after column.
+// that the kernels stream: strips of 32 rows, inside a strip column after column, so that a strip is
+// read from its first byte to its last. Rows come in halves of 16, one vector each:
 //
-//   f32 bf16 f16   strip = [columns][16 rows]
-//   q8             strip = [groups][8][16 rows][4 columns] int8 biased by 128,
-//                          [groups][16 rows] f16 scales;     group = 32 columns
-//   q4             strip = [groups][4][16 rows][4 bytes] two codes 0..15 a byte, column i of eight
-//                          in the low half of byte i, i + 4 in its high half,
-//                          [groups][16 rows] f16 scales, [groups][16 rows] f16 offsets;
+//   f32 bf16 f16   strip = [columns][32 rows]
+//   q8             strip = [groups] of [2 halves][8][16 rows][4 columns] int8 biased by 128,
+//                          [32 rows] f16 scales;             group = 32 columns
+//   q4             strip = [groups] of [2 halves][4][16 rows][4 bytes] two codes 0..15 a byte,
+//                          column i of eight in the low half of byte i, i + 4 in its high half,
+//                          [32 rows] f16 scales, [32 rows] f16 offsets;
 //                          w = scale code + offset
 //   q4c            as q4 without offsets; w = scale (code - 8), what Q4_0 of GGUF is
 //
@@ -49,7 +50,7 @@ class Matrix {
   // Row `row` as floats (columns); what a matmul multiplies with, exactly.
   void read_row(int64_t row, std::span<float> out) const;
 
-  int64_t strips() const { return (rows_ + 15) / 16; }
+  int64_t strips() const { return (rows_ + 31) / 32; }
   int64_t strip_bytes() const { return strip_bytes_; }
   const uint8_t* data() const { return buffer_.data(); }
 
@@ -68,7 +69,8 @@ class Matrix {
 // become q4 by quantise_q4 (tensor/quantise.h) and never q4c.
 class Packer {
  public:
-  Packer(WeightType type, int64_t rows, int64_t columns);
+  // The matrix lies in the arena, if there is one.
+  Packer(WeightType type, int64_t rows, int64_t columns, Arena* arena = nullptr);
 
   void set_row(int64_t row, std::span<const float> values);
   // Sources as they lie in a file, at any alignment: (columns) f32, bf16 or f16.

@@ -185,7 +185,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
       kernel(&job);
       continue;
     }
-    const int64_t step = std::max<int64_t>(4, ceil_div(w.strips(), pool_.threads() * 4));
+    const int64_t step = std::max<int64_t>(2, ceil_div(w.strips(), pool_.threads() * 4));
     pool_.parallel_for(ceil_div(w.strips(), step), [&](int64_t part, int) {
       MatmulJob mine = job;
       mine.strip_begin = part * step;

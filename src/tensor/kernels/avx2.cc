@@ -13,8 +13,7 @@ namespace {
 constexpr int kPanelF32 = 6;  // 12 accumulators, 2 weights, 1 activation of 16 registers
 constexpr int kPanelQ8 = 3;   // 6 integer accumulators, 4 for the weights' values and signs
 constexpr int kFewTokens = 1;
-constexpr int kStripsAtOnce = 2;
-constexpr int kStripsMany = 1;
+constexpr int kHalvesMany = 1;
 constexpr int kScorePairs = 2;
 constexpr int kValuePairs = 2;
 constexpr int kValueVectors = 2;

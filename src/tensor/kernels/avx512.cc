@@ -16,8 +16,7 @@ namespace {
 constexpr int kPanelF32 = 12;
 constexpr int kPanelQ8 = 6;
 constexpr int kFewTokens = 4;
-constexpr int kStripsAtOnce = 2;
-constexpr int kStripsMany = 2;
+constexpr int kHalvesMany = 2;
 constexpr int kScorePairs = 8;
 constexpr int kValuePairs = 4;
 constexpr int kValueVectors = 4;

@@ -118,21 +118,21 @@ struct CacheQ8 {
     const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
     const uint8_t* scales = keys + groups * 2 * kHalf;
     const Floats scale = splat(job->scale);
-    for (int half = 0; half < 2; half += kStripsMany) {
-      Floats acc[kStripsMany][R];
+    for (int half = 0; half < 2; half += kHalvesMany) {
+      Floats acc[kHalvesMany][R];
       for (auto& strip : acc) {
         for (Floats& a : strip) a = splat(0.0f);
       }
       const uint8_t* panel = reinterpret_cast<const uint8_t*>(queries) +
                              first * groups * kPanelGroup;
       for (int64_t g = 0; g < groups; ++g, panel += R * kPanelGroup) {
-        for (int64_t line = 0; first == 0 && line < kStripsMany * kHalf; line += 64) {
+        for (int64_t line = 0; first == 0 && line < kHalvesMany * kHalf; line += 64) {
           __builtin_prefetch(next + (g * 2 + half) * kHalf + line);
         }
-        group_q8<kStripsMany, R>(keys + (g * 2 + half) * kHalf, kHalf,
+        group_q8<kHalvesMany, R>(keys + (g * 2 + half) * kHalf, kHalf,
                                  scales + (g * 2 + half) * 32, 32, PanelGroup<R>(panel), acc);
       }
-      for (int s = 0; s < kStripsMany; ++s) {
+      for (int s = 0; s < kHalvesMany; ++s) {
         for (int r = 0; r < R; ++r) {
           store(scores + r * kSpan + (half + s) * 16, mul(acc[s][r], scale));
         }

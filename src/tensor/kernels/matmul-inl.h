@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// y = x W^T over strips of 16 output rows: a lane is an output row, and each output is one chain
-// of fma over ascending k (or ascending groups), so neither the number of tokens or threads nor
-// the instruction set can change a bit. Speed comes from unrolling over strips and tokens only: a
-// tile of S strips times M tokens takes each weight once for M tokens and each activation once for
-// S strips, while its sums sit in registers. Over the primitives of the including file, which also
-// says which tile fits its registers (kPanelF32, kPanelQ8 tokens, kStripsMany strips).
+// y = x W^T over strips of 32 output rows: a lane is an output row, and each output is one chain of
+// fma over ascending k (or ascending groups), so neither the number of tokens or threads nor the
+// instruction set can change a bit. Speed comes from unrolling over halves of a strip and tokens
+// only: a tile of H halves times M tokens takes each weight once for M tokens and each activation
+// once for H halves, while its sums sit in registers. Over the primitives of the including file,
+// which also says which tile fits its registers (kPanelF32, kPanelQ8 tokens, kHalvesMany halves).
 //
-// A strip of f32, bf16, f16: [k][16 rows]. A strip of q8: [groups][8][16 rows][4 k] values biased
-// by 128, then [groups][16 rows] scales in f16. A zero value pads rows and columns. A strip of q4:
-// [groups][4][16 rows][4] bytes of two codes, then scales and offsets likewise (tensor/matrix.h).
+// The layout of strips is told in tensor/matrix.h. With few tokens memory is the limit, and what it
+// gives depends on how it is asked: one stream from the first byte to the last is prefetched by the
+// processor itself, two that alternate, or codes here and scales there, reach half of that.
 #pragma once
 
 namespace weft::tensor {
@@ -86,28 +86,30 @@ struct Depth {
   int ahead_lines;
 };
 
+// `first_row` is that of the tile; a half may lie beyond the last one.
 template <int S, int M>
-inline void load_tile(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+inline void load_tile(const MatmulJob* job, int64_t first_row, int64_t token, Depth depth,
                       Floats (&acc)[S][M]) {
 #pragma GCC unroll 16
   for (int s = 0; s < S; ++s) {
-    const int64_t row = (strip + s) * kStripRows;
+    const int64_t row = first_row + s * kLanes;
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
-      acc[s][m] = depth.first ? splat(0.0f)
-                              : load_up_to(job->y + (token + m) * job->y_stride + row,
-                                           job->out - row);
+      acc[s][m] = depth.first || row >= job->out
+                      ? splat(0.0f)
+                      : load_up_to(job->y + (token + m) * job->y_stride + row, job->out - row);
     }
   }
 }
 
 template <int S, int M>
-inline void store_tile(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+inline void store_tile(const MatmulJob* job, int64_t first_row, int64_t token, Depth depth,
                        const Floats (&acc)[S][M]) {
   const bool with_bias = depth.last && job->bias != nullptr;
   for (int s = 0; s < S; ++s) {
-    const int64_t row = (strip + s) * kStripRows;
+    const int64_t row = first_row + s * kLanes;
     const int64_t rows = job->out - row;
+    if (rows <= 0) return;
     const Floats bias = with_bias ? load_up_to(job->bias + row, rows) : splat(0.0f);
     for (int m = 0; m < M; ++m) {
       const Floats y = with_bias ? add(acc[s][m], bias) : acc[s][m];
@@ -129,26 +131,28 @@ struct WeightF16 {
   static Floats read(const uint8_t* p) { return from_f16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
-// S strips times M tokens of a panel of M.
+// S halves of a strip, from half `half` on, times M tokens of a panel of M.
 template <class Weight>
 struct TileFloat {
   static constexpr int kPanel = kPanelF32;
   static constexpr int kLines = 0;          // long chains: the processor looks ahead by itself
-  static constexpr int64_t kDepth = 256;  // 16 KiB of f32 weights a strip
+  static constexpr int64_t kDepth = 256;  // 16 KiB of f32 weights a half
   static int64_t depth(const MatmulJob* job) { return job->k; }
 
   template <int S, int M>
-  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+  static void run(const MatmulJob* job, int64_t strip, int half, int64_t token, Depth depth,
                   const uint8_t* panel) {
-    const uint8_t* w = job->weights + strip * job->strip_bytes;
+    const uint8_t* w =
+        job->weights + strip * job->strip_bytes + half * (kLanes * Weight::kBytes);
     const float* x = reinterpret_cast<const float*>(panel);
+    const int64_t row = strip * kStripRows + half * kLanes;
     Floats acc[S][M];
-    load_tile<S, M>(job, strip, token, depth, acc);
+    load_tile<S, M>(job, row, token, depth, acc);
     for (int64_t k = depth.begin; k < depth.end; ++k) {
       Floats weight[S];
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
-        weight[s] = Weight::read(w + s * job->strip_bytes + k * 16 * Weight::kBytes);
+        weight[s] = Weight::read(w + (k * kStripRows + s * kLanes) * Weight::kBytes);
       }
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
@@ -157,7 +161,7 @@ struct TileFloat {
         for (int s = 0; s < S; ++s) acc[s][m] = fma(weight[s], value, acc[s][m]);
       }
     }
-    store_tile<S, M>(job, strip, token, depth, acc);
+    store_tile<S, M>(job, row, token, depth, acc);
   }
 };
 
@@ -208,16 +212,16 @@ inline void group_q8(const uint8_t* w, int64_t w_stride, const uint8_t* scales,
 
 struct TileQ8 {
   static constexpr int kPanel = kPanelQ8;
-  static constexpr int kLines = 8;         // cache lines of a group
-  static constexpr int64_t kDepth = 24;  // groups: 13 KiB of weights a strip
+  static constexpr int kHalf = kGroup * kLanes;  // bytes of a half's codes
+  static constexpr int kGroupBytes = 2 * kHalf + kStripRows * 2;
+  static constexpr int kLines = kGroupBytes / 64;
+  static constexpr int64_t kDepth = 24;  // groups: 13 KiB of weights a half
   static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
-  static int64_t group_bytes() { return kGroup * kStripRows; }
-  static int64_t scales_at(int64_t groups) { return groups * group_bytes(); }
 
   template <int S, int M>
-  static void group(const uint8_t* w, int64_t stride, const uint8_t* scales, int64_t,
-                    PanelGroup<M> x, Floats (&acc)[S][M]) {
-    group_q8<S, M>(w, stride, scales, stride, x, acc);
+  static void group(const uint8_t* w, const uint8_t* scales, PanelGroup<M> x,
+                    Floats (&acc)[S][M]) {
+    group_q8<S, M>(w, kHalf, scales, kLanes * 2, x, acc);
   }
 };
 
@@ -226,15 +230,15 @@ struct TileQ8 {
 template <bool kOffset>
 struct TileQ4 {
   static constexpr int kPanel = kPanelQ8;
-  static constexpr int kLines = 4;
-  static constexpr int64_t kDepth = 24;  // groups: 7 KiB of weights a strip
+  static constexpr int kHalf = kGroup / 2 * kLanes;
+  static constexpr int kGroupBytes = 2 * kHalf + kStripRows * (kOffset ? 4 : 2);
+  static constexpr int kLines = kGroupBytes / 64;
+  static constexpr int64_t kDepth = 24;  // groups: 7 KiB of weights a half
   static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
-  static int64_t group_bytes() { return kGroup / 2 * kStripRows; }
-  static int64_t scales_at(int64_t groups) { return groups * group_bytes(); }
 
   template <int S, int M>
-  static void group(const uint8_t* w, int64_t stride, const uint8_t* scales, int64_t to_offsets,
-                    PanelGroup<M> x, Floats (&acc)[S][M]) {
+  static void group(const uint8_t* w, const uint8_t* scales, PanelGroup<M> x,
+                    Floats (&acc)[S][M]) {
     Ints dot[S][M];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
@@ -248,8 +252,8 @@ struct TileQ4 {
       Codes high[S];
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
-        low[s] = load_low_codes(w + s * stride + j * 64);
-        high[s] = load_high_codes(w + s * stride + j * 64);
+        low[s] = load_low_codes(w + s * kHalf + j * 64);
+        high[s] = load_high_codes(w + s * kHalf + j * 64);
       }
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
@@ -261,11 +265,11 @@ struct TileQ4 {
         }
       }
     }
-    add_scaled_dots<S, M>(dot, scales, stride, x.scale, acc);
+    add_scaled_dots<S, M>(dot, scales, kLanes * 2, x.scale, acc);
     if constexpr (kOffset) {
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
-        const uint8_t* from = scales + s * stride + to_offsets;
+        const uint8_t* from = scales + kStripRows * 2 + s * (kLanes * 2);
         const Floats offset = from_f16(reinterpret_cast<const uint16_t*>(from));
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m) {
@@ -280,51 +284,48 @@ struct TileQ4 {
 template <class Format>
 struct TileGroups : Format {
   template <int S, int M>
-  static void run(const MatmulJob* job, int64_t strip, int64_t token, Depth depth,
+  static void run(const MatmulJob* job, int64_t strip, int half, int64_t token, Depth depth,
                   const uint8_t* panel) {
-    const int64_t groups = Format::depth(job);
-    const uint8_t* w = job->weights + strip * job->strip_bytes;
-    const uint8_t* scales = w + Format::scales_at(groups);
-    const int64_t to_offsets = groups * (kStripRows * 2);
-    const int64_t to_next = depth.last ? S * job->strip_bytes - depth.begin * Format::group_bytes()
-                                       : (depth.end - depth.begin) * Format::group_bytes();
+    const uint8_t* group = job->weights + strip * job->strip_bytes +
+                           depth.begin * Format::kGroupBytes;
+    const int64_t to_next = (depth.end - depth.begin) * Format::kGroupBytes;
+    const int64_t row = strip * kStripRows + half * kLanes;
     Floats acc[S][M];
-    load_tile<S, M>(job, strip, token, depth, acc);
+    load_tile<S, M>(job, row, token, depth, acc);
     panel += depth.begin * M * kPanelGroup;
     for (int64_t g = depth.begin; g < depth.end; ++g) {
-      const uint8_t* group = w + g * Format::group_bytes();
       for (int i = depth.ahead_first; i < depth.ahead_first + depth.ahead_lines; ++i) {
-        for (int s = 0; s < S; ++s) {
-          __builtin_prefetch(group + s * job->strip_bytes + to_next + i * 64);
-        }
+        __builtin_prefetch(group + to_next + i * 64);
       }
-      Format::template group<S, M>(group, job->strip_bytes, scales + g * (kStripRows * 2),
-                                   to_offsets, PanelGroup<M>(panel), acc);
+      Format::template group<S, M>(group + half * Format::kHalf,
+                                   group + 2 * Format::kHalf + half * (kLanes * 2),
+                                   PanelGroup<M>(panel), acc);
+      group += Format::kGroupBytes;
       panel += M * kPanelGroup;
     }
-    store_tile<S, M>(job, strip, token, depth, acc);
+    store_tile<S, M>(job, row, token, depth, acc);
   }
 };
 
 // M counts down from the full panel to the size of this one.
 template <class Tile, int S, int M>
-inline void run_panel(const MatmulJob* job, int64_t strip, int64_t token, int64_t m, Depth depth,
-                      const uint8_t* panel) {
+inline void run_panel(const MatmulJob* job, int64_t strip, int half, int64_t token, int64_t m,
+                      Depth depth, const uint8_t* panel) {
   if constexpr (M >= 1) {
     if (m == M) {
-      Tile::template run<S, M>(job, strip, token, depth, panel);
+      Tile::template run<S, M>(job, strip, half, token, depth, panel);
     } else {
-      run_panel<Tile, S, M - 1>(job, strip, token, m, depth, panel);
+      run_panel<Tile, S, M - 1>(job, strip, half, token, m, depth, panel);
     }
   }
 }
 
-// All panels against strips [strip, strip + S). With several panels the weights are taken in
-// pieces that stay in the first-level cache while the panels pass by.
+// All panels against S halves of a strip. With several panels the weights are taken in pieces that
+// stay in the first-level cache while the panels pass by.
 template <class Tile, int S>
-inline void run_strips(const MatmulJob* job, int64_t strip) {
-  // More strips than kStripsMany are compiled only for the few tokens that need them.
-  constexpr int kLargest = S <= kStripsMany ? Tile::kPanel : kFewTokens;
+inline void run_halves(const MatmulJob* job, int64_t strip, int half) {
+  // Both halves where registers have room for one are compiled only for few tokens.
+  constexpr int kLargest = S <= kHalvesMany ? Tile::kPanel : kFewTokens;
   const int64_t whole = Tile::depth(job);
   const int64_t panels = (job->tokens + job->panel_tokens - 1) / job->panel_tokens;
   const int64_t step = panels > 1 ? Tile::kDepth : whole;
@@ -336,7 +337,7 @@ inline void run_strips(const MatmulJob* job, int64_t strip) {
     for (int64_t token = 0; token < job->tokens; token += job->panel_tokens) {
       const int64_t left = job->tokens - token;
       if (depth.ahead_first >= Tile::kLines) depth.ahead_lines = 0;
-      run_panel<Tile, S, kLargest>(job, strip, token,
+      run_panel<Tile, S, kLargest>(job, strip, half, token,
                                    left < job->panel_tokens ? left : job->panel_tokens, depth,
                                    panel);
       depth.ahead_first += lines;
@@ -347,16 +348,15 @@ inline void run_strips(const MatmulJob* job, int64_t strip) {
 
 template <class Tile>
 inline void matmul(const MatmulJob* job) {
-  int64_t strip = job->strip_begin;
-  if (job->tokens <= kFewTokens) {
-    for (; strip + kStripsAtOnce <= job->strip_end; strip += kStripsAtOnce) {
-      run_strips<Tile, kStripsAtOnce>(job, strip);
+  for (int64_t strip = job->strip_begin; strip < job->strip_end; ++strip) {
+    if (job->tokens <= kFewTokens) {
+      run_halves<Tile, 2>(job, strip, 0);
+      continue;
+    }
+    for (int half = 0; half < 2; half += kHalvesMany) {
+      run_halves<Tile, kHalvesMany>(job, strip, half);
     }
   }
-  for (; strip + kStripsMany <= job->strip_end; strip += kStripsMany) {
-    run_strips<Tile, kStripsMany>(job, strip);
-  }
-  for (; strip < job->strip_end; ++strip) run_strips<Tile, 1>(job, strip);
 }
 
 }  // namespace

@@ -13,8 +13,7 @@ namespace {
 constexpr int kPanelF32 = 4;
 constexpr int kPanelQ8 = 4;
 constexpr int kFewTokens = 1;
-constexpr int kStripsAtOnce = 2;
-constexpr int kStripsMany = 1;
+constexpr int kHalvesMany = 1;
 constexpr int kScorePairs = 2;
 constexpr int kValuePairs = 2;
 constexpr int kValueVectors = 2;

@@ -14,7 +14,8 @@
 
 namespace weft::tensor {
 
-constexpr int kStripRows = 16;       // output rows of a strip: one vector register
+constexpr int kLanes = 16;           // output rows of a vector register
+constexpr int kStripRows = 32;       // output rows of a strip: two registers, one stream of memory
 constexpr int kGroup = 32;           // input values that share a scale
 constexpr int kBlockPositions = 32;  // positions of a KV block
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
