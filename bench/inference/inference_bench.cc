@@ -35,6 +35,7 @@ constexpr int kShort = 16;  // prompt of the sequences of a batch
 struct Bench {
   std::unique_ptr<runtime::Engine> engine;
   ThreadPool pool;
+  int asked = 0;  // so that no prompt begins like an earlier one, whose cache would serve it
 
   explicit Bench(int threads) : pool(threads) {}
   const runtime::ModelInstance& model() const { return engine->model(); }
@@ -50,8 +51,9 @@ std::vector<runtime::Usage> serve(Bench& bench, int count, int prompt, int token
   std::vector<std::promise<runtime::Usage>> done(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     runtime::Request request;
+    const int salt = ++bench.asked;
     for (int j = 0; j < prompt; ++j) {
-      request.prompt.push_back((j * 7919 + i * 104729 + 13) % bench.model().config.vocab_size);
+      request.prompt.push_back((j * 7919 + salt * 10473 + 13) % bench.model().config.vocab_size);
     }
     request.max_tokens = tokens;
     request.sampling.temperature = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory for numbers: owned, aligned to a cache line, not initialised. Large ones lie on huge pages,
-// which they ask the kernel for: streaming weights otherwise misses the TLB on every 4 KiB, a quarter
-// of what memory gives. What is too small for a page of its own comes out of an Arena.
+// Memory for numbers: owned, aligned to a cache line, not initialised. Large ones lie on huge
+// pages, which they ask the kernel for: streaming weights otherwise misses the TLB on every 4 KiB,
+// a quarter of what memory gives. What is too small for a page of its own comes out of an Arena.
 // Not here: growing, element types.
 #pragma once
 

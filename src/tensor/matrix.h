@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An immutable weight matrix (rows = output features, columns = input features) in the layout
-// that the kernels stream: strips of 32 rows, inside a strip column after column, so that a strip is
-// read from its first byte to its last. Rows come in halves of 16, one vector each:
+// that the kernels stream: strips of 32 rows, inside a strip column after column, so that a strip
+// is read from its first byte to its last. Rows come in halves of 16, one vector each:
 //
 //   f32 bf16 f16   strip = [columns][32 rows]
 //   q8             strip = [groups] of [2 halves][8][16 rows][4 columns] int8 biased by 128,

@@ -34,6 +34,8 @@ struct CachePlain {
   static constexpr int kPairs = kScorePairs;
   static constexpr int smaller(int pairs) { return pairs / 2; }
   static constexpr bool kIntegerScores = false;
+  // Into the second-level cache: it can wait for twice as many lines as the first.
+  static constexpr int kAhead = 2;
 
   static Floats key(const uint8_t* keys, int64_t i) { return Read::at(keys, i); }
   static Floats value(const AttentionJob* job, const uint8_t* values, int64_t slot,
@@ -43,7 +45,7 @@ struct CachePlain {
 
   static void ask_for_value(const AttentionJob* job, const uint8_t* values, int64_t slot,
                             int64_t column) {
-    __builtin_prefetch(values + (slot * job->v_dim + column) * Read::kBytes);
+    __builtin_prefetch(values + (slot * job->v_dim + column) * Read::kBytes, 0, kAhead);
   }
 
   // s = scale (q . k) for R pairs and the 32 positions of a block. Asks for the keys of the block
@@ -57,8 +59,8 @@ struct CachePlain {
     for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = splat(0.0f);
     for (int64_t d = 0; d < job->head_dim; ++d) {
       if (first == 0) {
-        __builtin_prefetch(next + d * kBlockPositions * Read::kBytes);
-        if (Read::kBytes == 4) __builtin_prefetch(next + d * kBlockPositions * 4 + 64);
+        __builtin_prefetch(next + d * kBlockPositions * Read::kBytes, 0, kAhead);
+        if (Read::kBytes == 4) __builtin_prefetch(next + d * kBlockPositions * 4 + 64, 0, kAhead);
       }
       const Floats k0 = Read::at(keys, d * kBlockPositions);
       const Floats k1 = Read::at(keys, d * kBlockPositions + 16);
