@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "tensor/kernels/table.h"
 #include "tensor/tables.h"
@@ -266,10 +267,14 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
   }
 }
 
+// What one job of attention needs besides what it carries to the next.
+static int64_t attention_scratch_floats(const KvLayout& layout) {
+  return kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim();
+}
+
 void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
                          const AttentionOptions& options, const AttentionItem& item,
                          float* scratch) {
-  const SequenceRows& sequence = *item.sequence;
   const KvLayout& layout = view.layout;
   const int64_t d = layout.head_dim;
   const int32_t group = options.heads / layout.kv_heads;
@@ -281,25 +286,95 @@ void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
   job.block_stride = view.block_stride;
   job.k_offset = item.kv_head * layout.key_bytes();
   job.v_offset = layout.kv_heads * layout.key_bytes() + item.kv_head * layout.value_bytes();
-  job.blocks = sequence.blocks.data();
   job.head_dim = layout.head_dim;
   job.v_dim = static_cast<int32_t>(layout.v_dim());
   job.window = options.window;
   job.scale = options.scale;
   job.scratch = scratch;
-  for (int64_t i = item.first; i < item.first + item.rows; ++i) {
-    for (int32_t g = 0; g < group; ++g) {
-      const int64_t column = (int64_t{item.kv_head} * group + g) * d;
-      job.q[job.pairs] = q.row(sequence.first_row + i) + column;
-      job.out[job.pairs] = out.row(sequence.first_row + i) + column;
-      job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
-      if (++job.pairs == kPairsMax) {
-        kernel(&job);
-        job.pairs = 0;
+  const auto run = [&] {
+    if (job.pairs > 0) kernel(&job);
+    job.pairs = 0;
+  };
+  const auto add = [&](const SequenceRows& sequence, int64_t first, int64_t rows) {
+    job.blocks = sequence.blocks.data();
+    for (int64_t i = first; i < first + rows; ++i) {
+      for (int32_t g = 0; g < group; ++g) {
+        const int64_t column = (int64_t{item.kv_head} * group + g) * d;
+        job.q[job.pairs] = q.row(sequence.first_row + i) + column;
+        job.out[job.pairs] = out.row(sequence.first_row + i) + column;
+        job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
+        if (++job.pairs == kPairsMax && item.sequences == 1) run();
       }
     }
+  };
+  const std::span<const SequenceRows> together(item.sequence,
+                                               static_cast<size_t>(item.sequences));
+  if (item.sequences > 1) {
+    job.carry = scratch + attention_scratch_floats(layout);
+    job.until = static_cast<int32_t>(item.shared);
+    for (const SequenceRows& sequence : together) add(sequence, 0, sequence.rows);
+    run();
+    job.from = std::exchange(job.until, 0);
+    for (const SequenceRows& sequence : together) {
+      add(sequence, 0, sequence.rows);
+      run();
+      job.carry += sequence.rows * group * (job.v_dim + 2);
+    }
+    return;
   }
-  if (job.pairs > 0) kernel(&job);
+  add(*item.sequence, item.first, item.rows);
+  run();
+}
+
+// Sequences side by side whose texts begin in the same blocks, and that have only a few rows each
+// (they decode), read what they share once: its keys and values are the same numbers for all. How
+// many whole spans two of them share says where the work is cut; no bit depends on it.
+void Ops::attention_items(std::span<const SequenceRows> sequences, const KvLayout& layout,
+                          const AttentionOptions& options) {
+  const int64_t rows_max = std::max<int64_t>(1, kPairsMax / (options.heads / layout.kv_heads));
+  constexpr int64_t kSpanBlocks = kSpan / kBlockPositions;
+  const auto shared = [](const SequenceRows& a, const SequenceRows& b) {
+    const int64_t most = std::min(a.first_position, b.first_position) / kSpan;
+    int64_t spans = 0;
+    while (spans < most &&
+           std::equal(a.blocks.begin() + spans * kSpanBlocks,
+                      a.blocks.begin() + (spans + 1) * kSpanBlocks,
+                      b.blocks.begin() + spans * kSpanBlocks)) {
+      ++spans;
+    }
+    return spans * kSpan;
+  };
+  items_.clear();
+  int64_t all = 0;
+  for (const SequenceRows& s : sequences) all += s.rows;
+  // Every thread has something to do.
+  const int64_t together_max = std::min(rows_max, all * layout.kv_heads / (2 * pool_.threads()));
+  for (size_t i = 0; i < sequences.size();) {
+    const SequenceRows& s = sequences[i];
+    size_t count = 1;
+    int64_t rows = s.rows;
+    int64_t positions = s.first_position;
+    for (; options.window == 0 && i + count < sequences.size(); ++count) {
+      const SequenceRows& next = sequences[i + count];
+      const int64_t common = std::min(positions, shared(s, next));
+      if (rows + next.rows > together_max || common == 0) break;
+      rows += next.rows;
+      positions = common;
+    }
+    if (count > 1) {
+      for (int32_t h = 0; h < layout.kv_heads; ++h) {
+        items_.push_back({&s, 0, rows, h, static_cast<int32_t>(count), positions});
+      }
+      i += count;
+      continue;
+    }
+    // the last rows see most: they come first, so that no thread is left with a long one
+    for (int64_t end = s.rows; end > 0; end -= std::min(end, rows_max)) {
+      const int64_t first = std::max<int64_t>(0, end - rows_max);
+      for (int32_t h = 0; h < layout.kv_heads; ++h) items_.push_back({&s, first, end - first, h});
+    }
+    ++i;
+  }
 }
 
 void Ops::attention(Rows out, ConstRows q, const KvView& view,
@@ -309,20 +384,13 @@ void Ops::attention(Rows out, ConstRows q, const KvView& view,
   CHECK(options.heads > 0 && options.heads % layout.kv_heads == 0 && options.window >= 0);
   check_same_shape(out, q);
   CHECK(q.columns == int64_t{options.heads} * layout.head_dim);
-  const int64_t rows_at_once = std::max<int64_t>(1, kPairsMax / (options.heads / layout.kv_heads));
-  items_.clear();
-  for (const SequenceRows& s : sequences) {
-    check_sequence(s, view, q.rows);
-    // the last rows see most: they come first, so that no thread is left with a long one
-    for (int64_t end = s.rows; end > 0; end -= std::min(end, rows_at_once)) {
-      const int64_t first = std::max<int64_t>(0, end - rows_at_once);
-      for (int32_t h = 0; h < layout.kv_heads; ++h) items_.push_back({&s, first, end - first, h});
-    }
-  }
+  for (const SequenceRows& s : sequences) check_sequence(s, view, q.rows);
+  attention_items(sequences, layout, options);
   const FlushDenormals flush;
-  const size_t scratch_floats =
-      static_cast<size_t>(kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim());
-  for (Buffer& scratch : attention_scratch_) scratch.reserve(scratch_floats * sizeof(float));
+  const int64_t floats = attention_scratch_floats(layout) + kPairsMax * (layout.v_dim() + 2);
+  for (Buffer& scratch : attention_scratch_) {
+    scratch.reserve(static_cast<size_t>(floats) * sizeof(float));
+  }
   pool_.parallel_for(std::ssize(items_), [&](int64_t part, int thread) {
     attention_item(out, q, view, options, items_[part],
                    reinterpret_cast<float*>(attention_scratch_[thread].data()));

@@ -158,13 +158,18 @@ class Ops {
       fn(part * step, part * step + step < rows ? part * step + step : rows);
     });
   }
-  // Work of attention that one thread does: a few rows of a sequence and one KV head.
+  // Work of attention that one thread does: a few rows of a sequence and one KV head, or all rows
+  // of several sequences whose first `shared` positions lie in the same blocks.
   struct AttentionItem {
     const SequenceRows* sequence;
     int64_t first;  // within the sequence's rows
     int64_t rows;
     int32_t kv_head;
+    int32_t sequences = 1;
+    int64_t shared = 0;
   };
+  void attention_items(std::span<const SequenceRows> sequences, const KvLayout& layout,
+                       const AttentionOptions& options);
   void attention_item(Rows out, ConstRows q, const KvView& view, const AttentionOptions& options,
                       const AttentionItem& item, float* scratch);
 

@@ -405,6 +405,57 @@ TEST(Attention, ABatchOfSequencesGivesEachItsOwnBits) {
   EXPECT_TRUE(same_bits(together, alone));
 }
 
+// Sequences that begin in the same blocks are computed side by side, as far as these go.
+TEST(Attention, SharedBlocksGiveEachSequenceItsOwnBits) {
+  for (const auto type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    for (const int window : {0, 300}) {
+      const KvLayout layout{2, 40, type};
+      const int heads = 4;
+      const int64_t nq = heads * 40, nk = 2 * 40, prompt = 800;
+      TestNumbers numbers(10);
+      std::vector<uint8_t> cache(80 * layout.block_bytes(), 0xff);
+      const KvView view{layout, cache.data(), layout.block_bytes()};
+      const AttentionOptions options{heads, 0.1f, window};
+      // the prefix in blocks 0 to 24; of it each shares so many, then has its own
+      const int own[] = {25, 24, 17, 16, 8, 7, 0, 25, 25};
+      const int64_t rows[] = {1, 1, 3, 1, 2, 1, 1, 40, 1};
+      std::vector<std::vector<int32_t>> tables;
+      std::vector<SequenceRows> batch;
+      int32_t next = 79;
+      int64_t row = 0;
+      const std::vector<float> k = numbers.normals(1000 * nk), v = numbers.normals(1000 * nk);
+      for (size_t s = 0; s < std::size(own); ++s) {
+        auto& table = tables.emplace_back();
+        for (int32_t i = 0; i < 25; ++i) table.push_back(i < own[s] ? i : next - i % 25);
+        for (int32_t i = 25; i < 27; ++i) table.push_back(next - i);
+        // contents may be whatever they are, but must be numbers
+        const SequenceRows whole{table, 0, 864, 0};
+        make_ops("", 1)->store_kv(view, {&whole, 1}, {k.data(), 1000, nk}, {v.data(), 1000, nk});
+      }
+      for (size_t s = 0; s < std::size(own); ++s) {
+        batch.push_back({tables[s], row, rows[s], prompt + static_cast<int64_t>(s)});
+        row += rows[s];
+      }
+      const std::vector<float> q = numbers.normals(row * nq);
+      std::vector<float> expected(q.size());
+      const auto alone = make_ops("", 1);
+      for (const SequenceRows& s : batch) {
+        alone->attention({expected.data(), row, nq}, {q.data(), row, nq}, view, {&s, 1}, options);
+      }
+      for (const KernelTable* table : usable_tables()) {
+        for (const int threads : {1, 2, 4}) {
+          std::vector<float> together(q.size());
+          make_ops(table->name, threads)
+              ->attention({together.data(), row, nq}, {q.data(), row, nq}, view, batch, options);
+          EXPECT_TRUE(same_bits(together, expected))
+              << table->name << ", " << threads << " threads, cache " << name_of(type)
+              << ", window " << window;
+        }
+      }
+    }
+  }
+}
+
 // What lies beyond a row's sight (NaN, infinity) cannot reach it, nor can blocks before a window.
 TEST(Attention, ReadsNothingItMayNotSee) {
   const auto ops = make_ops("", 1);

@@ -249,6 +249,26 @@ inline void merge_span(const SpanState& span, const float* part, int64_t n, bool
   *peak = top;
 }
 
+// What a job of the spans before, or after, has merged or goes on from.
+inline void take_carry(const AttentionJob* job, float* total, float* peak, float* sum) {
+  for (int r = 0; r < job->pairs; ++r) {
+    const float* carry = job->carry + r * (job->v_dim + 2);
+    for (int64_t i = 0; i < job->v_dim; i += 16) store(total + r * job->v_dim + i, load(carry + i));
+    peak[r] = carry[job->v_dim];
+    sum[r] = carry[job->v_dim + 1];
+  }
+}
+
+inline void give_carry(const AttentionJob* job, const float* total, const float* peak,
+                       const float* sum) {
+  for (int r = 0; r < job->pairs; ++r) {
+    float* carry = job->carry + r * (job->v_dim + 2);
+    for (int64_t i = 0; i < job->v_dim; i += 16) store(carry + i, load(total + r * job->v_dim + i));
+    carry[job->v_dim] = peak[r];
+    carry[job->v_dim + 1] = sum[r];
+  }
+}
+
 template <class Cache>
 inline void attention_pairs(const AttentionJob* job) {
   AttentionScratch scratch;
@@ -270,6 +290,12 @@ inline void attention_pairs(const AttentionJob* job) {
     low[r] = job->window > 0 && seen_from > 0 ? seen_from : 0;
     lowest = low[r] < lowest ? low[r] : lowest;
     highest = job->position[r] > highest ? job->position[r] : highest;
+  }
+  if (job->until > 0) highest = job->until - 1;
+  if (job->from > 0) {
+    lowest = job->from;
+    take_carry(job, scratch.total, peak, sum);
+    for (int r = 0; r < job->pairs; ++r) started[r] = true;
   }
   for (int64_t span = lowest - lowest % kSpan; span <= highest; span += kSpan) {
     SpanState state[kPairsMax];
@@ -296,6 +322,7 @@ inline void attention_pairs(const AttentionJob* job) {
       started[r] = true;
     }
   }
+  if (job->until > 0) return give_carry(job, scratch.total, peak, sum);
   for (int r = 0; r < job->pairs; ++r) {
     const Floats inverse = splat(1.0f / sum[r]);
     for (int64_t i = 0; i < job->head_dim; i += 16) {

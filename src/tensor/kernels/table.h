@@ -60,6 +60,12 @@ struct AttentionJob {
   const float* q[kPairsMax];    // (head_dim) each
   float* out[kPairsMax];        // (head_dim) each
   int32_t position[kPairsMax];
+  // A part of the positions, in whole spans and without a window: those before `from` stand merged
+  // in `carry`; with `until` > 0 those from there on are left out, and what is merged goes to
+  // `carry` instead of `out`. (pairs, v_dim + 2) floats: the values, the peak, the sum.
+  int32_t from;
+  int32_t until;
+  float* carry;
   float* scratch;               // kPairsMax * (3 * v_dim + kSpan) + 32 * v_dim floats
 };
 
