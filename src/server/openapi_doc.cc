@@ -187,6 +187,7 @@ json::Object responses_of(const RouteFacts& route, const Described* about) {
   if (about != nullptr && !about->out.empty()) good["content"] = content(about->out);
   json::Object out;
   if (route.method == "PUT") out["201"] = good;  // what was not there before
+  if (about != nullptr && about->out == "Outcome") out["202"] = good;  // no worker has heard it yet
   out[std::to_string(status)] = std::move(good);
   out["400"] = refusal(route, "the request is wrong; the message says where");
   if (!route.action.empty()) {
