@@ -79,6 +79,11 @@ void store_head(const KernelTable& table, const KvView& view, uint8_t* block, in
               static_cast<size_t>(groups) * 2);
 }
 
+// What one job of attention needs besides what it carries to the next.
+int64_t attention_scratch_floats(const KvLayout& layout) {
+  return kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim();
+}
+
 }  // namespace
 
 // Views, never copies: gate and up, or q, k and v, are slices of one product.
@@ -265,11 +270,6 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
       for (int64_t head = 0; head < layout.kv_heads; ++head) store(head, 0);
     }
   }
-}
-
-// What one job of attention needs besides what it carries to the next.
-static int64_t attention_scratch_floats(const KvLayout& layout) {
-  return kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim();
 }
 
 void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
