@@ -18,6 +18,9 @@ endfunction()
 
 weft_kernels(scalar -O2 -mfma)  # the specification is not made for speed
 weft_kernels(avx2 -O3 -mavx2 -mfma -mf16c)
-weft_kernels(avx512 -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
-             # g++ 12 takes the undefined pass-through operand of its own intrinsics for a bug
-             -Wno-uninitialized -Wno-maybe-uninitialized)
+set(avx512 -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c
+    # g++ 12 takes the undefined pass-through operand of its own intrinsics for a bug
+    -Wno-uninitialized -Wno-maybe-uninitialized)
+weft_kernels(avx512 ${avx512})
+weft_kernels(amx ${avx512} -mamx-tile -mamx-int8)
+weft_kernels(amx_twin ${avx512})

@@ -18,7 +18,7 @@ struct Peaks {
   float (*multiply_add)();           // f32
   int32_t (*dot)();                  // int8 times int8 into int32
 };
-// Registers of a kernel table: "avx2" or "avx512".
+// Registers of a kernel table: "avx2", "avx512" or "amx".
 Peaks peaks_of(std::string_view table);
 
 }  // namespace weft::bench

@@ -28,7 +28,7 @@ namespace weft::model {
 
 class PackedCache {
  public:
-  static constexpr uint32_t kVersion = 2;  // another layout of matrices or file: one more
+  static constexpr uint32_t kVersion = 3;  // another layout of matrices or file: one more
 
   // The cache of the model whose weights `source` identifies (Checkpoint::identity()), packed as
   // `precision`, in `directory`, which is made if need be. One that does not fit is being filled.

@@ -6,8 +6,8 @@
 //
 //   f32 f16  keys    [head_dim][32 positions]   a vector load is 16 positions of one dimension
 //            values  [32 positions][v_dim]      v_dim = head_dim rounded up to 16
-//   q8       keys    [groups][2][8][16 positions][4 dimensions] int8 biased by 128: two strips of
-//                    a q8 matrix (matrix.h); then [groups][32 positions] f16 scales
+//   q8       keys    [groups][8][32 positions][4 dimensions] int8 biased by 128: a strip's codes
+//                    of a q8 matrix (matrix.h); then [groups][32 positions] f16 scales
 //            values  [32 positions][v_dim] int8 biased by 128; then [32 positions][groups] f16
 //                    scales                     group = 32 dimensions, the last may be short
 //

@@ -41,11 +41,6 @@ int64_t scale_at(WeightType type, int64_t group, int64_t row) {
   return group * group_bytes_of(type) + code_bytes_of(type) + row % kStripRows * 2;
 }
 
-// Where in a strip the group of column `k` has the half of row `row`.
-int64_t half_at(WeightType type, int64_t row, int64_t k) {
-  return k / kGroup * group_bytes_of(type) + row % kStripRows / kLanes * (code_bytes_of(type) / 2);
-}
-
 // The byte of a q4 strip that holds column `k` of row `row`, and whether in its high half.
 struct Nibble {
   int64_t byte;
@@ -53,15 +48,17 @@ struct Nibble {
 };
 Nibble q4_at(WeightType type, int64_t row, int64_t k) {
   const int64_t in_group = k % kGroup;
-  return {half_at(type, row, k) + in_group / 8 * 64 + row % kLanes * 4 + in_group % 4,
+  return {k / kGroup * group_bytes_of(type) + in_group / 8 * kLineBytes + row % kStripRows * 4 +
+              in_group % 4,
           in_group % 8 >= 4};
 }
 
-// In its half: by fours of columns, in those by row. Four neighbouring columns of a row are what
+// In a group: by fours of columns, in those by row. Four neighbouring columns of a row are what
 // one lane of a dot-product instruction takes (VPDPBUSD: four bytes into one 32-bit sum), 16 rows
 // fill 512 bits.
 int64_t q8_at(int64_t row, int64_t k) {
-  return half_at(WeightType::kQ8, row, k) + k % kGroup / 4 * 64 + row % kLanes * 4 + k % 4;
+  return k / kGroup * group_bytes_of(WeightType::kQ8) + k % kGroup / 4 * kLineBytes +
+         row % kStripRows * 4 + k % 4;
 }
 
 // Rounds to nearest even by the addition that pushes the fraction out; |v| < 2^22.
@@ -170,7 +167,8 @@ void Packer::put_q8(int64_t row, int64_t group, const int8_t* values, int64_t n,
   uint8_t biased[kGroup];
   for (int64_t i = 0; i < n; ++i) biased[i] = static_cast<uint8_t>(int{values[i]} + 128);
   for (int64_t i = 0; i < n; i += 4) {  // four columns lie together, the next four a line further
-    std::memcpy(to + i * kLanes, biased + i, static_cast<size_t>(std::min<int64_t>(4, n - i)));
+    std::memcpy(to + i / 4 * kLineBytes, biased + i,
+                static_cast<size_t>(std::min<int64_t>(4, n - i)));
   }
   std::memcpy(strip + scale_at(WeightType::kQ8, group, row), &scale, 2);
 }

@@ -5,9 +5,9 @@
 // is read from its first byte to its last. Rows come in halves of 16, one vector each:
 //
 //   f32 bf16 f16   strip = [columns][32 rows]
-//   q8             strip = [groups] of [2 halves][8][16 rows][4 columns] int8 biased by 128,
+//   q8             strip = [groups] of [8][32 rows][4 columns] int8 biased by 128,
 //                          [32 rows] f16 scales;             group = 32 columns
-//   q4             strip = [groups] of [2 halves][4][16 rows][4 bytes] two codes 0..15 a byte,
+//   q4             strip = [groups] of [4][32 rows][4 bytes] two codes 0..15 a byte,
 //                          column i of eight in the low half of byte i, i + 4 in its high half,
 //                          [32 rows] f16 scales, [32 rows] f16 offsets;
 //                          w = scale code + offset

@@ -68,8 +68,10 @@ void store_head(const KernelTable& table, const KvView& view, uint8_t* block, in
   const int64_t groups = layout.groups();
   table.to_q8(codes, scales, key, d);
   for (int64_t g = 0; g < groups; ++g) {
-    uint8_t* to = keys + (g * 2 + slot / 16) * (kGroup * 16) + slot % 16 * 4;
-    for (int64_t j = 0; j < 8; ++j) std::memcpy(to + j * 64, codes + g * kGroup + j * 4, 4);
+    uint8_t* to = keys + g * (8 * kLineBytes) + slot * 4;
+    for (int64_t j = 0; j < 8; ++j) {
+      std::memcpy(to + j * kLineBytes, codes + g * kGroup + j * 4, 4);
+    }
     std::memcpy(keys + groups * kGroup * kBlockPositions + (g * kBlockPositions + slot) * 2,
                 scales + g, 2);
   }
@@ -165,7 +167,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
   const int64_t tokens_at_once = std::min(x.rows, panels_at_once * panel_most);
   // Equal panels: eight tokens are two panels of four, not one of six and a slow one of two.
   const int64_t panel = ceil_div(tokens_at_once, ceil_div(tokens_at_once, panel_most));
-  panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes));
+  panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes + kPanelSlack));
   const auto pack = q8 ? table_.pack_q8 : table_.pack_f32;
   void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
                                                table_.matmul_f16, table_.matmul_q8,

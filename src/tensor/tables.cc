@@ -2,10 +2,14 @@
 #include "tensor/tables.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/strings.h"
+#include "tensor/matrix.h"
 
 namespace weft::tensor {
 namespace {
@@ -25,6 +29,56 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
 }
 
+// AMX's tiles are state that Linux gives a process on request only (kernel documentation, "Using
+// XSTATE features in user space applications"): refused where it does not know them, or where a
+// signal stack is too small for them.
+bool has_amx() {
+  constexpr unsigned kAmxTile = 1u << 24;
+  constexpr unsigned kAmxInt8 = 1u << 25;
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;               // XFEATURE_XTILEDATA
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!has_avx512() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kAmxTile) == 0 || (edx & kAmxInt8) == 0) return false;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+// A product of 11 tokens, 40 rows and 3 groups by a table, with panels as it wants them.
+std::vector<float> sample_product(const KernelTable& table) {
+  constexpr int64_t kRows = 40, kColumns = 96, kTokens = 11;
+  Packer packer(WeightType::kQ8, kRows, kColumns);
+  std::vector<float> values(kColumns);
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t k = 0; k < kColumns; ++k) {
+      values[k] = static_cast<float>((row * 37 + k * 101) % 255 - 127);
+    }
+    packer.set_row(row, values);
+  }
+  const Matrix w = std::move(packer).finish();
+  std::vector<float> x(kTokens * kColumns);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 61 % 199) - 99.5f;
+  const int64_t panel = std::min<int64_t>(table.panel_q8, kTokens);
+  constexpr int64_t kTokenBytes = kColumns / kGroup * kPanelGroup;
+  std::vector<uint8_t> panels(kTokens * kTokenBytes + kPanelSlack);
+  for (int64_t t = 0; t < kTokens; t += panel) {
+    table.pack_q8(x.data() + t * kColumns, kColumns, std::min(panel, kTokens - t), kColumns,
+                  panels.data() + t * kTokenBytes);
+  }
+  std::vector<float> y(kTokens * kRows);
+  const MatmulJob job{w.data(), w.strip_bytes(), 0, w.strips(), kRows, kColumns, panels.data(),
+                      panel * kTokenBytes, panel, kTokens, y.data(), kRows, nullptr};
+  table.matmul_q8(&job);
+  return y;
+}
+
+// Whether AMX is there and does what its description says: an emulator or a hypervisor that gets it
+// wrong must not cost an answer its bits.
+bool amx_works() {
+  static const bool works =
+      has_amx() && sample_product(kAmxKernels) == sample_product(kAvx512Kernels);
+  return works;
+}
+
 Error lacks(std::string_view what) {
   return make_error("E0290",
                     fmt::format("this processor lacks {}, which the kernels need", what),
@@ -37,7 +91,11 @@ Error lacks(std::string_view what) {
 std::vector<const KernelTable*> usable_tables() {
   std::vector<const KernelTable*> tables;
   if (has_avx2()) tables = {&kScalarKernels, &kAvx2Kernels};
-  if (has_avx512()) tables.push_back(&kAvx512Kernels);
+  if (has_avx512()) {
+    tables.push_back(&kAmxTwinKernels);
+    tables.push_back(&kAvx512Kernels);
+  }
+  if (amx_works()) tables.push_back(&kAmxKernels);
   return tables;
 }
 
@@ -48,16 +106,23 @@ Result<const KernelTable*> best_table() {
 }
 
 Result<const KernelTable*> table_by_name(std::string_view name) {
-  constexpr std::array<std::string_view, 3> kNames = {"scalar", "avx2", "avx512"};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kNames = {{
+      {"scalar", "AVX2, FMA or F16C"},
+      {"avx2", "AVX2, FMA or F16C"},
+      {"avx512", "AVX-512 F, BW, DQ, VL or VNNI"},
+      {"amx-twin", "AVX-512 F, BW, DQ, VL or VNNI"},
+      {"amx", "AMX int8, or leave to use it"},
+  }};
   const auto tables = usable_tables();
   for (const KernelTable* table : tables) {
     if (name == table->name) return table;
   }
-  for (const std::string_view known : kNames) {
-    if (name == known) return lacks(name == "avx512" ? "AVX-512 F, BW, DQ, VL or VNNI" : "AVX2");
+  for (const auto& [known, needs] : kNames) {
+    if (name == known) return lacks(needs);
   }
   return make_error("E0291", fmt::format("there is no kernel table called {}", quoted(name)),
-                    "the tables are scalar, avx2 and avx512; leave it out to get the fastest");
+                    "the tables are scalar, avx2, avx512, amx and amx-twin; leave it out to get "
+                    "the fastest");
 }
 
 }  // namespace weft::tensor

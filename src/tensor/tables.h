@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which kernel tables this processor can run, chosen once by cpuid. All of them give the same
-// bits; the choice is speed only, and tests force each by name. The oldest machine served is
+// bits; the choice is speed only, and tests force each by name. AMX is chosen after a product by it
+// was compared with one by AVX-512. The oldest machine served is
 // x86-64 with AVX2, FMA and F16C: E0290 below that (the scalar table needs FMA as well).
 #pragma once
 
@@ -16,10 +17,11 @@ namespace weft::tensor {
 // The fastest table of this processor, or E0290.
 Result<const KernelTable*> best_table();
 
-// "scalar", "avx2" or "avx512"; E0290 if the processor lacks it, E0291 if there is no such name.
+// "scalar", "avx2", "avx512", "amx" or "amx-twin" (AMX's algorithm without AMX); E0290 if the
+// processor lacks it, E0291 if there is no such name.
 Result<const KernelTable*> table_by_name(std::string_view name);
 
-// All tables that this processor can run, the scalar one first.
+// All tables that this processor can run, the scalar one first, the fastest last.
 std::vector<const KernelTable*> usable_tables();
 
 }  // namespace weft::tensor

@@ -32,7 +32,7 @@ class Tables : public testing::TestWithParam<const char*> {
   const KernelTable* table_ = nullptr;
   FlushDenormals flush_;
 };
-INSTANTIATE_TEST_SUITE_P(All, Tables, testing::Values("avx2", "avx512"));
+INSTANTIATE_TEST_SUITE_P(All, Tables, testing::Values("avx2", "avx512", "amx-twin", "amx"));
 
 constexpr int64_t kLengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 40, 63, 64, 65, 100, 1000};
 
@@ -121,7 +121,7 @@ std::vector<float> multiply(const KernelTable& table, const Matrix& w, const flo
   const int64_t most = q8 ? table.panel_q8 : table.panel_f32;
   const int64_t panel = (m + (m + most - 1) / most - 1) / ((m + most - 1) / most);
   const int64_t token_bytes = q8 ? (w.columns() + 31) / 32 * kPanelGroup : w.columns() * 4;
-  std::vector<uint64_t> panels((m * token_bytes + 7) / 8);
+  std::vector<uint64_t> panels((m * token_bytes + kPanelSlack + 7) / 8);
   auto* bytes = reinterpret_cast<uint8_t*>(panels.data());
   for (int64_t t = 0; t < m; t += panel) {
     (q8 ? table.pack_q8 : table.pack_f32)(x + t * x_stride, x_stride, std::min(panel, m - t),
@@ -195,14 +195,16 @@ TEST_P(Tables, Q8ExactAtTheExtremes) {
   const std::vector<uint16_t> scales(out * in / 32, f16_of_float(1.0f));
   const Matrix w = pack_q8(q.data(), scales.data(), out, in);
   for (const float sign : {1.0f, -1.0f}) {
-    const std::vector<float> x(in, sign * 127.0f);  // scale 1, values +-127
-    const auto y = multiply(*table_, w, x.data(), in, 1, nullptr, 9);
-    for (int64_t o = 0; o < out; ++o) {
-      int64_t exact = 0;
-      for (int64_t k = 0; k < in; ++k) exact += int64_t{q[o * in + k]} * 127;
-      EXPECT_EQ(y[o], sign * static_cast<float>(exact));
+    const std::vector<float> x(16 * in, sign * 127.0f);  // scale 1, values +-127
+    for (const int64_t m : {1, 16}) {
+      const auto y = multiply(*table_, w, x.data(), in, m, nullptr, 9);
+      for (int64_t o = 0; o < out; ++o) {
+        int64_t exact = 0;
+        for (int64_t k = 0; k < in; ++k) exact += int64_t{q[o * in + k]} * 127;
+        EXPECT_EQ(y[(m - 1) * (out + 3) + o], sign * static_cast<float>(exact));
+      }
+      EXPECT_TRUE(same_bits(y, multiply(scalar(), w, x.data(), in, m, nullptr, 9)));
     }
-    EXPECT_TRUE(same_bits(y, multiply(scalar(), w, x.data(), in, 1, nullptr, 9)));
   }
 }
 

@@ -213,7 +213,8 @@ TEST_P(Families, BatchesChunksThreadsAndTablesChangeNoBit) {
     // Instrumented, the large batches are left to one precision.
     if (!kInstrumented) variants.push_back({17, 64, 1});
     if (!kInstrumented || precision == model::Precision::kQ8) {
-      variants.insert(variants.end(), {{16, 64, 2, "avx2"}, {17, 4096, 4}});
+      variants.insert(variants.end(), {{16, 64, 2, "avx2"}, {17, 4096, 4},
+                                         {2, 100, 2, "amx-twin"}});
     }
     expect_invariance(*model, variants);
   }
@@ -224,7 +225,8 @@ TEST_P(Families, HoldsForEveryHeadSize) {
     SCOPED_TRACE(head_dim);
     const RandomFamily random({.kind = GetParam(), .head_dim = head_dim});
     const auto model = load(random, model::Precision::kQ8);
-    expect_invariance(*model, {{1, 1, 1}, {1, 100, 1, "scalar"}, {4, 64, 2}, {5, 300, 1, "avx2"}});
+    expect_invariance(*model, {{1, 1, 1}, {1, 100, 1, "scalar"}, {4, 64, 2}, {5, 300, 1, "avx2"},
+                               {3, 200, 1, "amx-twin"}});
   }
 }
 

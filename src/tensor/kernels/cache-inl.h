@@ -116,9 +116,9 @@ struct CacheQ8 {
   template <int R>
   static void score(const AttentionJob* job, const float* queries, int64_t first,
                     const uint8_t* keys, const uint8_t* next, float* scores) {
-    constexpr int64_t kHalf = kGroup * 16;  // bytes of a group of 16 positions
+    constexpr int64_t kCodes = 8 * kLineBytes;  // bytes of a group
     const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
-    const uint8_t* scales = keys + groups * 2 * kHalf;
+    const uint8_t* scales = keys + groups * kCodes;
     const Floats scale = splat(job->scale);
     for (int half = 0; half < 2; half += kHalvesMany) {
       Floats acc[kHalvesMany][R];
@@ -128,11 +128,11 @@ struct CacheQ8 {
       const uint8_t* panel = reinterpret_cast<const uint8_t*>(queries) +
                              first * groups * kPanelGroup;
       for (int64_t g = 0; g < groups; ++g, panel += R * kPanelGroup) {
-        for (int64_t line = 0; first == 0 && line < kHalvesMany * kHalf; line += 64) {
-          __builtin_prefetch(next + (g * 2 + half) * kHalf + line);
+        for (int64_t line = 0; first == 0 && line < kHalvesMany * kCodes / 2; line += 64) {
+          __builtin_prefetch(next + g * kCodes + half * (kCodes / 2) + line);
         }
-        group_q8<kHalvesMany, R>(keys + (g * 2 + half) * kHalf, kHalf,
-                                 scales + (g * 2 + half) * 32, 32, PanelGroup<R>(panel), acc);
+        group_q8<kHalvesMany, R>(keys + g * kCodes + half * 64, scales + (g * 2 + half) * 32,
+                                 PanelGroup<R>(panel), acc);
       }
       for (int s = 0; s < kHalvesMany; ++s) {
         for (int r = 0; r < R; ++r) {

@@ -167,12 +167,12 @@ struct TileFloat {
 
 // acc[s][m] += scale(row) scale(token) dot(row, token), one fma a token.
 template <int S, int M>
-inline void add_scaled_dots(const Ints (&dot)[S][M], const uint8_t* scales, int64_t stride,
-                            const float* x_scale, Floats (&acc)[S][M]) {
+inline void add_scaled_dots(const Ints (&dot)[S][M], const uint8_t* scales, const float* x_scale,
+                            Floats (&acc)[S][M]) {
   Floats w_scale[S];
 #pragma GCC unroll 16
   for (int s = 0; s < S; ++s) {
-    w_scale[s] = from_f16(reinterpret_cast<const uint16_t*>(scales + s * stride));
+    w_scale[s] = from_f16(reinterpret_cast<const uint16_t*>(scales + s * (kLanes * 2)));
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -184,10 +184,10 @@ inline void add_scaled_dots(const Ints (&dot)[S][M], const uint8_t* scales, int6
   }
 }
 
-// One group of S strips, whose values lie `w_stride` bytes apart and scales `scale_stride`.
+// One group of S halves; w: the first one's first line.
 template <int S, int M>
-inline void group_q8(const uint8_t* w, int64_t w_stride, const uint8_t* scales,
-                     int64_t scale_stride, PanelGroup<M> x, Floats (&acc)[S][M]) {
+inline void group_q8(const uint8_t* w, const uint8_t* scales, PanelGroup<M> x,
+                     Floats (&acc)[S][M]) {
   Ints dot[S][M];
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -199,7 +199,7 @@ inline void group_q8(const uint8_t* w, int64_t w_stride, const uint8_t* scales,
   for (int j = 0; j < 8; ++j) {
     Bytes weight[S];
 #pragma GCC unroll 16
-    for (int s = 0; s < S; ++s) weight[s] = load_bytes(w + s * w_stride + j * 64);
+    for (int s = 0; s < S; ++s) weight[s] = load_bytes(w + j * kLineBytes + s * 64);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
       const Four four = load_four(x.q + m * kGroup + j * 4);
@@ -207,13 +207,13 @@ inline void group_q8(const uint8_t* w, int64_t w_stride, const uint8_t* scales,
       for (int s = 0; s < S; ++s) dot[s][m] = dot4(dot[s][m], weight[s], four);
     }
   }
-  add_scaled_dots<S, M>(dot, scales, scale_stride, x.scale, acc);
+  add_scaled_dots<S, M>(dot, scales, x.scale, acc);
 }
 
 struct TileQ8 {
   static constexpr int kPanel = kPanelQ8;
-  static constexpr int kHalf = kGroup * kLanes;  // bytes of a half's codes
-  static constexpr int kGroupBytes = 2 * kHalf + kStripRows * 2;
+  static constexpr int kCodes = 8 * kLineBytes;
+  static constexpr int kGroupBytes = kCodes + kStripRows * 2;
   static constexpr int kLines = kGroupBytes / 64;
   static constexpr int64_t kDepth = 24;  // groups: 13 KiB of weights a half
   static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
@@ -221,7 +221,7 @@ struct TileQ8 {
   template <int S, int M>
   static void group(const uint8_t* w, const uint8_t* scales, PanelGroup<M> x,
                     Floats (&acc)[S][M]) {
-    group_q8<S, M>(w, kHalf, scales, kLanes * 2, x, acc);
+    group_q8<S, M>(w, scales, x, acc);
   }
 };
 
@@ -230,8 +230,8 @@ struct TileQ8 {
 template <bool kOffset>
 struct TileQ4 {
   static constexpr int kPanel = kPanelQ8;
-  static constexpr int kHalf = kGroup / 2 * kLanes;
-  static constexpr int kGroupBytes = 2 * kHalf + kStripRows * (kOffset ? 4 : 2);
+  static constexpr int kCodes = 4 * kLineBytes;
+  static constexpr int kGroupBytes = kCodes + kStripRows * (kOffset ? 4 : 2);
   static constexpr int kLines = kGroupBytes / 64;
   static constexpr int64_t kDepth = 24;  // groups: 7 KiB of weights a half
   static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
@@ -252,8 +252,8 @@ struct TileQ4 {
       Codes high[S];
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
-        low[s] = load_low_codes(w + s * kHalf + j * 64);
-        high[s] = load_high_codes(w + s * kHalf + j * 64);
+        low[s] = load_low_codes(w + j * kLineBytes + s * 64);
+        high[s] = load_high_codes(w + j * kLineBytes + s * 64);
       }
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
@@ -265,7 +265,7 @@ struct TileQ4 {
         }
       }
     }
-    add_scaled_dots<S, M>(dot, scales, kLanes * 2, x.scale, acc);
+    add_scaled_dots<S, M>(dot, scales, x.scale, acc);
     if constexpr (kOffset) {
 #pragma GCC unroll 16
       for (int s = 0; s < S; ++s) {
@@ -297,8 +297,8 @@ struct TileGroups : Format {
       for (int i = depth.ahead_first; i < depth.ahead_first + depth.ahead_lines; ++i) {
         __builtin_prefetch(group + to_next + i * 64);
       }
-      Format::template group<S, M>(group + half * Format::kHalf,
-                                   group + 2 * Format::kHalf + half * (kLanes * 2),
+      Format::template group<S, M>(group + half * 64,
+                                   group + Format::kCodes + half * (kLanes * 2),
                                    PanelGroup<M>(panel), acc);
       group += Format::kGroupBytes;
       panel += M * kPanelGroup;

@@ -17,6 +17,7 @@ namespace weft::tensor {
 constexpr int kLanes = 16;           // output rows of a vector register
 constexpr int kStripRows = 32;       // output rows of a strip: two registers, one stream of memory
 constexpr int kGroup = 32;           // input values that share a scale
+constexpr int kLineBytes = 128;      // four bytes of codes of every row of a strip
 constexpr int kBlockPositions = 32;  // positions of a KV block
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
 constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
@@ -98,7 +99,7 @@ struct MambaJob {
 };
 
 struct KernelTable {
-  const char* name;             // "scalar", "avx2", "avx512"
+  const char* name;             // "scalar", "avx2", "avx512", "amx", "amx-twin"
   int32_t panel_f32;            // tokens of a full panel
   int32_t panel_q8;
 
@@ -143,5 +144,19 @@ struct KernelTable {
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAmxKernels;      // those of AVX-512, and matrix products in amx.cc
+extern const KernelTable kAmxTwinKernels;  // the same without AMX, for tests: amx_twin.cc
+
+// Bytes behind the last panel that the tiles of AMX may read: a panel of few tokens has fewer rows
+// than the tile that is configured for all of them.
+constexpr int kPanelSlack = 512;
+constexpr int kTileTokens = 16;
+
+void matmul_q8_amx(const MatmulJob* job);
+void matmul_q4_amx(const MatmulJob* job);
+void matmul_q4c_amx(const MatmulJob* job);
+void matmul_q8_twin(const MatmulJob* job);
+void matmul_q4_twin(const MatmulJob* job);
+void matmul_q4c_twin(const MatmulJob* job);
 
 }  // namespace weft::tensor
