@@ -2,6 +2,8 @@
 #include "base/json.h"
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/storage_ptr.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -88,26 +90,34 @@ struct Handler {
 // Builds a Value from events.
 class Builder final : public Events {
  public:
-  explicit Builder(const ParseOptions& options) : options_(options) {}
+  explicit Builder(const ParseOptions& options)
+      : options_(options),
+        storage_(options.in_arena
+                     ? boost::json::make_shared_resource<boost::json::monotonic_resource>()
+                     : boost::json::storage_ptr()),
+        root_(storage_) {}
   Value take() { return std::move(root_); }
 
-  Status object_begin() override { return open(Object()); }
+  Status object_begin() override { return open(Object(storage_)); }
   Status object_end() override { return close(); }
-  Status array_begin() override { return open(Array()); }
+  Status array_begin() override { return open(Array(storage_)); }
   Status array_end() override { return close(); }
   Status key(std::string_view name) override {
-    if (stack_.back()->as_object().contains(name)) {
+    const auto [place, is_new] = stack_.back()->as_object().emplace(name, nullptr);
+    member_ = &place->value();
+    if (!is_new) {
       return make_error("E0012", fmt::format("key {} stands twice in one object", quoted(name)),
                         "remove one of the two");
     }
-    key_ = name;
     return ok_status();
   }
-  Status string(std::string_view text) override { return put(Value(text)); }
+  Status string(std::string_view text) override { return put(Value(text, storage_)); }
   Status int64(int64_t number) override { return put(Value(number)); }
   Status uint64(uint64_t number) override { return put(Value(number)); }
   Status big_integer(std::string_view digits) override {
-    if (options_.big_integers == ParseOptions::BigIntegers::kAsText) return put(Value(digits));
+    if (options_.big_integers == ParseOptions::BigIntegers::kAsText) {
+      return put(Value(digits, storage_));
+    }
     if (options_.big_integers == ParseOptions::BigIntegers::kAsDouble) {
       double number = 0;
       const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
@@ -124,8 +134,8 @@ class Builder final : public Events {
  private:
   Value* add(Value value) {
     if (stack_.empty()) return &(root_ = std::move(value));
-    if (stack_.back()->is_array()) return &stack_.back()->as_array().emplace_back(std::move(value));
-    return &stack_.back()->as_object().emplace(key_, std::move(value)).first->value();
+    if (Array* array = stack_.back()->if_array()) return &array->emplace_back(std::move(value));
+    return &(*member_ = std::move(value));
   }
   Status put(Value value) {
     add(std::move(value));
@@ -141,9 +151,10 @@ class Builder final : public Events {
   }
 
   const ParseOptions& options_;
+  boost::json::storage_ptr storage_;
   Value root_;
   std::vector<Value*> stack_;  // a parent's storage does not move while a child is open
-  std::string key_;
+  Value* member_ = nullptr;    // of the innermost object, whose value comes next
 };
 
 Error placed(Error error, std::string_view text, size_t offset) {

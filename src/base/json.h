@@ -32,6 +32,9 @@ struct ParseOptions {
   size_t depth_max = 256;
   size_t bytes_max = size_t{1} << 30;
   enum class BigIntegers { kRefuse, kAsText, kAsDouble } big_integers = BigIntegers::kAsText;
+  // All of the value in one arena, given back as a whole: for large documents that are read and
+  // dropped. What is taken out of such a value must be copied.
+  bool in_arena = false;
 };
 
 // One JSON document (RFC 8259), UTF-8. Errors name line and column. E0010 syntax, E0011 limits,

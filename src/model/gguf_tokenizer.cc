@@ -145,7 +145,12 @@ Status append_merges(const GgufModel& model, const Vocabulary& vocabulary, std::
       return GgufMetadata(model).wrong("tokenizer.ggml.merges", "two tokens and a space",
                                        fmt::format("{} at {}", quoted(merge), i));
     }
-    out += i == 0 ? "[" : ",[";
+    if (i > 0) out += ',';
+    if (space > 0 && merge.find(' ') == merge.rfind(' ')) {  // the short form says the same
+      json::append_quoted(out, merge);
+      continue;
+    }
+    out += '[';
     json::append_quoted(out, merge.substr(0, space));
     out += ',';
     json::append_quoted(out, merge.substr(space + 1));

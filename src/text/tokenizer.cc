@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/tokenizer.h"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -49,7 +51,8 @@ struct ByteAlphabet {
   }
 };
 
-using VocabIndex = std::unordered_map<std::string_view, TokenId>;
+using VocabIndex = boost::unordered_flat_map<std::string_view, TokenId>;
+using Spellings = std::vector<std::string_view>;  // by id; empty where there is none
 
 Error malformed(std::string message, std::string hint = {}) {
   return make_error("E0101", std::move(message), std::move(hint));
@@ -67,11 +70,9 @@ Status check_token(std::string_view text, int64_t id, std::string_view list) {
   return ok_status();
 }
 
-Result<VocabIndex> index_vocab(const TokenizerSpec& spec) {
+Result<VocabIndex> index_vocab(const TokenizerSpec& spec, Spellings& spellings) {
   VocabIndex index;
   index.reserve(spec.vocab.size());
-  std::unordered_map<TokenId, std::string_view> owner;
-  owner.reserve(spec.vocab.size());
   size_t bytes = 0;
   for (const auto& [text, id] : spec.vocab) {
     TRY(check_token(text, id, "model.vocab"));
@@ -79,11 +80,13 @@ Result<VocabIndex> index_vocab(const TokenizerSpec& spec) {
     if (!index.emplace(text, id).second) {
       return malformed(fmt::format("model.vocab: token {} stands twice", quoted(text)));
     }
-    const auto [other, added] = owner.emplace(id, text);
-    if (!added) {
+    const auto at = static_cast<size_t>(id);
+    if (at >= spellings.size()) spellings.resize(at + 1);
+    if (!spellings[at].empty()) {
       return malformed(fmt::format("model.vocab: {} and {} have the same id {}", quoted(text),
-                                   quoted(other->second), id));
+                                   quoted(spellings[at]), id));
     }
+    spellings[at] = text;
   }
   if (bytes > kVocabBytesMax) return malformed("model.vocab: more than 1 GiB of text");
   return index;
@@ -170,17 +173,17 @@ struct Tokenizer::Tables {
   std::vector<Splitter> splitters;
   std::optional<Bpe> bpe;
 
-  Status take_added(const TokenizerSpec& spec, const VocabIndex& index);
-  void lay_out(const TokenizerSpec& spec);
+  Status take_added(const TokenizerSpec& spec, const VocabIndex& index, Spellings& spellings);
+  void lay_out(const Spellings& spellings);
   void encode_words(std::string_view text, size_t depth, std::vector<TokenId>& out) const;
   void encode_plain(std::string_view text, std::vector<TokenId>& out) const;
   void encode_cut(std::string_view text, const AddedTokenFinder& finder,
                   std::vector<TokenId>& out) const;
 };
 
-Status Tokenizer::Tables::take_added(const TokenizerSpec& spec, const VocabIndex& index) {
-  std::unordered_map<TokenId, std::string_view> vocab_owner;
-  for (const auto& [text, id] : spec.vocab) vocab_owner.emplace(id, text);
+// Adds the contents of added tokens to the spellings; the views are of `added`.
+Status Tokenizer::Tables::take_added(const TokenizerSpec& spec, const VocabIndex& index,
+                                     Spellings& spellings) {
   added = spec.added;
   std::sort(added.begin(), added.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
@@ -194,13 +197,15 @@ Status Tokenizer::Tables::take_added(const TokenizerSpec& spec, const VocabIndex
                                    quoted((&token)[-1].content), quoted(token.content), token.id));
     }
     const auto in_vocab = index.find(token.content);
-    const auto owner = vocab_owner.find(token.id);
+    const auto id = static_cast<size_t>(token.id);
+    if (id >= spellings.size()) spellings.resize(id + 1);
     if ((in_vocab != index.end() && in_vocab->second != token.id) ||
-        (owner != vocab_owner.end() && owner->second != token.content)) {
+        (!spellings[id].empty() && spellings[id] != token.content)) {
       return malformed(fmt::format("added_tokens: {} with id {} contradicts model.vocab",
                                    quoted(token.content), token.id),
                        "an added token may repeat an entry of the vocabulary, not take its id");
     }
+    spellings[id] = token.content;
     find_all.add(token);
     if (!token.special) find_not_special.add(token);
     if (token.is_white_space()) find_white_space.add(token);
@@ -208,18 +213,12 @@ Status Tokenizer::Tables::take_added(const TokenizerSpec& spec, const VocabIndex
   return ok_status();
 }
 
-void Tokenizer::Tables::lay_out(const TokenizerSpec& spec) {
-  TokenId id_max = -1;
-  for (const auto& [text, id] : spec.vocab) id_max = std::max(id_max, id);
-  for (const AddedToken& token : added) id_max = std::max(id_max, token.id);
-  const auto count = static_cast<size_t>(id_max + 1);
+void Tokenizer::Tables::lay_out(const Spellings& spellings) {
+  const size_t count = spellings.size();
   flags.assign(count, 0);
-  std::vector<std::string_view> spellings(count);
-  for (const auto& [text, id] : spec.vocab) spellings[static_cast<size_t>(id)] = text;
   for (const AddedToken& token : added) {
-    const auto id = static_cast<size_t>(token.id);
-    spellings[id] = token.content;
-    flags[id] = static_cast<uint8_t>(kIsAdded | (token.special ? kIsSpecial : 0));
+    flags[static_cast<size_t>(token.id)] =
+        static_cast<uint8_t>(kIsAdded | (token.special ? kIsSpecial : 0));
   }
   offsets.reserve(count + 1);
   offsets.push_back(0);
@@ -235,12 +234,13 @@ void Tokenizer::Tables::lay_out(const TokenizerSpec& spec) {
 
 Result<Tokenizer> Tokenizer::build(const TokenizerSpec& spec) {
   auto tables = std::make_shared<Tables>();
-  const VocabIndex index = TRY(index_vocab(spec));
+  Spellings spellings;
+  const VocabIndex index = TRY(index_vocab(spec, spellings));
   std::vector<TokenId> byte_tokens = TRY(find_byte_tokens(index));
   const std::vector<Merge> merges = TRY(resolve_merges(spec, index));
-  TRY(tables->take_added(spec, index));
+  TRY(tables->take_added(spec, index, spellings));
   TRY(check_unreachable(tables->added, byte_tokens, merges));
-  tables->lay_out(spec);
+  tables->lay_out(spellings);
   tables->normalizers = spec.normalizers;
   for (const SplitSpec& split : spec.splits) {
     tables->splitters.push_back(TRY(Splitter::make(split)));
@@ -251,7 +251,7 @@ Result<Tokenizer> Tokenizer::build(const TokenizerSpec& spec) {
 }
 
 Result<Tokenizer> Tokenizer::parse(std::string_view tokenizer_json) {
-  const json::Value document = TRY(json::parse(tokenizer_json));
+  const json::Value document = TRY(json::parse(tokenizer_json, {.in_arena = true}));
   return build(TRY(read_tokenizer_json(document)));
 }
 
