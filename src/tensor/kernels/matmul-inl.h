@@ -23,36 +23,47 @@ inline void pack_panel_f32(const float* x, int64_t stride, int64_t m, int64_t k,
   }
 }
 
-// One group of one token: scale = max |x| / 127, values rounded to nearest even; returns their sum.
-// A group too small for 127 / max to be a float counts as zero.
-inline int32_t quantise_group(const float* x, int64_t n, int8_t* q, float* scale) {
-  const Floats a = load_up_to(x, n);
-  const Floats b = n > 16 ? load_up_to(x + 16, n - 16) : splat(0.0f);
-  const float most = reduce_max(max(absolute(a), absolute(b)));
-  const bool usable = most > 1e-30f;
-  const Floats inverse = splat(usable ? 127.0f / most : 0.0f);
-  *scale = usable ? most / 127.0f : 0.0f;
+constexpr int kPackGroups = 16;  // quantised together: a lane of a vector is a group
+
+// Up to 16 groups (n values) of one token into their panels, m tokens each. scale = max |x| / 127,
+// values rounded to nearest even. A group too small for 127 / max to be a float counts as zero.
+inline void pack_groups_q8(const float* x, int64_t n, int64_t token, int64_t m, uint8_t* panel) {
+  const auto half = [&](int64_t at) { return n > at ? load_up_to(x + at, n - at) : splat(0.0f); };
+  float scales[kPackGroups] = {};
+  float inverses[kPackGroups];
+  for (int g = 0; g * kGroup < n; ++g) {
+    scales[g] = reduce_max(max(absolute(half(g * kGroup)), absolute(half(g * kGroup + 16))));
+  }
+  const Floats most = load(scales);
+  const Floats least = splat(1e-30f);
+  store(inverses, choose_less(least, most, div(splat(127.0f), most), splat(0.0f)));
+  store(scales, choose_less(least, most, div(most, splat(127.0f)), splat(0.0f)));
   const Floats magic = splat(12582912.0f);  // the low byte of (v + magic) is v as an integer
-  store_bytes(q, bits(fma(a, inverse, magic)));
-  store_bytes(q + 16, bits(fma(b, inverse, magic)));
-  int32_t sum = 0;
-  for (int i = 0; i < kGroup; ++i) sum += q[i];
-  return sum;
+  for (int g = 0; g * kGroup < n; ++g, panel += m * kPanelGroup) {
+    const Floats inverse = splat(inverses[g]);
+    const Ints a = bits(fma(half(g * kGroup), inverse, magic));
+    const Ints b = bits(fma(half(g * kGroup + 16), inverse, magic));
+    int8_t* q = reinterpret_cast<int8_t*>(panel) + token * kGroup;
+    store_bytes(q, a);
+    store_bytes(q + 16, b);
+    const Ints low = iadd(shift_right<24>(shift_left<24>(a)), shift_right<24>(shift_left<24>(b)));
+    const float sum = reduce_add(to_float(low));  // exact: small integers
+    float* group_scales = reinterpret_cast<float*>(panel + m * kGroup);
+    int32_t* sums = reinterpret_cast<int32_t*>(group_scales + m);
+    group_scales[token] = scales[g];
+    sums[token] = -128 * static_cast<int32_t>(sum);
+    sums[m + token] = -8 * static_cast<int32_t>(sum);
+    group_scales[3 * m + token] = sum * scales[g];
+  }
 }
 
 inline void pack_panel_q8(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel) {
-  for (int64_t at = 0; at < k; at += kGroup) {
-    int8_t* q = reinterpret_cast<int8_t*>(panel);
-    float* scales = reinterpret_cast<float*>(panel + m * kGroup);
-    int32_t* sums = reinterpret_cast<int32_t*>(scales + m);
-    float* scaled_sums = scales + 3 * m;
+  constexpr int64_t kStep = kPackGroups * kGroup;
+  for (int64_t at = 0; at < k; at += kStep) {
     for (int64_t t = 0; t < m; ++t) {
-      const int32_t sum = quantise_group(x + t * stride + at, k - at, q + t * kGroup, scales + t);
-      sums[t] = -128 * sum;
-      sums[m + t] = -8 * sum;
-      scaled_sums[t] = static_cast<float>(sum) * scales[t];
+      pack_groups_q8(x + t * stride + at, k - at < kStep ? k - at : kStep, t, m, panel);
     }
-    panel += m * kPanelGroup;
+    panel += kPackGroups * m * kPanelGroup;
   }
 }
 
