@@ -81,9 +81,12 @@ void store_head(const KernelTable& table, const KvView& view, uint8_t* block, in
               static_cast<size_t>(groups) * 2);
 }
 
-// What one job of attention needs besides what it carries to the next.
-int64_t attention_scratch_floats(const KvLayout& layout) {
-  return kPairsMax * (3 * layout.v_dim() + kSpan) + 32 * layout.v_dim();
+// How many positions stand in the same whole blocks, before the rows of either.
+int64_t shared_positions(const SequenceRows& a, const SequenceRows& b) {
+  const int64_t most = std::min(a.first_position, b.first_position) / kBlockPositions;
+  const auto end = a.blocks.begin() + most;
+  return (std::mismatch(a.blocks.begin(), end, b.blocks.begin()).first - a.blocks.begin()) *
+         kBlockPositions;
 }
 
 }  // namespace
@@ -254,10 +257,14 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
   const int64_t d = layout.head_dim;
   CHECK(k.rows == v.rows && k.columns == layout.kv_heads * d && v.columns == k.columns);
   CHECK(d <= kHeadDimMax, "head_dim={}", d);
-  const FlushDenormals flush;
+  int64_t rows = 0;
   for (const SequenceRows& s : sequences) {
     check_sequence(s, view, k.rows);
-    const auto store = [&](int64_t head, int) {
+    rows += s.rows;
+  }
+  const FlushDenormals flush;
+  const auto store = [&](int64_t head, int) {
+    for (const SequenceRows& s : sequences) {
       for (int64_t i = 0; i < s.rows; ++i) {
         const int64_t position = s.first_position + i;
         const int64_t id = s.blocks[position / kBlockPositions];
@@ -265,12 +272,13 @@ void Ops::store_kv(const KvView& view, std::span<const SequenceRows> sequences, 
         store_head(table_, view, view.base + id * view.block_stride, position % kBlockPositions,
                    head, k.row(s.first_row + i) + head * d, v.row(s.first_row + i) + head * d);
       }
-    };
-    if (s.rows * k.columns > kSerialFloats) {
-      pool_.parallel_for(layout.kv_heads, store);
-    } else {
-      for (int64_t head = 0; head < layout.kv_heads; ++head) store(head, 0);
     }
+  };
+  // A key is a column of its block: every number of it waits for a line of its own.
+  if (rows > 1) {
+    pool_.parallel_for(layout.kv_heads, store);
+  } else {
+    for (int64_t head = 0; head < layout.kv_heads; ++head) store(head, 0);
   }
 }
 
@@ -293,59 +301,58 @@ void Ops::attention_item(Rows out, ConstRows q, const KvView& view,
   job.window = options.window;
   job.scale = options.scale;
   job.scratch = scratch;
-  const auto run = [&] {
-    if (job.pairs > 0) kernel(&job);
-    job.pairs = 0;
+  job.sequences = item.sequences;
+  job.shared = static_cast<int32_t>(item.shared);
+  const auto run = [&](int32_t s) {
+    job.pairs_until[s] = job.pairs;
+    if (s + 1 == item.sequences && job.pairs > 0) kernel(&job);
   };
-  const auto add = [&](const SequenceRows& sequence, int64_t first, int64_t rows) {
-    job.blocks = sequence.blocks.data();
-    for (int64_t i = first; i < first + rows; ++i) {
+  for (int32_t s = 0; s < item.sequences; ++s) {
+    const SequenceRows& sequence = item.sequence[s];
+    job.blocks[s] = sequence.blocks.data();
+    const int64_t end = item.sequences == 1 ? item.first + item.rows : sequence.rows;
+    for (int64_t i = item.first; i < end; ++i) {
       for (int32_t g = 0; g < group; ++g) {
         const int64_t column = (int64_t{item.kv_head} * group + g) * d;
         job.q[job.pairs] = q.row(sequence.first_row + i) + column;
         job.out[job.pairs] = out.row(sequence.first_row + i) + column;
         job.position[job.pairs] = static_cast<int32_t>(sequence.first_position + i);
-        if (++job.pairs == kPairsMax && item.sequences == 1) run();
+        if (++job.pairs < kPairsMax || item.sequences > 1) continue;
+        run(s);  // a row may have more heads than one job takes
+        job.pairs = 0;
       }
     }
-  };
-  const std::span<const SequenceRows> together(item.sequence,
-                                               static_cast<size_t>(item.sequences));
-  if (item.sequences > 1) {
-    job.carry = scratch + attention_scratch_floats(layout);
-    job.until = static_cast<int32_t>(item.shared);
-    for (const SequenceRows& sequence : together) add(sequence, 0, sequence.rows);
-    run();
-    job.from = std::exchange(job.until, 0);
-    for (const SequenceRows& sequence : together) {
-      add(sequence, 0, sequence.rows);
-      run();
-      job.carry += sequence.rows * group * (job.v_dim + 2);
-    }
-    return;
+    run(s);
   }
-  add(*item.sequence, item.first, item.rows);
-  run();
 }
 
-// Sequences side by side whose texts begin in the same blocks, and that have only a few rows each
-// (they decode), read what they share once: its keys and values are the same numbers for all. How
-// many whole spans two of them share says where the work is cut; no bit depends on it.
+// How many sequences from the front one item takes, and which positions they share. Sequences of a
+// few rows (they decode) are taken together: what several share, because their texts begin in the
+// same blocks, is then read once, and while one is computed the next one's blocks are asked for.
+// Those that share and those that do not are not mixed. No bit depends on any of this.
+std::pair<int32_t, int64_t> Ops::attention_together(std::span<const SequenceRows> sequences,
+                                                    int64_t rows_max) {
+  int64_t rows = sequences[0].rows;
+  int64_t positions = 0;
+  size_t count = 1;
+  for (; count < sequences.size(); ++count) {
+    const SequenceRows& next = sequences[count];
+    rows += next.rows;
+    if (rows > rows_max) break;
+    const int64_t common = shared_positions(sequences[count - 1], next);
+    const int64_t most = count == 1 ? common : std::min(common, positions);
+    if (count > 1 && (common > 0) != (positions > 0)) {
+      if (common > 0) --count;  // the last one shares with what follows
+      break;
+    }
+    positions = most;
+  }
+  return {static_cast<int32_t>(count), positions};
+}
+
 void Ops::attention_items(std::span<const SequenceRows> sequences, const KvLayout& layout,
                           const AttentionOptions& options) {
   const int64_t rows_max = std::max<int64_t>(1, kPairsMax / (options.heads / layout.kv_heads));
-  constexpr int64_t kSpanBlocks = kSpan / kBlockPositions;
-  const auto shared = [](const SequenceRows& a, const SequenceRows& b) {
-    const int64_t most = std::min(a.first_position, b.first_position) / kSpan;
-    int64_t spans = 0;
-    while (spans < most &&
-           std::equal(a.blocks.begin() + spans * kSpanBlocks,
-                      a.blocks.begin() + (spans + 1) * kSpanBlocks,
-                      b.blocks.begin() + spans * kSpanBlocks)) {
-      ++spans;
-    }
-    return spans * kSpan;
-  };
   items_.clear();
   int64_t all = 0;
   for (const SequenceRows& s : sequences) all += s.rows;
@@ -353,21 +360,12 @@ void Ops::attention_items(std::span<const SequenceRows> sequences, const KvLayou
   const int64_t together_max = std::min(rows_max, all * layout.kv_heads / (2 * pool_.threads()));
   for (size_t i = 0; i < sequences.size();) {
     const SequenceRows& s = sequences[i];
-    size_t count = 1;
-    int64_t rows = s.rows;
-    int64_t positions = s.first_position;
-    for (; options.window == 0 && i + count < sequences.size(); ++count) {
-      const SequenceRows& next = sequences[i + count];
-      const int64_t common = std::min(positions, shared(s, next));
-      if (rows + next.rows > together_max || common == 0) break;
-      rows += next.rows;
-      positions = common;
-    }
+    const auto [count, shared] = attention_together(sequences.subspan(i), together_max);
+    i += static_cast<size_t>(count);
     if (count > 1) {
       for (int32_t h = 0; h < layout.kv_heads; ++h) {
-        items_.push_back({&s, 0, rows, h, static_cast<int32_t>(count), positions});
+        items_.push_back({.sequence = &s, .kv_head = h, .sequences = count, .shared = shared});
       }
-      i += count;
       continue;
     }
     // the last rows see most: they come first, so that no thread is left with a long one
@@ -375,7 +373,6 @@ void Ops::attention_items(std::span<const SequenceRows> sequences, const KvLayou
       const int64_t first = std::max<int64_t>(0, end - rows_max);
       for (int32_t h = 0; h < layout.kv_heads; ++h) items_.push_back({&s, first, end - first, h});
     }
-    ++i;
   }
 }
 
@@ -389,7 +386,7 @@ void Ops::attention(Rows out, ConstRows q, const KvView& view,
   for (const SequenceRows& s : sequences) check_sequence(s, view, q.rows);
   attention_items(sequences, layout, options);
   const FlushDenormals flush;
-  const int64_t floats = attention_scratch_floats(layout) + kPairsMax * (layout.v_dim() + 2);
+  const int64_t floats = kPairsMax * (3 * layout.v_dim() + 16 + kSpan) + 32 * layout.v_dim();
   for (Buffer& scratch : attention_scratch_) {
     scratch.reserve(static_cast<size_t>(floats) * sizeof(float));
   }

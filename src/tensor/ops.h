@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -158,16 +159,18 @@ class Ops {
       fn(part * step, part * step + step < rows ? part * step + step : rows);
     });
   }
-  // Work of attention that one thread does: a few rows of a sequence and one KV head, or all rows
-  // of several sequences whose first `shared` positions lie in the same blocks.
+  // Work of attention that one thread does: one KV head, and a few rows of a sequence or all rows
+  // of several, whose first `shared` positions lie in the same blocks.
   struct AttentionItem {
-    const SequenceRows* sequence;
-    int64_t first;  // within the sequence's rows
-    int64_t rows;
-    int32_t kv_head;
+    const SequenceRows* sequence = nullptr;
+    int64_t first = 0;  // of one sequence's rows
+    int64_t rows = 0;
+    int32_t kv_head = 0;
     int32_t sequences = 1;
     int64_t shared = 0;
   };
+  static std::pair<int32_t, int64_t> attention_together(std::span<const SequenceRows> sequences,
+                                                        int64_t rows_max);
   void attention_items(std::span<const SequenceRows> sequences, const KvLayout& layout,
                        const AttentionOptions& options);
   void attention_item(Rows out, ConstRows q, const KvView& view, const AttentionOptions& options,

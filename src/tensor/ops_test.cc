@@ -301,7 +301,7 @@ TEST(Attention, AgreesWithDoubleArithmetic) {
   const auto ops = make_ops("", 2);
   for (const AttentionCase& c :
        {AttentionCase{16, 2, 1, 40, 0}, {24, 4, 2, 300, 0}, {40, 8, 2, 100, 33}, {64, 4, 4, 70, 1},
-        {80, 6, 2, 530, 100}, {128, 16, 8, 270, 0}, {256, 20, 1, 65, 40}}) {
+        {80, 6, 2, 530, 100}, {128, 16, 8, 270, 0}, {256, 20, 1, 65, 40}, {16, 70, 1, 40, 0}}) {
     const AttentionRun run(c, 7);
     const auto out = run.run(*ops, c.length, false);
     for (int64_t t = 0; t < c.length; t += 1 + c.length / 50) {
@@ -405,13 +405,14 @@ TEST(Attention, ABatchOfSequencesGivesEachItsOwnBits) {
   EXPECT_TRUE(same_bits(together, alone));
 }
 
-// Sequences that begin in the same blocks are computed side by side, as far as these go.
+// Sequences are computed side by side, and what stands in the same blocks for several only once.
 TEST(Attention, SharedBlocksGiveEachSequenceItsOwnBits) {
-  for (const auto type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+  for (const auto& [type, d] : {std::pair{KvType::kF32, 40}, {KvType::kF16, 40},
+                                {KvType::kQ8, 40}, {KvType::kQ8, 16}}) {
     for (const int window : {0, 300}) {
-      const KvLayout layout{2, 40, type};
+      const KvLayout layout{2, d, type};
       const int heads = 4;
-      const int64_t nq = heads * 40, nk = 2 * 40, prompt = 800;
+      const int64_t nq = heads * d, nk = 2 * d, prompt = 800;
       TestNumbers numbers(10);
       std::vector<uint8_t> cache(80 * layout.block_bytes(), 0xff);
       const KvView view{layout, cache.data(), layout.block_bytes()};
@@ -448,7 +449,7 @@ TEST(Attention, SharedBlocksGiveEachSequenceItsOwnBits) {
           make_ops(table->name, threads)
               ->attention({together.data(), row, nq}, {q.data(), row, nq}, view, batch, options);
           EXPECT_TRUE(same_bits(together, expected))
-              << table->name << ", " << threads << " threads, cache " << name_of(type)
+              << table->name << ", " << threads << " threads, " << name_of(type) << " of " << d
               << ", window " << window;
         }
       }

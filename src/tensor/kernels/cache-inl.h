@@ -7,8 +7,10 @@
 //   q8         queries are quantised like activations, and the keys of a block are two strips of
 //              16 positions: exact integer dots, one fma a group of 32 (matmul-inl.h)
 //
-// A value is a float in every type (q8: code times scale, which is exact). Many queries share a
-// block: then it is widened to floats once, which changes no bit.
+// A value is a float in every type (q8: code times scale, which is exact). Where many queries share
+// a block of q8, its values are widened to floats once, which changes no bit. Halves are widened
+// as they are read: a block of floats would take the place of everything else in the first-level
+// cache, which costs twice what it saves.
 // Over the primitives of the including file.
 #pragma once
 
@@ -28,39 +30,36 @@ struct ReadF16 {
   }
 };
 
+// Into the second-level cache: it can wait for twice as many lines as the first.
+constexpr int kAhead = 2;
+
 // Keys and values as plain floats of 4 or 2 bytes.
 template <class Read>
 struct CachePlain {
+  static constexpr int64_t kBytes = Read::kBytes;  // of a number
   static constexpr int kPairs = kScorePairs;
   static constexpr int smaller(int pairs) { return pairs / 2; }
   static constexpr bool kIntegerScores = false;
-  // Into the second-level cache: it can wait for twice as many lines as the first.
-  static constexpr int kAhead = 2;
+  static constexpr bool kWiden = false;
 
-  static Floats key(const uint8_t* keys, int64_t i) { return Read::at(keys, i); }
   static Floats value(const AttentionJob* job, const uint8_t* values, int64_t slot,
                       int64_t column) {
     return Read::at(values, slot * job->v_dim + column);
   }
 
-  static void ask_for_value(const AttentionJob* job, const uint8_t* values, int64_t slot,
-                            int64_t column) {
-    __builtin_prefetch(values + (slot * job->v_dim + column) * Read::kBytes, 0, kAhead);
-  }
-
-  // s = scale (q . k) for R pairs and the 32 positions of a block. Asks for the keys of the block
-  // that comes next: blocks lie far apart, and no processor guesses where.
+  // s = scale (q . k) for R pairs, from the pair `at` on, and the 32 positions of a block. Asks for
+  // what is needed next, unless that is null: blocks lie far apart, and no processor guesses where.
   template <int R>
-  static void score(const AttentionJob* job, const float* queries, int64_t first,
+  static void score(const AttentionJob* job, const float* queries, int64_t at,
                     const uint8_t* keys, const uint8_t* next, float* scores) {
-    const float* q = queries + first * job->head_dim;
+    const float* q = queries + at * job->head_dim;
     Floats acc[R][2];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = splat(0.0f);
     for (int64_t d = 0; d < job->head_dim; ++d) {
-      if (first == 0) {
-        __builtin_prefetch(next + d * kBlockPositions * Read::kBytes, 0, kAhead);
-        if (Read::kBytes == 4) __builtin_prefetch(next + d * kBlockPositions * 4 + 64, 0, kAhead);
+      if (next != nullptr) {
+        __builtin_prefetch(next + d * kBlockPositions * kBytes, 0, kAhead);
+        if (kBytes == 4) __builtin_prefetch(next + d * kBlockPositions * 4 + 64, 0, kAhead);
       }
       const Floats k0 = Read::at(keys, d * kBlockPositions);
       const Floats k1 = Read::at(keys, d * kBlockPositions + 16);
@@ -85,18 +84,15 @@ struct CachePlain {
   }
 };
 
-struct CacheF32 : CachePlain<ReadF32> {
-  static constexpr bool kFloats = true;
-};
-struct CacheF16 : CachePlain<ReadF16> {
-  static constexpr bool kFloats = false;
-};
+using CacheF32 = CachePlain<ReadF32>;
+using CacheF16 = CachePlain<ReadF16>;
 
 struct CacheQ8 {
+  static constexpr int64_t kBytes = 1;
   static constexpr int kPairs = kPanelQ8;
   static constexpr int smaller(int pairs) { return pairs - 1; }
   static constexpr bool kIntegerScores = true;
-  static constexpr bool kFloats = false;
+  static constexpr bool kWiden = true;
 
   static Floats value(const AttentionJob* job, const uint8_t* values, int64_t slot,
                       int64_t column) {
@@ -107,14 +103,9 @@ struct CacheQ8 {
     return mul(from_biased(values + slot * job->v_dim + column), splat_f16(scale));
   }
 
-  static void ask_for_value(const AttentionJob* job, const uint8_t* values, int64_t slot,
-                            int64_t column) {
-    __builtin_prefetch(values + slot * job->v_dim + column);
-  }
-
   // `queries` are panels as score_all() takes them: tiles of kPairs, then ever smaller ones.
   template <int R>
-  static void score(const AttentionJob* job, const float* queries, int64_t first,
+  static void score(const AttentionJob* job, const float* queries, int64_t at,
                     const uint8_t* keys, const uint8_t* next, float* scores) {
     constexpr int64_t kCodes = 8 * kLineBytes;  // bytes of a group
     const int64_t groups = (job->head_dim + kGroup - 1) / kGroup;
@@ -126,9 +117,9 @@ struct CacheQ8 {
         for (Floats& a : strip) a = splat(0.0f);
       }
       const uint8_t* panel = reinterpret_cast<const uint8_t*>(queries) +
-                             first * groups * kPanelGroup;
+                             at * groups * kPanelGroup;
       for (int64_t g = 0; g < groups; ++g, panel += R * kPanelGroup) {
-        for (int64_t line = 0; first == 0 && line < kHalvesMany * kCodes / 2; line += 64) {
+        for (int64_t line = 0; next != nullptr && line < kHalvesMany * kCodes / 2; line += 64) {
           __builtin_prefetch(next + g * kCodes + half * (kCodes / 2) + line);
         }
         group_q8<kHalvesMany, R>(keys + g * kCodes + half * 64, scales + (g * 2 + half) * 32,

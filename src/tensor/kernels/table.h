@@ -45,29 +45,26 @@ struct MatmulJob {
   const float* bias;            // (out) or null
 };
 
-// A few query heads of one KV head, for one or several tokens of one sequence. The job's cache
-// blocks are found through a table; layout of a block in kv_view.h. Offsets are in bytes.
+// A few query heads of one KV head, for some tokens of one or several sequences. Blocks of
+// the cache are found through a table a sequence; layout of a block in kv_view.h. Offsets in bytes.
 struct AttentionJob {
   const uint8_t* cache;         // block 0 of this layer
   int64_t block_stride;         // from a block to the next
   int64_t k_offset;             // from a block to this head's keys
   int64_t v_offset;             // from a block to this head's values
-  const int32_t* blocks;        // ids, one for every 32 positions
   int32_t head_dim;
   int32_t v_dim;                // head_dim rounded up to 16
   int32_t window;               // visible positions including the token's own; 0: all
   float scale;
-  int32_t pairs;                // <= kPairsMax
+  int32_t pairs;                // <= kPairsMax, sequence after sequence
+  int32_t sequences;            // >= 1, none of them without pairs
+  int32_t shared;               // positions, whole blocks, that stand in the same blocks for all
   const float* q[kPairsMax];    // (head_dim) each
   float* out[kPairsMax];        // (head_dim) each
   int32_t position[kPairsMax];
-  // A part of the positions, in whole spans and without a window: those before `from` stand merged
-  // in `carry`; with `until` > 0 those from there on are left out, and what is merged goes to
-  // `carry` instead of `out`. (pairs, v_dim + 2) floats: the values, the peak, the sum.
-  int32_t from;
-  int32_t until;
-  float* carry;
-  float* scratch;               // kPairsMax * (3 * v_dim + kSpan) + 32 * v_dim floats
+  int32_t pairs_until[kPairsMax];    // behind the last pair of a sequence
+  const int32_t* blocks[kPairsMax];  // of a sequence: ids, one for every 32 positions
+  float* scratch;               // kPairsMax * (3 * v_dim + 16 + kSpan) + 32 * v_dim floats
 };
 
 // One row of a causal convolution: rows[taps - 1] is the token's own.
