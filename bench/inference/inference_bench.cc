@@ -9,6 +9,7 @@
 //   decode DEPTH TOKENS       {"rate": tokens a second after a prompt of DEPTH, "share": weights
 //                              and cache read a second over the bandwidth of reading as many}
 //   batch SEQUENCES TOKENS    {"rate": tokens a second of all together, "share": as decode}
+//   shared SEQUENCES TOKENS PREFIX    the same behind PREFIX tokens that all have in common
 //   first                     {"rate": 1}, after one token of a prompt of one
 //
 // Limits are measured in the same call. The first line printed says what was loaded.
@@ -46,14 +47,16 @@ struct Figure {
   double share = 0;
 };
 
-// `count` requests at once, each of another prompt.
-std::vector<runtime::Usage> serve(Bench& bench, int count, int prompt, int tokens) {
+// `count` requests at once, each of another prompt, behind `shared` tokens that never change.
+std::vector<runtime::Usage> serve(Bench& bench, int count, int prompt, int tokens,
+                                  int shared = 0) {
   std::vector<std::promise<runtime::Usage>> done(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     runtime::Request request;
     const int salt = ++bench.asked;
-    for (int j = 0; j < prompt; ++j) {
-      request.prompt.push_back((j * 7919 + salt * 10473 + 13) % bench.model().config.vocab_size);
+    for (int j = 0; j < shared + prompt; ++j) {
+      const int own = j < shared ? 1 : salt * 10473;
+      request.prompt.push_back((j * 7919 + own + 13) % bench.model().config.vocab_size);
     }
     request.max_tokens = tokens;
     request.sampling.temperature = 0;
@@ -96,13 +99,15 @@ Figure decode(Bench& bench, int depth, int tokens) {
   return {rate, bytes * rate / bandwidth};
 }
 
-Figure batch(Bench& bench, int sequences, int tokens) {
+Figure batch(Bench& bench, int sequences, int tokens, int shared) {
+  if (shared > 0) serve(bench, 1, kShort, 1, shared);  // now it is in the cache
   const double bytes = static_cast<double>(bench.model().family->streamed_bytes()) +
+                       cache_bytes(bench, shared) +
                        sequences * cache_bytes(bench, kShort + tokens / 2.0);
   const double bandwidth = read_bandwidth(real_env(), bench.pool, static_cast<size_t>(bytes));
   double longest = 0;
   int generated = 0;
-  for (const runtime::Usage& usage : serve(bench, sequences, kShort, tokens + 1)) {
+  for (const runtime::Usage& usage : serve(bench, sequences, kShort, tokens + 1, shared)) {
     longest = std::max(longest, usage.decode_seconds);
     generated += usage.generated_tokens - 1;
   }
@@ -117,11 +122,13 @@ int answer(Bench& bench) {
     std::string what;
     int a = 0;
     int b = 0;
-    words >> what >> a >> b;
+    int c = 0;
+    words >> what >> a >> b >> c;
     Figure figure;
     if (what == "prefill" && a > 0) figure = prefill(bench, a);
     if (what == "decode" && b > 0) figure = decode(bench, a, b);
-    if (what == "batch" && a > 0 && b > 0) figure = batch(bench, a, b);
+    if (what == "batch" && a > 0 && b > 0) figure = batch(bench, a, b, 0);
+    if (what == "shared" && a > 0 && b > 0 && c > 0) figure = batch(bench, a, b, c);
     if (what == "first" && !serve(bench, 1, 1, 1).empty()) figure.rate = 1;
     if (figure.rate <= 0) return 2;
     std::printf("{\"rate\": %.4f, \"share\": %.4f}\n", figure.rate, figure.share);
