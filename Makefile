@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 DEPS ?= 1
 
-.PHONY: help run build test asan tsan fuzz soak sim bench bench-inference bench-serving bench-workflow bench-dashboard clean deps deps-test deps-fuzz deps-bench
+.PHONY: help run build test asan tsan fuzz soak sim bench bench-inference bench-quality bench-serving bench-workflow bench-dashboard clean deps deps-test deps-fuzz deps-bench
 
 help:      ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -60,6 +60,9 @@ bench-serving: deps-bench  ## many requests at once, beside llama.cpp; bench/res
 bench-inference: deps-bench  ## the engine beside llama.cpp, over the same file; bench/results/inference.json
 	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target inference_bench
 	@bench/inference/run
+bench-quality: deps-bench  ## what smaller weights and caches cost, beside llama.cpp; bench/results/quality.json
+	@cmake --preset bench >/dev/null && cmake --build build -j$(JOBS) --target quality_bench
+	@bench/quality/run
 
 bench-workflow: deps-bench  ## durable steps beside Restate, DBOS and bare SQLite; bench/results/workflow.json
 	@tools/node/setup >/dev/null

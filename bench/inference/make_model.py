@@ -3,7 +3,8 @@
 """Writes a GGUF file of a true shape with random weights: the same file for both engines.
 
 usage: bench/inference/make_model.py SHAPE TYPE FILE [successor|chat]
-SHAPE: qwen3-0.6b, exaone-1.2b, granite-micro, tiny   TYPE: q4_0, q8_0, bf16
+       bench/inference/make_model.py SHAPE f32 FILE blank
+SHAPE: qwen3-0.6b, exaone-1.2b, granite-micro, tiny, qwen3-0.6b-4-layers   TYPE: q4_0, q8_0, bf16
 Speed does not depend on the values, so the codes are random bytes and every scale is the same. The
 embedding is the head too (tied), in the same type as all other matrices (as llama-quantize --pure).
 
@@ -11,6 +12,7 @@ A successor model continues any token by the next one (id + 1), at true cost: wh
 zero, and its head is the embedding, one row further down. For measuring what guesses are worth.
 A chat model has weft-mini's template and tokens (the rest of the vocabulary is filled up): workflows
 can ask it. It hardly ever says that it has thought enough.
+A blank model has zeros for weights and a head of its own: bench/quality writes values into it.
 """
 import json
 import os
@@ -23,6 +25,7 @@ SHAPES = {  # architecture, hidden, MLP, layers, heads, KV heads, head size, wor
     "exaone-1.2b": ("exaone4", 2048, 4096, 30, 32, 8, 64, 102400),
     "granite-micro": ("granite", 2560, 8192, 40, 40, 8, 64, 100352),
     "tiny": ("qwen3", 256, 512, 2, 4, 2, 64, 2048),
+    "qwen3-0.6b-4-layers": ("qwen3", 1024, 3072, 4, 16, 8, 128, 151936),
 }
 PRE = {"qwen3": "qwen2", "exaone4": "exaone4", "granite": "dbrx"}  # tokenizer.ggml.pre
 # What a layer has besides its seven matrices: name, whether of the head's size.
@@ -34,9 +37,9 @@ NORMS = {
     "granite": [("attn_norm", False), ("ffn_norm", False)],
 }
 F32, Q4_0, Q8_0, BF16 = 0, 2, 8, 30
-KINDS = {"q4_0": Q4_0, "q8_0": Q8_0, "bf16": BF16}
-PER_GROUP = {Q4_0: 18, Q8_0: 34, BF16: 64}  # bytes of 32 values
-FILE_TYPE = {Q4_0: 2, Q8_0: 7, BF16: 32}    # general.file_type
+KINDS = {"q4_0": Q4_0, "q8_0": Q8_0, "bf16": BF16, "f32": F32}
+PER_GROUP = {Q4_0: 18, Q8_0: 34, BF16: 64, F32: 128}  # bytes of 32 values
+FILE_TYPE = {Q4_0: 2, Q8_0: 7, BF16: 32, F32: 0}      # general.file_type
 MINI = pathlib.Path(__file__).parents[2] / "models" / "weft-mini"
 ALIGNMENT = 32
 
@@ -168,7 +171,7 @@ def main(shape, type_name, path, variant=""):
     if variant == "chat":
         changed = chat_entries(tokens)
         meta = [e for e in meta if e[0] not in {name for name, *_ in changed}] + changed
-    matrices, vectors = tensors(shape, variant == "successor")
+    matrices, vectors = tensors(shape, variant in ("successor", "blank"))
     special = {}
     if variant == "successor":
         embedding = distinct_rows(kind, SHAPES[shape][1], words)
@@ -182,11 +185,15 @@ def main(shape, type_name, path, variant=""):
     for name, count in vectors:
         infos.append(text(name) + struct.pack("<IQIQ", 1, count, F32, offset))
         offset += count * 4
-    unit = groups_of(kind, os.urandom(4096 * code_bytes(kind)))
+    if variant != "blank":
+        unit = groups_of(kind, os.urandom(4096 * code_bytes(kind)))
     with open(path + ".part", "wb") as out:
         out.write(b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(meta)))
         out.write(b"".join(entry(*m) for m in meta) + b"".join(infos))
         out.write(b"\0" * (-out.tell() % ALIGNMENT))
+        if variant == "blank":  # all zeros, which the file system need not store
+            out.truncate(out.tell() + offset)
+            matrices, vectors = [], []
         for name, columns, rows in matrices:
             if name in special:
                 out.write(special[name])
@@ -202,6 +209,7 @@ def main(shape, type_name, path, variant=""):
 
 
 if len(sys.argv) not in (4, 5) or sys.argv[1] not in SHAPES or sys.argv[2] not in KINDS or sys.argv[
-        4:] not in ([], ["successor"], ["chat"]):
+        4:] not in ([], ["successor"], ["chat"], ["blank"]) or (sys.argv[2] == "f32") != (
+        sys.argv[4:] == ["blank"]):
     sys.exit(__doc__)
 main(*sys.argv[1:])
