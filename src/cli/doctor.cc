@@ -18,6 +18,7 @@
 #include "cli/terminal.h"
 #include "model/config.h"
 #include "net/tls_identity.h"
+#include "tensor/ops.h"
 
 namespace weft::cli {
 namespace {
@@ -34,6 +35,13 @@ Check check_processor() {
   const bool vnni = __builtin_cpu_supports("avx512vnni");
   return {"processor", avx2, vnni ? "AVX-512 with VNNI" : avx2 ? "AVX2" : "older than AVX2",
           avx2 ? "" : "the embedded model needs x86-64 with AVX2 and FMA"};
+}
+
+// The table that the engine would choose here, asked of the engine itself.
+Check check_kernels() {
+  const auto ops = tensor::Ops::create({.threads = 1, .table = {}});
+  if (!ops.ok()) return {"kernels", false, ops.error().text(), ""};
+  return {"kernels", true, std::string(ops.value()->table_name()), ""};
 }
 
 Check check_memory() {
@@ -60,7 +68,7 @@ Check check_store() {
 Check list_models() {
   std::vector<std::string_view> models;
   for (const model::Architecture& a : model::architectures()) models.push_back(a.models);
-  return {"models", true, fmt::format("{}; safetensors", fmt::join(models, ", ")), ""};
+  return {"models", true, fmt::format("{}; safetensors, GGUF", fmt::join(models, ", ")), ""};
 }
 
 // All problems of the file, the first in full and the others as its causes.
@@ -92,7 +100,8 @@ void check_certificate(const std::string& file, std::vector<Check>& checks) {
 int run_doctor(const DoctorOptions& options) {
   bool all_good = true;
   json::Array list;
-  std::vector<Check> checks{check_processor(), check_memory(), check_store(), list_models()};
+  std::vector<Check> checks{check_processor(), check_kernels(), check_memory(), check_store(),
+                            list_models()};
   if (!options.config.empty()) {
     checks.push_back(check_config(options.config));
     check_certificate(options.config, checks);

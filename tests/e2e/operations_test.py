@@ -209,6 +209,16 @@ log: { level: info, format: json }
     assert done.returncode == 3 and "prot" in done.stderr, done
 
 
+def test_doctor_says_which_kernels_are_used():
+    server = Server()
+    done = subprocess.run([*server.command("doctor", "--json")[:-2]], cwd=server.path, env=server.env,
+                          text=True, capture_output=True, timeout=60, check=False)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("flags", 1)[1].split()
+    assert checks["kernels"]["ok"], checks
+    assert checks["kernels"]["found"] == ("avx512" if "avx512_vnni" in flags else "avx2"), checks
+
+
 def test_sigterm_lets_answers_finish():
     with serving() as server:
         answers = []
