@@ -3,6 +3,7 @@
 // Prints matmul and attention as shares of measured limits, for every kernel table of this machine:
 //   few tokens   bytes of weights a second / bytes a second that the same threads can only read
 //   many tokens  operations a second / operations a second of multiply-adds in registers
+// and the scan of a Mamba2 layer beside the products of that layer.
 // Every figure is the median of ratios of neighbouring measurements, so that a busy machine slows
 // both; with one thread it is CPU time, which other programs hardly touch.
 // usage: kernels_bench [threads] [rounds] [table]
@@ -18,6 +19,7 @@
 
 #include "peaks.h"
 #include "tensor/ops.h"
+#include "tensor/recurrent.h"
 #include "tensor/tables.h"
 #include "tensor/test_numbers.h"
 
@@ -209,6 +211,43 @@ void bench_attention(const Settings& settings, const std::string& table, Attenti
              100 * pair.share * operations / (2 * peaks.operations));
 }
 
+// A layer of Granite 4.0 H Micro over 512 tokens: what its scan, token by token, takes beside the
+// products of the same layer in 8 bits (in and out of Mamba2, and the MLP).
+void bench_mamba(const Settings& settings, const std::string& table) {
+  const tensor::MambaShape shape{.heads = 64, .head_dim = 64, .state_dim = 128, .groups = 1};
+  const int64_t m = 512, hidden = 2048, widest = 16384;
+  const int64_t projected = shape.inner() + shape.channels() + shape.heads;
+  std::vector<Matrix> weights;
+  for (const auto& [out, in] : {std::pair{projected, hidden}, {hidden, shape.inner()},
+                                {widest, hidden}, {hidden, widest / 2}}) {
+    weights.push_back(std::move(weights_of(WeightType::kQ8, out, in, 1)[0]));
+  }
+  TestNumbers numbers(4);
+  const auto xbc = numbers.normals(m * shape.channels());
+  const auto x = numbers.normals(m * widest / 2);
+  const std::vector<float> steps(static_cast<size_t>(m * shape.heads), 0.9f);
+  const std::vector<float> skip(static_cast<size_t>(shape.heads), 1.0f);
+  std::vector<float> y(static_cast<size_t>(m * widest));
+  std::vector<float> state(static_cast<size_t>(shape.state_floats()));
+  float* const base[] = {state.data()};
+  const tensor::SequenceRows rows{{}, 0, m, 0};
+  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  const tensor::ConstRows step{steps.data(), m, shape.heads};
+  const Pair pair = compare(
+      settings,
+      [&] {
+        ops->mamba_scan({y.data(), m, shape.inner()}, {xbc.data(), m, shape.channels()}, step, step,
+                        skip, shape, {&rows, 1}, {base, 0});
+      },
+      [&] {
+        for (const Matrix& w : weights) {
+          ops->matmul({y.data(), m, w.rows()}, {x.data(), m, w.columns()}, w);
+        }
+      });
+  fmt::print("{:7} f32   mamba scan, {} rows: {:5.1f} % of the time of its layer's q8 products\n",
+             table, m, 100 / pair.share);
+}
+
 int count_of(std::string_view text) {
   int count = 1;
   std::from_chars(text.data(), text.data() + text.size(), count);
@@ -233,6 +272,7 @@ int run(const Settings& settings) {
       bench_attention(settings, name, {512, 512, kv}, pool);
       bench_attention(settings, name, {512, 4096, kv}, pool);
     }
+    bench_mamba(settings, name);
   }
   return 0;
 }

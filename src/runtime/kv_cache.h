@@ -3,6 +3,11 @@
 // The memory of the KV cache: one allocation of equal blocks, each 32 positions of all layers.
 // Pages are touched by the system only when a block is first written, so an idle model's cache
 // costs nothing. Who owns which block is BlockPool's matter.
+//
+// Layers with a window keep all positions here: attention reads none that lie behind the window,
+// and nobody gives them back. A part of its own for these layers would be a second kind of block,
+// which the scheduler admits, evicts and spills beside the first, and which a path of the prefix
+// tree may lack: such a path could be taken over only where its last `window` positions are whole.
 #pragma once
 
 #include <algorithm>
