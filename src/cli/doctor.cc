@@ -41,7 +41,10 @@ Check check_processor() {
 Check check_kernels() {
   const auto ops = tensor::Ops::create({.threads = 1, .table = {}});
   if (!ops.ok()) return {"kernels", false, ops.error().text(), ""};
-  return {"kernels", true, std::string(ops.value()->table_name()), ""};
+  const std::string table(ops.value()->table_name());
+  const bool unused = __builtin_cpu_supports("amx-int8") && table != "amx";
+  return {"kernels", true, table,
+          unused ? "the processor has AMX, and the system does not let weft use it" : ""};
 }
 
 Check check_memory() {

@@ -156,9 +156,9 @@ TEST(Quantised, EveryTableIsAsClose) {
     };
     const auto fastest = logits(*tensor::Ops::create({}).value());
     int compared = 0;
-    for (const char* table : {"scalar", "avx2", "avx512"}) {
+    for (const char* table : {"scalar", "avx2", "avx512", "amx-twin", "amx"}) {
       auto ops = tensor::Ops::create({.threads = 2, .table = table});
-      if (!ops.ok()) continue;  // this processor lacks it
+      if (!ops.ok()) continue;  // not here
       EXPECT_EQ(fastest, logits(*ops.value())) << table << ' ' << name_of(precision);
       ++compared;
     }
