@@ -35,8 +35,9 @@ class ExecutorTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
   std::string store() const { return (directory_ / "store.db").string(); }
-  std::unique_ptr<SimProcess> process(int64_t room = 0, int64_t park_us = 0) {
-    return std::make_unique<SimProcess>(env_, store(), room, park_us);
+  std::unique_ptr<SimProcess> process(int64_t room = 0, int64_t park_us = 0,
+                                      int64_t inbox_ms = JournalOptions().inbox_ms) {
+    return std::make_unique<SimProcess>(env_, store(), room, park_us, nullptr, inbox_ms);
   }
   static std::shared_ptr<const workflow::Workflow> parsed(std::string_view yaml) {
     auto loaded = workflow::load(yaml);

@@ -460,6 +460,8 @@ Status Journal::scan(Written& written) {
     written.claimed.push_back(TRY(std::move(stored)));
   }
   TRY(tx.commit());
+  // What they were claimed for comes with them: a run that only waits is parked again right away.
+  if (!ids.empty()) next_inbox_ns_ = env_.mono_ns();
   const std::lock_guard lock(mutex_);
   // Many timers may be due at one moment: the rest is taken as soon as there is room again.
   const auto count = static_cast<int64_t>(ids.size());

@@ -484,6 +484,17 @@ TEST_F(RunActsTest, AParkedRunLeavesTheMemoryAndComesBackForAMessage) {
   EXPECT_EQ(json::dump(document(run).at("output")), "[1,2]");
 }
 
+// It is parked again at once unless the message comes with it, whenever the inbox was last read.
+TEST_F(RunActsTest, WhoClaimsAParkedRunReadsItsMessagesAtOnce) {
+  auto process = this->process(10, 5'000'000, 3'600'000);
+  const std::string run = process->executor().submit(request(kSignals)).value();
+  settle_a_little(*process);
+  ASSERT_EQ(process->executor().active(), 0U);
+  for (const int i : {1, 2}) ASSERT_TRUE(signal_run(as(everybody_), run, "go", i).ok());
+  settle_a_little(*process);
+  EXPECT_EQ(status(run), "succeeded");
+}
+
 TEST_F(RunActsTest, AParkedRunWakesOnTime) {
   constexpr std::string_view sleeper = R"(
 weft: "1"

@@ -72,12 +72,14 @@ class SimPool final : public Pool {
 class SimProcess {
  public:
   SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0,
-             backend::Backend* backend = nullptr)
+             backend::Backend* backend = nullptr,
+             int64_t inbox_ms = JournalOptions().inbox_ms)
       : loop_(env), pool_(loop_), services_{env, loop_, pool_, backend} {
     JournalOptions options;
     options.open = [this, store, &env] { return SimStore::open(store, env, faults_); };
     options.own_thread = false;
     options.fires_schedules = room > 0;
+    options.inbox_ms = inbox_ms;
     journal_ = Journal::open(env, std::move(options), [this](Written written) {
                  auto shared = std::make_shared<Written>(std::move(written));
                  loop_.post([this, shared] { executor_->handle(std::move(*shared)); });

@@ -109,27 +109,27 @@ def test_a_budget_from_the_time_left():
         assert "ended in time" in str(call["route"]["why"]), call
 
 
-# A list of any length, at a temperature at which it would hardly ever end: the clock ends it. What
-# the clock has done can be done again without one.
+# A list of any length, at a temperature at which it would hardly ever end: the clock ends the thinking
+# before it, then the text. What the clock has done can be done again without one.
 def test_a_deadline_is_kept_and_can_be_replayed():
     output = {"type": "object", "additionalProperties": False, "required": ["notes", "kind"],
               "properties": {"notes": {"type": "array", "minItems": 1, "maxItems": 400,
                                        "items": {"type": "string", "minLength": 3}},
                              "kind": {"enum": ["technical", "billing"]}}}
     with Place() as place:
-        for left in ("600ms", "450ms", "350ms"):  # the fastest machines write 1,800 tokens in 600 ms
+        for left in ("600ms", "450ms", "350ms", "300ms", "250ms"):  # some write it all in 450 ms
             done = run(place, {"model": "fast", "max_tokens": 1800, "temperature": 5,
                                "output": output, "thinking": {"budget_tokens": "auto"}},
                        {"models": MODELS}, timeout=left)
             result = json.loads(done.stdout)["steps"]["classify"]
             assert result["status"] == "succeeded" and result["attempts"] == 1, result
             assert result["output"]["kind"] in ("technical", "billing"), result
-            (call,) = calls(place, done)
-            if "hurries" in call["route"]:
+            text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
+            if "deadline: the shortest way to the end after" in text:
                 break
-        assert call["route"]["hurries"], call
-        text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
         assert "deadline: the shortest way to the end after" in text, text
+        (call,) = calls(place, done)
+        assert call["route"]["hurries"], call
         verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
         assert "bit for bit" in verified.stderr, verified.stderr
 
