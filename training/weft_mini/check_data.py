@@ -15,7 +15,8 @@ from weft_mini import corpora, decisions, invented_samples, labels, tool_samples
 
 _SIGNALS = ("none", "urgent", "calm")
 _LATER = ("additional-triage.jsonl", "additional-tools.jsonl", "invented-tools.jsonl",
-          "decisions.jsonl")
+          "decisions.jsonl", "later-triage.jsonl", "later-tools.jsonl",
+          "later-invented-tools.jsonl")
 _OVERLAP_MAX = 0.72
 _SHORT = 8   # letters; below, only the very same text counts as a repetition
 _KEYS = {

@@ -82,19 +82,22 @@ def additional_lines():
     return read_lines("additional.jsonl")
 
 
-def training_lines():
-    """The training part of the split, and the later lines, none of which is held out.
+def training_lines(later=True):
+    """The training part of the split, and the additional lines, none of which is held out.
 
-    Tasks triage, oos and tool, as in weft-utterances. A tool line of the later files may name a
-    second id that is not meant ({other_order_id}), and may ask for the history.
+    Tasks triage, oos and tool, as in weft-utterances. A tool line of the additional files may name
+    a second id that is not meant ({other_order_id}), and may ask for the history. `later`: also
+    what was written when the first two stretches of the training were done.
     """
     return (split_written_lines()[0] + read_lines("additional-triage.jsonl")
-            + read_lines("additional-tools.jsonl"))
+            + read_lines("additional-tools.jsonl")
+            + (read_lines("later-triage.jsonl") + read_lines("later-tools.jsonl") if later else []))
 
 
-def invented_lines():
+def invented_lines(later=True):
     """Requests for tools of other trades: names and arguments have to be copied."""
-    return read_lines("invented-tools.jsonl")
+    return read_lines("invented-tools.jsonl") + (
+        read_lines("later-invented-tools.jsonl") if later else [])
 
 
 def decision_lines():

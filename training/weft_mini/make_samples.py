@@ -104,7 +104,10 @@ def main():
         sys.exit("expected a little-endian machine, found a big-endian one")
     tokenizer = bpe.Tokenizer.load(options.tokenizer)
     writer = SampleWriter(options.seed)
-    samples = mix.Mix(corpora.PublicData(options.data), options.seed)
+    later = {mix.STAGES[stage].later for stage, _ in options.stage}
+    if len(later) > 1:
+        sys.exit("the stages want different lines: give each a file of its own")
+    samples = mix.Mix(corpora.PublicData(options.data), options.seed, later.pop())
     encoded = {}
     random = random_module.Random(f"{options.seed} pieces")
 

@@ -21,6 +21,9 @@ class Stage(NamedTuple):
     decision_share: float = 0.05  # triage and tool samples that are steps of the examples
     agent_share: float = 0.16     # tool samples with results and further calls
     real_words: float = 0.0       # of the words in ids and addresses, that are words of the lines
+    strange_share: float = 0.08   # of the triage lines: out of scope
+    invented_share: float = 0.17  # of the tool samples: with tools of other trades
+    later: bool = True            # with the lines of data/later-*.jsonl
 
 
 # Copying is practised first and kept up in small doses; labels next, many messages per token; the
@@ -28,21 +31,24 @@ class Stage(NamedTuple):
 # for what still falls short: copying, calls and what follows a tool's result, banking77.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
-                    "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0),
+                    "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0, later=False),
     "main": Stage({"triage": 0.33, "tools": 0.30, "clinc": 0.15, "banking": 0.11,
-                   "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45),
-    "last": Stage({"triage": 0.40, "tools": 0.36, "clinc": 0.09, "banking": 0.07,
-                   "bitext": 0.03, "copy": 0.02, "long": 0.03}, 0.15, 0.4),
+                   "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45, later=False),
+    "broad": Stage({"triage": 0.37, "tools": 0.34, "clinc": 0.11, "banking": 0.10,
+                    "bitext": 0.02, "copy": 0.04, "long": 0.02}, 0.40,
+                   strange_share=0.13, invented_share=0.27),
+    "last": Stage({"triage": 0.38, "tools": 0.37, "clinc": 0.09, "banking": 0.09,
+                   "bitext": 0.02, "copy": 0.03, "long": 0.02}, 0.20, 0.4, real_words=0.2,
+                  strange_share=0.13, invented_share=0.27),
     "polish": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.04, "banking": 0.12,
-                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.30, real_words=0.4),
+                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.30, real_words=0.4,
+                    strange_share=0.13, invented_share=0.24),
 }
-OUT_OF_SCOPE_SHARE = 0.08
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
 LATER_SHARE = 0.04     # triage lines drawn from data/additional.jsonl
 PART_SHARE = 0.35      # triage lines that are a part of one (fragments.py)
 INSERTED_ID_SHARE = 0.42
-INVENTED_TOOLS_SHARE = 0.17   # tool samples with tools of other trades
 OTHER_TOOL_SHARE = 0.06       # tool samples whose tool is named in the message
 SEVERAL_SHARE = 0.22          # tool samples with several requests under one list of tools
 
@@ -58,8 +64,8 @@ def _endless(items, random):
 class Mix:
     """Draws samples; each source has its own random stream, so sources do not disturb another."""
 
-    def __init__(self, public, seed):
-        training = corpora.training_lines()
+    def __init__(self, public, seed, later):
+        training = corpora.training_lines(later)
         self._random = {name: random_module.Random(f"{seed} {name}")
                         for name in STAGES["main"].shares}
         self._take_public(public)
@@ -79,7 +85,7 @@ class Mix:
         tools = self._random["tools"]
         self._tool_lines = _endless([x for x in training if x["task"] == "tool"], tools)
         self._id_lines = _endless([x for x in training if x["task"] == "triage"], tools)
-        invented = corpora.invented_lines()
+        invented = corpora.invented_lines(later)
         self._invented_tools = invented_samples.catalogue(invented)
         self._invented = _endless(invented, tools)
         self._decisions = {step: _endless([x for x in corpora.decision_lines()
@@ -103,10 +109,10 @@ class Mix:
               "intent": corpora.BANKING_AS_TRIAGE[intent]}
              for text, intent in banking if intent in corpora.BANKING_AS_TRIAGE], triage)
 
-    def _triage_line(self, language):
+    def _triage_line(self, language, stage):
         random = self._random["triage"]
         known, strange = self._triage[language]
-        if random.random() < OUT_OF_SCOPE_SHARE:
+        if random.random() < stage.strange_share:
             borrow = language == "en" and random.random() < BORROWED_SHARE
             return next(self._borrowed, None) or next(strange) if borrow else next(strange)
         if random.random() < LATER_SHARE:
@@ -128,7 +134,7 @@ class Mix:
         if random.random() < stage.conversation_share:
             count = random.choice((2, 3, 4, 5))
         mixed = count > 1 and random.random() < 0.3
-        lines = [self._triage_line(random.choice(corpora.LANGUAGES) if mixed else language)
+        lines = [self._triage_line(random.choice(corpora.LANGUAGES) if mixed else language, stage)
                  for _ in range(count)]
         return triage_samples.triage(lines, stage, random)
 
@@ -143,7 +149,7 @@ class Mix:
         if random.random() < stage.decision_share:
             return decisions.sample(next(self._decisions["plan"]), random)
         kind = random.random()
-        for share, make in ((INVENTED_TOOLS_SHARE, self._invented_sample),
+        for share, make in ((stage.invented_share, self._invented_sample),
                             (OTHER_TOOL_SHARE, self._other_sample),
                             (stage.agent_share, self._agent_sample),
                             (SEVERAL_SHARE, self._several_sample)):
@@ -171,7 +177,7 @@ class Mix:
         language = random.choice(corpora.LANGUAGES)
         if random.random() < 0.5:
             count = random.choice((12, 20, 30))
-            lines = [self._triage_line(random.choice(corpora.LANGUAGES))
+            lines = [self._triage_line(random.choice(corpora.LANGUAGES), stage)
                      for _ in range(count)]
             return triage_samples.triage(lines, stage._replace(compact_share=0.5), random)
         _, strange = self._triage[language]
