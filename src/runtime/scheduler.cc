@@ -104,8 +104,18 @@ void Scheduler::give_back(Sequence& s) {
   CHECK(s.root >= 0, "a sequence without a root");
   for (const BlockId block : s.blocks) tree_.release(block);
   s.blocks.clear();
-  s.computed = s.in_tree = s.planned = s.drafts = s.expected_shared = 0;
+  s.computed = s.in_tree = s.planned = s.drafts = s.proposed = s.expected_shared = 0;
   s.node = s.root;
+}
+
+// A block taken for guesses that proved wrong stands where the tree's may come.
+void Scheduler::give_back_unused(Sequence& s) {
+  CHECK(s.planned == 0, "blocks are given back in the middle of a tick");
+  while (std::ssize(s.blocks) > blocks_for(s.computed)) {
+    CHECK(pool_.references(s.blocks.back()) == 1, "an unused block is shared");
+    tree_.release(s.blocks.back());
+    s.blocks.pop_back();
+  }
 }
 
 void Scheduler::preempt(Rank rank) {
@@ -380,7 +390,9 @@ std::vector<Slice> Scheduler::plan() {
   preempted_.clear();
   for (auto& [id, s] : sequences_) {
     CHECK(s.planned == 0, "sequence {}: no done()", id);
-    if (s.admitted) settle(s);
+    if (!s.admitted) continue;
+    settle(s);
+    give_back_unused(s);
   }
   admit();
   CHECK(sequences_.size() == order_.size() + queue_.size(), "a sequence is in no queue, or in two");

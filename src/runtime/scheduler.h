@@ -152,6 +152,7 @@ class Scheduler {
   int needed(const Sequence& s) const;
   void preempt(Rank rank);  // by value: it leaves the set that it comes from
   void give_back(Sequence& s);
+  void give_back_unused(Sequence& s);
   bool free_block(const Rank& rank);
   void settle(Sequence& s);
   bool share(const Rank& rank);

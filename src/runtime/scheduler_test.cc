@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/env.h"
@@ -152,6 +153,45 @@ TEST(Scheduler, DraftsAreRowsBehindTheKnownOnes) {
   EXPECT_EQ(w.tick(), (std::vector<Slice>{{1, 34, 25, true, 1}}));
 }
 
+// What guesses were given goes back when they prove wrong: what comes next may be shared.
+TEST(Scheduler, DraftsThatProveWrongKeepNoBlock) {
+  World w(16, {.tokens_per_tick = 256, .sequences_max = 4});
+  const auto text = text_of(120, 7);
+  w.scheduler.add(1, {text, 130});
+  w.tick();
+  w.scheduler.remove(1);
+  w.scheduler.add(2, {{text.begin(), text.begin() + 62}, 130});
+  w.tick();
+  w.scheduler.append(2, text[62]);
+  w.scheduler.propose(2, 3);
+  EXPECT_EQ(w.tick(), (std::vector<Slice>{{2, 62, 4, true, 3}}));
+  w.scheduler.append(2, text[63], true);  // one proved true: up to the border of a block
+  for (size_t i = 64; i < 70; ++i) w.scheduler.append(2, text[i]);
+  EXPECT_EQ(w.tick(), (std::vector<Slice>{{2, 69, 1, true}})) << "the rest is a copy";
+  w.scheduler.remove(2);
+  EXPECT_EQ(w.scheduler.used(), 0);
+}
+
+// One that is preempted and admitted again in the same plan has no guesses any more.
+TEST(Scheduler, APreemptedSequenceForgetsItsDrafts) {
+  World w(9, {.tokens_per_tick = 512, .sequences_max = 8});
+  w.scheduler.add(1, {text_of(100, 7), 101});  // leaves a prefix of three blocks
+  w.tick();
+  w.scheduler.remove(1);
+  w.add(2, 20, 30, 2);
+  w.add(3, 40, 70);
+  w.tick();
+  w.scheduler.append(2, 5);
+  w.scheduler.append(3, 5);
+  w.scheduler.propose(3, 3);
+  w.scheduler.add(4, {text_of(130, 7), 131, 1});
+  const auto plan = w.scheduler.plan();
+  for (const Slice& slice : plan) {
+    const auto& gone = w.scheduler.preempted();
+    if (std::find(gone.begin(), gone.end(), slice.id) != gone.end()) EXPECT_EQ(slice.drafts, 0);
+  }
+}
+
 TEST(Scheduler, StopsOnOurOwnBugs) {
   World w(4, {.tokens_per_tick = 16, .sequences_max = 2});
   EXPECT_DEATH(w.scheduler.append(9, 1), "unknown");
@@ -265,7 +305,10 @@ class Simulation {
       scheduler_.propose(id, static_cast<int>(truth.drafts.size()));
     }
     const auto plan = scheduler_.plan();
-    for (const SequenceId id : scheduler_.preempted()) live_.at(id).computed = 0;
+    for (const SequenceId id : scheduler_.preempted()) {
+      live_.at(id).computed = 0;
+      live_.at(id).drafts.clear();
+    }
     int rows = 0;
     for (const Slice& slice : plan) {
       Truth& truth = live_.at(slice.id);
@@ -302,7 +345,7 @@ class Simulation {
       scheduler_.append(slice.id, truth.tokens.back(), true);
       ++truth.computed;
     }
-    const int forced = below(8) == 0 ? below(5) : 0;
+    const int forced = below(8) == 0 ? below(5 + 40 * below(2)) : 0;
     for (int i = 0; i <= forced && std::ssize(truth.tokens) < truth.total; ++i) {
       truth.tokens.push_back(token());
       scheduler_.append(slice.id, truth.tokens.back());
