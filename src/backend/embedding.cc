@@ -31,8 +31,9 @@ std::vector<float> unit_vector(const std::vector<double>& sum) {
   return out;
 }
 
-// The inputs one after the other, a few rows at a time. Told exactly once, also if its engine ends
-// before it does.
+// The inputs one after the other, a few rows at a time; another request may come between two inputs,
+// so that one cache of keys and values is held however many there are. Told exactly once, also if
+// its engine ends before it does.
 class Embedding {
  public:
   Embedding(std::shared_ptr<runtime::ModelInstance> model, EmbeddingRequest request,
@@ -42,7 +43,7 @@ class Embedding {
         call_(std::move(call)), done_(std::move(done)) {}
   ~Embedding() { tell(make_error("E0713", "the model stopped before the embedding was done")); }
 
-  bool work(tensor::Ops& ops) {
+  runtime::SideWork work(tensor::Ops& ops) {
     if (call_->cancelled) return tell(make_error("E0713", "nobody waits for the embedding"));
     const std::vector<int32_t>& ids = inputs_[out_.vectors.size()];
     if (!evaluator_) {
@@ -54,11 +55,11 @@ class Embedding {
     const Status fed = evaluator_->feed(std::span(ids).subspan(begin, count));
     if (!fed.ok()) return tell(fed.error());
     add_rows(static_cast<int>(count), begin + count == ids.size());
-    if (begin + count < ids.size()) return true;
+    if (begin + count < ids.size()) return runtime::SideWork::kGoOn;
     out_.tokens += std::ssize(ids);
     out_.vectors.push_back(unit_vector(sum_));
     evaluator_.reset();
-    if (out_.vectors.size() < inputs_.size()) return true;
+    if (out_.vectors.size() < inputs_.size()) return runtime::SideWork::kPause;
     return tell(std::move(out_));
   }
 
@@ -72,9 +73,10 @@ class Embedding {
     }
     if (last && request_.dimensions) sum_.resize(static_cast<size_t>(*request_.dimensions));
   }
-  bool tell(Result<Embeddings> result) {
+  runtime::SideWork tell(Result<Embeddings> result) {
+    evaluator_.reset();
     if (const auto done = std::exchange(done_, nullptr)) done(std::move(result));
-    return false;
+    return runtime::SideWork::kDone;
   }
 
   const std::shared_ptr<runtime::ModelInstance> model_;

@@ -160,8 +160,7 @@ bool Models::unload_source(const std::string& source) {
 
 Result<bool> Models::unload(const std::string& name) {
   const std::string source = TRY(source_of(name));
-  const std::lock_guard lock(mutex_);
-  if (find(source) == nullptr) return false;
+  if (find(source) == nullptr) return false;  // nor does it wait for one that is being loaded
   if (unload_source(source)) return true;
   return make_error("E0715", fmt::format("model {} is answering now", name),
                     "try again when its answers are done");

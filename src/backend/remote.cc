@@ -164,6 +164,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     give_back(Endpoints::Outcome::kNothing);
     ChatResult result = reply_.so_far();
     result.finish_reason = "cancelled";
+    estimate_prompt(result);
     end(std::move(result));
   }
 
@@ -231,17 +232,29 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     const Status read = reply_.feed(piece, delta);
     if (reply_.begun() && first_at_us_ == 0) first_at_us_ = now_us();
     wait(state_->model.pause_timeout_ms);
-    if (callbacks_.on_delta &&
-        (!delta.reasoning.empty() || !delta.content.empty() || !delta.generated.empty())) {
-      told_ = true;
-      callbacks_.on_delta(delta);
-    }
+    tell(delta);
     if (read.ok()) return;
     piece_error_ = read.error();
     // Not from inside of the client's own callback.
     place_.thread.post([self = shared_from_this(), at = tries_] {
       if (!self->ended_ && at == self->tries_) self->place_.thread.client().cancel(self->call_);
     });
+  }
+
+  void tell(const ChatDelta& delta) {
+    if (!callbacks_.on_delta) return;
+    if (delta.reasoning.empty() && delta.content.empty() && delta.tool_calls.empty() &&
+        delta.generated.empty()) {
+      return;
+    }
+    told_ = true;
+    callbacks_.on_delta(delta);
+  }
+
+  // A server that was asked reads the prompt, whether it counts it for us or not.
+  void estimate_prompt(ChatResult& result) const {
+    if (reply_.has_usage() || tries_ == 0) return;
+    result.tokens.prompt = static_cast<int64_t>(body_.size() + 3) / 4;
   }
 
   void on_response(Result<net::Response> response) {
@@ -258,9 +271,12 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
                          : unavailable(response.error().message), !mine);
     }
     if (response->status < 200 || response->status > 299) return refused(*response);
-    auto result = reply_.finish();
+    ChatDelta late;
+    auto result = reply_.finish(late);
     if (!result.ok()) return failed(result.error(), result.error().code == "E0772");
     give_back(Endpoints::Outcome::kGood);
+    estimate_prompt(*result);
+    tell(late);
     finish(std::move(*result));
   }
 

@@ -280,14 +280,21 @@ Result<json::Array> RemoteReply::whole_calls() const {
   return out;
 }
 
+// About four bytes a token: better than nothing where it is paid for.
+void RemoteReply::estimate_usage(ChatResult& result) const {
+  if (has_usage_) return;
+  result.tokens.reasoning = static_cast<int64_t>(result.reasoning.size() + 3) / 4;
+  result.tokens.answer = static_cast<int64_t>(result.content.size() + 3) / 4;
+}
+
 ChatResult RemoteReply::so_far() const {
   ChatResult out = result_;
   out.finish_reason = finish_.empty() ? "cancelled" : finish_;
+  estimate_usage(out);
   return out;
 }
 
-Result<ChatResult> RemoteReply::finish() {
-  ChatDelta late;
+Result<ChatResult> RemoteReply::finish(ChatDelta& late) {
   if (!events_) {
     auto value = json::parse(buffer_);
     if (!value.ok() || !value->is_object()) {
@@ -307,6 +314,7 @@ Result<ChatResult> RemoteReply::finish() {
   }
   // What looked like the beginning of a tag was text; a template that opened the tag in the prompt
   // leaves only its end.
+  (tag_ == Tag::kInside ? late.reasoning : late.content) += held_;
   (tag_ == Tag::kInside ? result_.reasoning : result_.content) += std::exchange(held_, {});
   const size_t close = result_.content.find(kClose);
   if (result_.reasoning.empty() && close != std::string::npos) {
@@ -315,12 +323,9 @@ Result<ChatResult> RemoteReply::finish() {
   }
   if (!result_.reasoning.empty()) result_.content = std::string(trim(result_.content));
   result_.reasoning = std::string(trim(result_.reasoning));
-  result_.tool_calls = TRY(whole_calls());
+  late.tool_calls = result_.tool_calls = TRY(whole_calls());
   result_.finish_reason = finish_ == "stop" && !calls_.empty() ? "tool_calls" : finish_;
-  if (!has_usage_) {  // about four bytes a token: better than nothing where it is paid for
-    result_.tokens.reasoning = static_cast<int64_t>(result_.reasoning.size() + 3) / 4;
-    result_.tokens.answer = static_cast<int64_t>(result_.content.size() + 3) / 4;
-  }
+  estimate_usage(result_);
   ended_ = true;
   return std::move(result_);
 }

@@ -23,8 +23,9 @@ class RemoteReply {
   // Bytes of the body as they come. What is new of the text is appended to `delta`. E0772: not
   // what the API says, or the server says that it failed; E0771: the server refuses.
   Status feed(std::string_view bytes, ChatDelta& delta);
-  // The whole answer, once the server has closed the stream. E0772: it broke off.
-  Result<ChatResult> finish();
+  // The whole answer, once the server has closed the stream, and in `late` what feed() has not told
+  // of it: the calls, and all of an answer that was no stream. E0772: it broke off.
+  Result<ChatResult> finish(ChatDelta& late);
 
   bool begun() const { return begun_; }       // something of the answer is there
   bool ended() const { return ended_; }       // the server has said that it is whole
@@ -32,7 +33,7 @@ class RemoteReply {
   const std::string& served_model() const { return model_; }
   const std::string& fingerprint() const { return fingerprint_; }
   bool has_usage() const { return has_usage_; }
-  // What there is of it, for calls that are cancelled.
+  // What there is of it, for calls that are cancelled; what the server did not count is estimated.
   ChatResult so_far() const;
 
  private:
@@ -50,6 +51,7 @@ class RemoteReply {
   void usage(const json::Object& object);
   void logprobs(const json::Value& value, ChatDelta& delta);
   Result<json::Array> whole_calls() const;
+  void estimate_usage(ChatResult& result) const;
 
   enum class Tag : uint8_t { kUnknown, kInside, kAfter };
 

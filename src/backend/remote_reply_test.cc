@@ -17,8 +17,13 @@ Result<ChatResult> read(std::string_view stream, size_t size = 1, ChatDelta* tol
     all.reasoning += delta.reasoning;
     all.content += delta.content;
   }
+  ChatDelta late;
+  auto result = reply.finish(late);
+  all.reasoning += late.reasoning;
+  all.content += late.content;
+  all.tool_calls = late.tool_calls;
   if (told != nullptr) *told = all;
-  return reply.finish();
+  return result;
 }
 
 std::string event(std::string_view delta, std::string_view finish = "null") {
@@ -151,7 +156,8 @@ TEST(RemoteReply, ProbabilitiesAreRead) {
                          "\"content\":[{\"token\":\"?\",\"logprob\":-0.5,\"bytes\":[195,164],"
                          "\"top_logprobs\":[{\"token\":\"b\",\"logprob\":-1}]}]},"
                          "\"finish_reason\":\"stop\"}]}\n\n", delta).ok());
-  const auto result = reply.finish();
+  ChatDelta late;
+  const auto result = reply.finish(late);
   ASSERT_TRUE(result.ok());
   ASSERT_EQ(result->generated.size(), 1U);
   EXPECT_EQ(result->generated[0].bytes, "ä");

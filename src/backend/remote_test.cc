@@ -51,6 +51,7 @@ RemoteModel model_at(const std::vector<std::string>& urls) {
 struct Asked {
   std::promise<Result<ChatResult>> result;
   std::string streamed;
+  json::Array calls;
   std::shared_ptr<ChatCall> call;
 };
 
@@ -63,6 +64,7 @@ std::unique_ptr<Asked> begin_remote(Backend& backend, bool stream = false,
   if (stream) {
     callbacks.on_delta = [to = asked.get()](const ChatDelta& delta) {
       to->streamed += delta.content;
+      if (!delta.tool_calls.empty()) to->calls = delta.tool_calls;
     };
   }
   callbacks.on_done = [to = asked.get()](Result<ChatResult> result) {
@@ -120,6 +122,27 @@ TEST(RemoteBackend, TextThatWasHandedOnIsNotRepeated) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, "E0772");
   EXPECT_TRUE(may_pass(result.error()));
+}
+
+// Also where a server that was asked for a stream sends one document.
+TEST(RemoteBackend, AStreamTellsCallsAndWhatComesLate) {
+  const std::string call = "\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"function\":{"
+                           "\"name\":\"look\",\"arguments\":\"{}\"}}]";
+  const std::string stream = kHead + "data: {\"choices\":[{\"index\":0,\"delta\":{" + call +
+                             "},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+  const std::string document = plain(200, "{\"choices\":[{\"index\":0,\"message\":{\"content\":"
+                                          "\"first\"," + call + "},\"finish_reason\":\"stop\"}]}");
+  for (const std::string& answer : {stream, document}) {
+    Server server(script({answer}));
+    RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+    const auto asked = begin_remote(backend, true);
+    const auto result = asked->result.get_future().get();
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    EXPECT_EQ(result->finish_reason, "tool_calls");
+    EXPECT_EQ(json::dump(asked->calls), json::dump(result->tool_calls));
+    EXPECT_EQ(asked->calls.size(), 1U);
+    EXPECT_EQ(asked->streamed, result->content);
+  }
 }
 
 TEST(RemoteBackend, RefusalsAreNotRepeated) {
@@ -249,6 +272,7 @@ TEST(RemoteBackend, ACallIsCancelledAndItsConnectionClosed) {
   const auto ended = result.get();
   ASSERT_TRUE(ended.ok()) << ended.error().text();
   EXPECT_EQ(ended->finish_reason, "cancelled");
+  EXPECT_GT(ended->tokens.prompt, 0) << "what was read is paid for";
   closed.get_future().get();
   EXPECT_EQ(backend.endpoints().at(0).outstanding, 0);
 }

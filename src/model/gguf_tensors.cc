@@ -219,6 +219,7 @@ class Renamer {
 
   // Gate (role 0) and up (1) under one name, gate first; for each expert where there are experts.
   Status join(const StoredTensor& tensor, const std::string& name, size_t role) {
+    if (tensor.shape.size() < 2) return broken(tensor, "should be a matrix");
     const auto other = halves_.find(name);
     if (other == halves_.end()) {
       halves_.emplace(name, tensor);

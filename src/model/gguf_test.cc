@@ -290,6 +290,25 @@ TEST(GgufModel, GateAndUpAreOneTensorForGranite) {
   EXPECT_EQ(experts.row(2 * 64 + 32 + 5), up->row(2 * 32 + 5));
 }
 
+TEST(GgufModel, GateAndUpAreMatrices) {
+  std::string bytes = golden("granitemoe");
+  for (const std::string_view name : {"blk.1.ffn_gate_shexp.weight", "blk.1.ffn_up_shexp.weight"}) {
+    const size_t at = bytes.find(name) + name.size();
+    ASSERT_LT(at, bytes.size());
+    bytes[at] = 1;  // dimension left of two
+    bytes.erase(at + 4, 8);
+  }
+  const size_t grown = bytes.find("general.name") + 12 + 4;  // the data stays where it was
+  ASSERT_LT(grown, bytes.size());
+  bytes[grown] = static_cast<char>(bytes[grown] + 16);
+  bytes.insert(grown + 8, 16, 'x');
+  const auto model = GgufModel::parse(bytes, "m.gguf");
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  const auto tensors = model->tensors();
+  ASSERT_FALSE(tensors.ok());
+  EXPECT_THAT(tensors.error().text(), HasSubstr("_shexp.weight' should be a matrix"));
+}
+
 // NaN in a scale or a plain number is refused when the weights are packed, with the tensor's name.
 TEST(GgufModel, ScalesThatAreNotFiniteAreRefused) {
   ThreadPool pool(1);

@@ -80,11 +80,13 @@ struct Engine::Impl {
   std::vector<float> wanted;  // hidden rows whose logits are needed, gathered
   std::vector<float> logits;
   SideJobs side_jobs;
+  double beside_seconds = 0;  // that side jobs took since the last tick, while sequences waited
   std::thread thread;
 
   int context() const { return std::min(model->config.context, cache.blocks() * kBlockPositions); }
   void loop();
   bool tick();
+  bool work_beside();
   void accept();
   void start(Incoming in);
   void drop_cancelled();
@@ -131,10 +133,19 @@ bool Engine::Impl::tick() {
   }
   ++stats.ticks;
   const double took = seconds(env.mono_ns() - begin_ns);
-  tick_times.add(static_cast<int>(batch.tokens.size()), decoding, took);
+  tick_times.add(static_cast<int>(batch.tokens.size()), decoding,
+                 took + std::exchange(beside_seconds, 0.0));
   stats.busy_seconds += took;
   publish();
   return true;
+}
+
+// To those with a deadline what comes between two ticks is as long as a longer tick.
+bool Engine::Impl::work_beside() {
+  const int64_t begin_ns = env.mono_ns();
+  const bool worked = side_jobs.work(*ops);
+  beside_seconds = worked && !sequences.empty() ? seconds(env.mono_ns() - begin_ns) : 0.0;
+  return worked;
 }
 
 void Engine::Impl::loop() {
@@ -142,7 +153,7 @@ void Engine::Impl::loop() {
     bool worked = true;
     while (worked) {
       worked = tick();
-      worked = side_jobs.work(*ops) || worked;
+      worked = work_beside() || worked;
       const std::scoped_lock lock(mutex);
       if (stopping) break;
     }
@@ -238,7 +249,7 @@ bool Engine::Impl::hurry_again(SequenceId id) {
   CHECK(sequence.in.request.deadline_ns == 0, "sequence {} has a clock and a record of one", id);
   for (const Hurry& then : sequence.in.request.hurries) {
     const bool now = then.at == static_cast<int>(sequence.out.tokens.size());
-    if (now && then.haste > sequence.haste) return hurry(id, then.haste);
+    if (now && then.haste > sequence.haste && !hurry(id, then.haste)) return false;
   }
   return true;
 }

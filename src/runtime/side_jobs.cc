@@ -26,7 +26,12 @@ bool SideJobs::work(tensor::Ops& ops) {
     job = std::move(jobs_.front());
     jobs_.pop_front();
   }
-  if (job(ops)) add(std::move(job));
+  const SideWork left = job(ops);
+  if (left == SideWork::kPause) add(std::move(job));
+  if (left == SideWork::kGoOn) {
+    const std::scoped_lock lock(mutex_);
+    jobs_.push_front(std::move(job));
+  }
   return true;
 }
 

@@ -4,7 +4,7 @@
 // is called on the engine's thread between two ticks, again and again, until it says that it is
 // done; each call should take about as long as a tick, so that requests under way hardly notice it.
 //
-// Jobs take turns. Those left when the engine ends are destroyed unheard.
+// Jobs take turns where they hold no memory. Those left when the engine ends are destroyed unheard.
 #pragma once
 
 #include <deque>
@@ -17,8 +17,12 @@ class Ops;
 
 namespace weft::runtime {
 
-// True: there is more to do.
-using SideJob = std::function<bool(tensor::Ops&)>;
+enum class SideWork {
+  kDone,
+  kPause,  // there is more to do, and others may have their turn before it
+  kGoOn,   // there is more to do; what is half done holds memory, so nobody else begins
+};
+using SideJob = std::function<SideWork(tensor::Ops&)>;
 
 class SideJobs {
  public:
