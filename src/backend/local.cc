@@ -93,7 +93,8 @@ struct Generation {
     tell_delta();
   }
 
-  // A crash costs what was not told: at most 32 tokens, or 2 s of them.
+  // A crash costs what was not told: at most 32 tokens, or 2 s of them, and what came behind a
+  // hurry: those who go on without it would make another text of what it had begun.
   void note_partial(const runtime::Sampled& sampled) {
     constexpr size_t kTokens = 32;
     constexpr int64_t kNs = 2'000'000'000;
@@ -104,6 +105,7 @@ struct Generation {
       ++partial.first;
       return;
     }
+    if (sampled.hurried) return;
     partial.ids.push_back(sampled.id);
     partial.logprobs.push_back(sampled.logprob);
     if (partial.ids.size() < kTokens && now_ns - partial_told_ns < kNs) return;

@@ -146,6 +146,38 @@ TEST(LocalBackend, ADeadlineLeavesACompleteAnswer) {
   EXPECT_EQ(ask(backend, never).error().code, "E0712");
 }
 
+// Who goes on after a crash goes on from before the hurry: the clock has its say again.
+TEST(LocalBackend, WhatCameBehindAHurryIsNotToBeResumed) {
+  LocalBackend backend;
+  ASSERT_TRUE(ask(backend, request_for("load it")).ok());
+  int64_t kept = 0;
+  for (const int64_t deadline_ms : {120, 60, 30, 15}) {  // slow machines write little in time
+    ChatRequest request = request_for("I was charged twice");
+    request.output_schema = json::parse(R"({"type": "array", "items": {"type": "string"},
+                                            "minItems": 40, "maxItems": 400})").value();
+    request.max_tokens = 1500;
+    request.temperature = 2.0;
+    request.deadline_ms = deadline_ms;
+    int64_t told = 0;
+    std::promise<Result<ChatResult>> promise;
+    ChatCallbacks callbacks;
+    callbacks.on_partial = [&](PartialAnswer piece) {
+      EXPECT_EQ(piece.first, told);
+      told += std::ssize(piece.ids);
+    };
+    callbacks.on_done = [&](Result<ChatResult> result) { promise.set_value(std::move(result)); };
+    const auto call = backend.chat(std::move(request), std::move(callbacks));
+    const auto result = promise.get_future().get();
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    const auto& hurries = result->evidence.hurries;
+    if (hurries.empty()) continue;
+    EXPECT_LE(told, hurries[0].as_array()[0].as_int64());
+    EXPECT_LT(told, std::ssize(result->evidence.output_ids));
+    ++kept;
+  }
+  EXPECT_GT(kept, 0);
+}
+
 TEST(LocalBackend, ModelsLeaveUnderABudgetAndComeBack) {
   ModelsOptions options;
   options.engine.kv_bytes_max = size_t{8} << 20;

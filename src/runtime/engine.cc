@@ -97,7 +97,7 @@ struct Engine::Impl {
   void compute_logits(const std::vector<Slice>& plan);
   void decide(const Slice& slice, std::span<float> rows);
   bool choose(SequenceId id, std::span<float> row);
-  bool take(SequenceId id, const Sampled& sampled);
+  bool take(SequenceId id, Sampled sampled);
   bool take_forced(SequenceId id);
   bool hurry(SequenceId id, grammar::Haste haste);
   bool hurry_again(SequenceId id);
@@ -364,7 +364,7 @@ bool Engine::Impl::choose(SequenceId id, std::span<float> row) {
     mask.allow_all();
     masked = request.guide->mask(mask);
   }
-  const auto sampled = sampler.sample(
+  auto sampled = sampler.sample(
       *ops, request.sampling,
       {row, masked ? &mask : nullptr, &sequence.history,
        static_cast<int64_t>(sequence.tokens.size()), request.logprobs, request.top_logprobs});
@@ -375,12 +375,13 @@ bool Engine::Impl::choose(SequenceId id, std::span<float> row) {
                       "the weights are damaged, or a guide forbids every token"));
     return false;
   }
-  return take(id, *sampled) && take_forced(id);
+  return take(id, *std::move(sampled)) && take_forced(id);
 }
 
 // The sequence goes on with a token. False if it ended with it.
-bool Engine::Impl::take(SequenceId id, const Sampled& sampled) {
+bool Engine::Impl::take(SequenceId id, Sampled sampled) {
   Sequence& sequence = sequences.at(id);
+  sampled.hurried = !sequence.out.hurries.empty();
   const TokenId token = sampled.id;
   const Request& request = sequence.in.request;
   CHECK(token >= 0 && token < model->config.vocab_size, "token {}", token);

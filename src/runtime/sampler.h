@@ -65,6 +65,7 @@ struct Sampled {
   float logprob = 0;  // as above, if asked for
   std::vector<TokenLogprob> top = {};  // the most probable, best first, as many as asked for
   bool resumed = false;                // taken from Request::resumed, not chosen now
+  bool hurried = false;                // behind a hurry: a clock has had a say
 };
 
 struct SampleInput {
