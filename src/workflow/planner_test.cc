@@ -412,6 +412,52 @@ TEST(Planner, EventsThatDoNotFitAreRefusedAndLeaveNoTrace) {
   EXPECT_FALSE(run.planner.apply(fresh, {1, CancelRequested{}}).ok());
 }
 
+// The same events under the rules that runs had before rules were counted.
+State folded_by_old_rules(const Bench& run) {
+  State state;
+  for (const std::string& text : run.journal) {
+    json::Value event = *json::parse(text);
+    event.as_object().erase("rules");
+    EXPECT_TRUE(run.planner.apply(state, *event_from_json(event)).ok()) << text;
+  }
+  EXPECT_EQ(state.rules, 0U);
+  return state;
+}
+
+TEST(Planner, AnyOkForgivesOnlyIfItRan) {
+  Step either = make_step("either", {0, 1});
+  either.join = Join::kAnyOk;
+  either.edit().when = "{{ input.yes }}";
+  for (const bool runs : {true, false}) {
+    Bench run({make_step("boom"), make_step("okay"), either});
+    run.fail("boom");
+    run.succeed("okay");
+    run.decide("either", runs);
+    if (runs) run.succeed("either");
+    EXPECT_EQ(run.said(), Strings{runs ? "finish succeeded" : "finish failed"});
+  }
+}
+
+TEST(Planner, ARunKeepsTheRulesItWasAcceptedBy) {
+  Step either = make_step("either", {0, 1});
+  either.join = Join::kAnyOk;
+  either.edit().when = "{{ input.yes }}";
+  Bench run({make_step("boom"), make_step("okay"), either});
+  EXPECT_EQ(run.state.rules, kRules);
+  run.fail("boom");
+  run.succeed("okay");
+  run.decide("either", false);
+  run.apply(RunFinished{json::Object{}, true, {}});
+  EXPECT_EQ(run.state.status, RunStatus::kFailed);
+  EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kSucceeded);
+  RunAccepted newer;
+  newer.run = "run_2";
+  newer.definition = "hash";
+  newer.rules = kRules + 1;
+  State fresh;
+  EXPECT_THAT(run.planner.apply(fresh, {1, newer}).error().hint, testing::HasSubstr("newer weft"));
+}
+
 TEST(Planner, HundredThousandStepsInAChainAndInAFan) {
   constexpr uint32_t kSteps = 100'000;
   std::vector<Step> chain, fan;
