@@ -44,7 +44,8 @@ enum class TimerKind : uint8_t { kRunDeadline, kStepDeadline, kAttemptDeadline, 
 // By which rules a run decides what follows from its events. A run keeps those that it was accepted
 // by: what happened under older ones would otherwise fold to something that never did.
 //   0  before they were counted
-//   1  a failure is forgiven by an any_ok step that ran, no longer by one that was skipped
+//   1  a failure is forgiven by an any_ok step that ran, no longer by one that was skipped; the
+//      attempt_timeout of `defaults` does not bound steps that wait
 constexpr uint32_t kRules = 1;
 
 // The run is stored. `env` holds the allow-listed environment as read now; `seed` decides every

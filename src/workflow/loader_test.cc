@@ -111,6 +111,21 @@ output: { a: "{{ steps.a }}" }
   EXPECT_EQ(w.hash.size(), 64U);
 }
 
+TEST(Loader, ADefaultAttemptTimeoutIsNotForStepsThatWait) {
+  const Loaded loaded = load(
+      "weft: \"1\"\nid: x\ndefaults: {retry: {attempt_timeout: 1s}}\nsteps:\n"
+      "  - {id: a, type: wait, parameters: {for: 3s}}\n"
+      "  - {id: b, type: wait, parameters: {for: 3s}, retry: {attempts: 2}}\n"
+      "  - {id: c, type: wait, parameters: {for: 3s}, retry: {attempt_timeout: 2s}}\n"
+      "  - {id: d, type: set}\n");
+  ASSERT_TRUE(loaded.workflow) << text(loaded.errors[0], "f");
+  std::string by_default;
+  for (const Step& s : loaded.workflow->steps) {
+    by_default += s.attempt_timeout_by_default ? '1' : '0';
+  }
+  EXPECT_EQ(by_default, "1100");
+}
+
 TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
   const auto a = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 1}}\n");
   const auto b = load("{\"weft\":\"1\",\"id\":\"x\",\"steps\":[{\"id\":\"a\",\"type\":\"set\","

@@ -211,7 +211,8 @@ void Machine::note_start(const Target& t) {
     e.deadline_us = deadline_us(now_us_, t.step->timeout_us);
     set_timer(TimerKind::kStepDeadline, planner_.path(t.id), e.deadline_us);
   }
-  if (t.step->retry().attempt_timeout_us > 0) {
+  const bool by_default = t.step->attempt_timeout_by_default && state_.rules >= 1;
+  if (t.step->retry().attempt_timeout_us > 0 && !by_default) {
     e.attempt_deadline_us = deadline_us(now_us_, t.step->retry().attempt_timeout_us);
     set_timer(TimerKind::kAttemptDeadline, planner_.path(t.id), e.attempt_deadline_us);
   }

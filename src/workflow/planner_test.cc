@@ -458,6 +458,22 @@ TEST(Planner, ARunKeepsTheRulesItWasAcceptedBy) {
   EXPECT_THAT(run.planner.apply(fresh, {1, newer}).error().hint, testing::HasSubstr("newer weft"));
 }
 
+TEST(Planner, ADefaultAttemptTimeoutLetsWaitingStepsWait) {
+  Step a = make_step("a");
+  a.type = "wait";
+  a.timeout_us = 0;
+  a.edit().retry.attempt_timeout_us = kSecondUs;
+  for (const bool by_default : {false, true}) {
+    a.attempt_timeout_by_default = by_default;
+    Bench run({a});
+    run.apply(AttemptWaiting{"a", 1, WaitReason::kTime, run.now_us + 3 * kSecondUs, "", nullptr});
+    EXPECT_EQ(run.execution("a").attempt_deadline_us == 0, by_default);
+    run.now_us += kSecondUs;
+    EXPECT_EQ(run.fire(TimerKind::kAttemptDeadline, "a").stale, by_default);
+    EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kFailed);
+  }
+}
+
 TEST(Planner, HundredThousandStepsInAChainAndInAFan) {
   constexpr uint32_t kSteps = 100'000;
   std::vector<Step> chain, fan;

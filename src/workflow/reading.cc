@@ -66,6 +66,11 @@ std::string_view expectation(Takes takes) {
   CHECK(false);
 }
 
+bool gives_attempt_timeout(Node step) {
+  const Node retry = step.find("retry");
+  return retry.ok() && retry.find("attempt_timeout").ok();
+}
+
 // The node that a schema error speaks of ("#/properties/a/minLength: …"), as deep as it exists.
 Node node_at(Node node, std::string_view message) {
   const size_t end = message.find(": ");
@@ -250,6 +255,8 @@ Step Reading::read_step(Node node, const StepDefaults& defaults, bool is_fallbac
   step.timeout_us = timeout_limits_waiting(step) ? 0 : defaults.timeout_us;
   read_parameters(fields, step);
   read_options(fields, step);
+  step.attempt_timeout_by_default =
+      timeout_limits_waiting(step) && !gives_attempt_timeout(node);
   if (!is_fallback) {
     fields.any("dependencies");  // read when all ids are known
     read_loop(fields, step);
