@@ -45,7 +45,8 @@ enum class TimerKind : uint8_t { kRunDeadline, kStepDeadline, kAttemptDeadline, 
 // by: what happened under older ones would otherwise fold to something that never did.
 //   0  before they were counted
 //   1  a failure is forgiven by an any_ok step that ran, no longer by one that was skipped; the
-//      attempt_timeout of `defaults` does not bound steps that wait
+//      attempt_timeout of `defaults` does not bound steps that wait; in a loop of steps that wait
+//      each item has the time limit, not the loop
 constexpr uint32_t kRules = 1;
 
 // The run is stored. `env` holds the allow-listed environment as read now; `seed` decides every

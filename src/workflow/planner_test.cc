@@ -474,6 +474,46 @@ TEST(Planner, ADefaultAttemptTimeoutLetsWaitingStepsWait) {
   }
 }
 
+// on_timeout says what becomes of each approval; a loop that timed out would leave it no word.
+TEST(Planner, WaitingItemsOfALoopHaveTheTimeLimitEach) {
+  Step a = make_step("a");
+  a.type = "approval";
+  a.timeout_us = 2 * kSecondUs;
+  a.concurrency = 1;
+  a.edit().for_each = "{{ input.list }}";
+  Bench run({a});
+  run.decide("a", true, json::Array{1, 2});
+  EXPECT_EQ(run.said(), Strings{"start a[0]#1"});
+  run.apply(AttemptWaiting{"a[0]", 1, WaitReason::kPerson, 0, "", json::Object{}});
+  EXPECT_EQ(run.said(), Strings{"timer step_deadline a[0] 3000000"});
+  run.now_us += 2 * kSecondUs;
+  run.fire(TimerKind::kStepDeadline, "a[0]");
+  EXPECT_EQ(run.said(), Strings{"resume a[0]#1"});
+  EXPECT_EQ(run.last.commands[0].wake, Wake::kLimit);
+  run.apply(AttemptResumed{"a[0]", 1});
+  run.succeed("a[0]");
+  run.apply(AttemptWaiting{"a[1]", 1, WaitReason::kPerson, 0, "", json::Object{}});
+  EXPECT_EQ(run.said(), Strings{"timer step_deadline a[1] 5000000"});
+  EXPECT_TRUE(run.fire(TimerKind::kStepDeadline, "a").stale) << "the loop has none";
+  EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kFailed) << "the loop had it";
+}
+
+TEST(Planner, AWaitingItemThatIsTooLateTimesOut) {
+  Step a = make_step("a");
+  a.type = "wait";
+  a.timeout_us = 2 * kSecondUs;
+  a.edit().for_each = "{{ input.list }}";
+  Bench run({a});
+  run.decide("a", true, json::Array{1, 2});
+  run.apply(AttemptWaiting{"a[1]", 1, WaitReason::kTime, run.now_us + 9 * kSecondUs, "", {}});
+  run.now_us += 2 * kSecondUs;
+  run.fire(TimerKind::kStepDeadline, "a[1]");
+  EXPECT_EQ(run.status("a[1]"), StepStatus::kTimedOut);
+  EXPECT_EQ(run.status("a[0]"), StepStatus::kCancelled);
+  EXPECT_EQ(run.state.status, RunStatus::kFailed);
+  EXPECT_EQ(run.text(run.state), run.text(run.twin));
+}
+
 TEST(Planner, HundredThousandStepsInAChainAndInAFan) {
   constexpr uint32_t kSteps = 100'000;
   std::vector<Step> chain, fan;
