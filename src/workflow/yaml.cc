@@ -167,20 +167,24 @@ class YamlBuilder final : public YAML::EventHandler {
   Place place(const YAML::Mark& mark);
 
  private:
+  // How much a node stands for, aliases expanded.
+  struct Extent {
+    uint64_t values = 1;              // nodes, keys not counted
+    uint64_t bytes = 0;               // of all texts, keys included
+    int height = 0;                   // levels
+  };
   struct Open {
     uint32_t cell;
     uint32_t last = YamlTree::kNone;  // last child
     uint32_t pairs = 0;               // of a mapping, so far
     bool key_next = false;            // a mapping: the next child is a key
     YAML::anchor_t anchor = 0;
-    uint64_t values = 1;              // nodes in it so far, itself included, aliases expanded
-    int height = 1;                   // levels in it so far, itself included
+    Extent extent = {.height = 1};    // of what is in it so far, itself included
     std::unordered_set<std::string_view> keys = {};  // of long mappings; views of interned text
   };
   struct Anchored {
     uint32_t cell;
-    uint64_t values;
-    int height;
+    Extent extent;
   };
   // How far place() has come: marks come in the order of the text, nearly always.
   struct Cursor {
@@ -202,7 +206,8 @@ class YamlBuilder final : public YAML::EventHandler {
   void scalar(const YAML::Mark& mark, Kind kind, const std::string& value, YAML::anchor_t anchor);
   void open(const YAML::Mark& mark, Kind kind, YAML::anchor_t anchor);
   void close();
-  uint32_t add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t values, int height);
+  uint32_t add(const YAML::Mark& mark, YamlTree::Cell cell, const Extent& extent);
+  void count(const YAML::Mark& mark, const Extent& extent, bool is_key);
   void check_depth(const YAML::Mark& mark, int height);
   void check_key(const YAML::Mark& mark, const YamlTree::Cell& cell);
   std::string_view view(const YamlTree::Cell& cell) const {
@@ -216,6 +221,7 @@ class YamlBuilder final : public YAML::EventHandler {
   Cursor cursor_;
   int documents_ = 0;
   uint64_t values_ = 0;
+  uint64_t bytes_ = 0;
   std::vector<Open> stack_;
   std::unordered_map<YAML::anchor_t, Anchored> anchors_;
   std::unordered_map<std::string, uint32_t> interned_;  // key -> where it lies in text_
@@ -297,17 +303,23 @@ void YamlBuilder::check_depth(const YAML::Mark& mark, int height) {
          "look for a bracket that is never closed");
 }
 
-uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t values,
-                          int height) {
+// Whoever walks the tree, or writes it down, does so with all aliases expanded.
+void YamlBuilder::count(const YAML::Mark& mark, const Extent& extent, bool is_key) {
+  if (!is_key) values_ += extent.values;
+  bytes_ += extent.bytes;
+  if (values_ <= limits_.nodes_max && bytes_ <= limits_.bytes_max) return;
+  const bool many = values_ > limits_.nodes_max;
+  refuse("E0404", mark,
+         fmt::format("expected at most {} {}, aliases expanded; found more",
+                     many ? limits_.nodes_max : limits_.bytes_max,
+                     many ? "values" : "bytes of text"),
+         "split the workflow, or put data into a file that a step reads");
+}
+
+uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, const Extent& extent) {
   const bool is_key = !stack_.empty() && stack_.back().key_next;
   if (is_key) check_key(mark, cell);
-  if (!is_key) values_ += values;
-  if (values_ > limits_.nodes_max) {
-    refuse("E0404", mark,
-           fmt::format("expected at most {} values, aliases expanded; found more",
-                       limits_.nodes_max),
-           "split the workflow, or put data into a file that a step reads");
-  }
+  count(mark, extent, is_key);
   const Place at = place(mark);
   cell.line = static_cast<uint32_t>(at.line);
   cell.column = static_cast<uint32_t>(at.column);
@@ -327,8 +339,9 @@ uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t 
   parent.last = index;
   if (is_key) ++parent.pairs;
   if (into.kind == Kind::kMapping) parent.key_next = !parent.key_next;
-  if (!is_key) parent.values += values;
-  parent.height = std::max(parent.height, height + 1);
+  if (!is_key) parent.extent.values += extent.values;
+  parent.extent.bytes += extent.bytes;
+  parent.extent.height = std::max(parent.extent.height, extent.height + 1);
   return index;
 }
 
@@ -344,15 +357,16 @@ void YamlBuilder::scalar(const YAML::Mark& mark, Kind kind, const std::string& v
   } else {
     cell.first = tree_.store(value);
   }
-  const uint32_t index = add(mark, cell, 1, 0);
-  if (anchor != 0) anchors_[anchor] = {index, 1, 0};
+  const Extent extent{.bytes = value.size()};
+  const uint32_t index = add(mark, cell, extent);
+  if (anchor != 0) anchors_[anchor] = {index, extent};
 }
 
 void YamlBuilder::open(const YAML::Mark& mark, Kind kind, YAML::anchor_t anchor) {
   check_depth(mark, 1);
   YamlTree::Cell cell;
   cell.kind = kind;
-  const uint32_t index = add(mark, cell, 1, 1);
+  const uint32_t index = add(mark, cell, {.height = 1});
   stack_.push_back({.cell = index, .key_next = kind == Kind::kMapping, .anchor = anchor});
 }
 
@@ -360,10 +374,12 @@ void YamlBuilder::close() {
   CHECK(!stack_.empty());
   const Open done = std::move(stack_.back());
   stack_.pop_back();
-  if (done.anchor != 0) anchors_[done.anchor] = {done.cell, done.values, done.height};
+  if (done.anchor != 0) anchors_[done.anchor] = {done.cell, done.extent};
   if (stack_.empty()) return;
-  stack_.back().values += done.values - 1;
-  stack_.back().height = std::max(stack_.back().height, done.height + 1);
+  Extent& outer = stack_.back().extent;
+  outer.values += done.extent.values - 1;
+  outer.bytes += done.extent.bytes;
+  outer.height = std::max(outer.height, done.extent.height + 1);
 }
 
 // An alias shares the children of its anchor, so that expansion costs nothing; but it counts as
@@ -375,14 +391,14 @@ void YamlBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
            "expected an alias of something complete, found one inside its own anchor",
            "a value cannot contain itself");
   }
-  check_depth(mark, found->second.height);
+  check_depth(mark, found->second.extent.height);
   YamlTree::Cell cell = tree_.cells_[found->second.cell];
   cell.next = YamlTree::kNone;
   if (!stack_.empty() && stack_.back().key_next && cell.kind != Kind::kMapping &&
       cell.kind != Kind::kList) {
     interned_.try_emplace(std::string(view(cell)), cell.first);
   }
-  add(mark, cell, found->second.values, found->second.height);
+  add(mark, cell, found->second.extent);
 }
 
 // ---- parse -----------------------------------------------------------------------------------

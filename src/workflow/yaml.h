@@ -7,7 +7,8 @@
 // Plain scalars follow the YAML 1.2 core schema: yes, no, on and off are text; integers are those
 // of 64 bits, larger ones stay text. Refused, with place and hint: duplicate keys, keys that are
 // not scalars (the trap of an unquoted {{ a }}), invalid UTF-8, control characters, depth above
-// 64, more than 10^6 nodes after expansion of aliases, several documents, unknown tags.
+// 64, more than 10^6 nodes or 64 MiB of text after expansion of aliases, several documents, unknown
+// tags.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 namespace weft::workflow {
 
 struct YamlLimits {
-  size_t bytes_max = size_t{64} << 20;
+  size_t bytes_max = size_t{64} << 20;  // of the document, and of its texts, aliases expanded
   size_t nodes_max = 1'000'000;  // values; the keys of mappings are not counted
   int depth_max = 64;
 };

@@ -139,6 +139,22 @@ TEST(Yaml, AliasesShareAndAreCounted) {
   EXPECT_EQ(place_text(problem_of(tower)), "E0404 64:12");
 }
 
+TEST(Yaml, AliasesCountAsTheTextThatTheyStandFor) {
+  const std::string text(1'000, 'x');
+  const std::string two = "a: &x {k: " + text + "}\nb: *x\n";  // 2 x 1,001 bytes, 2 keys
+  EXPECT_EQ(place_text(problem_of(two, {.bytes_max = 2'003})), "E0404 2:4");
+  YamlTree tree;
+  Problems problems;
+  EXPECT_TRUE(YamlTree::parse(two, tree, problems, {.bytes_max = 2'004}));
+  // Keys count, and the anchor within an anchor.
+  const std::string keys = "a: &x {" + text.substr(100) + ": &y [1]}\nb: *x\nc: *y\n";
+  EXPECT_EQ(place_text(problem_of(keys, {.bytes_max = 1'805})), "E0404 3:4");
+  EXPECT_TRUE(YamlTree::parse(keys, tree, problems, {.bytes_max = 1'806}));
+  std::string bomb = "a: &x " + std::string(20'000, 'x') + "\nb: [";
+  for (int i = 0; i < 4'000; ++i) bomb += "*x, ";
+  EXPECT_EQ(problem_of(bomb + "1]\n").code, "E0404") << "80 MB";
+}
+
 TEST(Yaml, LimitsHold) {
   EXPECT_EQ(problem_of(std::string(10'000, '[')).code.substr(0, 4), "E040");
   EXPECT_EQ(problem_of("{" + std::string(10'000, '[')).code.substr(0, 3), "E04");
