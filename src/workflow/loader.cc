@@ -34,6 +34,7 @@ class Loader {
   template <class Do> void each_step(Do&& do_with) const;
   bool check_cycles();
   void check_expressions(Node root, bool graph_is_sound);
+  void check_canonical();
 
   Problems problems_;
   Problems warnings_;
@@ -229,6 +230,16 @@ void Loader::check_expressions(Node root, bool graph_is_sound) {
   if (const Node output = root.find("output"); output.ok()) names.check_output(output);
 }
 
+// Runs read their definition back from the canonical form: what could not be read is not accepted.
+void Loader::check_canonical() {
+  const size_t size = workflow_->canonical.size();
+  constexpr size_t kMax = YamlLimits().bytes_max;
+  if (size <= kMax) return;
+  problems_.add("E0404", {}, fmt::format("expected at most {} bytes in the form that is stored "
+                                         "(JSON, aliases expanded), found {}", kMax, size),
+                "put data into files that steps read");
+}
+
 Loaded Loader::load(std::string_view text) {
   Loaded loaded;
   YamlTree tree;
@@ -241,6 +252,7 @@ Loaded Loader::load(std::string_view text) {
     sound = check_cycles() && sound;
     check_expressions(tree.root(), sound);
     w.canonical = tree.canonical();
+    check_canonical();
     w.hash = sha256_hex(w.canonical);
   }
   loaded.errors_left_out = problems_.left_out();

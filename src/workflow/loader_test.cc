@@ -140,6 +140,21 @@ TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
   EXPECT_EQ(load(a.workflow->canonical).workflow->hash, a.workflow->hash);
 }
 
+TEST(Loader, WhatIsAcceptedCanBeReadBackFromItsStoredForm) {
+  const auto odd = load("weft: \"1\"\nid: x\ntitle: \"ok\\x7f?\"\nsteps: [{id: a, type: set}]\n");
+  ASSERT_TRUE(odd.workflow);
+  const auto again = load(odd.workflow->canonical);
+  ASSERT_TRUE(again.workflow) << text(again.errors[0], "f");
+  EXPECT_EQ(again.workflow->title, "ok\x7f?");
+  EXPECT_EQ(again.workflow->hash, odd.workflow->hash);
+  // 12 MB of text, 72 MB as JSON writes it.
+  std::string big = "weft: \"1\"\nid: x\nsteps: [{id: a, type: set, parameters: {value: [&x \"";
+  for (int i = 0; i < 20'000; ++i) big += "\\x01";
+  big += '"';
+  for (int i = 1; i < 600; ++i) big += ", *x";
+  EXPECT_EQ(wrong(big + "]}}]\n"), Strings{"E0404 1:1"});
+}
+
 TEST(Loader, ExamplesAreValid) {
   size_t found = 0;
   for (const auto& entry : std::filesystem::directory_iterator(WEFT_SOURCE_DIR "/examples")) {

@@ -23,6 +23,8 @@ using Kind = YamlTree::Kind;
 
 namespace {
 
+constexpr size_t kKeyBytesMax = 1'000;  // with its quotes and escapes
+
 class ViewBuffer final : public std::streambuf {
  public:
   explicit ViewBuffer(std::string_view view) {
@@ -210,6 +212,7 @@ class YamlBuilder final : public YAML::EventHandler {
   void count(const YAML::Mark& mark, const Extent& extent, bool is_key);
   void check_depth(const YAML::Mark& mark, int height);
   void check_key(const YAML::Mark& mark, const YamlTree::Cell& cell);
+  void check_key_size(const YAML::Mark& mark, std::string_view name);
   std::string_view view(const YamlTree::Cell& cell) const {
     return tree_.stored(cell.first);
   }
@@ -262,6 +265,19 @@ Kind YamlBuilder::kind_of(const YAML::Mark& mark, const std::string& tag,
   return kind;
 }
 
+// yaml-cpp looks for the colon of a plain mapping within 1,024 bytes: a longer key, which only the
+// form with '?' can have, would be lost in the canonical form of its document.
+void YamlBuilder::check_key_size(const YAML::Mark& mark, std::string_view name) {
+  if (name.size() * 6 <= kKeyBytesMax) return;  // no escape is longer
+  std::string written;
+  json::append_quoted(written, name);
+  if (written.size() <= kKeyBytesMax) return;
+  refuse("E0404", mark,
+         fmt::format("expected a key of at most {} bytes as JSON writes it, found {}",
+                     kKeyBytesMax, written.size()),
+         "keys of workflow documents are names; put long texts into values");
+}
+
 void YamlBuilder::check_key(const YAML::Mark& mark, const YamlTree::Cell& cell) {
   if (cell.kind == Kind::kMapping || cell.kind == Kind::kList) {
     const std::string right = quoted_line(line_of(text_, place(mark).line));
@@ -269,9 +285,10 @@ void YamlBuilder::check_key(const YAML::Mark& mark, const YamlTree::Cell& cell) 
            right.empty() ? "keys of workflow documents are plain names"
                          : "an expression needs quotes around it: write\n      " + right);
   }
+  const auto name = view(cell);
+  check_key_size(mark, name);
   // Up to eight keys a comparison with each is quicker than a set.
   Open& parent = stack_.back();
-  const auto name = view(cell);
   bool twice = false;
   const YamlTree::Cell& mapping = tree_.cells_[parent.cell];
   if (parent.pairs < 8) {
@@ -347,6 +364,10 @@ uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, const Ext
 
 void YamlBuilder::scalar(const YAML::Mark& mark, Kind kind, const std::string& value,
                          YAML::anchor_t anchor) {
+  if (invalid_utf8_at(value)) {  // the document was UTF-8: these are bytes of yaml-cpp's making
+    refuse("E0401", mark, "expected UTF-8 in a quoted text, found the escape \\_ or \\N",
+           R"(write "\u00a0" for a space that does not break, "\u0085" for a next line)");
+  }
   YamlTree::Cell cell;
   cell.kind = kind;
   const bool is_key = !stack_.empty() && stack_.back().key_next;
@@ -405,7 +426,9 @@ void YamlBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
 
 namespace {
 
-bool acceptable_bytes(std::string_view text, Problems& problems, const YamlLimits& limits) {
+// JSON allows DEL in its strings, and the canonical form of a document may hold it.
+bool acceptable_bytes(std::string_view text, bool is_json, Problems& problems,
+                      const YamlLimits& limits) {
   if (text.size() > limits.bytes_max) {
     problems.add("E0404", {}, fmt::format("expected at most {} bytes, found {}", limits.bytes_max,
                                           text.size()),
@@ -421,7 +444,7 @@ bool acceptable_bytes(std::string_view text, Problems& problems, const YamlLimit
   }
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<uint8_t>(text[i]);
-    if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t' || c == '\r') continue;
+    if ((c >= 0x20 && (c != 0x7f || is_json)) || c == '\n' || c == '\t' || c == '\r') continue;
     problems.add("E0401", place_of(text, i),
                  fmt::format("expected text, found the control character 0x{:02x}", c),
                  "write it as an escape (\"\\x07\") in a quoted text");
@@ -440,7 +463,10 @@ Problem explain(const YAML::ParserException& e, YamlBuilder& builder, std::strin
     return problem;
   }
   const auto line = line_of(text, problem.place.line);
-  if (line.find('\t') < line.find_first_not_of(" \t")) {
+  if (e.msg.find("end of map flow") != std::string::npos) {
+    problem.hint = fmt::format("look for a bracket or quote that is never closed, or a key of "
+                               "more than {} bytes", kKeyBytesMax);
+  } else if (line.find('\t') < line.find_first_not_of(" \t")) {
     problem.hint = "indent with spaces: YAML takes no tabs there";
   } else {
     problem.hint = "check the indentation and the quotes of this line and of the one before";
@@ -453,10 +479,12 @@ Problem explain(const YAML::ParserException& e, YamlBuilder& builder, std::strin
 bool YamlTree::parse(std::string_view text, YamlTree& tree, Problems& problems,
                      const YamlLimits& limits) {
   tree = YamlTree();
-  if (!acceptable_bytes(text, problems, limits)) return false;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
+  constexpr std::string_view kMark = "\xef\xbb\xbf";  // of byte order
+  const bool is_json = trim(text.starts_with(kMark) ? text.substr(3) : text).starts_with('{');
+  if (!acceptable_bytes(text, is_json, problems, limits)) return false;
+  if (text.starts_with(kMark)) text.remove_prefix(3);
   std::string rewritten;
-  if (trim(text).starts_with('{')) {
+  if (is_json) {
     rewritten = json_as_yaml(text);
     text = rewritten;
   }

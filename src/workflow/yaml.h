@@ -8,7 +8,7 @@
 // of 64 bits, larger ones stay text. Refused, with place and hint: duplicate keys, keys that are
 // not scalars (the trap of an unquoted {{ a }}), invalid UTF-8, control characters, depth above
 // 64, more than 10^6 nodes or 64 MiB of text after expansion of aliases, several documents, unknown
-// tags.
+// tags, keys of more than 1,000 bytes. What is accepted can be read again from its canonical form.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/yaml.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -56,6 +57,34 @@ TEST(Yaml, JsonDocuments) {
             R"({"a":1,"b":[true,null,"x/y\n"],"c":{}})");
   EXPECT_EQ(json_of(R"({"a":"\ud83d\ude00\u00e9","b":"\\ud83d"})"), R"({"a":"😀é","b":"\\ud83d"})");
   EXPECT_EQ(json_of("{\"a\":\"x\ty\"}").substr(0, 8), R"({"a":"x )");
+}
+
+// The canonical form of what is accepted reads as the same document.
+TEST(Yaml, CanonicalFormIsReadAgain) {
+  const auto again = [](std::string_view text) {
+    const std::string once = json_of(text);
+    return once == json_of(once);
+  };
+  EXPECT_TRUE(again("title: \"ok\\x7f?\""));
+  EXPECT_EQ(json_of("{\"a\x7f\":\"b\x7f\"}"), "{\"a\x7f\":\"b\x7f\"}");
+  for (uint32_t c = 0; c < 0x3000; ++c) {
+    EXPECT_TRUE(again(fmt::format("\"k\\U{0:08x}\": \"v\\U{0:08x}\"", c))) << c;
+  }
+  const std::string longest(998, 'k');  // and two quotes
+  EXPECT_TRUE(again("? " + longest + "\n: 1"));
+  EXPECT_TRUE(again("{\"a\": 1, \"" + longest + "\": {\"" + longest + "\": 2}}"));
+  EXPECT_EQ(place_text(problem_of("a: 1\n? k" + longest + "\n: 1")), "E0404 2:3");
+  std::string escapes;
+  for (int i = 0; i < 200; ++i) escapes += "\\x01";
+  EXPECT_EQ(problem_of("? \"" + escapes + "\"\n: 1").code, "E0404") << "six bytes each";
+  const Problem json = problem_of("{\"a\":1,\"" + std::string(1'100, 'k') + "\":2}");
+  EXPECT_NE(json.hint.find("key of more than 1000 bytes"), std::string::npos) << json.hint;
+}
+
+TEST(Yaml, EscapesThatAreReadAsBrokenBytesAreNamed) {
+  EXPECT_EQ(place_text(problem_of("a: 1\nb: \"x\\_y\"")), "E0401 2:4");
+  EXPECT_NE(problem_of("\"\\N\": 1").hint.find("\\u0085"), std::string::npos);
+  EXPECT_EQ(json_of("a: \"\\u00a0\\u0085\""), "{\"a\":\"\u00a0\u0085\"}");
 }
 
 TEST(Yaml, PlacesCountCharacters) {
