@@ -30,6 +30,7 @@ class Loader {
   void read_workflow(Node root);
   void read_input(Fields& fields);
   void index_ids();
+  std::vector<std::string> other_steps(std::string_view id) const;
   bool resolve_dependencies(uint32_t step, Node node);
   template <class Do> void each_step(Do&& do_with) const;
   bool check_cycles();
@@ -155,6 +156,15 @@ template <class Do> void Loader::each_step(Do&& do_with) const {
   CHECK(i == workflow_->steps.size(), "{} of {} steps", i, workflow_->steps.size());
 }
 
+// Candidates for a hint, not all of 100,000.
+std::vector<std::string> Loader::other_steps(std::string_view id) const {
+  std::vector<std::string> names;
+  for (const Step& other : workflow_->steps) {
+    if (names.size() < 1'000 && other.id != id) names.push_back(other.id);
+  }
+  return names;
+}
+
 // Dependencies as indices. False if a name was wrong.
 bool Loader::resolve_dependencies(uint32_t step, Node node) {
   Step& s = workflow_->steps[step];
@@ -186,13 +196,9 @@ bool Loader::resolve_dependencies(uint32_t step, Node node) {
                     "depend on its step: " + workflow_->steps[fallback->second].id);
       continue;
     }
-    std::vector<std::string> names;
-    for (const Step& other : workflow_->steps) {
-      if (names.size() < 1'000 && other.id != s.id) names.push_back(other.id);
-    }
     problems_.add("E0414", item.place(), fmt::format("{}: there is no step {}", what,
                                                      quoted(item.text())),
-                  name_hint(item.text(), names));
+                  problems_.hint_for(item.text(), [&] { return other_steps(s.id); }));
   }
   // A dependency named twice is one; few enough to compare, except in a wide join.
   auto sorted = s.dependencies;

@@ -459,6 +459,18 @@ TEST(Loader, ToolsThatCannotWorkAreProblems) {
   EXPECT_EQ(codes("  t: 1\n"), "E0412 ");
 }
 
+TEST(Problems, HintsAreMadeOnlyForProblemsThatAreKept) {
+  Problems problems;
+  int asked = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto names = [&] { return ++asked, Strings{"right"}; };
+    problems.add("E0418", {}, "wrong", problems.hint_for("rihgt", names));
+  }
+  EXPECT_EQ(asked, 100);
+  EXPECT_EQ(problems.left_out(), 200U);
+  EXPECT_EQ(problems.take()[99].hint, "did you mean 'right'?");
+}
+
 TEST(Catalog, NamesAndAliases) {
   EXPECT_EQ(find_step_type("api_client"), find_step_type("http"));
   EXPECT_EQ(find_step_type("file_processor"), find_step_type("file"));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 #include <utility>
 
 #include "workflow/catalog.h"
@@ -20,6 +21,15 @@ constexpr size_t kCandidatesMax = 1'000;
 
 std::string dotted(const std::vector<std::string>& path, size_t count) {
   return join(std::span(path).first(std::min(count, path.size())), ".");
+}
+
+// Candidates for a hint.
+std::vector<std::string> keys(const json::Object& object) {
+  std::vector<std::string> names;
+  for (const auto& member : object) {
+    if (names.size() < kCandidatesMax) names.emplace_back(member.key());
+  }
+  return names;
 }
 
 // The schema of what a step yields, if the document says it; else null.
@@ -188,14 +198,16 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
 // Candidates for a hint: what the step depends on first, then others, not all of 100,000.
 std::vector<std::string> Names::near_steps(const Scene& scene) const {
   std::vector<std::string> names;
+  std::unordered_set<std::string_view> known;
+  const auto add = [&](const Step& step) {
+    if (names.size() < kCandidatesMax && known.insert(step.id).second) names.push_back(step.id);
+    return names.size() < kCandidatesMax;
+  };
   if (scene.step != kNoStep) {
-    for (const uint32_t d : workflow_.steps[scene.step].dependencies) {
-      if (names.size() < kCandidatesMax) names.push_back(workflow_.steps[d].id);
-    }
+    for (const uint32_t d : workflow_.steps[scene.step].dependencies) add(workflow_.steps[d]);
   }
   for (const Step& step : workflow_.steps) {
-    if (names.size() >= kCandidatesMax) break;
-    if (std::find(names.begin(), names.end(), step.id) == names.end()) names.push_back(step.id);
+    if (!add(step)) break;
   }
   return names;
 }
@@ -212,7 +224,7 @@ void Names::check_step_name(Place place, const Scene& scene, const text::FreeNam
                      fmt::format("its result is that of its step: steps.{}", owner));
     }
     return unknown(place, scene, fmt::format("there is no step '{}'", id),
-                   name_hint(id, near_steps(scene)));
+                   problems_.hint_for(id, [&] { return near_steps(scene); }));
   }
   const uint32_t other = *found;
   if (scene.step == other) {
@@ -250,11 +262,10 @@ void Names::check_members(Place place, const Scene& scene, const json::Value& sc
                              object.contains("anyOf") || object.contains("oneOf") ||
                              object.contains("$ref") || object.contains("if");
     if (open_anyhow || !(shut || (closed && additional == nullptr))) return;
-    std::vector<std::string> names;
-    for (const auto& property : properties->get_object()) names.emplace_back(property.key());
+    const auto candidates = [&] { return keys(properties->get_object()); };
     return unknown(place, scene,
                    fmt::format("'{}' has no '{}'", dotted(name.path, i), name.path[i]),
-                   name_hint(name.path[i], names));
+                   problems_.hint_for(name.path[i], candidates));
   }
 }
 
