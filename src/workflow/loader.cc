@@ -231,7 +231,8 @@ bool Loader::check_cycles() {
 void Loader::check_expressions(Node root, bool graph_is_sound) {
   std::optional<Graph> graph;
   if (graph_is_sound) graph.emplace(workflow_->steps);
-  Names names(*workflow_, graph ? &*graph : nullptr, {*ids_, fallback_ids_}, problems_);
+  Names names(*workflow_, graph ? &*graph : nullptr, {*ids_, fallback_ids_},
+              {problems_, warnings_});
   each_step([&](uint32_t i, Node node) { names.check_step(i, node); });
   if (const Node output = root.find("output"); output.ok()) names.check_output(output);
 }

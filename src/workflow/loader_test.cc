@@ -299,6 +299,18 @@ TEST(Loader, ExpressionsAreChecked) {
               HasSubstr("no step 'b'"));
 }
 
+TEST(Loader, NamesThatAreNeverFilledAreSaidToBeEmpty) {
+  for (const std::string name : {"secrets", "env"}) {
+    const Loaded loaded = load(
+        with_head("  - {id: a, type: set, when: \"{{ " + name + ".KEY is defined }}\"}\n"));
+    EXPECT_TRUE(loaded.workflow) << "runs that were accepted with it must still be read";
+    ASSERT_EQ(loaded.warnings.size(), 1U);
+    EXPECT_EQ(loaded.warnings[0].code, "E0418");
+    EXPECT_EQ(loaded.warnings[0].place.line, 4);
+    EXPECT_THAT(loaded.warnings[0].message, HasSubstr("'" + name + "' is reserved"));
+  }
+}
+
 TEST(Loader, NamesOfStepsUpstreamThroughOthers) {
   EXPECT_TRUE(wrong_steps("  - {id: c, type: set, dependencies: [b], parameters: {v: \"{{ steps.a "
                           "}}\"}}\n  - {id: b, type: set, dependencies: [a]}\n  - {id: a, type: "

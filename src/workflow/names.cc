@@ -157,10 +157,19 @@ void Names::unknown(Place place, const Scene& scene, std::string what, std::stri
   problems_.add("E0418", place, fmt::format("{}: {}", scene.where, what), std::move(hint));
 }
 
+// Only a warning: definitions of runs that are stored must load for ever.
+void Names::never_filled(Place place, const Scene& scene, const text::FreeName& name) {
+  warnings_.add("E0418", place,
+                fmt::format("{}: '{}' is reserved and always empty in this edition", scene.where,
+                            name.path[0]),
+                "give it to the run as an input; connections, models and MCP servers have their "
+                "addresses and secrets from the configuration");
+}
+
 void Names::check_name(Place place, const Scene& scene, const text::FreeName& name) {
   CHECK(!name.path.empty());
   const std::string& root = name.path[0];
-  if (root == "env" || root == "secrets") return;  // known only where the run is accepted
+  if (root == "env" || root == "secrets") return never_filled(place, scene, name);
   if (root == "steps") return check_step_name(place, scene, name);
   if (root == "input") {
     const bool closed = workflow_.input_schema.is_object();
@@ -179,7 +188,7 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
                    known ? "only steps with effects see the number of their attempt"
                          : name_hint(name.path[1], names));
   }
-  std::vector<std::string> roots = {"input", "steps", "run", "env", "secrets"};
+  std::vector<std::string> roots = {"input", "steps", "run"};
   if (scene.item) roots.insert(roots.end(), {"item", "index"});
   if (scene.output) roots.emplace_back("output");
   std::string hint = name_hint(root, roots);

@@ -113,7 +113,7 @@ class RunScope final : public text::Scope {
     return nullptr;
   }
   std::vector<std::string> names() const override {
-    std::vector<std::string> names = {"input", "steps", "run", "env", "secrets"};
+    std::vector<std::string> names = {"input", "steps", "run"};
     if (item_ != nullptr) names.insert(names.end(), {"item", "index"});
     if (output_ != nullptr) names.emplace_back("output");
     return names;
