@@ -336,6 +336,10 @@ TEST(Loader, SchemasAreParsedInTheirPlace) {
   EXPECT_EQ(p.place.line, 6);
   EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {type: array}\nsteps: [{id: a, type: set}]\n"),
             Strings{"E0412 3:15"});
+  const Problem slash = first("weft: \"1\"\nid: x\nsteps:\n  - id: a\n    type: validate\n"
+                              "    parameters:\n      value: 1\n      schema:\n"
+                              "        properties:\n          a/b~c: {type: int}\n");
+  EXPECT_EQ(slash.place.line, 10) << slash.message;
   const Loaded odd = load("weft: \"1\"\nid: x\ninput: {properties: {a: {minLenght: 3}}}\n"
                           "steps: [{id: a, type: set}]\n");
   EXPECT_TRUE(odd.workflow);

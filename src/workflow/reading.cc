@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "schema/pointer.h"
 #include "schema/schema.h"
 #include "workflow/catalog.h"
 #include "workflow/timetable.h"
@@ -75,8 +76,9 @@ bool gives_attempt_timeout(Node step) {
 Node node_at(Node node, std::string_view message) {
   const size_t end = message.find(": ");
   if (!message.starts_with('#') || end == std::string_view::npos) return node;
-  for (const std::string_view part : split(message.substr(0, end), '/')) {
-    if (part == "#") continue;
+  const auto steps = schema::parse_pointer(message.substr(1, end - 1));
+  if (!steps.ok()) return node;
+  for (const std::string& part : *steps) {
     Node next;
     if (node.is_mapping()) next = node.find(part);
     if (node.is_list()) {

@@ -101,16 +101,18 @@ struct Refused {
 
 std::string quoted_line(std::string_view line) {
   const size_t open = line.find("{{");
-  const size_t close = line.rfind("}}");
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return {};
+  if (open == std::string_view::npos) return {};
+  // Within brackets the braces at the end may be theirs.
+  const bool flow = line.substr(0, open).find_first_of("{[") != std::string_view::npos;
+  const size_t close = flow ? line.find("}}", open) : line.rfind("}}");
+  if (close == std::string_view::npos || close < open) return {};
   if (inside_quotes(line, open)) return {};
   const size_t colon = line.substr(0, open).find(": ");
   const size_t dash = line.substr(0, open).find("- ");
   size_t begin = open;
   size_t end = close + 2;
   const size_t marker = std::min(colon, dash);
-  if (marker != std::string_view::npos &&
-      line.substr(0, open).find_first_of("{[") == std::string_view::npos) {
+  if (marker != std::string_view::npos && !flow) {
     begin = colon != std::string_view::npos ? colon + 2 : dash + 2;
     const size_t comment = line.find(" #", end);
     end = begin + trim(line.substr(begin, comment - begin)).size();
@@ -146,6 +148,12 @@ class YamlBuilder final : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    const bool plain = tag.empty() || tag == "?";
+    if (plain && value == "<<" && !stack_.empty() && stack_.back().key_next) {
+      problems_.add("E0410", place(mark), "merge keys (<<) are not read",
+                    "write the members out, or use an alias for a whole value (key: *name); a "
+                    "member of that name needs quotes");
+    }
     scalar(mark, kind_of(mark, tag, value), value, anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override;

@@ -75,7 +75,8 @@ class YamlTree {
     uint32_t at_ = 0;
   };
 
-  // Problems: E0401 not YAML, E0402 duplicate key, E0403 key is not a scalar, E0404 limits.
+  // Problems: E0401 not YAML, E0402 duplicate key, E0403 key is not a scalar, E0404 limits,
+  // E0410 merge keys.
   // Nothing is returned but problems if there are any.
   static bool parse(std::string_view text, YamlTree& tree, Problems& problems,
                     const YamlLimits& limits = {});

@@ -124,6 +124,10 @@ TEST(Yaml, UnquotedExpressionsShowTheQuotedLine) {
   EXPECT_NE(colon.hint.find("x: \"Customer: {{ a }}\""), std::string::npos) << colon.hint;
   EXPECT_EQ(quoted_line("  x: {{ a | default(\"b\") }} # c"), "x: '{{ a | default(\"b\") }}' # c");
   EXPECT_EQ(quoted_line("parameters: { id: {{ x }} }"), "parameters: { id: \"{{ x }}\" }");
+  EXPECT_EQ(quoted_line("- {type: set, parameters: {value: {{ run.id }}}}"),
+            "- {type: set, parameters: {value: \"{{ run.id }}\"}}");
+  EXPECT_EQ(quoted_line("x: [{{ a }}, {{ b }}]"), "x: [\"{{ a }}\", {{ b }}]");
+  EXPECT_EQ(quoted_line("x: {{ {'a': {}} }}"), "x: \"{{ {'a': {}} }}\"");
   EXPECT_EQ(quoted_line("x: \"{{ a }}\""), "");
   EXPECT_EQ(quoted_line("x: 1"), "");
 }
@@ -182,6 +186,12 @@ TEST(Yaml, AliasesCountAsTheTextThatTheyStandFor) {
   std::string bomb = "a: &x " + std::string(20'000, 'x') + "\nb: [";
   for (int i = 0; i < 4'000; ++i) bomb += "*x, ";
   EXPECT_EQ(problem_of(bomb + "1]\n").code, "E0404") << "80 MB";
+}
+
+TEST(Yaml, MergeKeysAreNotTakenForMembers) {
+  const Problem merge = problem_of("a: &x {k: 1}\nb:\n  <<: *x\n  l: 2\n");
+  EXPECT_EQ(place_text(merge), "E0410 3:3");
+  EXPECT_EQ(json_of("{\"<<\": 1, b: [<<], c: <<}"), R"({"<<":1,"b":["<<"],"c":"<<"})");
 }
 
 TEST(Yaml, LimitsHold) {
