@@ -100,6 +100,9 @@ std::optional<std::string> nearest_name(std::string_view name,
   for (const std::string& candidate : candidates) {
     const size_t longer = std::max(name.size(), candidate.size());
     if (longer > 256) continue;
+    // At least so many letters are missing: not near, whatever the others are.
+    const size_t missing = longer - std::min(name.size(), candidate.size());
+    if (missing * 3 > longer) continue;
     // rows i-2, i-1 and i of the distance table
     std::vector<size_t> two(candidate.size() + 1);
     std::vector<size_t> one(candidate.size() + 1);

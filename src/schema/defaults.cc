@@ -10,7 +10,8 @@ namespace weft::schema {
 namespace {
 
 constexpr size_t kDepthMax = 256;
-constexpr size_t kWorkMax = 1'000'000;
+constexpr size_t kWorkMax = 1'000'000;  // places looked at, and 64 bytes each of what is copied
+constexpr size_t kBytesPerWork = 64;
 
 class Filler {
  public:
@@ -18,12 +19,8 @@ class Filler {
 
   Status fill(NodeId id, json::Value& value) {
     if (id == kNone) return ok_status();
-    if (depth_ >= kDepthMax || ++work_ > kWorkMax) {
-      return make_error("E0306",
-                        fmt::format("{}: defaults nest deeper than {} levels or grow without end",
-                                    schema_.pointer(id), kDepthMax),
-                        "a recursive schema must not put itself into its own default");
-    }
+    if (depth_ >= kDepthMax) return endless(id);
+    TRY(pay(id, 1));
     ++depth_;
     const Node& node = schema_.node(id);
     TRY(fill(node.ref, value));
@@ -35,6 +32,18 @@ class Filler {
   }
 
  private:
+  Error endless(NodeId id) const {
+    return make_error("E0306",
+                      fmt::format("{}: defaults nest deeper than {} levels or grow without end",
+                                  schema_.pointer(id), kDepthMax),
+                      "a recursive schema must not put itself into its own default, nor a list "
+                      "of items a large default into each");
+  }
+  Status pay(NodeId id, size_t work) {
+    work_ += work;
+    return work_ > kWorkMax ? Status(endless(id)) : ok_status();
+  }
+
   // The default of a property may stand beside its $ref or behind it.
   const json::Value* default_of(NodeId id) const {
     for (size_t i = 0; i < kDepthMax && id != kNone; ++i) {
@@ -51,6 +60,7 @@ class Filler {
       if (!member) {
         const json::Value* filling = default_of(property.node);
         if (!filling) continue;
+        TRY(pay(property.node, weight(*filling) / kBytesPerWork));
         member = &object.emplace(property.name, *filling).first->value();
       }
       TRY(fill(property.node, *member));

@@ -163,5 +163,16 @@ TEST(Defaults, EndlessOnesAreRefused) {
   EXPECT_EQ(status.error().code, "E0306");
 }
 
+TEST(Defaults, WhatIsCopiedIsPaidFor) {
+  const schema::Schema schema = schema_of(
+      R"({"items":{"properties":{"a":{"default":[")" + std::string(1'000'000, 'x') + R"("]}}}})");
+  json::Value few = json::Array(50, json::Object{});
+  EXPECT_TRUE(apply_defaults(schema, few).ok());
+  json::Value many = json::Array(1'000, json::Object{});
+  const Status status = apply_defaults(schema, many);
+  ASSERT_FALSE(status.ok()) << "1 GB";
+  EXPECT_EQ(status.error().code, "E0306");
+}
+
 }  // namespace
 }  // namespace weft::schema

@@ -181,6 +181,27 @@ bool deeper_than(const json::Value& value, size_t depth_max) {
   return false;
 }
 
+size_t weight(const json::Value& value) {
+  size_t sum = 0;
+  std::vector<const json::Value*> open = {&value};
+  while (!open.empty()) {
+    const json::Value& at = *open.back();
+    open.pop_back();
+    sum += 16;
+    if (const auto* text = at.if_string()) sum += text->size();
+    if (const auto* array = at.if_array()) {
+      for (const json::Value& item : *array) open.push_back(&item);
+    }
+    if (const auto* object = at.if_object()) {
+      for (const auto& member : *object) {
+        sum += member.key().size();
+        open.push_back(&member.value());
+      }
+    }
+  }
+  return sum;
+}
+
 std::string brief(const json::Value& value) {
   if (const auto* array = value.if_array()) return fmt::format("array of {} items", array->size());
   if (const auto* object = value.if_object()) {

@@ -30,6 +30,10 @@ size_t hash_of(const json::Value& value);
 // this is the door behind which recursion over a value is safe.
 bool deeper_than(const json::Value& value, size_t depth_max);
 
+// About how many bytes the value takes: its texts, its keys and 16 for each value in it. For
+// limits on what is copied; any depth.
+size_t weight(const json::Value& value);
+
 // The value as a message may show it: scalars as JSON, cut; containers by kind and size.
 std::string brief(const json::Value& value);
 

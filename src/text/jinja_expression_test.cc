@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
+
+#include "base/strings.h"
 #include "text/jinja.h"
 
 namespace weft::text {
@@ -211,6 +214,34 @@ TEST(Interpolation, NamesAreThoseItReads) {
   const auto parsed = Expression::parse("1 +\n  steps.x");
   EXPECT_EQ(parsed->names()[0].line, 2);
   EXPECT_EQ(parsed->names()[0].column, 3);
+}
+
+// Their places are those that counting from the beginning gives, and cost no counting from there.
+TEST(Interpolation, PlacesOfManyNames) {
+  std::string source;
+  for (int i = 0; i < 3'000; ++i) {
+    source += i % 7 == 0 ? "고객\n" : "é";
+    source += "{{ b if a else c }}";
+  }
+  const auto parsed = Interpolation::parse(source, {.statements = true});
+  ASSERT_TRUE(parsed.ok());
+  const auto names = parsed->names();
+  ASSERT_EQ(names.size(), 9'000U);
+  size_t compared = 0;
+  size_t at = source.find("a else");
+  for (const FreeName& name : names) {
+    if (name.path[0] != "a") continue;
+    const Place expected = place_of(source, at);
+    ASSERT_EQ(std::pair(name.line, name.column), std::pair(expected.line, expected.column));
+    at = source.find("a else", at + 1);
+    ++compared;
+  }
+  EXPECT_EQ(compared, 3'000U);
+  std::string many;
+  for (int i = 0; i < 80'000; ++i) many += "{{ env.a }}";
+  const auto begun = std::clock();
+  EXPECT_EQ(Interpolation::parse(many, {.statements = true})->names().size(), 80'000U);
+  EXPECT_LT(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC, 10.0) << "40 s and more";
 }
 
 // A scope behind a name: members without one large object.

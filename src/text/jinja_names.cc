@@ -13,9 +13,37 @@
 namespace weft::text::jinja {
 namespace {
 
+// Places in a source, found in steps that do not grow with it: one is kept for every 256 bytes.
+class Places {
+ public:
+  explicit Places(std::string_view source) : source_(source) {}
+
+  Place of(size_t offset) {
+    const size_t end = std::min(offset, source_.size());
+    while (kept_.size() <= end / kStride) kept_.push_back(behind(kept_.back(), kept_.size() - 1));
+    return behind(kept_[end / kStride], end / kStride, end);
+  }
+
+ private:
+  static constexpr size_t kStride = 256;
+
+  // The place `to`, or a stride, behind the one that is kept as number `index`.
+  Place behind(Place place, size_t index, size_t to = SIZE_MAX) const {
+    const size_t begin = index * kStride;
+    const size_t end = std::min(to, begin + kStride);
+    const Place step = place_of(source_.substr(begin, end - begin), end - begin);
+    place.column = step.line == 1 ? place.column + step.column - 1 : step.column;
+    place.line += step.line - 1;
+    return place;
+  }
+
+  std::string_view source_;
+  std::vector<Place> kept_ = {{}};
+};
+
 class Collector {
  public:
-  explicit Collector(std::string_view source) : source_(source) {}
+  explicit Collector(std::string_view source) : places_(source) {}
 
   void body(const std::vector<NodePtr>& nodes) {  // NOLINT(misc-no-recursion)
     for (const NodePtr& node : nodes) visit(node.get(), false);
@@ -101,7 +129,7 @@ class Collector {
     parts.push_back(at->text);
     std::reverse(parts.begin(), parts.end());
     if (bound_.contains(at->text)) return;
-    const Place place = place_of(source_, at->offset);
+    const Place place = places_.of(at->offset);
     found_.push_back({std::move(parts), place.line, place.column, optional});
   }
 
@@ -145,7 +173,7 @@ class Collector {
     });
   }
 
-  std::string_view source_;
+  Places places_;
   std::set<std::string, std::less<>> bound_;
   std::vector<FreeName> found_;
 };

@@ -55,6 +55,7 @@ struct Step {
   Join join = Join::kAllOk;
   OnError on_error = OnError::kFail;
   OnUnknown on_unknown = OnUnknown::kAsk;
+  bool attempt_timeout_by_default = false;  // of a step that waits: it does not bound the waiting
   Place place;                           // of the step in its document
 
   const std::string& when() const;

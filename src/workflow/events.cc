@@ -37,7 +37,7 @@ template <class A> void fields(A& a, RunAccepted& e) {
   a("run", e.run), a("definition", e.definition), a("input", e.input), a("env", e.env);
   a("priority", e.priority), a("timeout_us", e.timeout_us), a("seed", e.seed);
   a("parent", e.parent), a("parent_path", e.parent_path), a("origin", e.origin);
-  a("effects_of", e.effects_of);
+  a("effects_of", e.effects_of), a("rules", e.rules);
 }
 template <class A> void fields(A& a, ResultKept& e) {
   a("path", e.path), a("end", e.end), a("output", e.output), a("failure", e.failure);
@@ -197,6 +197,7 @@ Result<EventBody> read_body(size_t kind, const json::Object& object) {
     return read_body<I + 1>(kind, object);
   } else {
     std::variant_alternative_t<I, EventBody> body;
+    if constexpr (requires { body.rules; }) body.rules = 0;
     Reader reader{object, 2};  // "kind" and "at" are read
     fields(reader, body);
     if (!reader.wrong.empty()) {

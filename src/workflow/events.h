@@ -41,6 +41,14 @@ enum class StepEnd : uint8_t { kSucceeded, kFailed, kSkipped, kCancelled, kTimed
 // What a timer is for. (run, path, kind) identifies a timer: setting it again replaces it.
 enum class TimerKind : uint8_t { kRunDeadline, kStepDeadline, kAttemptDeadline, kRetry, kWake };
 
+// By which rules a run decides what follows from its events. A run keeps those that it was accepted
+// by: what happened under older ones would otherwise fold to something that never did.
+//   0  before they were counted
+//   1  a failure is forgiven by an any_ok step that ran, no longer by one that was skipped; the
+//      attempt_timeout of `defaults` does not bound steps that wait; in a loop of steps that wait
+//      each item has the time limit, not the loop
+constexpr uint32_t kRules = 1;
+
 // The run is stored. `env` holds the allow-listed environment as read now; `seed` decides every
 // jitter of the run. A sub-workflow names its parent and the path there that waits for it; a run
 // made from another one (retry, fork) names that as its origin, and ResultKept follow.
@@ -56,6 +64,7 @@ struct RunAccepted {
   std::string parent_path;
   std::string origin;
   std::string effects_of;  // the run whose id stands in keys of effects; empty: this one
+  uint32_t rules = kRules; // a journal without them: 0
 };
 // Before RunStarted: the step does not run, its end is that of the run's origin.
 struct ResultKept {

@@ -30,10 +30,12 @@ class Loader {
   void read_workflow(Node root);
   void read_input(Fields& fields);
   void index_ids();
+  std::vector<std::string> other_steps(std::string_view id) const;
   bool resolve_dependencies(uint32_t step, Node node);
   template <class Do> void each_step(Do&& do_with) const;
   bool check_cycles();
   void check_expressions(Node root, bool graph_is_sound);
+  void check_canonical();
 
   Problems problems_;
   Problems warnings_;
@@ -154,6 +156,15 @@ template <class Do> void Loader::each_step(Do&& do_with) const {
   CHECK(i == workflow_->steps.size(), "{} of {} steps", i, workflow_->steps.size());
 }
 
+// Candidates for a hint, not all of 100,000.
+std::vector<std::string> Loader::other_steps(std::string_view id) const {
+  std::vector<std::string> names;
+  for (const Step& other : workflow_->steps) {
+    if (names.size() < 1'000 && other.id != id) names.push_back(other.id);
+  }
+  return names;
+}
+
 // Dependencies as indices. False if a name was wrong.
 bool Loader::resolve_dependencies(uint32_t step, Node node) {
   Step& s = workflow_->steps[step];
@@ -185,13 +196,9 @@ bool Loader::resolve_dependencies(uint32_t step, Node node) {
                     "depend on its step: " + workflow_->steps[fallback->second].id);
       continue;
     }
-    std::vector<std::string> names;
-    for (const Step& other : workflow_->steps) {
-      if (names.size() < 1'000 && other.id != s.id) names.push_back(other.id);
-    }
     problems_.add("E0414", item.place(), fmt::format("{}: there is no step {}", what,
                                                      quoted(item.text())),
-                  name_hint(item.text(), names));
+                  problems_.hint_for(item.text(), [&] { return other_steps(s.id); }));
   }
   // A dependency named twice is one; few enough to compare, except in a wide join.
   auto sorted = s.dependencies;
@@ -224,9 +231,20 @@ bool Loader::check_cycles() {
 void Loader::check_expressions(Node root, bool graph_is_sound) {
   std::optional<Graph> graph;
   if (graph_is_sound) graph.emplace(workflow_->steps);
-  Names names(*workflow_, graph ? &*graph : nullptr, {*ids_, fallback_ids_}, problems_);
+  Names names(*workflow_, graph ? &*graph : nullptr, {*ids_, fallback_ids_},
+              {problems_, warnings_});
   each_step([&](uint32_t i, Node node) { names.check_step(i, node); });
   if (const Node output = root.find("output"); output.ok()) names.check_output(output);
+}
+
+// Runs read their definition back from the canonical form: what could not be read is not accepted.
+void Loader::check_canonical() {
+  const size_t size = workflow_->canonical.size();
+  constexpr size_t kMax = YamlLimits().bytes_max;
+  if (size <= kMax) return;
+  problems_.add("E0404", {}, fmt::format("expected at most {} bytes in the form that is stored "
+                                         "(JSON, aliases expanded), found {}", kMax, size),
+                "put data into files that steps read");
 }
 
 Loaded Loader::load(std::string_view text) {
@@ -241,6 +259,7 @@ Loaded Loader::load(std::string_view text) {
     sound = check_cycles() && sound;
     check_expressions(tree.root(), sound);
     w.canonical = tree.canonical();
+    check_canonical();
     w.hash = sha256_hex(w.canonical);
   }
   loaded.errors_left_out = problems_.left_out();

@@ -111,6 +111,21 @@ output: { a: "{{ steps.a }}" }
   EXPECT_EQ(w.hash.size(), 64U);
 }
 
+TEST(Loader, ADefaultAttemptTimeoutIsNotForStepsThatWait) {
+  const Loaded loaded = load(
+      "weft: \"1\"\nid: x\ndefaults: {retry: {attempt_timeout: 1s}}\nsteps:\n"
+      "  - {id: a, type: wait, parameters: {for: 3s}}\n"
+      "  - {id: b, type: wait, parameters: {for: 3s}, retry: {attempts: 2}}\n"
+      "  - {id: c, type: wait, parameters: {for: 3s}, retry: {attempt_timeout: 2s}}\n"
+      "  - {id: d, type: set}\n");
+  ASSERT_TRUE(loaded.workflow) << text(loaded.errors[0], "f");
+  std::string by_default;
+  for (const Step& s : loaded.workflow->steps) {
+    by_default += s.attempt_timeout_by_default ? '1' : '0';
+  }
+  EXPECT_EQ(by_default, "1100");
+}
+
 TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
   const auto a = load("weft: \"1\"\nid: x\nsteps:\n- {id: a, type: set, parameters: {v: 1}}\n");
   const auto b = load("{\"weft\":\"1\",\"id\":\"x\",\"steps\":[{\"id\":\"a\",\"type\":\"set\","
@@ -123,6 +138,21 @@ TEST(Loader, HashIsThatOfTheContentNotOfTheLayout) {
   EXPECT_NE(a.workflow->hash, d.workflow->hash);
   EXPECT_NE(a.workflow->hash, c.workflow->hash);
   EXPECT_EQ(load(a.workflow->canonical).workflow->hash, a.workflow->hash);
+}
+
+TEST(Loader, WhatIsAcceptedCanBeReadBackFromItsStoredForm) {
+  const auto odd = load("weft: \"1\"\nid: x\ntitle: \"ok\\x7f?\"\nsteps: [{id: a, type: set}]\n");
+  ASSERT_TRUE(odd.workflow);
+  const auto again = load(odd.workflow->canonical);
+  ASSERT_TRUE(again.workflow) << text(again.errors[0], "f");
+  EXPECT_EQ(again.workflow->title, "ok\x7f?");
+  EXPECT_EQ(again.workflow->hash, odd.workflow->hash);
+  // 12 MB of text, 72 MB as JSON writes it.
+  std::string big = "weft: \"1\"\nid: x\nsteps: [{id: a, type: set, parameters: {value: [&x \"";
+  for (int i = 0; i < 20'000; ++i) big += "\\x01";
+  big += '"';
+  for (int i = 1; i < 600; ++i) big += ", *x";
+  EXPECT_EQ(wrong(big + "]}}]\n"), Strings{"E0404 1:1"});
 }
 
 TEST(Loader, ExamplesAreValid) {
@@ -269,6 +299,18 @@ TEST(Loader, ExpressionsAreChecked) {
               HasSubstr("no step 'b'"));
 }
 
+TEST(Loader, NamesThatAreNeverFilledAreSaidToBeEmpty) {
+  for (const std::string name : {"secrets", "env"}) {
+    const Loaded loaded = load(
+        with_head("  - {id: a, type: set, when: \"{{ " + name + ".KEY is defined }}\"}\n"));
+    EXPECT_TRUE(loaded.workflow) << "runs that were accepted with it must still be read";
+    ASSERT_EQ(loaded.warnings.size(), 1U);
+    EXPECT_EQ(loaded.warnings[0].code, "E0418");
+    EXPECT_EQ(loaded.warnings[0].place.line, 4);
+    EXPECT_THAT(loaded.warnings[0].message, HasSubstr("'" + name + "' is reserved"));
+  }
+}
+
 TEST(Loader, NamesOfStepsUpstreamThroughOthers) {
   EXPECT_TRUE(wrong_steps("  - {id: c, type: set, dependencies: [b], parameters: {v: \"{{ steps.a "
                           "}}\"}}\n  - {id: b, type: set, dependencies: [a]}\n  - {id: a, type: "
@@ -294,6 +336,10 @@ TEST(Loader, SchemasAreParsedInTheirPlace) {
   EXPECT_EQ(p.place.line, 6);
   EXPECT_EQ(wrong("weft: \"1\"\nid: x\ninput: {type: array}\nsteps: [{id: a, type: set}]\n"),
             Strings{"E0412 3:15"});
+  const Problem slash = first("weft: \"1\"\nid: x\nsteps:\n  - id: a\n    type: validate\n"
+                              "    parameters:\n      value: 1\n      schema:\n"
+                              "        properties:\n          a/b~c: {type: int}\n");
+  EXPECT_EQ(slash.place.line, 10) << slash.message;
   const Loaded odd = load("weft: \"1\"\nid: x\ninput: {properties: {a: {minLenght: 3}}}\n"
                           "steps: [{id: a, type: set}]\n");
   EXPECT_TRUE(odd.workflow);
@@ -427,6 +473,18 @@ TEST(Loader, ToolsThatCannotWorkAreProblems) {
   EXPECT_EQ(codes("  - { name: t, step: { type: http, parameters: { url: x } } }\n"
                   "  - { name: t, step: { type: http, parameters: { url: y } } }\n"), "E0413 ");
   EXPECT_EQ(codes("  t: 1\n"), "E0412 ");
+}
+
+TEST(Problems, HintsAreMadeOnlyForProblemsThatAreKept) {
+  Problems problems;
+  int asked = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto names = [&] { return ++asked, Strings{"right"}; };
+    problems.add("E0418", {}, "wrong", problems.hint_for("rihgt", names));
+  }
+  EXPECT_EQ(asked, 100);
+  EXPECT_EQ(problems.left_out(), 200U);
+  EXPECT_EQ(problems.take()[99].hint, "did you mean 'right'?");
 }
 
 TEST(Catalog, NamesAndAliases) {

@@ -200,18 +200,24 @@ void Machine::start_attempt(const Target& t, std::string why) {
   command(Command::Kind::kStart, t);
 }
 
-// The clock of an alternative starts with its first attempt. Items of a loop have the loop's.
+// Items of a loop have the loop's clock, unless their time limit is that of their own waiting.
+bool Machine::own_clock(const Target& t) const {
+  if (t.id.item < 0 || t.execution->alternative > 0) return true;
+  return timeout_limits_waiting(*t.step) && state_.rules >= 1;
+}
+
+// The clock of an alternative starts with its first attempt.
 void Machine::note_start(const Target& t) {
   Execution& e = *t.execution;
   CHECK(e.phase == Phase::kStarting);
   CHECK(e.attempt > 0 && e.attempt_deadline_us == 0, "attempt {} started before", e.attempt);
   if (e.started_us == 0) e.started_us = now_us_;
-  const bool own_clock = t.id.item < 0 || e.alternative > 0;
-  if (own_clock && e.deadline_us == 0 && t.step->timeout_us > 0) {
+  if (own_clock(t) && e.deadline_us == 0 && t.step->timeout_us > 0) {
     e.deadline_us = deadline_us(now_us_, t.step->timeout_us);
     set_timer(TimerKind::kStepDeadline, planner_.path(t.id), e.deadline_us);
   }
-  if (t.step->retry().attempt_timeout_us > 0) {
+  const bool by_default = t.step->attempt_timeout_by_default && state_.rules >= 1;
+  if (t.step->retry().attempt_timeout_us > 0 && !by_default) {
     e.attempt_deadline_us = deadline_us(now_us_, t.step->retry().attempt_timeout_us);
     set_timer(TimerKind::kAttemptDeadline, planner_.path(t.id), e.attempt_deadline_us);
   }
@@ -241,9 +247,8 @@ void Machine::attempt_failed(const Target& t, const AttemptFailed& event) {
   const int64_t pause = std::max(
       backoff_us(retry, {e.failures, e.attempt, state_.seed, path}), event.retry_after_us);
   const int64_t at = deadline_us(now_us_, std::max<int64_t>(pause, 1));
-  const int64_t deadline = t.id.item >= 0 && e.alternative == 0
-                               ? state_.steps[t.id.step].execution.deadline_us
-                               : e.deadline_us;
+  const int64_t deadline =
+      own_clock(t) ? e.deadline_us : state_.steps[t.id.step].execution.deadline_us;
   // Waiting for an attempt that may not begin would only hide the failure behind a timeout.
   if (deadline != 0 && at >= deadline) return alternative_failed(t, StepStatus::kFailed);
   e.wake_us = at;
@@ -373,7 +378,8 @@ void Machine::begin_loop(const Target& t, json::Array items) {
   s.items = std::move(items);
   s.item_executions.resize(s.items.size());
   set_phase(t, Phase::kLooping, fmt::format("{} items", s.items.size()));
-  if (t.step->timeout_us > 0) {
+  const bool items_have_it = timeout_limits_waiting(*t.step) && state_.rules >= 1;
+  if (t.step->timeout_us > 0 && !items_have_it) {
     t.execution->deadline_us = deadline_us(now_us_, t.step->timeout_us);
     set_timer(TimerKind::kStepDeadline, planner_.path(t.id), t.execution->deadline_us);
   }

@@ -75,6 +75,7 @@ class Machine {
   void begin_loop(const Target& t, json::Array items);
   void start_items(uint32_t step);
   void start_attempt(const Target& t, std::string why = {});
+  bool own_clock(const Target& t) const;              // not that of its loop
   void note_start(const Target& t);                   // the first sign of life of an attempt
   void attempt_failed(const Target& t, const AttemptFailed& event);
   void alternative_failed(const Target& t, StepStatus end);

@@ -55,6 +55,11 @@ Status Machine::on(const RunAccepted& event) {
     return misfit(fmt::format("expected definition {}, found {}", workflow_.hash,
                               event.definition));
   }
+  if (event.rules > kRules) {
+    return make_error("E0430", fmt::format("the run decides by rules {}, this weft knows those up "
+                                           "to {}", event.rules, kRules),
+                      "a newer weft accepted it: go on with that one");
+  }
   CHECK(state_.steps.empty() && state_.sequence == 0, "a new run has a past");
   CHECK(state_.unfinished == 0 && state_.busy == 0 && state_.suspended == 0);
   state_.run = event.run;
@@ -67,6 +72,7 @@ Status Machine::on(const RunAccepted& event) {
   state_.parent_path = event.parent_path;
   state_.origin = event.origin;
   if (event.effects_of != event.run) state_.effects_of = event.effects_of;
+  state_.rules = event.rules;
   state_.accepted_us = now_us_;
   state_.steps.resize(workflow_.steps.size());
   state_.unfinished = static_cast<uint32_t>(workflow_.steps.size());

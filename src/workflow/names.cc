@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 #include <utility>
 
 #include "workflow/catalog.h"
@@ -20,6 +21,15 @@ constexpr size_t kCandidatesMax = 1'000;
 
 std::string dotted(const std::vector<std::string>& path, size_t count) {
   return join(std::span(path).first(std::min(count, path.size())), ".");
+}
+
+// Candidates for a hint.
+std::vector<std::string> keys(const json::Object& object) {
+  std::vector<std::string> names;
+  for (const auto& member : object) {
+    if (names.size() < kCandidatesMax) names.emplace_back(member.key());
+  }
+  return names;
 }
 
 // The schema of what a step yields, if the document says it; else null.
@@ -147,10 +157,19 @@ void Names::unknown(Place place, const Scene& scene, std::string what, std::stri
   problems_.add("E0418", place, fmt::format("{}: {}", scene.where, what), std::move(hint));
 }
 
+// Only a warning: definitions of runs that are stored must load for ever.
+void Names::never_filled(Place place, const Scene& scene, const text::FreeName& name) {
+  warnings_.add("E0418", place,
+                fmt::format("{}: '{}' is reserved and always empty in this edition", scene.where,
+                            name.path[0]),
+                "give it to the run as an input; connections, models and MCP servers have their "
+                "addresses and secrets from the configuration");
+}
+
 void Names::check_name(Place place, const Scene& scene, const text::FreeName& name) {
   CHECK(!name.path.empty());
   const std::string& root = name.path[0];
-  if (root == "env" || root == "secrets") return;  // known only where the run is accepted
+  if (root == "env" || root == "secrets") return never_filled(place, scene, name);
   if (root == "steps") return check_step_name(place, scene, name);
   if (root == "input") {
     const bool closed = workflow_.input_schema.is_object();
@@ -169,7 +188,7 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
                    known ? "only steps with effects see the number of their attempt"
                          : name_hint(name.path[1], names));
   }
-  std::vector<std::string> roots = {"input", "steps", "run", "env", "secrets"};
+  std::vector<std::string> roots = {"input", "steps", "run"};
   if (scene.item) roots.insert(roots.end(), {"item", "index"});
   if (scene.output) roots.emplace_back("output");
   std::string hint = name_hint(root, roots);
@@ -188,14 +207,16 @@ void Names::check_name(Place place, const Scene& scene, const text::FreeName& na
 // Candidates for a hint: what the step depends on first, then others, not all of 100,000.
 std::vector<std::string> Names::near_steps(const Scene& scene) const {
   std::vector<std::string> names;
+  std::unordered_set<std::string_view> known;
+  const auto add = [&](const Step& step) {
+    if (names.size() < kCandidatesMax && known.insert(step.id).second) names.push_back(step.id);
+    return names.size() < kCandidatesMax;
+  };
   if (scene.step != kNoStep) {
-    for (const uint32_t d : workflow_.steps[scene.step].dependencies) {
-      if (names.size() < kCandidatesMax) names.push_back(workflow_.steps[d].id);
-    }
+    for (const uint32_t d : workflow_.steps[scene.step].dependencies) add(workflow_.steps[d]);
   }
   for (const Step& step : workflow_.steps) {
-    if (names.size() >= kCandidatesMax) break;
-    if (std::find(names.begin(), names.end(), step.id) == names.end()) names.push_back(step.id);
+    if (!add(step)) break;
   }
   return names;
 }
@@ -212,7 +233,7 @@ void Names::check_step_name(Place place, const Scene& scene, const text::FreeNam
                      fmt::format("its result is that of its step: steps.{}", owner));
     }
     return unknown(place, scene, fmt::format("there is no step '{}'", id),
-                   name_hint(id, near_steps(scene)));
+                   problems_.hint_for(id, [&] { return near_steps(scene); }));
   }
   const uint32_t other = *found;
   if (scene.step == other) {
@@ -250,11 +271,10 @@ void Names::check_members(Place place, const Scene& scene, const json::Value& sc
                              object.contains("anyOf") || object.contains("oneOf") ||
                              object.contains("$ref") || object.contains("if");
     if (open_anyhow || !(shut || (closed && additional == nullptr))) return;
-    std::vector<std::string> names;
-    for (const auto& property : properties->get_object()) names.emplace_back(property.key());
+    const auto candidates = [&] { return keys(properties->get_object()); };
     return unknown(place, scene,
                    fmt::format("'{}' has no '{}'", dotted(name.path, i), name.path[i]),
-                   name_hint(name.path[i], names));
+                   problems_.hint_for(name.path[i], candidates));
   }
 }
 

@@ -44,9 +44,17 @@ class Names {
     const StepIds& steps;
     const Fallbacks& fallbacks;
   };
+  struct Reports {
+    Problems& problems;
+    Problems& warnings;
+  };
   // `graph` may be null (the dependencies are broken): then nothing is said about upstream.
-  Names(const Workflow& workflow, const Graph* graph, const Index& index, Problems& problems)
-      : workflow_(workflow), graph_(graph), index_(index), problems_(problems) {}
+  Names(const Workflow& workflow, const Graph* graph, const Index& index, const Reports& reports)
+      : workflow_(workflow),
+        graph_(graph),
+        index_(index),
+        problems_(reports.problems),
+        warnings_(reports.warnings) {}
 
   // The expressions of a step (with its fallbacks), of the run's output.
   void check_step(uint32_t step, YamlTree::Node node);
@@ -71,6 +79,7 @@ class Names {
   void check_step_name(Place place, const Scene& scene, const text::FreeName& name);
   void check_members(Place place, const Scene& scene, const json::Value& schema,
                      const text::FreeName& name, size_t from, bool closed);
+  void never_filled(Place place, const Scene& scene, const text::FreeName& name);
   void unknown(Place place, const Scene& scene, std::string what, std::string hint);
   std::vector<std::string> near_steps(const Scene& scene) const;
 
@@ -78,6 +87,7 @@ class Names {
   const Graph* graph_;
   const Index index_;
   Problems& problems_;
+  Problems& warnings_;
 };
 
 }  // namespace weft::workflow

@@ -412,6 +412,108 @@ TEST(Planner, EventsThatDoNotFitAreRefusedAndLeaveNoTrace) {
   EXPECT_FALSE(run.planner.apply(fresh, {1, CancelRequested{}}).ok());
 }
 
+// The same events under the rules that runs had before rules were counted.
+State folded_by_old_rules(const Bench& run) {
+  State state;
+  for (const std::string& text : run.journal) {
+    json::Value event = *json::parse(text);
+    event.as_object().erase("rules");
+    EXPECT_TRUE(run.planner.apply(state, *event_from_json(event)).ok()) << text;
+  }
+  EXPECT_EQ(state.rules, 0U);
+  return state;
+}
+
+TEST(Planner, AnyOkForgivesOnlyIfItRan) {
+  Step either = make_step("either", {0, 1});
+  either.join = Join::kAnyOk;
+  either.edit().when = "{{ input.yes }}";
+  for (const bool runs : {true, false}) {
+    Bench run({make_step("boom"), make_step("okay"), either});
+    run.fail("boom");
+    run.succeed("okay");
+    run.decide("either", runs);
+    if (runs) run.succeed("either");
+    EXPECT_EQ(run.said(), Strings{runs ? "finish succeeded" : "finish failed"});
+  }
+}
+
+TEST(Planner, ARunKeepsTheRulesItWasAcceptedBy) {
+  Step either = make_step("either", {0, 1});
+  either.join = Join::kAnyOk;
+  either.edit().when = "{{ input.yes }}";
+  Bench run({make_step("boom"), make_step("okay"), either});
+  EXPECT_EQ(run.state.rules, kRules);
+  run.fail("boom");
+  run.succeed("okay");
+  run.decide("either", false);
+  run.apply(RunFinished{json::Object{}, true, {}});
+  EXPECT_EQ(run.state.status, RunStatus::kFailed);
+  EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kSucceeded);
+  RunAccepted newer;
+  newer.run = "run_2";
+  newer.definition = "hash";
+  newer.rules = kRules + 1;
+  State fresh;
+  EXPECT_THAT(run.planner.apply(fresh, {1, newer}).error().hint, testing::HasSubstr("newer weft"));
+}
+
+TEST(Planner, ADefaultAttemptTimeoutLetsWaitingStepsWait) {
+  Step a = make_step("a");
+  a.type = "wait";
+  a.timeout_us = 0;
+  a.edit().retry.attempt_timeout_us = kSecondUs;
+  for (const bool by_default : {false, true}) {
+    a.attempt_timeout_by_default = by_default;
+    Bench run({a});
+    run.apply(AttemptWaiting{"a", 1, WaitReason::kTime, run.now_us + 3 * kSecondUs, "", nullptr});
+    EXPECT_EQ(run.execution("a").attempt_deadline_us == 0, by_default);
+    run.now_us += kSecondUs;
+    EXPECT_EQ(run.fire(TimerKind::kAttemptDeadline, "a").stale, by_default);
+    EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kFailed);
+  }
+}
+
+// on_timeout says what becomes of each approval; a loop that timed out would leave it no word.
+TEST(Planner, WaitingItemsOfALoopHaveTheTimeLimitEach) {
+  Step a = make_step("a");
+  a.type = "approval";
+  a.timeout_us = 2 * kSecondUs;
+  a.concurrency = 1;
+  a.edit().for_each = "{{ input.list }}";
+  Bench run({a});
+  run.decide("a", true, json::Array{1, 2});
+  EXPECT_EQ(run.said(), Strings{"start a[0]#1"});
+  run.apply(AttemptWaiting{"a[0]", 1, WaitReason::kPerson, 0, "", json::Object{}});
+  EXPECT_EQ(run.said(), Strings{"timer step_deadline a[0] 3000000"});
+  run.now_us += 2 * kSecondUs;
+  run.fire(TimerKind::kStepDeadline, "a[0]");
+  EXPECT_EQ(run.said(), Strings{"resume a[0]#1"});
+  EXPECT_EQ(run.last.commands[0].wake, Wake::kLimit);
+  run.apply(AttemptResumed{"a[0]", 1});
+  run.succeed("a[0]");
+  run.apply(AttemptWaiting{"a[1]", 1, WaitReason::kPerson, 0, "", json::Object{}});
+  EXPECT_EQ(run.said(), Strings{"timer step_deadline a[1] 5000000"});
+  EXPECT_TRUE(run.fire(TimerKind::kStepDeadline, "a").stale) << "the loop has none";
+  EXPECT_EQ(folded_by_old_rules(run).status, RunStatus::kFailed) << "the loop had it";
+}
+
+TEST(Planner, AWaitingItemThatIsTooLateTimesOut) {
+  Step a = make_step("a");
+  a.type = "wait";
+  a.timeout_us = 2 * kSecondUs;
+  a.edit().for_each = "{{ input.list }}";
+  Bench run({a});
+  run.decide("a", true, json::Array{1, 2});
+  run.apply(AttemptWaiting{"a[1]", 1, WaitReason::kTime, run.now_us + 9 * kSecondUs, "", {}});
+  run.now_us += 2 * kSecondUs;
+  run.fire(TimerKind::kStepDeadline, "a[1]");
+  EXPECT_EQ(run.status("a[1]"), StepStatus::kTimedOut);
+  EXPECT_EQ(run.status("a[0]"), StepStatus::kCancelled);
+  EXPECT_EQ(run.state.status, RunStatus::kFailed);
+  EXPECT_EQ(run.text(run.state), run.text(run.twin));
+}
+
 TEST(Planner, HundredThousandStepsInAChainAndInAFan) {
   constexpr uint32_t kSteps = 100'000;
   std::vector<Step> chain, fan;

@@ -17,7 +17,7 @@ std::string text(const Problem& problem, std::string_view file) {
 }
 
 void Problems::add(std::string code, Place place, std::string message, std::string hint) {
-  if (list_.size() == kProblemsMax) {
+  if (full()) {
     ++left_out_;
     return;
   }

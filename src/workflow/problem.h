@@ -36,6 +36,14 @@ class Problems {
   bool empty() const { return list_.empty(); }
   size_t size() const { return list_.size(); }
   size_t left_out() const { return left_out_; }
+  // Whether further problems are only counted.
+  bool full() const { return list_.size() == kProblemsMax; }
+  // name_hint() for the next problem. A document may have as many wrong names as right ones, and a
+  // hint compares with each: candidates() is asked only for problems that are kept.
+  template <class Candidates>
+  std::string hint_for(std::string_view name, Candidates&& candidates) const {
+    return full() ? std::string() : name_hint(name, candidates());
+  }
   std::vector<Problem> take();  // sorted by place
 
  private:

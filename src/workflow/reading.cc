@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "schema/pointer.h"
 #include "schema/schema.h"
 #include "workflow/catalog.h"
 #include "workflow/timetable.h"
@@ -66,12 +67,18 @@ std::string_view expectation(Takes takes) {
   CHECK(false);
 }
 
+bool gives_attempt_timeout(Node step) {
+  const Node retry = step.find("retry");
+  return retry.ok() && retry.find("attempt_timeout").ok();
+}
+
 // The node that a schema error speaks of ("#/properties/a/minLength: …"), as deep as it exists.
 Node node_at(Node node, std::string_view message) {
   const size_t end = message.find(": ");
   if (!message.starts_with('#') || end == std::string_view::npos) return node;
-  for (const std::string_view part : split(message.substr(0, end), '/')) {
-    if (part == "#") continue;
+  const auto steps = schema::parse_pointer(message.substr(1, end - 1));
+  if (!steps.ok()) return node;
+  for (const std::string& part : *steps) {
     Node next;
     if (node.is_mapping()) next = node.find(part);
     if (node.is_list()) {
@@ -250,6 +257,8 @@ Step Reading::read_step(Node node, const StepDefaults& defaults, bool is_fallbac
   step.timeout_us = timeout_limits_waiting(step) ? 0 : defaults.timeout_us;
   read_parameters(fields, step);
   read_options(fields, step);
+  step.attempt_timeout_by_default =
+      timeout_limits_waiting(step) && !gives_attempt_timeout(node);
   if (!is_fallback) {
     fields.any("dependencies");  // read when all ids are known
     read_loop(fields, step);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/env.h"
+#include "schema/value.h"
 #include "text/jinja.h"
 #include "workflow/catalog.h"
 #include "workflow/reading.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr size_t kItemsMax = 100'000;
 constexpr size_t kHintNamesMax = 1'000;
 constexpr int kDepthMax = 64;
+constexpr size_t kRenderedBytesMax = size_t{64} << 20;  // as much as a document may have
 
 // Outputs of the steps that `step` depends on; of all steps, if there is none.
 class StepsScope final : public text::Scope {
@@ -111,7 +113,7 @@ class RunScope final : public text::Scope {
     return nullptr;
   }
   std::vector<std::string> names() const override {
-    std::vector<std::string> names = {"input", "steps", "run", "env", "secrets"};
+    std::vector<std::string> names = {"input", "steps", "run"};
     if (item_ != nullptr) names.insert(names.end(), {"item", "index"});
     if (output_ != nullptr) names.emplace_back("output");
     return names;
@@ -161,28 +163,47 @@ Error expression_failed(const Error& error, const Where& where) {
   return out;
 }
 
-Result<json::Value> render_text(std::string_view source, const text::Scope& scope,
+// The names of one place, and how much its expressions may still yield: each is bounded by itself,
+// but a short document may hold many.
+struct Rendering {
+  const text::Scope& scope;
+  size_t left = kRenderedBytesMax;
+
+  Status pay(size_t bytes, const Where& where) {
+    if (bytes > left) {
+      return make_error("E0450", fmt::format("{}: expected at most {} bytes from the expressions "
+                                             "of one step together, found more", where.text(),
+                                             kRenderedBytesMax),
+                        "pass on the part that is needed, or put large data into a file");
+    }
+    left -= bytes;
+    return ok_status();
+  }
+};
+
+Result<json::Value> render_text(std::string_view source, Rendering& rendering,
                                 const Where& where) {
   if (!may_hold_expression(source)) return json::Value(source);
   auto parsed = text::Interpolation::parse(source);
   if (!parsed.ok()) return expression_failed(parsed.error(), where);
-  auto value = parsed->evaluate(scope);
+  auto value = parsed->evaluate(rendering.scope);
   if (!value.ok()) return expression_failed(value.error(), where);
+  TRY(rendering.pay(schema::weight(*value), where));
   return value;
 }
 
 // Strings anywhere in `value`; keys of objects stay as they are.
-Result<json::Value> render_value(const json::Value& value, const text::Scope& scope,
+Result<json::Value> render_value(const json::Value& value, Rendering& rendering,
                                  const Where& where, int depth = 0) {
   CHECK(depth <= kDepthMax, "the loader bounds nesting");
-  if (value.is_string()) return render_text(value.get_string(), scope, where);
+  if (value.is_string()) return render_text(value.get_string(), rendering, where);
   if (value.is_array()) {
     json::Array out;
     out.reserve(value.get_array().size());
     for (size_t i = 0; i < value.get_array().size(); ++i) {
       const Where inner{
           .step = {}, .what = {}, .outer = &where, .index = static_cast<int64_t>(i)};
-      out.push_back(TRY(render_value(value.get_array()[i], scope, inner, depth + 1)));
+      out.push_back(TRY(render_value(value.get_array()[i], rendering, inner, depth + 1)));
     }
     return json::Value(std::move(out));
   }
@@ -191,7 +212,7 @@ Result<json::Value> render_value(const json::Value& value, const text::Scope& sc
     out.reserve(value.get_object().size());
     for (const auto& member : value.get_object()) {
       const Where inner{.step = {}, .what = member.key(), .outer = &where};
-      out.emplace(member.key(), TRY(render_value(member.value(), scope, inner, depth + 1)));
+      out.emplace(member.key(), TRY(render_value(member.value(), rendering, inner, depth + 1)));
     }
     return json::Value(std::move(out));
   }
@@ -210,7 +231,8 @@ Result<bool> render_condition(const std::string& when, const text::Scope& scope,
 
 Result<json::Value> render_items(const Step& step, const text::Scope& scope,
                                  const Where& where) {
-  json::Value items = TRY(render_value(step.for_each(), scope, where));
+  Rendering rendering{scope};
+  json::Value items = TRY(render_value(step.for_each(), rendering, where));
   if (!items.is_array()) {
     return make_error("E0450", fmt::format("{}: expected a list, found {}", where.text(),
                                            json::kind_name(items)),
@@ -246,12 +268,13 @@ bool is_prompt(const StepType* type, std::string_view parameter) {
   return false;
 }
 
-Result<text::MarkedText> render_prompt(const json::Value& source, const text::Scope& scope,
+Result<text::MarkedText> render_prompt(const json::Value& source, Rendering& rendering,
                                        const Where& where) {
   auto parsed = text::Interpolation::parse(source.get_string(), {.statements = true});
   if (!parsed.ok()) return expression_failed(parsed.error(), where);
-  auto text = parsed->evaluate_text(scope);
+  auto text = parsed->evaluate_text(rendering.scope);
   if (!text.ok()) return expression_failed(text.error(), where);
+  if (!parsed->is_constant()) TRY(rendering.pay(text->text.size(), where));
   return text;
 }
 
@@ -273,6 +296,7 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   const Step& step = context.planner.step(start.path, start.alternative);
   const StepType* type = find_step_type(step.type);
   const RunScope scope(context, {.id = id, .step = &step});
+  Rendering rendering{scope};
   Rendered out;
   json::Object parameters;
   parameters.reserve(step.parameters.get_object().size());
@@ -280,11 +304,11 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   for (const auto& member : step.parameters.get_object()) {
     const Where where{.step = {}, .what = member.key(), .outer = &outer};
     if (member.value().is_string() && is_prompt(type, member.key())) {
-      text::MarkedText text = TRY(render_prompt(member.value(), scope, where));
+      text::MarkedText text = TRY(render_prompt(member.value(), rendering, where));
       parameters.emplace(member.key(), text.text);
       out.prompts.emplace_back(member.key(), std::move(text));
     } else {
-      parameters.emplace(member.key(), TRY(render_value(member.value(), scope, where)));
+      parameters.emplace(member.key(), TRY(render_value(member.value(), rendering, where)));
     }
   }
   out.parameters = std::move(parameters);
@@ -292,7 +316,7 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   if (start.alternative > 0) out.idempotency_key += "/" + step.id;
   if (!step.idempotency_key().empty()) {
     const Where where{.step = start.path, .what = "idempotency_key"};
-    const json::Value key = TRY(render_text(step.idempotency_key(), scope, where));
+    const json::Value key = TRY(render_text(step.idempotency_key(), rendering, where));
     out.idempotency_key = key.is_string() ? std::string(key.get_string()) : json::dump(key);
   }
   out.secrets_used = scope.secrets_used();
@@ -306,7 +330,8 @@ Result<json::Value> render_step_output(const RenderContext& context, std::string
   const Step& step = context.planner.step(path, alternative);
   if (step.output_as().is_null()) return output;
   const RunScope scope(context, {.id = id, .step = &step, .output = &output});
-  return render_value(step.output_as(), scope, Where{.step = path, .what = "output_as"});
+  Rendering rendering{scope};
+  return render_value(step.output_as(), rendering, Where{.step = path, .what = "output_as"});
 }
 
 namespace {
@@ -335,14 +360,17 @@ class ToolScope final : public text::Scope {
 Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
                                 const ToolNames& names) {
   const std::string what = fmt::format("tool '{}'", tool);
-  return render_value(value, ToolScope(names), Where{.step = {}, .what = what});
+  const ToolScope scope(names);
+  Rendering rendering{scope};
+  return render_value(value, rendering, Where{.step = {}, .what = what});
 }
 
 Result<json::Value> render_run_output(const RenderContext& context) {
   const Workflow& workflow = context.planner.workflow();
   if (!workflow.output.is_null()) {
-    return render_value(workflow.output, RunScope(context, {}),
-                        Where{.step = {}, .what = "output"});
+    const RunScope scope(context, {});
+    Rendering rendering{scope};
+    return render_value(workflow.output, rendering, Where{.step = {}, .what = "output"});
   }
   json::Object out;
   for (uint32_t i = 0; i < workflow.steps.size(); ++i) {

@@ -3,7 +3,8 @@
 // Expressions at work: what `when`, `for_each`, `parameters`, `output_as`, `idempotency_key` and
 // `output` mean in a given state of a run. Pure: the same state, the same values. A string that is
 // exactly one {{ }} keeps the type of its value, any other string becomes text; inserted data is
-// never evaluated again. Errors carry the field and the nearest valid name.
+// never evaluated again. Errors carry the field and the nearest valid name. Each expression has its
+// limits (text/jinja.h), and all of one call together yield 64 MiB at most.
 //
 // Names: input, steps.ID (finished steps only; skipped and tolerated ones are null), run (id,
 // started, deadline; attempt only for steps with effects), env, secrets, item and index in a

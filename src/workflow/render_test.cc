@@ -174,6 +174,17 @@ output: "{{ steps.a.short }}"
   EXPECT_EQ(json::dump(*render_run_output(run.context())), "7");
 }
 
+TEST(Render, TheExpressionsOfAStepTogetherHaveALimit) {
+  const auto document = [](int copies) {
+    std::string out = "weft: \"1\"\nid: x\nsteps:\n  - {id: a, type: set, parameters: {value: [";
+    for (int i = 0; i < copies; ++i) out += "\"{{ 'a' * 9999999 }}\", ";
+    return out + "1]}}\n";
+  };
+  EXPECT_EQ(Driven(document(3)).parameters("a").size(), 3 * 10'000'002 + 13U);
+  EXPECT_THAT(Driven(document(7)).parameters("a"),
+              HasSubstr("E0450 step 'a': parameters.value[6]: expected at most 67108864 bytes"));
+}
+
 TEST(Explain, SaysWhy) {
   Driven run(R"(
 weft: "1"

@@ -71,7 +71,9 @@ bool forgiven(const Planner& planner, const State& state, uint32_t step) {
   for (const uint32_t s : planner.graph().successors(step)) {
     if (planner.workflow().steps[s].join != Join::kAnyOk) continue;
     const StepState& successor = state.steps[s];
-    if (successor.ok > 0 || successor.skipped > 0) return true;  // the join said run
+    const bool passed = successor.ok > 0 || successor.skipped > 0;  // the join said run
+    const bool ran = successor.execution.end != StepStatus::kSkipped || state.rules < 1;
+    if (passed && ran) return true;
   }
   return false;
 }

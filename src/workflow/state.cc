@@ -119,6 +119,7 @@ json::Value to_json(const State& state, const Workflow& workflow) {
   put(object, "parent_path", state.parent_path, std::string());
   put(object, "origin", state.origin, std::string());
   put(object, "effects_of", effect_run(state), state.run);
+  put(object, "rules", state.rules, uint32_t{0});
   put(object, "timeout_us", state.timeout_us, int64_t{0});
   put(object, "accepted_us", state.accepted_us, int64_t{0});
   put(object, "started_us", state.started_us, int64_t{0});

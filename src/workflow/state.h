@@ -117,6 +117,7 @@ struct State {
   std::string parent, parent_path;        // of a sub-workflow; else empty
   std::string origin;                     // the run it was made from (retry, fork)
   std::string effects_of;                 // the run that keys of effects name; empty: this one
+  uint32_t rules = 0;                     // by which it decides (events.h, kRules)
   int64_t timeout_us = 0;
   int64_t accepted_us = 0, started_us = 0, ended_us = 0;
   int64_t deadline_us = 0;                // 0: none

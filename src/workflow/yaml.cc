@@ -23,6 +23,8 @@ using Kind = YamlTree::Kind;
 
 namespace {
 
+constexpr size_t kKeyBytesMax = 1'000;  // with its quotes and escapes
+
 class ViewBuffer final : public std::streambuf {
  public:
   explicit ViewBuffer(std::string_view view) {
@@ -99,16 +101,18 @@ struct Refused {
 
 std::string quoted_line(std::string_view line) {
   const size_t open = line.find("{{");
-  const size_t close = line.rfind("}}");
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return {};
+  if (open == std::string_view::npos) return {};
+  // Within brackets the braces at the end may be theirs.
+  const bool flow = line.substr(0, open).find_first_of("{[") != std::string_view::npos;
+  const size_t close = flow ? line.find("}}", open) : line.rfind("}}");
+  if (close == std::string_view::npos || close < open) return {};
   if (inside_quotes(line, open)) return {};
   const size_t colon = line.substr(0, open).find(": ");
   const size_t dash = line.substr(0, open).find("- ");
   size_t begin = open;
   size_t end = close + 2;
   const size_t marker = std::min(colon, dash);
-  if (marker != std::string_view::npos &&
-      line.substr(0, open).find_first_of("{[") == std::string_view::npos) {
+  if (marker != std::string_view::npos && !flow) {
     begin = colon != std::string_view::npos ? colon + 2 : dash + 2;
     const size_t comment = line.find(" #", end);
     end = begin + trim(line.substr(begin, comment - begin)).size();
@@ -144,6 +148,12 @@ class YamlBuilder final : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    const bool plain = tag.empty() || tag == "?";
+    if (plain && value == "<<" && !stack_.empty() && stack_.back().key_next) {
+      problems_.add("E0410", place(mark), "merge keys (<<) are not read",
+                    "write the members out, or use an alias for a whole value (key: *name); a "
+                    "member of that name needs quotes");
+    }
     scalar(mark, kind_of(mark, tag, value), value, anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override;
@@ -167,20 +177,24 @@ class YamlBuilder final : public YAML::EventHandler {
   Place place(const YAML::Mark& mark);
 
  private:
+  // How much a node stands for, aliases expanded.
+  struct Extent {
+    uint64_t values = 1;              // nodes, keys not counted
+    uint64_t bytes = 0;               // of all texts, keys included
+    int height = 0;                   // levels
+  };
   struct Open {
     uint32_t cell;
     uint32_t last = YamlTree::kNone;  // last child
     uint32_t pairs = 0;               // of a mapping, so far
     bool key_next = false;            // a mapping: the next child is a key
     YAML::anchor_t anchor = 0;
-    uint64_t values = 1;              // nodes in it so far, itself included, aliases expanded
-    int height = 1;                   // levels in it so far, itself included
+    Extent extent = {.height = 1};    // of what is in it so far, itself included
     std::unordered_set<std::string_view> keys = {};  // of long mappings; views of interned text
   };
   struct Anchored {
     uint32_t cell;
-    uint64_t values;
-    int height;
+    Extent extent;
   };
   // How far place() has come: marks come in the order of the text, nearly always.
   struct Cursor {
@@ -202,9 +216,11 @@ class YamlBuilder final : public YAML::EventHandler {
   void scalar(const YAML::Mark& mark, Kind kind, const std::string& value, YAML::anchor_t anchor);
   void open(const YAML::Mark& mark, Kind kind, YAML::anchor_t anchor);
   void close();
-  uint32_t add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t values, int height);
+  uint32_t add(const YAML::Mark& mark, YamlTree::Cell cell, const Extent& extent);
+  void count(const YAML::Mark& mark, const Extent& extent, bool is_key);
   void check_depth(const YAML::Mark& mark, int height);
   void check_key(const YAML::Mark& mark, const YamlTree::Cell& cell);
+  void check_key_size(const YAML::Mark& mark, std::string_view name);
   std::string_view view(const YamlTree::Cell& cell) const {
     return tree_.stored(cell.first);
   }
@@ -216,6 +232,7 @@ class YamlBuilder final : public YAML::EventHandler {
   Cursor cursor_;
   int documents_ = 0;
   uint64_t values_ = 0;
+  uint64_t bytes_ = 0;
   std::vector<Open> stack_;
   std::unordered_map<YAML::anchor_t, Anchored> anchors_;
   std::unordered_map<std::string, uint32_t> interned_;  // key -> where it lies in text_
@@ -256,6 +273,19 @@ Kind YamlBuilder::kind_of(const YAML::Mark& mark, const std::string& tag,
   return kind;
 }
 
+// yaml-cpp looks for the colon of a plain mapping within 1,024 bytes: a longer key, which only the
+// form with '?' can have, would be lost in the canonical form of its document.
+void YamlBuilder::check_key_size(const YAML::Mark& mark, std::string_view name) {
+  if (name.size() * 6 <= kKeyBytesMax) return;  // no escape is longer
+  std::string written;
+  json::append_quoted(written, name);
+  if (written.size() <= kKeyBytesMax) return;
+  refuse("E0404", mark,
+         fmt::format("expected a key of at most {} bytes as JSON writes it, found {}",
+                     kKeyBytesMax, written.size()),
+         "keys of workflow documents are names; put long texts into values");
+}
+
 void YamlBuilder::check_key(const YAML::Mark& mark, const YamlTree::Cell& cell) {
   if (cell.kind == Kind::kMapping || cell.kind == Kind::kList) {
     const std::string right = quoted_line(line_of(text_, place(mark).line));
@@ -263,9 +293,10 @@ void YamlBuilder::check_key(const YAML::Mark& mark, const YamlTree::Cell& cell) 
            right.empty() ? "keys of workflow documents are plain names"
                          : "an expression needs quotes around it: write\n      " + right);
   }
+  const auto name = view(cell);
+  check_key_size(mark, name);
   // Up to eight keys a comparison with each is quicker than a set.
   Open& parent = stack_.back();
-  const auto name = view(cell);
   bool twice = false;
   const YamlTree::Cell& mapping = tree_.cells_[parent.cell];
   if (parent.pairs < 8) {
@@ -297,17 +328,23 @@ void YamlBuilder::check_depth(const YAML::Mark& mark, int height) {
          "look for a bracket that is never closed");
 }
 
-uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t values,
-                          int height) {
+// Whoever walks the tree, or writes it down, does so with all aliases expanded.
+void YamlBuilder::count(const YAML::Mark& mark, const Extent& extent, bool is_key) {
+  if (!is_key) values_ += extent.values;
+  bytes_ += extent.bytes;
+  if (values_ <= limits_.nodes_max && bytes_ <= limits_.bytes_max) return;
+  const bool many = values_ > limits_.nodes_max;
+  refuse("E0404", mark,
+         fmt::format("expected at most {} {}, aliases expanded; found more",
+                     many ? limits_.nodes_max : limits_.bytes_max,
+                     many ? "values" : "bytes of text"),
+         "split the workflow, or put data into a file that a step reads");
+}
+
+uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, const Extent& extent) {
   const bool is_key = !stack_.empty() && stack_.back().key_next;
   if (is_key) check_key(mark, cell);
-  if (!is_key) values_ += values;
-  if (values_ > limits_.nodes_max) {
-    refuse("E0404", mark,
-           fmt::format("expected at most {} values, aliases expanded; found more",
-                       limits_.nodes_max),
-           "split the workflow, or put data into a file that a step reads");
-  }
+  count(mark, extent, is_key);
   const Place at = place(mark);
   cell.line = static_cast<uint32_t>(at.line);
   cell.column = static_cast<uint32_t>(at.column);
@@ -327,13 +364,18 @@ uint32_t YamlBuilder::add(const YAML::Mark& mark, YamlTree::Cell cell, uint64_t 
   parent.last = index;
   if (is_key) ++parent.pairs;
   if (into.kind == Kind::kMapping) parent.key_next = !parent.key_next;
-  if (!is_key) parent.values += values;
-  parent.height = std::max(parent.height, height + 1);
+  if (!is_key) parent.extent.values += extent.values;
+  parent.extent.bytes += extent.bytes;
+  parent.extent.height = std::max(parent.extent.height, extent.height + 1);
   return index;
 }
 
 void YamlBuilder::scalar(const YAML::Mark& mark, Kind kind, const std::string& value,
                          YAML::anchor_t anchor) {
+  if (invalid_utf8_at(value)) {  // the document was UTF-8: these are bytes of yaml-cpp's making
+    refuse("E0401", mark, "expected UTF-8 in a quoted text, found the escape \\_ or \\N",
+           R"(write "\u00a0" for a space that does not break, "\u0085" for a next line)");
+  }
   YamlTree::Cell cell;
   cell.kind = kind;
   const bool is_key = !stack_.empty() && stack_.back().key_next;
@@ -344,15 +386,16 @@ void YamlBuilder::scalar(const YAML::Mark& mark, Kind kind, const std::string& v
   } else {
     cell.first = tree_.store(value);
   }
-  const uint32_t index = add(mark, cell, 1, 0);
-  if (anchor != 0) anchors_[anchor] = {index, 1, 0};
+  const Extent extent{.bytes = value.size()};
+  const uint32_t index = add(mark, cell, extent);
+  if (anchor != 0) anchors_[anchor] = {index, extent};
 }
 
 void YamlBuilder::open(const YAML::Mark& mark, Kind kind, YAML::anchor_t anchor) {
   check_depth(mark, 1);
   YamlTree::Cell cell;
   cell.kind = kind;
-  const uint32_t index = add(mark, cell, 1, 1);
+  const uint32_t index = add(mark, cell, {.height = 1});
   stack_.push_back({.cell = index, .key_next = kind == Kind::kMapping, .anchor = anchor});
 }
 
@@ -360,10 +403,12 @@ void YamlBuilder::close() {
   CHECK(!stack_.empty());
   const Open done = std::move(stack_.back());
   stack_.pop_back();
-  if (done.anchor != 0) anchors_[done.anchor] = {done.cell, done.values, done.height};
+  if (done.anchor != 0) anchors_[done.anchor] = {done.cell, done.extent};
   if (stack_.empty()) return;
-  stack_.back().values += done.values - 1;
-  stack_.back().height = std::max(stack_.back().height, done.height + 1);
+  Extent& outer = stack_.back().extent;
+  outer.values += done.extent.values - 1;
+  outer.bytes += done.extent.bytes;
+  outer.height = std::max(outer.height, done.extent.height + 1);
 }
 
 // An alias shares the children of its anchor, so that expansion costs nothing; but it counts as
@@ -375,21 +420,23 @@ void YamlBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
            "expected an alias of something complete, found one inside its own anchor",
            "a value cannot contain itself");
   }
-  check_depth(mark, found->second.height);
+  check_depth(mark, found->second.extent.height);
   YamlTree::Cell cell = tree_.cells_[found->second.cell];
   cell.next = YamlTree::kNone;
   if (!stack_.empty() && stack_.back().key_next && cell.kind != Kind::kMapping &&
       cell.kind != Kind::kList) {
     interned_.try_emplace(std::string(view(cell)), cell.first);
   }
-  add(mark, cell, found->second.values, found->second.height);
+  add(mark, cell, found->second.extent);
 }
 
 // ---- parse -----------------------------------------------------------------------------------
 
 namespace {
 
-bool acceptable_bytes(std::string_view text, Problems& problems, const YamlLimits& limits) {
+// JSON allows DEL in its strings, and the canonical form of a document may hold it.
+bool acceptable_bytes(std::string_view text, bool is_json, Problems& problems,
+                      const YamlLimits& limits) {
   if (text.size() > limits.bytes_max) {
     problems.add("E0404", {}, fmt::format("expected at most {} bytes, found {}", limits.bytes_max,
                                           text.size()),
@@ -405,7 +452,7 @@ bool acceptable_bytes(std::string_view text, Problems& problems, const YamlLimit
   }
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<uint8_t>(text[i]);
-    if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t' || c == '\r') continue;
+    if ((c >= 0x20 && (c != 0x7f || is_json)) || c == '\n' || c == '\t' || c == '\r') continue;
     problems.add("E0401", place_of(text, i),
                  fmt::format("expected text, found the control character 0x{:02x}", c),
                  "write it as an escape (\"\\x07\") in a quoted text");
@@ -424,7 +471,10 @@ Problem explain(const YAML::ParserException& e, YamlBuilder& builder, std::strin
     return problem;
   }
   const auto line = line_of(text, problem.place.line);
-  if (line.find('\t') < line.find_first_not_of(" \t")) {
+  if (e.msg.find("end of map flow") != std::string::npos) {
+    problem.hint = fmt::format("look for a bracket or quote that is never closed, or a key of "
+                               "more than {} bytes", kKeyBytesMax);
+  } else if (line.find('\t') < line.find_first_not_of(" \t")) {
     problem.hint = "indent with spaces: YAML takes no tabs there";
   } else {
     problem.hint = "check the indentation and the quotes of this line and of the one before";
@@ -437,10 +487,12 @@ Problem explain(const YAML::ParserException& e, YamlBuilder& builder, std::strin
 bool YamlTree::parse(std::string_view text, YamlTree& tree, Problems& problems,
                      const YamlLimits& limits) {
   tree = YamlTree();
-  if (!acceptable_bytes(text, problems, limits)) return false;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
+  constexpr std::string_view kMark = "\xef\xbb\xbf";  // of byte order
+  const bool is_json = trim(text.starts_with(kMark) ? text.substr(3) : text).starts_with('{');
+  if (!acceptable_bytes(text, is_json, problems, limits)) return false;
+  if (text.starts_with(kMark)) text.remove_prefix(3);
   std::string rewritten;
-  if (trim(text).starts_with('{')) {
+  if (is_json) {
     rewritten = json_as_yaml(text);
     text = rewritten;
   }

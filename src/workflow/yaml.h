@@ -7,7 +7,8 @@
 // Plain scalars follow the YAML 1.2 core schema: yes, no, on and off are text; integers are those
 // of 64 bits, larger ones stay text. Refused, with place and hint: duplicate keys, keys that are
 // not scalars (the trap of an unquoted {{ a }}), invalid UTF-8, control characters, depth above
-// 64, more than 10^6 nodes after expansion of aliases, several documents, unknown tags.
+// 64, more than 10^6 nodes or 64 MiB of text after expansion of aliases, several documents, unknown
+// tags, keys of more than 1,000 bytes. What is accepted can be read again from its canonical form.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 namespace weft::workflow {
 
 struct YamlLimits {
-  size_t bytes_max = size_t{64} << 20;
+  size_t bytes_max = size_t{64} << 20;  // of the document, and of its texts, aliases expanded
   size_t nodes_max = 1'000'000;  // values; the keys of mappings are not counted
   int depth_max = 64;
 };
@@ -74,7 +75,8 @@ class YamlTree {
     uint32_t at_ = 0;
   };
 
-  // Problems: E0401 not YAML, E0402 duplicate key, E0403 key is not a scalar, E0404 limits.
+  // Problems: E0401 not YAML, E0402 duplicate key, E0403 key is not a scalar, E0404 limits,
+  // E0410 merge keys.
   // Nothing is returned but problems if there are any.
   static bool parse(std::string_view text, YamlTree& tree, Problems& problems,
                     const YamlLimits& limits = {});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workflow/yaml.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -58,6 +59,34 @@ TEST(Yaml, JsonDocuments) {
   EXPECT_EQ(json_of("{\"a\":\"x\ty\"}").substr(0, 8), R"({"a":"x )");
 }
 
+// The canonical form of what is accepted reads as the same document.
+TEST(Yaml, CanonicalFormIsReadAgain) {
+  const auto again = [](std::string_view text) {
+    const std::string once = json_of(text);
+    return once == json_of(once);
+  };
+  EXPECT_TRUE(again("title: \"ok\\x7f?\""));
+  EXPECT_EQ(json_of("{\"a\x7f\":\"b\x7f\"}"), "{\"a\x7f\":\"b\x7f\"}");
+  for (uint32_t c = 0; c < 0x3000; ++c) {
+    EXPECT_TRUE(again(fmt::format("\"k\\U{0:08x}\": \"v\\U{0:08x}\"", c))) << c;
+  }
+  const std::string longest(998, 'k');  // and two quotes
+  EXPECT_TRUE(again("? " + longest + "\n: 1"));
+  EXPECT_TRUE(again("{\"a\": 1, \"" + longest + "\": {\"" + longest + "\": 2}}"));
+  EXPECT_EQ(place_text(problem_of("a: 1\n? k" + longest + "\n: 1")), "E0404 2:3");
+  std::string escapes;
+  for (int i = 0; i < 200; ++i) escapes += "\\x01";
+  EXPECT_EQ(problem_of("? \"" + escapes + "\"\n: 1").code, "E0404") << "six bytes each";
+  const Problem json = problem_of("{\"a\":1,\"" + std::string(1'100, 'k') + "\":2}");
+  EXPECT_NE(json.hint.find("key of more than 1000 bytes"), std::string::npos) << json.hint;
+}
+
+TEST(Yaml, EscapesThatAreReadAsBrokenBytesAreNamed) {
+  EXPECT_EQ(place_text(problem_of("a: 1\nb: \"x\\_y\"")), "E0401 2:4");
+  EXPECT_NE(problem_of("\"\\N\": 1").hint.find("\\u0085"), std::string::npos);
+  EXPECT_EQ(json_of("a: \"\\u00a0\\u0085\""), "{\"a\":\"\u00a0\u0085\"}");
+}
+
 TEST(Yaml, PlacesCountCharacters) {
   YamlTree tree;
   Problems problems;
@@ -95,6 +124,10 @@ TEST(Yaml, UnquotedExpressionsShowTheQuotedLine) {
   EXPECT_NE(colon.hint.find("x: \"Customer: {{ a }}\""), std::string::npos) << colon.hint;
   EXPECT_EQ(quoted_line("  x: {{ a | default(\"b\") }} # c"), "x: '{{ a | default(\"b\") }}' # c");
   EXPECT_EQ(quoted_line("parameters: { id: {{ x }} }"), "parameters: { id: \"{{ x }}\" }");
+  EXPECT_EQ(quoted_line("- {type: set, parameters: {value: {{ run.id }}}}"),
+            "- {type: set, parameters: {value: \"{{ run.id }}\"}}");
+  EXPECT_EQ(quoted_line("x: [{{ a }}, {{ b }}]"), "x: [\"{{ a }}\", {{ b }}]");
+  EXPECT_EQ(quoted_line("x: {{ {'a': {}} }}"), "x: \"{{ {'a': {}} }}\"");
   EXPECT_EQ(quoted_line("x: \"{{ a }}\""), "");
   EXPECT_EQ(quoted_line("x: 1"), "");
 }
@@ -137,6 +170,28 @@ TEST(Yaml, AliasesShareAndAreCounted) {
     tower += "a" + n + ": &a" + n + " [*a" + m + "]\n";
   }
   EXPECT_EQ(place_text(problem_of(tower)), "E0404 64:12");
+}
+
+TEST(Yaml, AliasesCountAsTheTextThatTheyStandFor) {
+  const std::string text(1'000, 'x');
+  const std::string two = "a: &x {k: " + text + "}\nb: *x\n";  // 2 x 1,001 bytes, 2 keys
+  EXPECT_EQ(place_text(problem_of(two, {.bytes_max = 2'003})), "E0404 2:4");
+  YamlTree tree;
+  Problems problems;
+  EXPECT_TRUE(YamlTree::parse(two, tree, problems, {.bytes_max = 2'004}));
+  // Keys count, and the anchor within an anchor.
+  const std::string keys = "a: &x {" + text.substr(100) + ": &y [1]}\nb: *x\nc: *y\n";
+  EXPECT_EQ(place_text(problem_of(keys, {.bytes_max = 1'805})), "E0404 3:4");
+  EXPECT_TRUE(YamlTree::parse(keys, tree, problems, {.bytes_max = 1'806}));
+  std::string bomb = "a: &x " + std::string(20'000, 'x') + "\nb: [";
+  for (int i = 0; i < 4'000; ++i) bomb += "*x, ";
+  EXPECT_EQ(problem_of(bomb + "1]\n").code, "E0404") << "80 MB";
+}
+
+TEST(Yaml, MergeKeysAreNotTakenForMembers) {
+  const Problem merge = problem_of("a: &x {k: 1}\nb:\n  <<: *x\n  l: 2\n");
+  EXPECT_EQ(place_text(merge), "E0410 3:3");
+  EXPECT_EQ(json_of("{\"<<\": 1, b: [<<], c: <<}"), R"({"<<":1,"b":["<<"],"c":"<<"})");
 }
 
 TEST(Yaml, LimitsHold) {
