@@ -188,7 +188,8 @@ TEST(Scheduler, APreemptedSequenceForgetsItsDrafts) {
   const auto plan = w.scheduler.plan();
   for (const Slice& slice : plan) {
     const auto& gone = w.scheduler.preempted();
-    if (std::find(gone.begin(), gone.end(), slice.id) != gone.end()) EXPECT_EQ(slice.drafts, 0);
+    const bool again = std::find(gone.begin(), gone.end(), slice.id) != gone.end();
+    EXPECT_TRUE(!again || slice.drafts == 0) << slice.id;
   }
 }
 

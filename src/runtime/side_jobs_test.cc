@@ -12,7 +12,7 @@ namespace {
 
 // Each letter is a call of the job of that name; what it says is read from its plan.
 std::string order_of(const std::string& plan_a, const std::string& plan_b) {
-  const auto ops = tensor::Ops::create({.threads = 1}).value();
+  const auto ops = tensor::Ops::create({.threads = 1, .table = {}}).value();
   SideJobs jobs;
   std::string order;
   for (const auto& [name, plan] : {std::pair('a', plan_a), std::pair('b', plan_b)}) {
