@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // apply_defaults() of validator.h.
+#include "base/strings.h"
 #include "schema/pointer.h"
 #include "schema/validator.h"
 #include "schema/value.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kDepthMax = 256;
 constexpr size_t kWorkMax = 1'000'000;
+constexpr size_t kSearchStepsMax = 40'000'000;  // two seconds
 
 class Filler {
  public:
@@ -64,7 +66,15 @@ class Filler {
         known = known || property.name == std::string_view(member.key());
       }
       for (const PatternProperty& entry : node.pattern_properties) {
-        if (entry.pattern.search(member.key()) != Regex::Match::kYes) continue;
+        const auto [match, steps] = entry.pattern.searched(member.key());
+        steps_ += steps;
+        if (steps_ > kSearchStepsMax) {
+          return make_error("E0306",
+                            fmt::format("the pattern {} takes too long to be searched in the names "
+                                        "of members", quoted(entry.pattern.source())),
+                            "write a pattern without repetitions inside repetitions");
+        }
+        if (match != Regex::Match::kYes) continue;
         known = true;
         TRY(fill(entry.node, member.value()));
       }
@@ -84,6 +94,7 @@ class Filler {
   const Schema& schema_;
   size_t depth_ = 0;
   size_t work_ = 0;
+  size_t steps_ = 0;
 };
 
 }  // namespace
