@@ -222,6 +222,21 @@ TEST(Template, SearchesInLongTextsAreLinear) {
   EXPECT_EQ(refused.error().code, "E0133");
 }
 
+TEST(Template, FormatsAsPythonDoes) {
+  const auto formatted = [](const std::string& form, const std::string& values) {
+    return rendered("{{ '" + form + "' | format(" + values + ") }}");
+  };
+  EXPECT_EQ(formatted("%5s|%-5s|%.2s|%05s|", "'ab', 'cd', 'xyz', 'a'"), "   ab|cd   |xy|    a|");
+  EXPECT_EQ(formatted("%3s|%.1s|%-6r|", "'é', 'éa', 'x'"), "  é|é|'x'   |");
+  EXPECT_EQ(formatted("%x %X %o %06x %-5x|", "-255, -255, -8, -255, 255"),
+            "-ff -FF -10 -000ff ff   |");
+  EXPECT_EQ(formatted("%d %5d|%-5d|%05d|%+d|% d|%.3d", "7, 7, 7, -7, 7, 7, 7"),
+            "7     7|7    |-0007|+7| 7|007");
+  EXPECT_EQ(formatted("%d %s", "18446744073709551616, 18446744073709551616"),
+            "18446744073709551616 18446744073709551616");
+  EXPECT_EQ(formatted("%s", "'a' * 3"), "aaa");
+}
+
 TEST(Template, SearchesFindAsPythonDoes) {
   const std::string piece = "abcabcabcabcabcabcabcabcabcabcabcabd";
   const std::string texts = "{% set p = '" + piece + "' %}{% set t = 'abc' ~ p ~ 'ab' ~ p ~ 'c' %}";
