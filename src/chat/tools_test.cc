@@ -91,10 +91,11 @@ TEST(CallText, IsReadInEveryForm) {
 }
 
 // One random text of the grammar; short, since ends are taken where they may come.
-std::string random_text(const std::shared_ptr<grammar::Grammar>& grammar, std::mt19937_64& random) {
+std::string random_text(const std::shared_ptr<grammar::Grammar>& grammar, std::mt19937_64& random,
+                        int64_t budget = 150) {
   grammar::MatcherOptions options;
   options.ends = {0x7000};
-  options.tokens_left = 150;
+  options.tokens_left = budget;
   const auto matcher = grammar::Matcher::create(grammar, options).value();
   const grammar::TokenTrie& trie = grammar->vocabulary().trie;
   std::string out;
@@ -149,6 +150,67 @@ TEST(CallGrammar, WritesWhatTheParserReadsInEveryForm) {
     }
     EXPECT_EQ(seen.size(), 3U);
   }
+}
+
+// Text of a parameter is not JSON, so nothing in it is a key: only open names of the values repeat.
+TEST(CallGrammar, TextOfAParameterIsNotReadAsJson) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "write", "parameters": {"type": "object",
+      "required": ["first", "code", "meta"], "properties": {
+      "first": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "code": {"type": "string", "enum": ["if (x) { f(\"a\", \"a\") }", "{\"a\": {,\"a\": \""]},
+      "meta": {"type": "object", "additionalProperties": {"type": "integer"}}}}}])");
+  const auto grammar = call_grammar(vocabulary, CallFormat::kXml, all).value();
+  std::mt19937_64 random(11);
+  for (const int64_t budget : {140, 170, 400}) {
+    for (int i = 0; i < 40; ++i) {
+      const std::string text = random_text(grammar, random, budget);
+      SCOPED_TRACE(text);
+      const auto call = parse_call(CallFormat::kXml, text, all);
+      ASSERT_TRUE(call.has_value());
+      const auto schema = schema::Schema::parse(json::Value(all[0].parameters)).value();
+      EXPECT_TRUE(schema::validate(schema, call->arguments).empty());
+    }
+  }
+}
+
+// Reads bytes as single tokens, each of which has to be allowed; the first that is not.
+std::string read_bytes(grammar::Matcher& matcher, std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto id = matcher.trie().byte_token(static_cast<uint8_t>(text[i]));
+    grammar::TokenMask mask(matcher.trie().vocabulary());
+    matcher.mask(mask);
+    if (!mask.allowed(id)) return std::string(text.substr(0, i + 1));
+    matcher.on_token(id);
+  }
+  return "";
+}
+
+TEST(CallGrammar, EachParameterHasItsOwnKeys) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "w", "parameters": {"type": "object",
+      "required": ["m", "c", "n"], "properties": {"c": {"type": "string"},
+      "m": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "n": {"type": "object", "additionalProperties": {"type": "integer"}}}}}])");
+  const auto grammar = call_grammar(vocabulary, CallFormat::kXml, all).value();
+  const std::string begin = "\n<function=w>\n<parameter=c>\nf(\"a\", {\"a\", \"a\n</parameter>\n"
+                            "<parameter=m>\n{\"a\": 1, \"";
+  const std::string next = "b\": 2}\n</parameter>\n<parameter=n>\n{\"a\": 3, \"";
+  grammar::MatcherOptions options;
+  options.rollback_max = 8;
+  const auto matcher = grammar::Matcher::create(grammar, options).value();
+  EXPECT_EQ(read_bytes(*matcher, begin), "");
+  EXPECT_EQ(read_bytes(*matcher, "a\""), "a\"");
+  matcher->rollback(1);
+  EXPECT_EQ(read_bytes(*matcher, next), "");
+  EXPECT_EQ(read_bytes(*matcher, "a\""), "a\"");
+  matcher->rollback(1);
+  EXPECT_EQ(read_bytes(*matcher, "c\": 4}\n</parameter>\n</function>\n"), "");
+  EXPECT_TRUE(matcher->complete());
 }
 
 TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {

@@ -5,6 +5,8 @@
 
 namespace weft::grammar {
 
+static constexpr size_t kFew = 16;
+
 StackId Stacks::pushed(StackId below, StateId state, uint32_t count) {
   const auto [found, fresh] =
       ids_.try_emplace({state, count, below}, static_cast<StackId>(nodes_.size()));
@@ -52,6 +54,13 @@ void Machine::order(ConfigurationSet& set) {
   set.configurations.erase(end, set.configurations.end());
 }
 
+// A few are compared one by one, many are looked up.
+bool Machine::is_new(const Configuration& one) {
+  if (seen_.size() <= kFew) return std::find(seen_.begin(), seen_.end(), one) == seen_.end();
+  if (marked_.empty()) marked_.insert(seen_.begin(), seen_.end());
+  return marked_.insert(one).second;
+}
+
 void Machine::add(const Configuration& one, ConfigurationSet& out) {
   const RuleState& simple = rules_->state(one.state);
   const auto fits = [&](const Configuration& c) {
@@ -62,8 +71,9 @@ void Machine::add(const Configuration& one, ConfigurationSet& out) {
     return;
   }
   seen_.assign(1, one);
+  if (!marked_.empty()) marked_.clear();
   const auto reach = [&](const Configuration& c) {
-    if (std::find(seen_.begin(), seen_.end(), c) == seen_.end()) seen_.push_back(c);
+    if (is_new(c)) seen_.push_back(c);
   };
   for (size_t i = 0; i < seen_.size(); ++i) {
     const Configuration at = seen_[i];

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "grammar/rules.h"
@@ -26,6 +27,14 @@ struct Configuration {
   uint32_t count = 0;
   StackId stack = kBottom;
   auto operator<=>(const Configuration&) const = default;
+
+  struct Hash {
+    size_t operator()(const Configuration& key) const {
+      uint64_t h = (uint64_t{key.state} << 32 | key.count) * 0x9E3779B97F4A7C15ull;
+      h = (h ^ (h >> 29) ^ key.stack) * 0xBF58476D1CE4E5B9ull;
+      return static_cast<size_t>(h ^ (h >> 32));
+    }
+  };
 };
 
 struct ConfigurationSet {
@@ -55,16 +64,9 @@ class Stacks {
   size_t size() const { return nodes_.size(); }
 
  private:
-  struct Hash {
-    size_t operator()(const Configuration& key) const {
-      uint64_t h = (uint64_t{key.state} << 32 | key.count) * 0x9E3779B97F4A7C15ull;
-      h = (h ^ (h >> 29) ^ key.stack) * 0xBF58476D1CE4E5B9ull;
-      return static_cast<size_t>(h ^ (h >> 32));
-    }
-  };
   const Rules* rules_;
   std::vector<Node> nodes_;
-  std::unordered_map<Configuration, StackId, Hash> ids_;
+  std::unordered_map<Configuration, StackId, Configuration::Hash> ids_;
 };
 
 class Machine {
@@ -94,7 +96,10 @@ class Machine {
  private:
   const Rules* rules_;
   Stacks stacks_;
-  std::vector<Configuration> seen_;  // scratch of add()
+  bool is_new(const Configuration& one);
+
+  std::vector<Configuration> seen_;  // scratch of add(): what is reached …
+  std::unordered_set<Configuration, Configuration::Hash> marked_;  // … the same once they are many
 };
 
 }  // namespace weft::grammar

@@ -17,6 +17,8 @@ using schema::NodeId;
 
 namespace {
 
+constexpr int64_t kAutomatonWork = 20;  // besides its states
+
 constexpr uint8_t kAllTypes = schema::kNull | schema::kBoolean | schema::kInteger |
                               schema::kNumber | schema::kString | schema::kArray | schema::kObject;
 
@@ -332,8 +334,35 @@ Conjunction Facts::chosen(const Conjunction& set, const Choice& choice, NodeId b
   return out;
 }
 
+Status Facts::pay_for(const Dfa& language, NodeId where, int64_t& work) const {
+  work -= kAutomatonWork + static_cast<int64_t>(language.states.size());
+  if (work >= 0) return ok_status();
+  return make_error("E0323",
+                    fmt::format("{}: too much work to see that alternatives exclude each other",
+                                schema_.pointer(where)),
+                    "tell the branches of oneOf apart by the const of a required member, or use "
+                    "anyOf");
+}
+
+// Of objects. Values that are listed tell most alternatives apart and cost nothing, so they are
+// compared first.
 // NOLINTNEXTLINE(misc-no-recursion): depth counts down
-Result<bool> Facts::surely_empty(const Conjunction& unexpanded, int depth) const {
+Result<bool> Facts::without_members(const Conjunction& set, int depth, int64_t& work) const {
+  const Members all = TRY(members(set));
+  const auto required = std::count_if(all.named.begin(), all.named.end(),
+                                      [](const Member& one) { return one.required; });
+  if (all.min > all.max || static_cast<size_t>(required) > all.max) return true;
+  for (const Member& one : all.named) {
+    if (one.required && TRY(surely_empty(one.value, 0, work))) return true;
+  }
+  for (const Member& one : all.named) {
+    if (one.required && TRY(surely_empty(one.value, depth, work))) return true;
+  }
+  return false;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): depth counts down
+Result<bool> Facts::surely_empty(const Conjunction& unexpanded, int depth, int64_t& work) const {
   const auto set = expanded(unexpanded);
   if (!set) return true;
   if (const auto left = values(*set)) return left->empty();
@@ -341,33 +370,30 @@ Result<bool> Facts::surely_empty(const Conjunction& unexpanded, int depth) const
   const uint8_t types = TRY(this->types(*set));
   if (types == 0) return true;
   if ((types & (schema::kNull | schema::kBoolean)) != 0) return false;
+  const NodeId where = set->empty() ? schema_.root() : (*set)[0] >> 2;
   if ((types & schema::kString) != 0) {
     const Strings text = TRY(strings(*set));
-    if (!text.content || !text.content->is_empty()) return false;
+    if (!text.content) return false;
+    TRY(pay_for(*text.content, where, work));
+    if (!text.content->is_empty()) return false;
   }
   if ((types & schema::kInteger) != 0) {
-    const bool only = (types & schema::kNumber) == 0;
-    if (!TRY(numbers(*set, only)).is_empty()) return false;
+    const Dfa language = TRY(numbers(*set, (types & schema::kNumber) == 0));
+    TRY(pay_for(language, where, work));
+    if (!language.is_empty()) return false;
   }
   if ((types & schema::kArray) != 0) {
     const Items all = TRY(items(*set));
     bool empty = all.min > all.max;
     for (uint32_t i = 0; i < std::min<size_t>(all.min, all.prefix.size()) && !empty; ++i) {
-      empty = TRY(surely_empty(all.prefix[i], depth - 1));
+      empty = TRY(surely_empty(all.prefix[i], depth - 1, work));
     }
-    if (!empty && all.min > all.prefix.size()) empty = TRY(surely_empty(all.rest, depth - 1));
-    if (!empty) return false;
-  }
-  if ((types & schema::kObject) != 0) {
-    const Members all = TRY(members(*set));
-    const auto required = std::count_if(all.named.begin(), all.named.end(),
-                                        [](const Member& one) { return one.required; });
-    bool empty = all.min > all.max || static_cast<size_t>(required) > all.max;
-    for (const Member& one : all.named) {
-      if (!empty && one.required) empty = TRY(surely_empty(one.value, depth - 1));
+    if (!empty && all.min > all.prefix.size()) {
+      empty = TRY(surely_empty(all.rest, depth - 1, work));
     }
     if (!empty) return false;
   }
+  if ((types & schema::kObject) != 0 && !TRY(without_members(*set, depth - 1, work))) return false;
   return true;
 }
 

@@ -96,14 +96,17 @@ class Facts {
   };
   std::optional<Choice> choice(const Conjunction& set) const;
   static Conjunction chosen(const Conjunction& set, const Choice& choice, schema::NodeId branch);
-  // Whether no value fits; false means: not known.
-  Result<bool> surely_empty(const Conjunction& set, int depth) const;
+  // Whether no value fits; false means: not known. Each automaton that is made for it is taken from
+  // `work`; E0323 when nothing is left.
+  Result<bool> surely_empty(const Conjunction& set, int depth, int64_t& work) const;
   // E0320 at the node's keyword.
   Error refused(schema::NodeId id, std::string_view keyword, std::string hint) const;
   // Nothing is demanded at all.
   bool is_anything(const Conjunction& set) const;
 
  private:
+  Status pay_for(const Dfa& language, schema::NodeId where, int64_t& work) const;
+  Result<bool> without_members(const Conjunction& set, int depth, int64_t& work) const;
   std::optional<Repetition> only_repetition(const Conjunction& set) const;
   const schema::Node& node(uint32_t key) const { return schema_.node(key >> 2); }
   Status check_enforceable(uint32_t key, uint8_t types) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grammar/ebnf.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "grammar/configuration.h"
@@ -68,6 +69,17 @@ TEST(Ebnf, ErrorsNameThePlace) {
   std::string deep = "root ::= ";
   deep.append(5000, '(');
   EXPECT_EQ(ebnf_rules(deep).error().code, "E0322");
+}
+
+// Reached through calls all at once: compared in pairs they would take a minute.
+TEST(Ebnf, ManyAlternativesAreReachedInOneStep) {
+  constexpr int kMany = 45'000;
+  std::string source = "root ::= ";
+  for (int i = 0; i < kMany; ++i) source += fmt::format("{}\"{}\" [a-c]*", i == 0 ? "" : " | ", i);
+  const auto rules = ebnf_rules(source);
+  if (!rules.ok()) FAIL() << rules.error().text();
+  EXPECT_TRUE(belongs(*rules, "44999abc"));
+  EXPECT_FALSE(belongs(*rules, "100000"));
 }
 
 }  // namespace

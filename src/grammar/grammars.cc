@@ -14,12 +14,20 @@ Result<VocabularyPtr> Grammars::vocabulary_locked() {
 }
 
 Result<GrammarPtr> Grammars::of(const std::string& key, const Make& make) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  made_.wait(lock, [&] { return !making_.contains(key); });
   if (const auto found = known_.find(key); found != known_.end()) {
     recent_.splice(recent_.begin(), recent_, found->second);
     return recent_.front().grammar;
   }
-  GrammarPtr grammar = TRY(make(TRY(vocabulary_locked())));
+  VocabularyPtr vocabulary = TRY(vocabulary_locked());
+  making_.insert(key);
+  lock.unlock();
+  Result<GrammarPtr> made = make(std::move(vocabulary));
+  lock.lock();
+  making_.erase(key);
+  made_.notify_all();
+  const GrammarPtr grammar = TRY(std::move(made));
   recent_.push_front({key, grammar});
   known_[key] = recent_.begin();
   forget_old();

@@ -10,10 +10,12 @@
 // answers under one keeps it. Safe from all threads.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,7 +58,9 @@ class Grammars {
 
   const text::Tokenizer tokenizer_;
   const size_t rows_;
-  mutable std::mutex mutex_;  // held while compiling: two first users wait for one
+  mutable std::mutex mutex_;  // not held while compiling
+  std::condition_variable made_;
+  std::set<std::string> making_;  // keys: a second user of one waits for the first
   VocabularyPtr vocabulary_;
   std::list<Entry> recent_;   // the latest first
   std::unordered_map<std::string, std::list<Entry>::iterator> known_;

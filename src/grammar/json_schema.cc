@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kRulesMax = 50'000;
 constexpr int kDisjointDepth = 4;
+constexpr int64_t kDisjointWork = 100'000;  // states of automata, seconds at worst
 constexpr size_t kBranchesMax = 256;  // of one oneOf: pairs are compared
 constexpr uint32_t kUnrolledMax = 64;
 constexpr size_t kListMax = 3000;  // values or members of one schema: they are compared in pairs
@@ -128,7 +129,7 @@ class Compiler {
       for (size_t j = i + 1; j < choice.branches.size(); ++j) {
         Conjunction both = Facts::chosen(set, choice, choice.branches[i]);
         both.push_back(choice.branches[j] << 2);
-        if (TRY(facts_.surely_empty(both, kDisjointDepth))) continue;
+        if (TRY(facts_.surely_empty(both, kDisjointDepth, disjoint_work_))) continue;
         return refused(fmt::format(
             "branches {} and {} may fit the same value: use anyOf, or tell them apart by type or "
             "by the const of a required member", i, j));
@@ -314,6 +315,7 @@ class Compiler {
   Facts facts_;
   Rules rules_;
   RuleId nothing_ = kNoRule;
+  int64_t disjoint_work_ = kDisjointWork;
   std::map<Conjunction, RuleId> known_;
   std::vector<std::pair<Conjunction, RuleId>> queue_;
   std::map<std::pair<uint32_t, uint32_t>, RuleId> free_strings_;

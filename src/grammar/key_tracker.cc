@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grammar/key_tracker.h"
 
+#include "base/error.h"
+
 namespace weft::grammar {
 
 bool KeyTracker::read(std::string_view bytes) {
   bool fresh = true;
-  for (const char c : bytes) fresh = byte(c) && fresh;
+  for (const char c : bytes) fresh = (at_.waits || byte(c)) && fresh;
   return fresh;
+}
+
+void KeyTracker::begin() {
+  CHECK(at_.waits && !at_.in_string && at_.frame == 0);
+  at_.waits = false;
+  at_.key_next = false;
 }
 
 bool KeyTracker::repeats(std::string_view bytes) {
@@ -59,6 +67,7 @@ bool KeyTracker::byte(char c) {
     at_.key_next = false;
   }
   text_ += c;
+  at_.waits = within_text_ && at_.frame == 0 && !at_.in_string;
   return fresh;
 }
 

@@ -5,6 +5,9 @@
 // byte and knows the keys of all open objects. Used where a schema leaves names of members open
 // (maps); listed names come in order and cannot repeat.
 //
+// Where values of JSON stand within other text, that text is not to be read as JSON: the tracker
+// waits, is told where a value begins (begin()), and waits again when nothing of it is open.
+//
 // Keys are compared as they are written, so the grammar must write each key in one way only.
 // Everything is kept in arenas that only grow, so going back is forgetting their ends.
 #pragma once
@@ -22,9 +25,17 @@ class KeyTracker {
     uint32_t frame = 0;
     uint32_t key_begin = 0;
     bool in_string = false, escaped = false, is_key = false, key_next = false;
+    bool waits = false;
     size_t frames = 1, keys = 1, bytes = 0;
   };
-  KeyTracker() : frames_(1), keys_(1) {}
+  // `within_text`: values are told, else all is one value.
+  explicit KeyTracker(bool within_text = false)
+      : within_text_(within_text), frames_(1), keys_(1) {
+    at_.waits = within_text;
+  }
+
+  bool waits() const { return at_.waits; }
+  void begin();  // of a value, with the next byte
 
   // False if a key was completed that its object has already.
   bool read(std::string_view bytes);
@@ -52,6 +63,7 @@ class KeyTracker {
   bool byte(char c);
   bool end_of_key();
 
+  bool within_text_;
   Mark at_;
   std::string text_;
   std::vector<Frame> frames_;

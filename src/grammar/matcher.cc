@@ -37,6 +37,7 @@ Matcher::Matcher(std::shared_ptr<Grammar> grammar, MatcherOptions options)
       machine_(grammar_->rules()),
       completions_(machine_, trie_),
       set_(machine_.start()),
+      keys_(grammar_->rules().has_included()),
       track_keys_(grammar_->rules().has_free_keys()),
       scratch_(trie_.vocabulary()) {}
 
@@ -116,6 +117,33 @@ bool Matcher::read(std::string_view bytes, ConfigurationSet& set) {
     if (set.dead()) return false;
   }
   return true;
+}
+
+// Behind set_. Where values stand within other text, the rules that read tell where one begins.
+bool Matcher::read_keys(std::string_view bytes) {
+  const Rules& rules = machine_.rules();
+  if (!rules.has_included()) return keys_.read(bytes);
+  const auto in_value = [&](const Configuration& one) {
+    return rules.rule(rules.state(one.state).rule).included;
+  };
+  ConfigurationSet set = set_;
+  bool fresh = true;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (keys_.waits() && std::ranges::any_of(set.configurations, in_value)) keys_.begin();
+    fresh = keys_.read(bytes.substr(i, 1)) && fresh;
+    if (!read(bytes.substr(i, 1), set)) break;
+  }
+  return fresh;
+}
+
+// Whether a token repeats a key, or a shortest completion behind it. Who waits meets a key twice
+// only in a token with both; no shortest completion of a value repeats one of its own.
+bool Matcher::repeats(std::string_view bytes, std::string_view rest) {
+  const KeyTracker::Mark before = keys_.mark();
+  const bool two_keys = std::count(bytes.begin(), bytes.end(), '"') >= 4;
+  const bool fresh = (two_keys ? read_keys(bytes) : keys_.read(bytes)) && keys_.read(rest);
+  keys_.go_back(before);
+  return !fresh;
 }
 
 // -- parts of the mask
@@ -203,7 +231,7 @@ bool Matcher::mask(TokenMask& mask) {
 
 void Matcher::forbid_repeated_keys(TokenMask& mask) {
   for (const auto& [id, bytes] : trie_.quoting()) {
-    if (mask.allowed(id) && keys_.repeats(bytes)) mask.forbid(id);
+    if (mask.allowed(id) && repeats(bytes)) mask.forbid(id);
   }
 }
 
@@ -212,7 +240,7 @@ bool Matcher::fits_behind(TokenId id) {
   const std::string_view bytes = trie_.bytes(id);
   ConfigurationSet set = set_;
   if (bytes.empty() || !read(bytes, set)) return false;
-  if (track_keys_ && keys_.repeats(bytes)) return false;
+  if (track_keys_ && repeats(bytes)) return false;
   if (!options_.tokens_left) return true;
   if (set.bottom) return *options_.tokens_left > 0;
   const uint64_t slack = track_keys_ ? machine_.rules().key_slack() : 0;
@@ -220,7 +248,7 @@ bool Matcher::fits_behind(TokenId id) {
     const auto left = static_cast<uint64_t>(std::max<int64_t>(0, *options_.tokens_left));
     if (machine_.cost(one) + slack < left) return true;  // a byte is a token at most
     if (completions_.tokens(one) >= left) continue;
-    if (!track_keys_ || !keys_.repeats(std::string(bytes) + completions_.text(one))) return true;
+    if (!track_keys_ || !repeats(bytes, completions_.text(one))) return true;
   }
   return false;
 }
@@ -252,12 +280,13 @@ void Matcher::verify_keys(TokenMask& mask) {
   for (uint32_t n = 1; n < trie_.nodes().size(); ++n) {
     if (trie_.nodes()[n].token >= 0 && mask.allowed(trie_.nodes()[n].token)) return;
   }
-  CHECK(only_key_left(mask), "no token is left in a key");
+  only_key_left(mask);
 }
 
 // Inside a key, and every short way to end it repeats one: the shortest way that does not, byte by
-// byte. `key_slack` bytes were kept for it.
-bool Matcher::only_key_left(TokenMask& mask) {
+// byte. `key_slack` bytes were kept for it. Should there be none the mask stays empty, which costs
+// this one answer.
+void Matcher::only_key_left(TokenMask& mask) {
   const Rules& rules = machine_.rules();
   struct Way {
     Configuration at;
@@ -275,13 +304,12 @@ bool Matcher::only_key_left(TokenMask& mask) {
         if (rules.state(edge.to).final) {
           if (keys_.repeats(text)) continue;
           mask.allow(trie_.byte_token(static_cast<uint8_t>(text[0])));
-          return true;
+          return;
         }
         ways.push_back({{edge.to, 0, way.at.stack}, text});
       }
     }
   }
-  return false;
 }
 
 void Matcher::mask_slowly(TokenMask& mask) {
@@ -310,10 +338,10 @@ Verdict Matcher::on_token(TokenId id) {
     return Verdict::kStop;
   }
   const std::string_view bytes = trie_.bytes(id);
+  if (track_keys_) CHECK(read_keys(bytes), "a key was repeated");
   const bool follows = !bytes.empty() && read(bytes, set_);
   CHECK(follows, "token {} was not allowed", id);
   text_ += bytes;
-  if (track_keys_) CHECK(keys_.read(bytes), "a key was repeated");
   if (options_.tokens_left) --*options_.tokens_left;
   // Nothing can follow: or nothing more is affordable, and the answer is complete.
   const bool spent = options_.tokens_left && *options_.tokens_left <= 0;

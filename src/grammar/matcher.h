@@ -89,13 +89,15 @@ class Matcher final : public Guide {
 
   bool is_end(text::TokenId id) const;
   bool read(std::string_view bytes, ConfigurationSet& set);
+  bool read_keys(std::string_view bytes);
+  bool repeats(std::string_view bytes, std::string_view rest = {});
   const Known& known();
   void add_parts(const Configuration& one, Known& known);
   uint32_t tokens_behind(const Part& part, const TokenGroup& group);
   void mask_within_budget(const Known& known, TokenMask& mask);
   void verify_keys(TokenMask& mask);
   void forbid_repeated_keys(TokenMask& mask);
-  bool only_key_left(TokenMask& mask);
+  void only_key_left(TokenMask& mask);
   void mask_slowly(TokenMask& mask);
   bool fits_behind(text::TokenId id);
   std::string forced_bytes();

@@ -65,6 +65,12 @@ void Facts::named_members(const Conjunction& set, Members& members) const {
   for (const uint32_t key : set) {
     for (const std::string& name : node(key).required) add(name);
   }
+  // What `not` forbids is no open name either: a member that has no value.
+  for (const uint32_t key : set) {
+    if (node(key).not_ == kNone) continue;
+    const Node& no = schema_.node(node(key).not_);
+    if (no.required.size() == 1) add(no.required[0]);
+  }
   std::set<std::string_view> required;
   for (const uint32_t key : set) {
     for (const std::string& name : node(key).required) required.insert(name);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "base/hexadecimal.h"
@@ -58,8 +60,14 @@ bool in_category(char32_t c, std::string_view category) {
   return is == text::Category::kDigit;
 }
 
-CharRanges category_ranges(std::string_view category) {
-  CharRanges out;
+// All characters are looked at, so once for each category.
+const CharRanges& category_ranges(std::string_view category) {
+  static std::mutex mutex;
+  static std::map<std::string, CharRanges, std::less<>> known;
+  const std::lock_guard lock(mutex);
+  const auto [found, fresh] = known.try_emplace(std::string(category));
+  CharRanges& out = found->second;
+  if (!fresh) return out;
   for (char32_t c = 0; c <= kLast; ++c) {
     if (c == 0xD800) c = 0xE000;
     // New in Unicode 15 (CJK extension H): the validator's tables may be those of version 14.
@@ -320,7 +328,7 @@ class RegexParser {
     }
     for (const std::string_view known : {"L", "N", "Lu", "Ll", "Lt", "Nd"}) {
       if (name != known) continue;
-      const CharRanges ranges = category_ranges(known);
+      const CharRanges& ranges = category_ranges(known);
       return negated ? complement(ranges) : ranges;
     }
     return error(begin, fmt::format("a property that grammars do not know: {}", quoted(name)),

@@ -66,6 +66,7 @@ RuleId Rules::include(const Rules& other) {
   const auto states = static_cast<StateId>(states_.size());
   for (Rule rule : other.rules_) {
     rule.start += states;
+    rule.included = true;
     if (rule.unit_rule != kNoRule) rule.unit_rule += rules;
     rules_.push_back(std::move(rule));
   }
@@ -79,6 +80,7 @@ RuleId Rules::include(const Rules& other) {
     states_.push_back(std::move(state));
   }
   raise_key_slack(other.key_slack_);
+  has_included_ = true;
   return other.root_ + rules;
 }
 

@@ -65,6 +65,7 @@ struct Rule {
   bool leaf = false;              // deterministic, no calls
   bool free_string = false;       // made by free_string(): its states follow the start
   bool free_key = false;          // an object's key that may be any of infinitely many
+  bool included = false;          // of a value of JSON within other text (see include())
   std::string name;               // for errors
 };
 
@@ -81,7 +82,8 @@ class Rules {
   void set_final(StateId state) { states_[state].final = true; }
   // The rule's body is an automaton.
   void embed(RuleId rule, const Dfa& dfa);
-  // A finished grammar becomes a part of this one; its root, to be called.
+  // A finished grammar of a JSON value becomes a part of this one; its root, to be called. Only
+  // in such parts keys are kept from repeating: what is around them need not be JSON.
   RuleId include(const Rules& other);
   void raise_key_slack(uint32_t bytes) {
     if (bytes > key_slack_) key_slack_ = bytes;
@@ -97,6 +99,7 @@ class Rules {
   size_t state_count() const { return states_.size(); }
   size_t rule_count() const { return rules_.size(); }
   bool has_free_keys() const { return has_free_keys_; }
+  bool has_included() const { return has_included_; }
   // From anywhere in a free key, so many bytes end it as one that the object does not have yet.
   uint32_t key_slack() const { return key_slack_; }
 
@@ -132,6 +135,7 @@ class Rules {
   std::vector<RuleState> states_;
   RuleId root_ = kNoRule;
   bool has_free_keys_ = false;
+  bool has_included_ = false;
   uint32_t key_slack_ = 0;
   std::vector<uint32_t> cost_, depth_;            // by state, no count needed
   std::vector<uint32_t> rule_cost_, rule_depth_;  // by rule, from its start with count 0

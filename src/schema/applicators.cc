@@ -266,8 +266,8 @@ bool Evaluation::check_member(const Site& site, const boost::json::key_value_pai
     valid = visit(node.property_names, json::Value(name), place, nullptr) && valid;
   }
   for (const PatternProperty& entry : node.pattern_properties) {
-    const Regex::Match match = entry.pattern.search(name);
-    if (!spend(1 + name.size() / 64, place)) return false;
+    const auto [match, steps] = entry.pattern.searched(name);
+    if (!spend(1 + name.size() / 64 + steps / kStepsOfWork, place)) return false;
     if (match == Regex::Match::kTooMuchWork) {
       give_up(place, fmt::format("a name that the pattern {} can be searched in with bounded work",
                                  quoted(entry.pattern.source())));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // apply_defaults() of validator.h.
+#include "base/strings.h"
 #include "schema/pointer.h"
 #include "schema/validator.h"
 #include "schema/value.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t kDepthMax = 256;
 constexpr size_t kWorkMax = 1'000'000;  // places looked at, and 64 bytes each of what is copied
 constexpr size_t kBytesPerWork = 64;
+constexpr size_t kSearchStepsMax = 40'000'000;  // two seconds
 
 class Filler {
  public:
@@ -74,7 +76,15 @@ class Filler {
         known = known || property.name == std::string_view(member.key());
       }
       for (const PatternProperty& entry : node.pattern_properties) {
-        if (entry.pattern.search(member.key()) != Regex::Match::kYes) continue;
+        const auto [match, steps] = entry.pattern.searched(member.key());
+        steps_ += steps;
+        if (steps_ > kSearchStepsMax) {
+          return make_error("E0306",
+                            fmt::format("the pattern {} takes too long to be searched in the names "
+                                        "of members", quoted(entry.pattern.source())),
+                            "write a pattern without repetitions inside repetitions");
+        }
+        if (match != Regex::Match::kYes) continue;
         known = true;
         TRY(fill(entry.node, member.value()));
       }
@@ -94,6 +104,7 @@ class Filler {
   const Schema& schema_;
   size_t depth_ = 0;
   size_t work_ = 0;
+  size_t steps_ = 0;
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ class Evaluation {
  private:
   // Frames of visit() on top of one another: values 256 deep, each below a few in-place schemas.
   static constexpr size_t kDepthMax = 1000;
+  static constexpr size_t kStepsOfWork = 2;  // of a search, for one of work
 
   // The way to a value, as a list on the stack.
   struct Place {

@@ -13,8 +13,11 @@
 namespace weft::schema {
 namespace {
 
-// One match may take so many internal steps and so much memory; about 50 ms.
+// A match at one character may take so many internal steps and so much memory; about 50 ms.
 constexpr uint32_t kMatchLimit = 1'000'000;
+constexpr size_t kStepsMax = 1'000'000;      // of one search, and so many more …
+constexpr size_t kStepsPerByte = 8;          // … for each byte of the text
+constexpr uint32_t kUncountedLimit = 200;    // matching steps at one character
 constexpr uint32_t kHeapLimitKib = 20 * 1024;
 constexpr size_t kPatternBytesMax = 64 * 1024;
 constexpr size_t kNestingMax = 200;
@@ -305,9 +308,13 @@ Result<Regex> Regex::compile(std::string_view pattern) {
                            PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C;
   int code = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* compiled =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options,
-                    &code, &offset, nullptr);
+  const auto made = [&](uint32_t more) {
+    return pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                         options | more, &code, &offset, nullptr);
+  };
+  pcre2_code* compiled = made(PCRE2_AUTO_CALLOUT);
+  const bool counted = compiled != nullptr;
+  if (!counted) compiled = made(0);  // a long pattern may have no room for it
   if (!compiled) {
     PCRE2_UCHAR message[200] = {};
     pcre2_get_error_message(code, message, sizeof(message));
@@ -316,27 +323,52 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   }
   Regex regex;
   regex.source_ = std::string(pattern);
+  regex.counted_ = counted;
   regex.code_ = std::shared_ptr<pcre2_code>(compiled, pcre2_code_free);
   return regex;
 }
 
-Regex::Match Regex::search(std::string_view text) const {
+namespace {
+
+struct Steps {
+  size_t taken = 0;
+  size_t most = 0;
+  size_t at = 0;
+};
+
+// Before every item of the pattern that is tried.
+int count_step(pcre2_callout_block* block, void* data) {
+  auto& steps = *static_cast<Steps*>(data);
+  const size_t at = block->current_position;
+  steps.taken += 1 + (at > steps.at ? (at - steps.at) / 8 : 0);
+  steps.at = at;
+  return steps.taken > steps.most ? PCRE2_ERROR_MATCHLIMIT : 0;
+}
+
+}  // namespace
+
+Regex::Search Regex::searched(std::string_view text) const {
   const auto* code = static_cast<const pcre2_code*>(code_.get());
   CHECK(code != nullptr);
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
   CHECK(data && context);
-  pcre2_set_match_limit(context, kMatchLimit);
+  Steps steps{.taken = 0, .most = kStepsMax + kStepsPerByte * text.size(), .at = 0};
+  const auto share = static_cast<uint32_t>(kStepsMax / (text.size() + 1));
+  pcre2_set_match_limit(context, counted_ ? kMatchLimit : std::max(kUncountedLimit, share));
+  if (counted_) pcre2_set_callout(context, count_step, &steps);
   pcre2_set_heap_limit(context, kHeapLimitKib);
   const char* begin = text.empty() ? "" : text.data();
   const int result = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(begin), text.size(), 0, 0,
                                  data, context);
   pcre2_match_context_free(context);
   pcre2_match_data_free(data);
-  if (result >= 0) return Match::kYes;
+  if (!counted_) steps.taken = kStepsPerByte * text.size();
+  if (result >= 0) return {Match::kYes, steps.taken};
   const bool limit = result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_DEPTHLIMIT ||
                      result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_NOMEMORY;
-  return limit ? Match::kTooMuchWork : Match::kNo;
+  if (limit) return {Match::kTooMuchWork, std::max(steps.taken, kStepsMax)};
+  return {Match::kNo, steps.taken};
 }
 
 }  // namespace weft::schema

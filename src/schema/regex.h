@@ -6,7 +6,9 @@
 // quantifiers, (?i), \A, \Q) is refused, not silently understood in another way.
 //
 // Matching is an unanchored search with a bounded amount of work, so that no pattern can hang the
-// process; running out is a result of its own. Only regex.cc includes PCRE2.
+// process; running out is a result of its own. PCRE2's own limit starts anew at every character, so
+// the work is counted here: a step for every item of the pattern that is tried, and for characters
+// run over. So who searches often can pay for what it has cost. Only regex.cc includes PCRE2.
 #pragma once
 
 #include <memory>
@@ -24,7 +26,12 @@ class Regex {
 
   enum class Match { kNo, kYes, kTooMuchWork };
   // `text` is valid UTF-8 (else kNo). Safe from several threads.
-  Match search(std::string_view text) const;
+  Match search(std::string_view text) const { return searched(text).match; }
+  struct Search {
+    Match match;
+    size_t steps;  // some tens of nanoseconds each
+  };
+  Search searched(std::string_view text) const;
 
   const std::string& source() const { return source_; }
 
@@ -32,6 +39,7 @@ class Regex {
   Regex() = default;
   std::string source_;
   std::shared_ptr<const void> code_;  // pcre2_code, shared by copies
+  bool counted_ = true;               // the code tells of its steps
 };
 
 // The PCRE2 form of an ECMA-262 pattern. Declared for tests. E0304.

@@ -62,6 +62,45 @@ TEST(Regex, CatastrophicBacktrackingEnds) {
   EXPECT_EQ(regex->search(std::string(5000, 'a').append("b")), Regex::Match::kTooMuchWork);
 }
 
+// The steps of all starts count, not only of each: these never reach the limit of one.
+TEST(Regex, StepsAreCountedOverAllStarts) {
+  const auto nested = Regex::compile("(a+)+$|b$");
+  ASSERT_TRUE(nested.ok());
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "aaaaaaaaaaab";
+  const auto search = nested->searched(text + "c");
+  EXPECT_EQ(search.match, Regex::Match::kTooMuchWork);
+  EXPECT_LT(search.steps, 8'000'000U);
+  const auto runs = Regex::compile("a*b$");
+  ASSERT_TRUE(runs.ok());
+  EXPECT_EQ(runs->search(std::string(400'000, 'a') + "bc"), Regex::Match::kTooMuchWork);
+}
+
+TEST(Regex, OrdinarySearchesCostFewSteps) {
+  const auto address = Regex::compile("^[^@\\s]+@[^@\\s]+\\.[a-z]{2,}$");
+  ASSERT_TRUE(address.ok());
+  const auto search = address->searched("somebody.with.a.name@mail.example.org");
+  EXPECT_EQ(search.match, Regex::Match::kYes);
+  EXPECT_LT(search.steps, 200U);
+  const auto digit = Regex::compile("[a-z]+\\d");
+  ASSERT_TRUE(digit.ok());
+  EXPECT_EQ(digit->search(std::string(3000, 'x') + "7"), Regex::Match::kYes);
+}
+
+// As long as its counted form has no room: the bound is by character then.
+TEST(Regex, LongPatternsAreBoundedToo) {
+  std::string words = "^(";
+  for (int i = 0; i < 2000; ++i) words += "w" + std::to_string(i) + "|";
+  const auto list = Regex::compile(words + "x)$");
+  ASSERT_TRUE(list.ok());
+  EXPECT_EQ(list->search("w1999"), Regex::Match::kYes);
+  EXPECT_EQ(list->search("w2000"), Regex::Match::kNo);
+  const auto regex = Regex::compile("(a|a)*(a+)+$|" + std::string(12'000, 'x'));
+  ASSERT_TRUE(regex.ok());
+  const std::string text = std::string(20'000, 'a') + "b";
+  EXPECT_EQ(regex->search(text), Regex::Match::kTooMuchWork);
+}
+
 TEST(Regex, InvalidUtf8DoesNotMatch) {
   EXPECT_EQ(Regex::compile("")->search("\xff"), Regex::Match::kNo);
 }

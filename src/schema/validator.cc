@@ -200,8 +200,8 @@ bool Evaluation::check_string(const Site& site) {
     valid = check_count(site, {length, node.min_length, node.max_length, "Length", "characters"});
   }
   if (node.pattern) {
-    const Regex::Match match = node.pattern->search(text);
-    if (!spend(1 + text.size() / 64, place)) return false;
+    const auto [match, steps] = node.pattern->searched(text);
+    if (!spend(1 + text.size() / 64 + steps / kStepsOfWork, place)) return false;
     if (match == Regex::Match::kTooMuchWork) {
       give_up(place, fmt::format("a text that the pattern {} can be searched in with bounded work",
                                  quoted(node.pattern->source())));

@@ -102,6 +102,28 @@ TEST(Validator, WorkIsBounded) {
   EXPECT_TRUE(validate(loop, json::Value(5))[0].limit);
 }
 
+// Each of these searches ends within its own bound; together they are the value's work.
+TEST(Validator, SearchesArePaidFor) {
+  const std::string text = "aaaaaaaaaaaaaaaaab";
+  json::Array texts(20'000, json::Value(text));
+  const auto found = validate(schema_of(R"({"items":{"pattern":"^(a+)+$|b$"}})"), texts,
+                              {.work_max = 2'000'000});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].limit);
+  json::Object names;
+  for (int i = 0; i < 20'000; ++i) names[text + std::to_string(i) + "c"] = 1;
+  const auto refused = validate(schema_of(R"({"patternProperties":{"^(a+)+$|b$":{}}})"), names,
+                                {.work_max = 2'000'000});
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].limit);
+  json::Value value = names;
+  const Status filled = apply_defaults(
+      schema_of(R"({"patternProperties":{"^(a+)+$|b$":{"default":1}}})"), value);
+  ASSERT_FALSE(filled.ok());
+  EXPECT_EQ(filled.error().code, "E0306");
+  EXPECT_TRUE(is_valid(schema_of(R"({"items":{"pattern":"^[a-z]+b$"}})"), texts));
+}
+
 // `not` must not turn "could not be judged" into "fits".
 TEST(Validator, LimitsAreNeverAVerdict) {
   const Schema schema = schema_of(R"({"not":{"pattern":"^(a|a)*(a|a)*(a+)+$"}})");

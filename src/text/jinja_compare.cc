@@ -158,7 +158,8 @@ Result<bool> contains(Budget& budget, const Value& container, const Value& item)
       if (!item.is(Kind::kString)) {
         return type_error(fmt::format("'in' a string needs a string, found {}", described(item)));
       }
-      return container.string().text.find(item.string().text) != std::string::npos;
+      TRY(budget.pay_search(container.string().text.size()));
+      return find_text(container.string().text, item.string().text) != std::string::npos;
     case Kind::kList:
       for (size_t i = 0; i < container.list().size(); ++i) {
         if (TRY(equal(budget, container.list().at(i), item))) return true;

@@ -73,7 +73,9 @@ Result<Value> parted(const Call& call, bool from_right) {
   const MarkedText& self = self_of(call);
   const MarkedText separator = TRY(text_argument(call, 0, ""));
   if (separator.text.empty()) return type_error(fmt::format("'{}' by nothing", call.name));
-  const size_t at = from_right ? self.text.rfind(separator.text) : self.text.find(separator.text);
+  TRY(call.session.budget.pay_search(self.text.size()));
+  const size_t at = from_right ? rfind_text(self.text, separator.text)
+                               : find_text(self.text, separator.text);
   if (at == std::string::npos) {
     if (from_right) return made_by_method(call, {MarkedText{}, MarkedText{}, self}, true);
     return made_by_method(call, {self, MarkedText{}, MarkedText{}}, true);
@@ -126,7 +128,8 @@ Result<Value> removesuffix(const Call& call) {
 Result<Value> found_at(const Call& call, bool from_right, bool must) {
   const MarkedText what = TRY(text_argument(call, 0, ""));
   const std::string& text = self_of(call).text;
-  const size_t at = from_right ? text.rfind(what.text) : text.find(what.text);
+  TRY(call.session.budget.pay_search(text.size()));
+  const size_t at = from_right ? rfind_text(text, what.text) : find_text(text, what.text);
   if (at != std::string::npos) {
     return Value::integer(static_cast<int64_t>(length_of(std::string_view(text).substr(0, at))));
   }
@@ -147,6 +150,7 @@ Result<Value> rindex(const Call& call) {
 }
 Result<Value> count(const Call& call) {
   const MarkedText what = TRY(text_argument(call, 0, ""));
+  TRY(call.session.budget.pay_search(self_of(call).text.size()));
   return Value::integer(static_cast<int64_t>(count_text(self_of(call).text, what.text)));
 }
 

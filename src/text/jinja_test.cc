@@ -198,6 +198,56 @@ TEST(Template, SyntaxErrorsHavePlaces) {
   EXPECT_EQ(rendered("\xC3").substr(0, 5), "E0130");
 }
 
+// Halves of long texts that almost fit, everywhere: linear, or this would take hours.
+TEST(Template, SearchesInLongTextsAreLinear) {
+  const std::string texts =
+      "{% set a = 'a' * 4000000 %}{% set ab = 'a' * 2000000 ~ 'b' %}{% set ba = 'b' ~ "
+      "'a' * 2000000 %}";
+  EXPECT_EQ(rendered(texts + "{{ ab in a }} {{ a.find(ab) }} {{ a.count(ab) }} {{ a.rfind(ba) }} "
+                             "{{ a.partition(ab)[1] }}{{ a.rpartition(ba)[1] }} "
+                             "{{ a.split(ab) | length }} {{ a.rsplit(ba) | length }} "
+                             "{{ (a | replace(ab, 'c')) == a }}"),
+            "False -1 0 -1  1 1 True");
+  EXPECT_EQ(rendered(texts + "{{ (ab ~ a).find(ab) }} {{ (a ~ ba ~ ab).rfind(ba) }} "
+                             "{{ ('x' ~ ab ~ ab).split(ab) | length }} "
+                             "{{ (a ~ ba ~ ba).rsplit(ba) | length }}"),
+            "0 4000000 3 3");
+  EXPECT_EQ(rendered("{% set a = 'a' * 1000000 %}{{ a.strip('b' * 1000000 ~ 'a') }}."), ".");
+  const std::string often = "{% for i in range(1000) %}{% set x = 'b' in a %}{% endfor %}";
+  RenderOptions few;
+  few.limits.steps = 100'000;
+  const auto refused =
+      Template::parse("{% set a = 'a' * 4000000 %}" + often)->render(Variables(), few);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, "E0133");
+}
+
+TEST(Template, FormatsAsPythonDoes) {
+  const auto formatted = [](const std::string& form, const std::string& values) {
+    return rendered("{{ '" + form + "' | format(" + values + ") }}");
+  };
+  EXPECT_EQ(formatted("%5s|%-5s|%.2s|%05s|", "'ab', 'cd', 'xyz', 'a'"), "   ab|cd   |xy|    a|");
+  EXPECT_EQ(formatted("%3s|%.1s|%-6r|", "'é', 'éa', 'x'"), "  é|é|'x'   |");
+  EXPECT_EQ(formatted("%x %X %o %06x %-5x|", "-255, -255, -8, -255, 255"),
+            "-ff -FF -10 -000ff ff   |");
+  EXPECT_EQ(formatted("%d %5d|%-5d|%05d|%+d|% d|%.3d", "7, 7, 7, -7, 7, 7, 7"),
+            "7     7|7    |-0007|+7| 7|007");
+  EXPECT_EQ(formatted("%d %s", "18446744073709551616, 18446744073709551616"),
+            "18446744073709551616 18446744073709551616");
+  EXPECT_EQ(formatted("%s", "'a' * 3"), "aaa");
+}
+
+TEST(Template, SearchesFindAsPythonDoes) {
+  const std::string piece = "abcabcabcabcabcabcabcabcabcabcabcabd";
+  const std::string texts = "{% set p = '" + piece + "' %}{% set t = 'abc' ~ p ~ 'ab' ~ p ~ 'c' %}";
+  EXPECT_EQ(rendered(texts + "{{ t.find(p) }} {{ t.rfind(p) }} {{ t.count(p) }} {{ p in t }} "
+                             "{{ t.replace(p, '-') }} {{ t.split(p) }} "
+                             "{{ t.rsplit(p, 1) | length }} "
+                             "{{ p.rfind(t) }} {{ t.rpartition(p)[2] }}"),
+            "3 41 2 True abc-ab-c ['abc', 'ab', 'c'] 2 -1 c");
+  EXPECT_EQ(rendered("{{ 'äxéyä'.strip('äé') }}"), "xéy");
+}
+
 TEST(Template, BoundsHold) {
   std::string nested;
   for (int i = 0; i < 10000; ++i) nested += "{% if x %}";

@@ -2,11 +2,15 @@
 #include "text/jinja_text.h"
 
 #include <fmt/core.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "text/unicode.h"
 
 namespace weft::text::jinja {
+
+static constexpr size_t kShortSearch = 32;  // the plain search is as good
 
 MarkedText literal(std::string_view text) {
   return {std::string(text), {}};
@@ -97,24 +101,63 @@ bool is_space(char32_t c) {
 
 MarkedText strip(const MarkedText& in, const StripOptions& options) {
   const std::string_view text = in.text;
-  const auto goes = [&](size_t at, size_t bytes) {
-    if (!options.characters) return is_space(code_point_at(text, at).value);
-    return options.characters->find(text.substr(at, bytes)) != std::string_view::npos;
+  std::vector<char32_t> characters;
+  for (size_t at = 0; options.characters && at < options.characters->size();) {
+    const CodePoint c = code_point_at(*options.characters, at);
+    characters.push_back(c.value);
+    at += c.bytes;
+  }
+  std::sort(characters.begin(), characters.end());
+  const auto goes = [&](size_t at) {
+    const char32_t c = code_point_at(text, at).value;
+    if (!options.characters) return is_space(c);
+    return std::binary_search(characters.begin(), characters.end(), c);
   };
   size_t begin = 0;
   size_t end = text.size();
   while (options.left && begin < end) {
     const size_t bytes = code_point_at(text, begin).bytes;
-    if (!goes(begin, bytes)) break;
+    if (!goes(begin)) break;
     begin += bytes;
   }
   while (options.right && begin < end) {
     size_t at = end - 1;
     while (at > begin && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
-    if (!goes(at, end - at)) break;
+    if (!goes(at)) break;
     end = at;
   }
   return slice(in, begin, end);
+}
+
+// By the two-way algorithm of the C library; std::string_view::find is quadratic at worst.
+size_t find_text(std::string_view in, std::string_view what, size_t from) {
+  if (what.size() < kShortSearch) return in.find(what, from);
+  if (from > in.size()) return std::string_view::npos;
+  const void* found = memmem(in.data() + from, in.size() - from, what.data(), what.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<size_t>(static_cast<const char*>(found) - in.data());
+}
+
+// By the algorithm of Knuth, Morris and Pratt, from the end: border[n] is the length of the longest
+// true suffix of the last n characters of `what` with which they also begin (read from the end).
+size_t rfind_text(std::string_view in, std::string_view what) {
+  if (what.size() < kShortSearch) return in.rfind(what);
+  if (what.size() > in.size()) return std::string_view::npos;
+  const size_t size = what.size();
+  const auto from_end = [&](size_t i) { return what[size - 1 - i]; };
+  std::vector<uint32_t> border(size + 1, 0);
+  for (size_t i = 1, n = 0; i < size; ++i) {
+    while (n > 0 && from_end(i) != from_end(n)) n = border[n];
+    if (from_end(i) == from_end(n)) ++n;
+    border[i + 1] = static_cast<uint32_t>(n);
+  }
+  size_t n = 0;
+  for (size_t at = in.size(); at-- > 0;) {
+    while (n > 0 && in[at] != from_end(n)) n = border[n];
+    if (in[at] == from_end(n)) ++n;
+    if (n == size) return at;
+  }
+  return std::string_view::npos;
 }
 
 namespace {
@@ -127,7 +170,7 @@ std::vector<ByteRange> pieces_by_separator(std::string_view text, const SplitOpt
   if (options.from_right) {
     size_t end = text.size();
     for (; left != 0 && end >= separator.size(); --left) {
-      const size_t at = text.rfind(separator, end - separator.size());
+      const size_t at = rfind_text(text.substr(0, end), separator);
       if (at == std::string_view::npos) break;
       pieces.push_back({at + separator.size(), end});
       end = at;
@@ -138,7 +181,7 @@ std::vector<ByteRange> pieces_by_separator(std::string_view text, const SplitOpt
   }
   size_t begin = 0;
   for (; left != 0; --left) {
-    const size_t at = text.find(separator, begin);
+    const size_t at = find_text(text, separator, begin);
     if (at == std::string_view::npos) break;
     pieces.push_back({begin, at});
     begin = at + separator.size();
@@ -217,7 +260,7 @@ MarkedText replace_text(const MarkedText& in, std::string_view from, const Marke
   size_t begin = 0;
   size_t search = 0;
   for (int64_t left = count; left != 0; --left) {
-    const size_t at = in.text.find(from, search);
+    const size_t at = find_text(in.text, from, search);
     if (at == std::string::npos) break;
     append_slice(out, in, begin, at);
     append(out, to);
@@ -235,9 +278,10 @@ MarkedText replace_text(const MarkedText& in, std::string_view from, const Marke
 size_t count_text(std::string_view in, std::string_view what) {
   if (what.empty()) return length_of(in) + 1;
   size_t count = 0;
-  for (size_t at = in.find(what); at != std::string_view::npos;
-       at = in.find(what, at + what.size()))
+  for (size_t at = find_text(in, what); at != std::string_view::npos;
+       at = find_text(in, what, at + what.size())) {
     ++count;
+  }
   return count;
 }
 

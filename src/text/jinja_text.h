@@ -49,6 +49,11 @@ struct StripOptions {
 };
 MarkedText strip(const MarkedText& in, const StripOptions& options);
 
+// The first occurrence at or behind `from`, the last one; npos if there is none. Linear: texts and
+// what is looked for may both be long, and from anywhere.
+size_t find_text(std::string_view in, std::string_view what, size_t from = 0);
+size_t rfind_text(std::string_view in, std::string_view what);
+
 // Python's str.split and str.rsplit; count < 0: no limit. An empty separator is the caller's error.
 struct SplitOptions {
   std::optional<std::string_view> separator;  // absent: runs of white space

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Filters that make text of text.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 #include "text/jinja_print.h"
 #include "text/jinja_tables.h"
@@ -12,6 +14,8 @@ namespace weft::text::jinja {
 namespace {
 
 using Kind = Value::Kind;
+
+constexpr size_t kFormattedMax = 511;  // characters of a number
 
 Result<MarkedText> subject_text(const Call& call) {
   return text_of(call.session.budget, call.self);
@@ -216,10 +220,94 @@ Result<Value> urlencode(const Call& call) {
   return Value::string(std::move(out));
 }
 
-// Python's %-formatting: %s %r %d %i %f %.2f %x %%, with width and flags for numbers.
+// Python's %-formatting: %s %r %d %i %f %.2f %x %%, with width, precision and flags.
+struct FormatSpec {
+  bool left = false, zeros = false;
+  std::string sign;  // of what is not negative
+  size_t width = 0;
+  std::optional<size_t> precision;
+};
+
+FormatSpec format_spec(std::string_view flags) {
+  FormatSpec spec;
+  const auto number = [](std::string_view digits) {
+    size_t out = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return out;
+  };
+  size_t at = 0;
+  for (; at < flags.size() && std::string_view("-+ 0").find(flags[at]) != flags.npos; ++at) {
+    if (flags[at] == '-') spec.left = true;
+    if (flags[at] == '0') spec.zeros = true;
+    if (flags[at] == '+' || (flags[at] == ' ' && spec.sign.empty())) spec.sign = flags[at];
+  }
+  const size_t dot = std::min(flags.find('.'), flags.size());
+  if (at < dot) spec.width = number(flags.substr(at, dot - at));
+  if (dot < flags.size()) spec.precision = number(flags.substr(dot + 1));
+  return spec;
+}
+
+// Cut and padded by characters.
+Status append_formatted(Budget& budget, MarkedText& out, MarkedText text,
+                        const std::string& flags) {
+  const FormatSpec spec = format_spec(flags);
+  if (spec.precision) text = slice(text, 0, offset_of(text.text, *spec.precision));
+  const size_t length = length_of(text.text);
+  const size_t missing = spec.width > length ? spec.width - length : 0;
+  TRY(budget.pay_string(out.text.size() + text.text.size() + missing));
+  if (!spec.left) append_literal(out, std::string(missing, ' '));
+  append(out, text);
+  if (spec.left) append_literal(out, std::string(missing, ' '));
+  return ok_status();
+}
+
+// Decimal digits, or those of the base; '-' in front.
+Result<std::string> whole_digits(const Value& value, char form) {
+  const bool decimal = form == 'd' || form == 'i';
+  if (value.is(Kind::kBig) && decimal) return value.digits();
+  int64_t integer = 0;
+  if (value.is(Kind::kInt)) integer = value.integer();
+  if (value.is(Kind::kBool)) integer = value.boolean() ? 1 : 0;
+  if (value.is(Kind::kFloat)) integer = static_cast<int64_t>(value.number());
+  if (decimal) return std::to_string(integer);
+  const uint64_t size = integer < 0 ? 0 - static_cast<uint64_t>(integer)
+                                    : static_cast<uint64_t>(integer);
+  const std::string digits = form == 'o'   ? fmt::format("{:o}", size)
+                             : form == 'x' ? fmt::format("{:x}", size)
+                                           : fmt::format("{:X}", size);
+  return integer < 0 ? "-" + digits : digits;
+}
+
+Result<Value> format_whole(const Call& call, const Value& value, const std::string& flags,
+                           char form) {
+  const bool big = value.is(Kind::kBig) && form != 'd' && form != 'i';
+  const bool far = value.is(Kind::kFloat) && !(value.number() > -9e18 && value.number() < 9e18);
+  if (big || far) return type_error("the number does not fit a 64-bit integer");
+  const FormatSpec spec = format_spec(flags);
+  std::string digits = TRY(whole_digits(value, form));
+  std::string sign = spec.sign;
+  if (digits.starts_with('-')) {
+    sign = "-";
+    digits.erase(0, 1);
+  }
+  if (std::max(spec.width, spec.precision.value_or(0)) > kFormattedMax) {
+    return type_error("the formatted number is too long");
+  }
+  const auto lengthened = [&](size_t size) {
+    if (digits.size() < size) digits.insert(0, size - digits.size(), '0');
+  };
+  lengthened(spec.precision.value_or(0));
+  if (spec.zeros && !spec.left && spec.width > sign.size()) lengthened(spec.width - sign.size());
+  std::string text = sign + digits;
+  const size_t missing = spec.width > text.size() ? spec.width - text.size() : 0;
+  text.insert(spec.left ? text.size() : 0, missing, ' ');
+  return made(call, from_data(text));
+}
+
 Result<Value> format_number(const Call& call, const Value& value, const std::string& flags,
                             char form) {
-  const bool whole = form == 'd' || form == 'i' || form == 'x' || form == 'X' || form == 'o';
+  const bool whole = std::string_view("dixXo").find(form) != std::string_view::npos;
+  if (whole && value.is(Kind::kBig)) return format_whole(call, value, flags, form);
   double number = 0;
   if (value.is(Kind::kFloat))
     number = value.number();
@@ -229,20 +317,10 @@ Result<Value> format_number(const Call& call, const Value& value, const std::str
     number = value.boolean() ? 1 : 0;
   else
     return type_error(fmt::format("%{} needs a number, found {}", form, described(value)));
-  char buffer[512];
-  int length = 0;
-  if (whole) {
-    if (value.is(Kind::kFloat) && !(number > -9e18 && number < 9e18)) {
-      return type_error("the number does not fit a 64-bit integer");
-    }
-    const long long integer =
-        value.is(Kind::kInt) ? value.integer() : static_cast<long long>(number);
-    const std::string pattern = "%" + flags + "ll" + form;
-    length = snprintf(buffer, sizeof(buffer), pattern.c_str(), integer);
-  } else {
-    const std::string pattern = "%" + flags + form;
-    length = snprintf(buffer, sizeof(buffer), pattern.c_str(), number);
-  }
+  if (whole) return format_whole(call, value, flags, form);
+  char buffer[kFormattedMax + 1];
+  const std::string pattern = "%" + flags + form;
+  const int length = snprintf(buffer, sizeof(buffer), pattern.c_str(), number);
   if (length < 0 || length >= static_cast<int>(sizeof(buffer))) {
     return type_error("the formatted number is too long");
   }
@@ -279,9 +357,9 @@ Result<Value> format(const Call& call) {
     }
     const Value& value = call.arguments.positional[next++];
     if (form == 's')
-      append(out, TRY(text_of(budget, value)));
+      TRY(append_formatted(budget, out, TRY(text_of(budget, value)), flags));
     else if (form == 'r')
-      append(out, TRY(repr_of(budget, value)));
+      TRY(append_formatted(budget, out, TRY(repr_of(budget, value)), flags));
     else
       append(out, TRY(format_number(call, value, flags, form)).string());
     TRY(budget.pay_string(out.text.size()));

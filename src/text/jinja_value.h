@@ -46,6 +46,7 @@ struct Budget {
   uint64_t bytes = 0;       // of all strings and lists made, also of those already gone
   size_t string_bytes = 0;  // of any one string
   Status pay_steps(uint64_t count);
+  Status pay_search(uint64_t size) { return pay_steps(size / 16384); }  // through a text
   Status pay_bytes(uint64_t count);
   Status pay_string(uint64_t count);  // a string of so many bytes is about to be made
 };

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers under grammars: valid for every budget, masks equal to those of the slow twin, rollback,
 // forced tokens.
+#include <atomic>
 #include <functional>
+#include <future>
+#include <thread>
 
 #include "base/strings.h"
+#include "grammar/grammars.h"
 #include "tests/grammar/answers.h"
 
 #include "schema/validator.h"
@@ -282,6 +286,31 @@ TEST(Matcher, ChoiceRegexAndEnds) {
   const auto regex = Grammar::of_regex(mini_vocabulary(), "\\d{3}-[a-f]+").value();
   EXPECT_TRUE(belongs(regex->rules(), "123-abc"));
   EXPECT_FALSE(belongs(regex->rules(), "x123-abc"));
+}
+
+// While one grammar is compiled others are, and the same one only once.
+TEST(Grammars, CompileBesideEachOther) {
+  Grammars grammars(*mini_vocabulary()->tokenizer, mini_vocabulary()->trie.vocabulary());
+  std::promise<void> other_made;
+  std::atomic<int> compiled = 0;
+  const auto slow = [&] {
+    return grammars.of("slow", [&](VocabularyPtr vocabulary) {
+      ++compiled;
+      EXPECT_EQ(other_made.get_future().wait_for(std::chrono::seconds(60)),
+                std::future_status::ready);
+      return Grammar::of_regex(std::move(vocabulary), "a+");
+    });
+  };
+  auto first = std::async(std::launch::async, slow);
+  while (compiled == 0) std::this_thread::yield();
+  auto second = std::async(std::launch::async, slow);
+  EXPECT_TRUE(grammars.of_regex("b+").ok());
+  other_made.set_value();
+  EXPECT_EQ(first.get().value(), second.get().value());
+  EXPECT_EQ(compiled, 1);
+  const auto fails = [](VocabularyPtr) -> Result<GrammarPtr> { return make_error("E0324", "no"); };
+  EXPECT_FALSE(grammars.of("bad", fails).ok());
+  EXPECT_FALSE(grammars.of("bad", fails).ok());
 }
 
 }  // namespace
