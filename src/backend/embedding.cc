@@ -31,9 +31,9 @@ std::vector<float> unit_vector(const std::vector<double>& sum) {
   return out;
 }
 
-// The inputs one after the other, a few rows at a time; another request may come between two inputs,
-// so that one cache of keys and values is held however many there are. Told exactly once, also if
-// its engine ends before it does.
+// The inputs one after the other, a few rows at a time; another request may come between two, so
+// that one cache of keys and values is held however many there are. Told exactly once, also if its
+// engine ends before it does.
 class Embedding {
  public:
   Embedding(std::shared_ptr<runtime::ModelInstance> model, EmbeddingRequest request,

@@ -86,6 +86,7 @@ struct Engine::Impl {
   int context() const { return std::min(model->config.context, cache.blocks() * kBlockPositions); }
   void loop();
   bool tick();
+  void note_time(int decoding, double took);
   bool work_beside();
   void accept();
   void start(Incoming in);
@@ -131,13 +132,19 @@ bool Engine::Impl::tick() {
     decide(slice, std::span(logits).subspan(row * vocab, rows * vocab));
     row += rows;
   }
-  ++stats.ticks;
-  const double took = seconds(env.mono_ns() - begin_ns);
-  tick_times.add(static_cast<int>(batch.tokens.size()), decoding,
-                 took + std::exchange(beside_seconds, 0.0));
-  stats.busy_seconds += took;
+  note_time(decoding, seconds(env.mono_ns() - begin_ns));
   publish();
   return true;
+}
+
+// Of the tick that has just been done.
+void Engine::Impl::note_time(int decoding, double took) {
+  const auto rows = static_cast<int>(batch.tokens.size());
+  CHECK(decoding >= 0 && decoding <= rows, "{} of {} rows decode", decoding, rows);
+  CHECK(took >= 0 && beside_seconds >= 0, "a tick of {} s beside {} s", took, beside_seconds);
+  ++stats.ticks;
+  stats.busy_seconds += took;
+  tick_times.add(rows, decoding, took + std::exchange(beside_seconds, 0.0));
 }
 
 // To those with a deadline what comes between two ticks is as long as a longer tick.

@@ -17,14 +17,29 @@ namespace weft::worker {
 
 using workflow::Command;
 
+namespace {
+
+// Stores keep it in an index, servers get it in a header.
+Result<workflow::Rendered> with_usable_key(Result<workflow::Rendered> rendered) {
+  constexpr size_t kBytesMax = 1'024;
+  if (!rendered.ok()) return rendered;
+  const std::string& key = rendered->idempotency_key;
+  if (key.size() <= kBytesMax && key.find('\0') == std::string::npos) return rendered;
+  return make_error("E0603", fmt::format("idempotency_key: expected at most {} bytes and no zero "
+                                         "byte, found {} bytes", kBytesMax, key.size()),
+                    "name what happens once by an id, not by its whole content");
+}
+
+}  // namespace
+
 void Executor::start_attempt(ActiveRun& run, const Command& command) {
   CHECK(!run.running.contains(command.path), "{} of run {} runs already", command.path, run.id);
   CHECK(command.attempt > 0, "an attempt of {} without its number", command.path);
   CHECK(run.claimed && run.driving, "attempts of {} begin in its turn", run.id);
   const workflow::Step& step = run.planner.step(command.path, command.alternative);
   const json::Object no_secrets;
-  auto rendered =
-      workflow::render_parameters({run.planner, run.state, no_secrets}, command);
+  auto rendered = with_usable_key(
+      workflow::render_parameters({run.planner, run.state, no_secrets}, command));
   const StepType* type = find_step_type(step.type);
   if (!rendered.ok() || type == nullptr) {
     const Error error = rendered.ok() ? unknown_step_type(step.type) : rendered.error();
@@ -266,7 +281,8 @@ void Executor::on_note(const std::string& id, const std::string& path, uint32_t 
   add_ai_calls(*run, at->second, std::move(note.ai_calls));
   apply(*run, workflow::AttemptNoted{path, attempt, std::move(note.note)});
   drive(*run);
-  if (!note.then) return;
+  run = find(id);
+  if (run == nullptr || !note.then) return;
   continuations_.emplace_back(Continuation{id, path, attempt, std::move(note.then)}, run->last);
 }
 
@@ -303,7 +319,7 @@ void Executor::on_progress(const std::string& id, const std::string& path, StepP
   Notice notice{.kind = Notice::Kind::kProgress, .run = id, .path = path};
   notice.progress = std::move(progress);
   notices_.emplace_back(std::move(notice), run->last);
-  release_held(journal_.durable());
+  release_held(heard_);
 }
 
 }  // namespace weft::worker

@@ -12,6 +12,14 @@
 namespace weft::worker {
 namespace {
 
+// What a remote model writes may hold one, and no PostgreSQL does.
+std::string without_zero(std::string text) {
+  for (size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at)) {
+    text.replace(at, 1, "\xef\xbf\xbd");
+  }
+  return text;
+}
+
 using store::Form;
 using store::kept;
 using store::Value;
@@ -46,11 +54,12 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   if (!change.effects.empty()) TRY(write_effects(change));
   if (!change.ai_calls.empty()) TRY(write_ai_calls(change, worker));
   TRY(write_partials(change));
-  TRY(write_acts(change));
+  // Children before messages: one may be for a child that begins and is stopped in this turn.
   for (const Change& child : change.children) {
     CHECK(child.insert && child.children.empty(), "a child run {} that is not new", child.run);
     TRY(write(child, worker, chain));
   }
+  TRY(write_acts(change));
   return true;
 }
 
@@ -389,7 +398,8 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
     const auto sampler = TRY(keep("ai_call.sampler", call.sampler));
     const auto prompt = TRY(keep("ai_call.prompt_ids", call.prompt_ids, Form::kBlob));
     const auto output = TRY(keep("ai_call.output_ids", call.output_ids, Form::kBlob));
-    const auto reasoning = TRY(keep("ai_call.reasoning", call.reasoning));
+    const std::string reasoned = without_zero(call.reasoning);
+    const auto reasoning = TRY(keep("ai_call.reasoning", reasoned));
     const auto grammar = TRY(keep("ai_call.grammar", call.grammar));
     const auto chosen = TRY(keep("ai_call.chosen", call.chosen));
     const auto route = TRY(keep("ai_call.route", call.route));

@@ -35,7 +35,6 @@ Executor::Executor(Services services, Journal& journal, Observer observer, Execu
 // or parents could keep out the children that they wait for; but memory has its limit, too.
 void Executor::make_room() {
   if (options_.runs_max == 0) return;
-  constexpr int64_t kIdleMax = 16'384;  // a few kilobytes each
   constexpr int64_t kWakesMax = 1'024;  // in one transaction
   const auto all = std::ssize(runs_);
   CHECK(busy_ >= 0 && busy_ <= all, "{} of {} runs are busy", busy_, all);
@@ -229,7 +228,11 @@ void Executor::drive(ActiveRun& run) {
   CHECK(run.claimed, "run {} belongs to somebody else", run.id);
   if (stopping_) return;
   run.driving = true;
-  for (size_t i = 0; i < kTurnCommandsMax && !run.todo.empty(); ++i) {
+  // What is left of a run that has ended are stops: they belong to the turn that ended it.
+  const auto has_turn = [&](size_t i) {
+    return i < kTurnCommandsMax || terminal(run.state.status);
+  };
+  for (size_t i = 0; has_turn(i) && !run.todo.empty(); ++i) {
     const Command command = std::move(run.todo.front());
     run.todo.pop_front();
     carry_out(run, command);
@@ -395,6 +398,7 @@ void Executor::drop_run(const std::string& id) {
 void Executor::handle(Written written) {
   CHECK(written.durable.until() <= journal_.decided(), "durable before it is decided");
   if (stopping_) return;
+  if (written.fenced) journal_.forget_fence();
   if (written.fenced) {
     // Runs still active, and runs that ended here but whose end was never written.
     std::set<std::string> lost;
@@ -413,7 +417,8 @@ void Executor::handle(Written written) {
     std::erase_if(continuations_, [&](const auto& held) { return held.inside().run == id; });
     if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
-  release_held(written.durable);
+  heard_ = written.durable;
+  release_held(heard_);
   for (const StoredRun& stored : written.claimed) {
     if (const Status adopted = adopt(stored); !adopted.ok()) {
       obs::log(obs::Level::kError, "executor", "cannot continue run {}: {}", stored.summary.id,
@@ -421,6 +426,10 @@ void Executor::handle(Written written) {
     }
   }
   for (const MessageRow& message : written.messages) take_message(message);
+  // The store's clock may have jumped ahead of the one that alarms go by.
+  if (alarm_ != 0 && alarm_us_ <= journal_.now_us()) {
+    services_.loop.cancel(std::exchange(alarm_, 0));
+  }
   if (alarm_ == 0) on_alarm();
   if (journal_.now_us() >= next_watch_us_) watch();
   make_room();

@@ -164,6 +164,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
   // Runs with an armed timer, by its time and the run's age: those due at one instant fire in the
   // order in which their rows lie in the store.
   std::map<std::pair<int64_t, uint64_t>, ActiveRun*> due_;
+  static constexpr int64_t kIdleMax = 16'384;  // runs in memory; a few kilobytes each
+  Durable heard_;  // of the last that the journal reported: what was lost by then is gone here too
   Loop::TimerId alarm_ = 0;  // one for all of them
   int64_t alarm_us_ = 0;
   uint64_t newest_ = 0;      // age of the newest run

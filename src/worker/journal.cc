@@ -122,6 +122,8 @@ void Journal::hint() {
   if (wake) wake_.notify_one();
 }
 
+void Journal::forget_fence() { fence_unheard_ = false; }
+
 void Journal::set_room(ClaimRoom room) {
   CHECK(room.runs >= 0 && room.wakes >= 0, "room for {} runs and {}", room.runs, room.wakes);
   bool wake = false;
@@ -374,6 +376,7 @@ Status Journal::write_changes(const std::deque<Queued>& group, Written& written)
 // Our lease ended (the process was stopped, or starved) and another worker took our runs. All that
 // is queued is void; we go on under a new name, with a new chain.
 Status Journal::on_fenced(Written& written) {
+  fence_unheard_ = true;
   obs::log(obs::Level::kWarning, "journal", "worker {} lost its lease; its runs were given back",
            worker_.id);
   {
@@ -417,6 +420,8 @@ Status Journal::fire_schedules() {
     if (*fired > 0) next_scan_ns_ = env_.mono_ns();  // somebody should take them
     due_us = TRY(ScheduleRunner::next_due_us(*db_));
     if (due_us == INT64_MAX) return ok_status();
+    // What is due and cannot be fired (no such time zone here) is looked at in a while again.
+    if (*fired == 0 && due_us <= TRY(db_->now_ms()) * 1000) return ok_status();
   }
   const int64_t wait_us = std::max<int64_t>(due_us - now_us(), 1'000);
   next_schedules_ns_ = std::min(next_schedules_ns_, env_.mono_ns() + wait_us * 1'000);
@@ -426,6 +431,7 @@ Status Journal::fire_schedules() {
 // Looks without a lock, and writes only when there is something to take.
 Status Journal::scan(Written& written) {
   next_scan_ns_ = env_.mono_ns() + options_.scan_ms * kNsPerMs;
+  if (fence_unheard_) return ok_status();
   ClaimRoom room = 0;
   std::vector<std::string> wanted;
   {

@@ -93,6 +93,9 @@ class Journal {
   // How many further runs may be claimed now (none, the default), and runs wanted by name, which
   // are claimed as soon as they belong to nobody.
   void set_room(ClaimRoom room);
+  // Written::fenced was heard. Until then nothing is claimed: it could be a run of before, whose
+  // changes are still on their way.
+  void forget_fence();
   void want(const std::string& run);
 
   // Microseconds of the store's clock, carried on by this process's monotonic clock since the last
@@ -177,6 +180,7 @@ class Journal {
   bool poked_ = false;
   bool hinted_ = false;
   bool hungry_ = false;            // the last scan left runs behind for want of room
+  std::atomic<bool> fence_unheard_ = false;  // whose runs were lost still stand in memory
   bool stopping_ = false;
   bool failed_ = false;
   ClaimRoom room_ = 0;

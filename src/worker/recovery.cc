@@ -88,6 +88,7 @@ void Executor::interrupt_running(ActiveRun& run, const StoredRun& stored) {
   }
   for (auto& [path, attempt] : cut_off) {
     CHECK(attempt > 0, "{} runs without an attempt", path);
+    if (terminal(run.state.status)) break;  // by the one before
     if (open_effect(stored, path, attempt) == nullptr) {
       apply(run, workflow::AttemptInterrupted{path, attempt});
       continue;

@@ -395,6 +395,19 @@ TEST_F(SubWorkflowTest, CancelGoesDown) {
   EXPECT_EQ(number("SELECT count(*) FROM run WHERE status = 'cancelled'"), 3);
 }
 
+// One item starts its child, the next one fails at once: the child is stopped in the turn in which
+// it began.
+TEST_F(SubWorkflowTest, AChildHearsThatItIsStoppedInTheTurnOfItsBeginning) {
+  std::string parent(kParent);
+  parent.replace(parent.find("[1, 2]"), 6, "[1, x]");
+  auto process = this->process();
+  const std::string run = process->executor().submit(nested(parent, kChild)).value();
+  settle(*process);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE status = 'cancelled'"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE status = 'succeeded'"), 0);
+}
+
 TEST_F(SubWorkflowTest, TheDeadlineGoesDown) {
   std::string parent(kParent);
   parent.replace(parent.find("2m"), 2, "3s");
@@ -447,6 +460,42 @@ TEST_F(SubWorkflowTest, ANameThatIsNotPinnedFailsTheStep) {
   const std::string run = process->executor().submit(request(kParent)).value();
   settle(*process);
   EXPECT_EQ(error_of(run), R"("E0616")");
+}
+
+// More items than a turn has commands.
+TEST_F(RunActsTest, ALargeLoopIsCancelledInOneTurn) {
+  constexpr std::string_view waits = R"(
+weft: "1"
+id: waits
+steps: [{id: each, type: approval, for_each: "{{ range(0, 700) | list }}",
+         parameters: {role: lead, title: x}}]
+)";
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(waits)).value();
+  settle_a_little(*process);
+  EXPECT_EQ(status(run), "waiting");
+  ASSERT_TRUE(cancel_run(as(everybody_), run, "").ok());
+  settle_a_little(*process);
+  EXPECT_EQ(status(run), "cancelled");
+  EXPECT_EQ(process->executor().active(), 0U);
+}
+
+TEST_F(RunActsTest, AKeyThatNoStoreCanHoldFailsItsStep) {
+  constexpr std::string_view keyed = R"(
+weft: "1"
+id: keyed
+input: {type: object, properties: {key: {type: string}}}
+steps: [{id: post, type: http, idempotency_key: "{{ input.key }}",
+         parameters: {url: "http://127.0.0.1:1/", method: POST}}]
+)";
+  auto process = this->process();
+  for (const std::string& key : {std::string("a\0b", 3), std::string(4'000, 'k')}) {
+    const json::Object input{{"key", key}};
+    const std::string run = process->executor().submit(request(keyed, input)).value();
+    settle_a_little(*process);
+    EXPECT_EQ(status(run), "failed");
+    EXPECT_EQ(error_of(run), R"("E0603")");
+  }
 }
 
 // ---- aging and parking -----------------------------------------------------------------------

@@ -90,7 +90,7 @@ void add_texts(json::Object& step, std::string_view id, const std::vector<AiCall
   size_t index = 0;
   for (const AiCallRow& call : calls) {
     if (!call_of_step(call, id)) continue;
-    CHECK(index < shown->as_array().size(), "more calls of {} than were explained", id);
+    if (index >= shown->as_array().size()) break;
     json::Object& out = shown->as_array()[index++].as_object();
     out["path"] = call.path;
     out["n"] = int64_t{call.n};
@@ -141,7 +141,9 @@ Result<json::Object> read_run_view(store::Db& db, std::string_view run) {
   return out;
 }
 
-Result<json::Object> read_step_view(store::Db& db, std::string_view run, std::string_view step) {
+namespace {
+
+Result<json::Object> step_view(store::Db& db, std::string_view run, std::string_view step) {
   json::Object explained = TRY(explain_run(db, run, step));
   json::Object out = std::move(explained["steps"].as_object()[step].as_object());
   const StoredRun stored = TRY(load_run(db, run));
@@ -169,6 +171,15 @@ Result<json::Object> read_step_view(store::Db& db, std::string_view run, std::st
     if (!items.empty()) out["items"] = std::move(items);
   }
   return out;
+}
+
+}  // namespace
+
+Result<json::Object> read_step_view(store::Db& db, std::string_view run, std::string_view step) {
+  TRY(db.begin_reading());  // a call may end while the others are read
+  auto view = step_view(db, run, step);
+  db.rollback();
+  return view;
 }
 
 }  // namespace weft::worker

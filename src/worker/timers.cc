@@ -167,7 +167,8 @@ std::optional<int64_t> Executor::parkable(const ActiveRun& run) {
   int64_t wake_us = INT64_MAX;
   for (const auto& [key, timer] : run.timers) wake_us = std::min(wake_us, timer.at_us);
   if (wake_us - options_.park_us < journal_.now_us()) return {};
-  if (!options_.park_asking && asks(run)) return {};
+  const bool crowded = std::ssize(runs_) > kIdleMax / 2;
+  if (!options_.park_asking && !crowded && asks(run)) return {};
   return wake_us;
 }
 

@@ -112,7 +112,8 @@ def test_a_damaged_piece_is_generated_anew():
         process.communicate()
         import sqlite3
         db = sqlite3.connect(place.store)
-        db.execute("update ai_partial set ids = zeroblob(length(ids)) where first = 32")
+        (length,), = db.execute("select length(ids) from ai_partial where first = 32")
+        db.execute("update ai_partial set ids = ? where first = 32", (b"\x7f" * length,))
         db.commit()
         db.close()
         place.weft("runs", "resume", "--quiet", timeout=120)
