@@ -229,10 +229,8 @@ void Executor::drive(ActiveRun& run) {
   if (stopping_) return;
   run.driving = true;
   // What is left of a run that has ended are stops: they belong to the turn that ended it.
-  const auto has_turn = [&](size_t i) {
-    return i < kTurnCommandsMax || terminal(run.state.status);
-  };
-  for (size_t i = 0; has_turn(i) && !run.todo.empty(); ++i) {
+  for (size_t i = 0; !run.todo.empty(); ++i) {
+    if (i >= kTurnCommandsMax && !terminal(run.state.status)) break;
     const Command command = std::move(run.todo.front());
     run.todo.pop_front();
     carry_out(run, command);
@@ -417,6 +415,7 @@ void Executor::handle(Written written) {
     std::erase_if(continuations_, [&](const auto& held) { return held.inside().run == id; });
     if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
+  CHECK(heard_.until() <= written.durable.until(), "what was durable is so no more");
   heard_ = written.durable;
   release_held(heard_);
   for (const StoredRun& stored : written.claimed) {
@@ -426,6 +425,7 @@ void Executor::handle(Written written) {
     }
   }
   for (const MessageRow& message : written.messages) take_message(message);
+  CHECK(alarm_ == 0 || alarm_us_ > 0, "an alarm for no time");
   // The store's clock may have jumped ahead of the one that alarms go by.
   if (alarm_ != 0 && alarm_us_ <= journal_.now_us()) {
     services_.loop.cancel(std::exchange(alarm_, 0));
