@@ -282,6 +282,11 @@ asio::awaitable<void> Connection::read_message(Parser& parser, bool whole, Error
       buffer_.consume(parser.put(buffer_.data(), error));
       if (error != http::error::need_more) continue;
       error = {};
+      // What is left of a body is an extension or a trailer without end: Beast limits heads only.
+      if (whole && buffer_.size() > state_->options.head_bytes_max) {
+        error = http::error::header_limit;
+        continue;
+      }
     }
     const size_t space =
         std::clamp(buffer_.capacity() - buffer_.size(), kReadBytesMin, kReadBytesMax);
@@ -437,7 +442,8 @@ asio::awaitable<bool> Connection::send_answer(std::weak_ptr<LiveExchange> answer
       if (!sent) co_return false;
       exchange->written();
     }
-    if (done) co_return true;
+    // An end that came while the bytes were written, and has added none, wakes nobody.
+    if (done || (exchange->done() && !exchange->has_output())) co_return true;
     if (exchange->has_output()) continue;
     // Sleeps without holding the exchange, so that a handler that drops it is noticed.
     const bool ping = exchange->events();

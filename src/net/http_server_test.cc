@@ -180,6 +180,12 @@ TEST_F(HttpServerTest, Refusals) {
                    "7d0\r\n" + std::string(2000, 'a') + "\r\n0\r\n\r\n"), "413");
   EXPECT_EQ(status("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
                    "Content-Length: 1\r\n\r\nx"), "415");
+  EXPECT_EQ(status("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "1;" + std::string(200'000, 'a')), "431");
+  std::string trailers = "0\r\n";
+  for (int i = 0; i < 20'000; ++i) trailers += "a: b\r\n";
+  EXPECT_EQ(status("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                   trailers), "431");
   // what could be read in two ways is read in none
   EXPECT_EQ(status("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "400");
@@ -294,6 +300,23 @@ TEST_F(HttpServerTest, AClientOfHttp10GetsAStreamThatEndsWithTheConnection) {
     return 0;
   });
   EXPECT_TRUE(peer.read_all().ends_with("\r\n\r\none two"));
+  EXPECT_TRUE(peer.closed());
+}
+
+TEST_F(HttpServerTest, AnEndThatComesWhileTheRestIsWrittenEndsTheConnection) {
+  start({.unsent_bytes_max = 64 << 20, .event_ping_ms = 60'000});
+  Peer peer(port_, 4096);
+  peer.send("GET /later HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(comes_true([this] { return arrived_ == 1; }));
+  const std::string much(16 << 20, 'x');
+  on_loop([&] {
+    kept_->begin({.headers = {}, .events = false});
+    kept_->write(much);
+    return 0;
+  });
+  std::this_thread::sleep_for(100ms);  // the client does not read: it is being written
+  on_loop([this] { return kept_->end(), 0; });
+  EXPECT_TRUE(peer.read_all().ends_with("xxx"));
   EXPECT_TRUE(peer.closed());
 }
 

@@ -22,6 +22,25 @@ void add_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+// Requests bring any bytes, and a store that refuses one of them would end its writer: NUL and what
+// is not UTF-8 is written as \xNN.
+std::string storable(std::string_view text) {
+  std::string out;
+  for (;;) {
+    const size_t good = invalid_utf8_at(text).value_or(text.size());
+    for (const char c : text.substr(0, good)) {
+      if (c == '\0') {
+        out += "\\x00";
+      } else {
+        out += c;
+      }
+    }
+    if (good == text.size()) return out;
+    out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[good]));
+    text.remove_prefix(good + 1);
+  }
+}
+
 // Without its details, which may be sealed.
 AuditRecord record_of(const store::Rows& rows) {
   return {.at_us = rows.int64(3),
@@ -95,7 +114,12 @@ store::Place place_of_details(std::string_view writer, int64_t epoch, int64_t n,
 }
 
 Status write_audit(store::Db& db, const AuditWriter& writer, AuditHead& head,
-                   const AuditRecord& record) {
+                   const AuditRecord& given) {
+  AuditRecord record = given;
+  for (std::string* text : {&record.tenant, &record.user, &record.action, &record.resource,
+                            &record.outcome, &record.details}) {
+    *text = storable(*text);
+  }
   const std::string previous(head.hash());
   const auto details = TRY(store::kept(
       db, place_of_details(writer.id, writer.epoch, head.length() + 1, record.tenant),

@@ -83,6 +83,17 @@ TEST_F(AuditTest, WhateverIsDoneToRecordsShows) {
   expect_broken_by("UPDATE audit SET epoch = 2");
 }
 
+TEST_F(AuditTest, BytesThatAStoreRefusesAreWrittenVisibly) {
+  const std::string nul("a\0b", 3);
+  ASSERT_TRUE(write_audit(*db_, {"a", 1}, head_,
+                          {.at_us = 6, .user = nul, .action = "authenticate",
+                           .resource = "/keys#\xff\xe2\x82 \xea\xb0\x80\xea\xb0"}).ok());
+  const AuditRecord record = read_audit(*db_, {}).value().front().record;
+  EXPECT_EQ(record.user, "a\\x00b");
+  EXPECT_EQ(record.resource, "/keys#\\xff\\xe2\\x82 \xea\xb0\x80\\xea\\xb0");
+  EXPECT_EQ(verify_audit(*db_, {}).value(), 6);
+}
+
 TEST_F(AuditTest, ListsByWhoWhatAndWhen) {
   EXPECT_EQ(read_audit(*db_, {}).value().size(), 5U);
   EXPECT_EQ(read_audit(*db_, {}).value().front().record.resource, "r5");
