@@ -79,7 +79,13 @@ Status post_act(const ActPtr& act, Post post) {
       return wrong_field("Idempotency-Key", fmt::format("1 to {} characters", kKeyBytesMax),
                          std::to_string(key->size()));
     }
-    id = fmt::format("{} {} {}", act->run, act->name, *key);
+    // of a signal its name, of a decision its step
+    const net::HttpRequest& request = act->exchange->request();
+    const std::string* of =
+        net::find_parameter(request.parameters, act->name == "signal" ? "name" : "step");
+    id = of == nullptr
+             ? fmt::format("{} {} {}", act->run, act->name, *key)
+             : fmt::format("{} {} {}:{} {}", act->run, act->name, of->size(), *of, *key);
   }
   act->context.runs->read<worker::Posted>(
       [act, id, post = std::move(post)](store::Db& db) -> Result<worker::Posted> {

@@ -78,6 +78,9 @@ Status start_embeddings(ServerContext& context, const ExchangePtr& exchange,
         auto told = std::make_shared<Result<backend::Embeddings>>(std::move(done));
         context.loop.post([&context, exchange, told, as_base64, model] {
           --context.answers;
+          if (told->ok() && context.access != nullptr) {
+            context.access->charge(caller_of(exchange->request()).key, (*told)->tokens);
+          }
           exchange->respond(told->ok() ? json_response(reply(**told, model, as_base64))
                                        : openai_error(told->error()));
         });

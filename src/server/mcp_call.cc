@@ -155,12 +155,15 @@ void McpCall::start(const json::Object& params) {
 
 void McpCall::submitted(const std::string& run) {
   run_ = run;
-  if (cancelled_) return cancel_run("cancelled by the MCP client");
-  log("info", json::Object{{"run", run_}, {"workflow", tool_}, {"status", "queued"}});
-  tell_progress();
   listener_ = context_.runs->listen(run_, [self = shared_from_this()](const auto& notice) {
     self->on_notice(notice);
   });
+  if (cancelled_) {
+    cancel_run("cancelled by the MCP client");
+    return read_end();
+  }
+  log("info", json::Object{{"run", run_}, {"workflow", tool_}, {"status", "queued"}});
+  tell_progress();
   read_end();  // a key that was used before: it may have ended long ago
   look_for_questions();
 }
@@ -311,7 +314,11 @@ void McpCall::cancel(std::string reason) {
 }
 
 void McpCall::read_end() {
-  if (!session_ || std::exchange(reading_, true)) return;
+  if (!session_) return;
+  if (std::exchange(reading_, true)) {
+    again_ = true;  // what is being read may be older than what this was called for
+    return;
+  }
   context_.runs->read<json::Object>(
       [run = run_, caller = session_->caller()](store::Db& db) -> Result<json::Object> {
         TRY(visible_run(db, caller, run, "runs:execute"));
@@ -322,7 +329,10 @@ void McpCall::read_end() {
         if (!self->session_) return;
         if (!document.ok()) return self->finish(error_result(document.error().text()));
         const std::string status = text_at(*document, "status");
-        if (status == "queued" || status == "running" || status == "waiting") return;
+        if (status == "queued" || status == "running" || status == "waiting") {
+          if (std::exchange(self->again_, false)) self->read_end();
+          return;
+        }
         const json::Value* output = document->if_contains("output");
         if (status == "succeeded") {
           return self->finish(mcp_result(output != nullptr ? *output : json::Value()));

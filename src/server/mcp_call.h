@@ -62,6 +62,7 @@ class McpCall : public std::enable_shared_from_this<McpCall> {
   int64_t steps_ = 1;
   bool cancelled_ = false;
   bool reading_ = false;
+  bool again_ = false;
 };
 
 // The output of a run as a tool's result: {content: [blocks of MCP]} as it is, text as text, all

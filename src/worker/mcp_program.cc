@@ -142,7 +142,12 @@ Result<pid_t> spawn(const McpServerSettings& settings, int input, int output) {
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  sigset_t usual;  // what is ignored here would be ignored there
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                            POSIX_SPAWN_SETSIGDEF);
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
@@ -165,6 +170,8 @@ Result<std::unique_ptr<McpTransport>> start_mcp_program(AsioLoop& loop,
                                                         const McpServerSettings& settings,
                                                         McpTransport::Events events) {
   CHECK(!settings.command.empty(), "a server without a command");
+  // A program that ends before it has read what it is sent must not end this process.
+  ::signal(SIGPIPE, SIG_IGN);
   Pipe input = TRY(Pipe::make());
   Pipe output = TRY(Pipe::make());
   const pid_t child = TRY(spawn(settings, input.read.get(), output.write.get()));
