@@ -254,7 +254,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   // A server that was asked reads the prompt, whether it counts it for us or not.
   void estimate_prompt(ChatResult& result) const {
     if (reply_.has_usage() || tries_ == 0) return;
-    result.tokens.prompt = static_cast<int64_t>(body_.size() + 3) / 4;
+    result.tokens.prompt = estimated_tokens(body_.size());
   }
 
   void on_response(Result<net::Response> response) {

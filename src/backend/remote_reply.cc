@@ -280,11 +280,10 @@ Result<json::Array> RemoteReply::whole_calls() const {
   return out;
 }
 
-// About four bytes a token: better than nothing where it is paid for.
 void RemoteReply::estimate_usage(ChatResult& result) const {
   if (has_usage_) return;
-  result.tokens.reasoning = static_cast<int64_t>(result.reasoning.size() + 3) / 4;
-  result.tokens.answer = static_cast<int64_t>(result.content.size() + 3) / 4;
+  result.tokens.reasoning = estimated_tokens(result.reasoning.size());
+  result.tokens.answer = estimated_tokens(result.content.size());
 }
 
 ChatResult RemoteReply::so_far() const {

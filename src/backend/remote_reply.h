@@ -18,6 +18,9 @@
 
 namespace weft::backend {
 
+// About four bytes a token: better than nothing where it is paid for.
+inline int64_t estimated_tokens(size_t bytes) { return static_cast<int64_t>(bytes + 3) / 4; }
+
 class RemoteReply {
  public:
   // Bytes of the body as they come. What is new of the text is appended to `delta`. E0772: not

@@ -2,7 +2,6 @@
 #include "cli/mcp.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -174,7 +173,6 @@ class McpServing {
 }  // namespace
 
 int run_mcp(const McpOptions& options) {
-  ::signal(SIGPIPE, SIG_IGN);  // of whoever read what is told, or a program that was spoken to
   McpServing serving(options);
   if (const Status started = serving.start(); !started.ok()) {
     say_error(started.error());

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <filesystem>
 
@@ -91,7 +89,6 @@ int rehearse(const RunOptions& options, std::shared_ptr<const workflow::Workflow
 }  // namespace
 
 int run_workflow(const RunOptions& options) {
-  ::signal(SIGPIPE, SIG_IGN);  // of whoever read what is told, or a program that was spoken to
   auto text = read_file(options.file, kDocumentBytesMax);
   if (!text.ok()) return refuse(text.error());
   const auto definition = load_shown(options.file, *text);

@@ -2,7 +2,6 @@
 #include "cli/serve.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -446,7 +445,6 @@ class Serving {
 }  // namespace
 
 int run_serve(ServeOptions options) {
-  ::signal(SIGPIPE, SIG_IGN);  // of whoever read what is told, or a program that was spoken to
   const auto config = load_config(options.config);
   if (!config.ok()) {
     say_error(config.error());

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/worker.h"
 
-#include <signal.h>
-
 #include "base/env.h"
 #include "cli/backends.h"
 #include "cli/config_file.h"
@@ -53,7 +51,6 @@ Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
 }  // namespace
 
 int run_worker(const WorkerOptions& options) {
-  ::signal(SIGPIPE, SIG_IGN);  // of whoever read what is told, or a program that was spoken to
   const auto config = load_config(options.grants.config);
   if (!config.ok()) {
     say_error(config.error());

@@ -94,10 +94,10 @@ class Machine {
   bool passes(const ByteEdge& edge, StateId state, uint32_t& count) const;
 
  private:
-  const Rules* rules_;
-  Stacks stacks_;
   bool is_new(const Configuration& one);
 
+  const Rules* rules_;
+  Stacks stacks_;
   std::vector<Configuration> seen_;  // scratch of add(): what is reached …
   std::unordered_set<Configuration, Configuration::Hash> marked_;  // … the same once they are many
 };

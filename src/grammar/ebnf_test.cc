@@ -4,21 +4,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "grammar/configuration.h"
+#include "grammar/test_belongs.h"
 
 namespace weft::grammar {
 namespace {
-
-bool belongs(const Rules& rules, std::string_view text) {
-  Machine machine(rules);
-  ConfigurationSet set = machine.start();
-  ConfigurationSet next;
-  for (const char c : text) {
-    machine.step(set, static_cast<uint8_t>(c), next);
-    std::swap(set, next);
-  }
-  return set.bottom;
-}
 
 TEST(Ebnf, ReadsRulesOverLines) {
   const auto rules = ebnf_rules(R"(

@@ -6,8 +6,8 @@
 #include <random>
 
 #include "base/strings.h"
-#include "grammar/configuration.h"
 #include "grammar/regex.h"
+#include "grammar/test_belongs.h"
 #include "schema/validator.h"
 
 namespace weft::grammar {
@@ -104,14 +104,7 @@ bool is_string(std::string_view text, uint32_t min, uint32_t max) {
   const RuleId rule = rules.add_rule("root");
   free_string(rules, rule, min, max);
   EXPECT_TRUE(rules.finish(rule).ok());
-  Machine machine(rules);
-  ConfigurationSet set = machine.start();
-  ConfigurationSet next;
-  for (const char c : text) {
-    machine.step(set, static_cast<uint8_t>(c), next);
-    std::swap(set, next);
-  }
-  return set.bottom;
+  return belongs(rules, text);
 }
 
 TEST(JsonText, FreeStringsAreWhatAReaderTakes) {

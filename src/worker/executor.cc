@@ -396,8 +396,8 @@ void Executor::drop_run(const std::string& id) {
 void Executor::handle(Written written) {
   CHECK(written.durable.until() <= journal_.decided(), "durable before it is decided");
   if (stopping_) return;
-  if (written.fenced) journal_.forget_fence();
   if (written.fenced) {
+    journal_.forget_fence();
     // Runs still active, and runs that ended here but whose end was never written.
     std::set<std::string> lost;
     for (const auto& [id, run] : runs_) {

@@ -170,8 +170,7 @@ Result<std::unique_ptr<McpTransport>> start_mcp_program(AsioLoop& loop,
                                                         const McpServerSettings& settings,
                                                         McpTransport::Events events) {
   CHECK(!settings.command.empty(), "a server without a command");
-  // A program that ends before it has read what it is sent must not end this process.
-  ::signal(SIGPIPE, SIG_IGN);
+  ignore_broken_pipes();
   Pipe input = TRY(Pipe::make());
   Pipe output = TRY(Pipe::make());
   const pid_t child = TRY(spawn(settings, input.read.get(), output.write.get()));

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,5 +26,8 @@ struct Pipe {
     return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   }
 };
+
+// A reader that has ended, be it of our log, must not end this process: writing to it fails.
+inline void ignore_broken_pipes() { ::signal(SIGPIPE, SIG_IGN); }
 
 }  // namespace weft::worker

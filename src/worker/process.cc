@@ -4,6 +4,7 @@
 #include "net/client.h"
 #include "store/postgres.h"
 #include "worker/liveness.h"
+#include "worker/pipe.h"
 
 namespace weft::worker {
 namespace {
@@ -25,6 +26,7 @@ Process::Process(ProcessOptions options)
 
 Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
                                                 Executor::Observer observer) {
+  ignore_broken_pipes();
   std::unique_ptr<Process> process(new Process(std::move(options)));
   Process& self = *process;
   JournalOptions journal_options;

@@ -155,8 +155,7 @@ Result<SandboxResult> run_sandboxed(const SandboxRequest& request) {
     return failure("there is no sandbox: bubblewrap is not installed",
                    "apt-get install bubblewrap");
   }
-  // A child that ends before it has read its input must not end this process.
-  ::signal(SIGPIPE, SIG_IGN);
+  ignore_broken_pipes();
   Pipe in = TRY(Pipe::make()), out = TRY(Pipe::make()), error = TRY(Pipe::make());
   const std::vector<std::string> words = bubblewrap_arguments(request);
   std::vector<char*> argv;

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "grammar/matcher.h"
+#include "grammar/test_belongs.h"
 #include "tests/golden/golden.h"
 
 namespace weft::grammar {
@@ -24,18 +25,6 @@ inline VocabularyPtr mini_vocabulary() {
     return Vocabulary::of(tokenizer.value()).value();
   }();
   return one;
-}
-
-inline bool belongs(const Rules& rules, std::string_view text) {
-  Machine machine(rules);
-  ConfigurationSet set = machine.start();
-  ConfigurationSet next;
-  for (const char c : text) {
-    machine.step(set, static_cast<uint8_t>(c), next);
-    std::swap(set, next);
-    if (set.dead()) return false;
-  }
-  return set.bottom;
 }
 
 struct Answer {

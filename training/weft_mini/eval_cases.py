@@ -71,7 +71,7 @@ def write(directory):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python3 -m weft_mini.eval_cases DIRECTORY")
     write(sys.argv[1])
 
