@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "chat/call_grammar.h"
+#include "chat/verbatim.h"
 #include "text/json_spelling.h"
 
 namespace weft::backend {
@@ -56,10 +57,11 @@ Result<T> at(Result<T> result, std::string_view place) {
   return in_context(std::move(result).error(), place);
 }
 
-Result<grammar::GrammarPtr> grammar_of(const LoadedModel& model, const ChatRequest& request) {
+Result<grammar::GrammarPtr> grammar_of(const LoadedModel& model, const ChatRequest& request,
+                                       const json::Value& schema) {
   grammar::Grammars& all = *model.grammars;
-  if (!request.output_schema.is_null()) {
-    return at(all.of_schema(request.output_schema, schema_options(model)), "output schema");
+  if (!schema.is_null()) {
+    return at(all.of_schema(schema, schema_options(model)), "output schema");
   }
   if (request.regex) return at(all.of_regex(*request.regex), "regular expression of the answer");
   if (!request.choice.empty()) return at(all.of_choice(request.choice), "choices of the answer");
@@ -75,6 +77,27 @@ std::string name_of(const ChatRequest& request) {
   if (request.ebnf) return "ebnf:" + sha256_hex(*request.ebnf);
   json::Array choices(request.choice.begin(), request.choice.end());
   return "choice:" + sha256_hex(json::dump(choices));
+}
+
+// Fields that must be copied can be filled from this conversation; a tool with a required one that
+// nothing fits is left out.
+Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model,
+                                                   const json::Array& messages,
+                                                   std::vector<chat::Tool> tools) {
+  std::vector<chat::Tool> out;
+  for (chat::Tool& tool : tools) {
+    const bool copies = chat::asks_verbatim(json::Value(tool.parameters));
+    if (copies) {
+      json::Value bound = TRY(at(chat::bound_to(json::Value(tool.parameters), messages),
+                                 fmt::format("tools: parameters of {}", tool.name)));
+      tool.parameters = std::move(bound.get_object());
+      const auto alone = chat::call_grammar(TRY(model.grammars->vocabulary()),
+                                            model.dialect->call_format, {&tool, 1});
+      if (!alone.ok() && alone.error().code == "E0324") continue;
+    }
+    out.push_back(std::move(tool));
+  }
+  return out;
 }
 
 Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatRequest& request) {
@@ -98,6 +121,16 @@ Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatReque
     std::erase_if(callable, [&](const chat::Tool& tool) { return tool.name != choice.name; });
   }
   const chat::CallFormat format = model.dialect->call_format;
+  callable = TRY(with_copied_fields(model, request.messages, std::move(callable)));
+  if (callable.empty()) {
+    if (choice.mode == chat::ToolChoice::Mode::kRequired) {
+      return make_error("E0324", fmt::format("no tool can be called: nothing in the conversation "
+                                             "fits a field with {}", chat::kVerbatim),
+                        "leave tool_choice away, or name in the conversation what is to be copied");
+    }
+    out.choice = chat::ToolChoice::Mode::kNone;
+    return out;
+  }
   out.grammar = TRY(model.grammars->of(
       chat::call_grammar_key(format, callable), [&](grammar::VocabularyPtr vocabulary) {
         return chat::call_grammar(std::move(vocabulary), format, callable);
@@ -174,7 +207,11 @@ Result<AnswerForm> answer_form(const LoadedModel& model, const ChatRequest& requ
   TRY(check_one_form(request));
   AnswerForm out;
   out.calls = TRY(call_options(model, request));
-  auto made = grammar_of(model, request);
+  out.schema = request.output_schema;
+  if (!out.schema.is_null() && chat::asks_verbatim(out.schema)) {
+    out.schema = TRY(at(chat::bound_to(out.schema, request.messages), "output schema"));
+  }
+  auto made = grammar_of(model, request, out.schema);
   if (!made.ok()) {
     const bool optional = request.output_best_effort && !request.output_schema.is_null();
     if (!optional || !is_refusal(made.error())) return std::move(made).error();

@@ -18,6 +18,7 @@ namespace weft::backend {
 
 struct AnswerForm {
   grammar::GrammarPtr answer;  // null: any text
+  json::Value schema;          // that holds `answer`: fields to copy are enumerations; or null
   chat::CallOptions calls;
   std::string grammar;         // "json-schema:sha256…" of what `answer` was made from, or empty
   std::string not_held;        // why a best-effort schema does not bind, or empty

@@ -11,6 +11,7 @@
 #include "base/env.h"
 #include "chat/message.h"
 #include "chat/turn.h"
+#include "chat/verbatim.h"
 
 namespace weft::backend {
 namespace {
@@ -36,10 +37,10 @@ Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& req
       model.one_task && std::any_of(prompt.messages.begin(), prompt.messages.end(),
                                     [](const chat::Message& m) { return m.role == "system"; });
   if (!request.output_schema.is_null() && !said_in_words) {
-    chat::add_schema(prompt.messages, request.output_schema);
+    chat::add_schema(prompt.messages, chat::without_verbatim(request.output_schema));
   }
   // A model that may not call is not told what it could.
-  if (request.tool_choice != "none") prompt.tools = request.tools;
+  if (request.tool_choice != "none") prompt.tools = chat::tools_without_verbatim(request.tools);
   if (!thinks) {
     prompt.enable_thinking = false;
   } else if (request.thinking == Thinking::kOn) {
@@ -259,7 +260,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
                                               work.prompt, std::move(options)));
     generation->thinking_budget = generation->turn->thinking_budget();
   }
-  if (form.answer && !request.output_schema.is_null()) generation->schema = request.output_schema;
+  if (form.answer && !request.output_schema.is_null()) generation->schema = form.schema;
   generation->not_held = form.not_held;
   generation->told = request.logprobs;
   work.logprobs = request.logprobs || generation->schema.has_value();

@@ -422,6 +422,59 @@ TEST(LocalBackend, ToolChoiceNamesOneToolOrNone) {
   EXPECT_NE(ask(backend, request).error().text().find("lookup_order"), std::string::npos);
 }
 
+// What must be copied from the conversation cannot be made up, at a temperature of mere chance.
+TEST(LocalBackend, FieldsThatMustBeCopiedAreCopied) {
+  LocalBackend backend;
+  const std::string text = "Where is order A-1? It was for 김영희 (b.c@d.org), not for C\"9\".";
+  ChatRequest request = request_for(text);
+  request.temperature = 5;
+  request.output_schema = json::parse(R"({"type": "object", "required": ["order", "words"],
+      "properties": {"order": {"type": "string", "x-weft-verbatim": true},
+      "words": {"type": "array", "maxItems": 3,
+                "items": {"type": "string", "x-weft-verbatim": true}}}})").value();
+  std::set<std::string> copies;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    request.seed = seed;
+    const auto result = ask(backend, request);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    const json::Value answer = json::parse(result->content).value();
+    const std::string order(answer.at("order").as_string());
+    EXPECT_NE(text.find(order), std::string::npos) << result->content;
+    for (const json::Value& word : answer.at("words").as_array()) {
+      EXPECT_NE(text.find(std::string_view(word.get_string())), std::string::npos);
+    }
+    ASSERT_FALSE(result->chosen.empty());
+    EXPECT_EQ(result->chosen[0].field, "/order") << "how sure it was of the copy";
+    copies.insert(order);
+  }
+  EXPECT_GT(copies.size(), 10U);
+}
+
+TEST(LocalBackend, AToolThatNothingCanBeCopiedForIsNotCalled) {
+  LocalBackend backend;
+  ChatRequest request = request_for("Where is my order?");
+  request.tools = weather_tools();
+  json::Value& order = request.tools[0].at("function").at("parameters").at("properties")
+                           .at("order_id");
+  order = json::parse(R"({"type": "string", "pattern": "\\d", "x-weft-verbatim": true})").value();
+  request.tool_choice = "required";
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    request.seed = seed;
+    request.temperature = 5;
+    const auto result = ask(backend, request);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    for (const json::Value& call : result->tool_calls) {
+      EXPECT_NE(call.at("function").at("name"), "lookup_order");
+    }
+  }
+  request.tools.resize(1);
+  const auto none = ask(backend, request);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, "E0324");
+  request.tool_choice = nullptr;
+  EXPECT_TRUE(ask(backend, request).ok()) << "it may still answer in words";
+}
+
 TEST(LocalBackend, TheSameRequestGivesTheSameTokensAloneAndInCompany) {
   LocalBackend backend;
   ChatRequest request = request_for("My order never arrived");

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "chat/verbatim.h"
 
 namespace weft::backend {
 namespace {
@@ -156,7 +157,8 @@ class Form {
 
   void add_tools() {
     if (request_.tools.empty()) return;
-    body()["tools"] = request_.tools;
+    body()["tools"] = kind_ == RemoteKind::kWeft ? request_.tools
+                                                 : chat::tools_without_verbatim(request_.tools);
     if (!request_.tool_choice.is_null()) body()["tool_choice"] = request_.tool_choice;
     if (!request_.parallel_tool_calls) body()["parallel_tool_calls"] = false;
   }
@@ -206,15 +208,25 @@ class Form {
       return make_error("E0712", "the form of the answer is given more than once",
                         "one of output, regex, choice and grammar");
     }
-    if (!request_.output_schema.is_null()) add_schema();
+    if (!request_.output_schema.is_null()) TRY(add_schema());
     if (request_.regex) return add_regex(*request_.regex);
     if (request_.ebnf) return add_grammar(*request_.ebnf);
     if (!request_.choice.empty()) return add_choice();
     return ok_status();
   }
 
-  void add_schema() {
+  // Another weft fills fields that must be copied itself. Servers with a grammar of their own are
+  // given what can be chosen from; the others are told nothing, and the step judges the answer.
+  Result<json::Value> held_schema() {
     const json::Value& schema = request_.output_schema;
+    if (kind_ == RemoteKind::kWeft || !chat::asks_verbatim(schema)) return schema;
+    if (kind_ != RemoteKind::kOpenAi) return chat::bound_to(schema, request_.messages);
+    out_.not_held.push_back(fmt::format("output: {} is judged afterwards", chat::kVerbatim));
+    return chat::without_verbatim(schema);
+  }
+
+  Status add_schema() {
+    const json::Value schema = TRY(held_schema());
     json::Object named{{"name", "answer"}, {"schema", schema}};
     if (kind_ == RemoteKind::kOpenAi) {
       const bool strict = is_strict(schema);
@@ -228,8 +240,9 @@ class Form {
         json::Object{{"type", "json_schema"}, {"json_schema", std::move(named)}};
     // OpenAI's server and weft tell the model themselves.
     if (kind_ != RemoteKind::kOpenAi && kind_ != RemoteKind::kWeft) {
-      tell_schema(body()["messages"].as_array(), schema);
+      tell_schema(body()["messages"].as_array(), chat::without_verbatim(request_.output_schema));
     }
+    return ok_status();
   }
 
   Status add_regex(const std::string& regex) {

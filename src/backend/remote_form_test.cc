@@ -106,6 +106,21 @@ TEST(RemoteForm, SchemasAreHeldAndTold) {
   EXPECT_TRUE(has(body_of(RemoteKind::kWeft, open), R"("logprobs":true)"));
 }
 
+TEST(RemoteForm, FieldsThatMustBeCopiedBecomeChoicesWhereAGrammarHoldsThem) {
+  ChatRequest copies = request();
+  copies.messages.push_back(json::Object{{"role", "user"}, {"content", "order C-17"}});
+  copies.output_schema = json::parse(R"({"type":"object","properties":{"a":{"type":"string",
+      "pattern":"^C","x-weft-verbatim":true}},"required":["a"],"additionalProperties":false})")
+                             .value();
+  for (const RemoteKind kind : kAll) {
+    const std::string body = body_of(kind, copies);
+    EXPECT_EQ(has(body, "x-weft-verbatim"), kind == RemoteKind::kWeft) << body;
+    const bool chosen = kind != RemoteKind::kWeft && kind != RemoteKind::kOpenAi;
+    EXPECT_EQ(has(body, R"("enum":["C-17"])"), chosen) << body;
+  }
+  EXPECT_EQ(remote_form(RemoteKind::kOpenAi, "m", copies)->not_held.size(), 1U);
+}
+
 TEST(RemoteForm, SamplersThatOpenAiLacksAreListed) {
   ChatRequest given = request();
   given.top_k = 5;

@@ -219,6 +219,11 @@ Status read_unique_items(Parser& parser, Reading& at, const Value& value) {
   return ok_status();
 }
 
+// Whoever asks a model rewrites it (chat/verbatim); here only its form is judged.
+Status read_verbatim(Parser& parser, Reading& at, const Value& value) {
+  return value.is_bool() ? ok_status() : Status(parser.bad(at, "true or false", value));
+}
+
 Status read_pattern(Parser& parser, Reading& at, const Value& value) {
   if (!value.is_string()) return parser.bad(at, "a regular expression", value);
   auto regex = Regex::compile(value.get_string());
@@ -261,6 +266,7 @@ constexpr std::array kKeywords = {
     Keyword{"$dynamicRef", kCore, read_dynamic_ref},
     Keyword{"$defs", kCore, read_schema_map<&Node::definitions>},
     Keyword{"definitions", kCore, read_schema_map<&Node::definitions>},
+    Keyword{"x-weft-verbatim", kCore, read_verbatim},
     Keyword{"type", kValidation, read_type},
     Keyword{"enum", kValidation, read_enum},
     Keyword{"const", kValidation, read_const},

@@ -5,6 +5,7 @@
 
 #include "base/code_fence.h"
 #include "base/strings.h"
+#include "chat/verbatim.h"
 #include "schema/validator.h"
 #include "worker/llm_request.h"
 #include "worker/rehearsal.h"
@@ -300,6 +301,30 @@ void AgentRun::run_calls() {
   }
 }
 
+// A model of this process is held to copying by its grammar.
+Result<json::Value> AgentRun::bound_to_conversation(const json::Value& schema) const {
+  const bool remote = context_.services->backend->is_remote(options_.request.model);
+  if (!remote || !chat::asks_verbatim(schema)) return schema;
+  return chat::bound_to(schema, turn_request(options_, progress_).messages);
+}
+
+// Arguments that had to be copied from the conversation and were not: a model elsewhere is not held
+// to that. In words for the model; empty: all is well.
+std::string AgentRun::made_up(const Call& call) const {
+  const json::Value parameters(call.tool->parameters);
+  if (!chat::asks_verbatim(parameters)) return {};
+  const auto loose = schema::Schema::parse(parameters);
+  if (!loose.ok() || !schema::is_valid(*loose, call.arguments)) return {};  // prepare_call says it
+  const auto bound = bound_to_conversation(parameters);
+  if (!bound.ok()) return bound.error().message;
+  const auto schema = schema::Schema::parse(*bound);
+  if (!schema.ok()) return schema.error().message;
+  const auto violations = schema::validate(*schema, call.arguments);
+  if (violations.empty()) return {};
+  return fmt::format("{} of {} should stand in the conversation word for word, found {}",
+                     violations[0].instance_path, call.name, violations[0].found);
+}
+
 // Why the call is not made, in words for the model; empty: it is made.
 std::string AgentRun::objection(const Call& call) {
   if (call.refused) return call.text;
@@ -308,7 +333,7 @@ std::string AgentRun::objection(const Call& call) {
   if (made_[identity(call.name, call.arguments)] > 0) {
     return "this very call was made before; its result stands above";
   }
-  return {};
+  return made_up(call);
 }
 
 // An unsafe call that a process which is gone may have made: a person must look.
@@ -475,7 +500,8 @@ void AgentRun::finish(ChatResult result) {
     success.output = result.content;
     return tell(std::move(success));
   }
-  const auto schema = schema::Schema::parse(*options_.output);
+  const auto held = bound_to_conversation(*options_.output);
+  const auto schema = held.ok() ? schema::Schema::parse(*held) : held.error();
   auto value = json::parse(without_code_fence(result.content));
   Error error;
   if (!schema.ok()) {

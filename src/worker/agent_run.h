@@ -94,6 +94,8 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   bool cut_off(size_t index);
   bool unsafe(size_t index) const;
   std::string objection(const Call& call);
+  std::string made_up(const Call& call) const;
+  Result<json::Value> bound_to_conversation(const json::Value& schema) const;
   void on_call(size_t index, StepOutcome outcome);
   void end_call(size_t index, std::string text, bool is_error);
   void end_turn();

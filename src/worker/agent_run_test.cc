@@ -193,6 +193,34 @@ TEST_F(AgentRunTest, AnOutageBeforeItsFirstTurnPasses) {
   }(), "succeeded");
 }
 
+// A server elsewhere is not held to copying: what it makes up is not carried out, and it is told.
+TEST_F(AgentRunTest, WhatHadToBeCopiedAndWasMadeUpIsNotCalled) {
+  model_.turns = {calls("look", "other.txt"), calls("look", "log.txt"), said("done")};
+  model_.remote = true;
+  auto process = this->process();
+  ASSERT_TRUE(write_file_atomic(directory_ / "log.txt", "a").ok());
+  ASSERT_TRUE(write_file_atomic(directory_ / "other.txt", "b").ok());
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: copies
+tools:
+  - name: look
+    description: Reads a file
+    parameters: {type: object, properties: {path: {type: string, x-weft-verbatim: true}}}
+    step: {type: file, parameters: {action: read, path: "{{ args.path }}"}}
+steps:
+  - {id: agent, type: agent, parameters: {goal: "Read log.txt.", tools: [look]}}
+output: "{{ steps.agent }}"
+)")).value();
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  ASSERT_EQ(model_.asked.size(), 3U);
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("/path of look should stand in the conversation word for word, found "
+                      "'other.txt'"), std::string::npos) << told;
+  EXPECT_EQ(json::dump(json::Value(model_.asked[2].messages)).find("\"b\""), std::string::npos);
+}
+
 TEST_F(AgentRunTest, AnAnswerThatNeverBeganIsNone) {
   ChatResult cut = said("");
   cut.finish_reason = "length";

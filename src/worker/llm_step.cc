@@ -16,6 +16,7 @@
 #include "base/code_fence.h"
 #include "base/digest.h"
 #include "base/strings.h"
+#include "chat/verbatim.h"
 #include "schema/validator.h"
 #include "worker/llm_request.h"
 #include "worker/run_context.h"
@@ -362,7 +363,14 @@ class LlmStep final : public StepType {
     }
     std::shared_ptr<const json::Value> output;
     if (const json::Value* schema = context.parameters.if_contains("output")) {
-      output = std::make_shared<const json::Value>(*schema);
+      json::Value judged = *schema;
+      const bool remote = context.services->backend->is_remote(request->model);
+      if (remote && chat::asks_verbatim(judged)) {  // here its grammar holds it
+        auto bound = chat::bound_to(judged, request->messages);
+        if (!bound.ok()) return failed(std::move(bound).error(), false);
+        judged = std::move(bound).value();
+      }
+      output = std::make_shared<const json::Value>(std::move(judged));
     }
     backend::ChatCallbacks callbacks;
     callbacks.on_delta = [report = std::move(context.on_progress)](const backend::ChatDelta& d) {

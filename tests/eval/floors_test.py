@@ -20,7 +20,7 @@ from weft_mini import eval_cases, wordings  # noqa: E402
 TRIAGE = ["--system", wordings.EXAMPLE_SYSTEM, "--prompt", wordings.EXAMPLE_PREFIX + "{}"]
 # report: the floors, the suites and what stands around a message
 PARTS = {"triage": ("floors-triage", ["triage", "oos"], TRIAGE),
-         "tools": ("floors-tools", ["tools", "invented"], [])}
+         "tools": ("floors-tools", ["tools", "tools-copied", "invented", "invented-copied"], [])}
 
 
 def main():

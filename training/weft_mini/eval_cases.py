@@ -7,10 +7,14 @@
   oos.jsonl       messages that are nobody's business: reported, without a floor
   tools.jsonl     requests for one of the four tools, messages with tools
   invented.jsonl  the same with tools whose names no training sample has
+  tools-copied.jsonl, invented-copied.jsonl
+                  both again, with identifiers marked as "x-weft-verbatim": the model may only copy
+                  them from the message (docs/structured-output.md)
 
-triage and oos are texts, for a workflow as for a model; tools and invented are for a model only.
+triage and oos are texts, for a workflow as for a model; the others are for a model only.
 """
 
+import copy
 import json
 import pathlib
 import sys
@@ -44,20 +48,34 @@ def tool(number, line):
             "expect": {"$call": line["call"]}}
 
 
+def copied(case):
+    """The same request to tools that say which of their parameters must be copied."""
+    case = copy.deepcopy(case)
+    for offered in case["tools"]:
+        function = offered["function"]
+        if function["name"] == "create_support_ticket":
+            continue  # labels and words of its own
+        for parameter in function["parameters"]["properties"].values():
+            parameter["x-weft-verbatim"] = True
+    return case
+
+
 def suites():
     lines = corpora.handwritten_voices()
     older = [triage(number, "first", line)
              for number, line in enumerate(corpora.handwritten_cases(), 1)]
     numbered = list(enumerate(lines, 1))
+    tools = [tool(number, line) for number, line in numbered
+             if line["task"] == "tool" and "tools" not in line]
+    invented = [tool(number, line) for number, line in numbered
+                if line["task"] == "tool" and "tools" in line]
     return {
         "triage": older + [triage(number, "voices", line) for number, line in numbered
                            if line["task"] == "triage"],
         "oos": [triage(number, "voices", line) for number, line in numbered
                 if line["task"] == "oos"],
-        "tools": [tool(number, line) for number, line in numbered
-                  if line["task"] == "tool" and "tools" not in line],
-        "invented": [tool(number, line) for number, line in numbered
-                     if line["task"] == "tool" and "tools" in line],
+        "tools": tools, "tools-copied": [copied(case) for case in tools],
+        "invented": invented, "invented-copied": [copied(case) for case in invented],
     }
 
 
