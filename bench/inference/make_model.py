@@ -4,7 +4,8 @@
 
 usage: bench/inference/make_model.py SHAPE TYPE FILE [successor|chat]
        bench/inference/make_model.py SHAPE f32 FILE blank
-SHAPE: qwen3-0.6b, exaone-1.2b, granite-micro, tiny, qwen3-0.6b-4-layers   TYPE: q4_0, q8_0, bf16
+SHAPE: qwen3-0.6b, exaone-1.2b, granite-micro, exaone-32b, qwen3-30b-a3b, tiny, and
+       qwen3-0.6b-4-layers, granite-micro-4-layers         TYPE: q4_0, q8_0, bf16
 Speed does not depend on the values, so the codes are random bytes and every scale is the same. The
 embedding is the head too (tied), in the same type as all other matrices (as llama-quantize --pure).
 
@@ -17,6 +18,7 @@ A blank model has zeros for weights and a head of its own: bench/quality writes 
 import json
 import os
 import pathlib
+import random
 import struct
 import sys
 
@@ -24,10 +26,16 @@ SHAPES = {  # architecture, hidden, MLP, layers, heads, KV heads, head size, wor
     "qwen3-0.6b": ("qwen3", 1024, 3072, 28, 16, 8, 128, 151936),
     "exaone-1.2b": ("exaone4", 2048, 4096, 30, 32, 8, 64, 102400),
     "granite-micro": ("granite", 2560, 8192, 40, 40, 8, 64, 100352),
+    "granite-micro-4-layers": ("granite", 2560, 8192, 4, 40, 8, 64, 100352),
+    "exaone-32b": ("exaone4", 5120, 27392, 64, 40, 8, 128, 102400),
+    "qwen3-30b-a3b": ("qwen3moe", 2048, 768, 48, 32, 4, 128, 151936),  # MLP: of one expert
     "tiny": ("qwen3", 256, 512, 2, 4, 2, 64, 2048),
     "qwen3-0.6b-4-layers": ("qwen3", 1024, 3072, 4, 16, 8, 128, 151936),
 }
-PRE = {"qwen3": "qwen2", "exaone4": "exaone4", "granite": "dbrx"}  # tokenizer.ggml.pre
+UNTIED = ("exaone-32b", "qwen3-30b-a3b")  # a head of their own
+CONTEXT = {"exaone-32b": 131072, "qwen3-30b-a3b": 40960, "granite-micro-4-layers": 131072}
+EXPERTS, EXPERTS_USED = 128, 8
+PRE = {"qwen3": "qwen2", "qwen3moe": "qwen2", "exaone4": "exaone4", "granite": "dbrx"}  # tokenizer.ggml.pre
 # What a layer has besides its seven matrices: name, whether of the head's size.
 NORMS = {
     "qwen3": [("attn_norm", False), ("ffn_norm", False), ("attn_q_norm", True),
@@ -36,10 +44,12 @@ NORMS = {
                 ("attn_k_norm", True)],
     "granite": [("attn_norm", False), ("ffn_norm", False)],
 }
+NORMS["qwen3moe"] = NORMS["qwen3"]
 F32, Q4_0, Q8_0, BF16 = 0, 2, 8, 30
 KINDS = {"q4_0": Q4_0, "q8_0": Q8_0, "bf16": BF16, "f32": F32}
 PER_GROUP = {Q4_0: 18, Q8_0: 34, BF16: 64, F32: 128}  # bytes of 32 values
 FILE_TYPE = {Q4_0: 2, Q8_0: 7, BF16: 32, F32: 0}      # general.file_type
+ROUTER = "ffn_gate_inp.weight"  # a row of float32 for each expert
 MINI = pathlib.Path(__file__).parents[2] / "models" / "weft-mini"
 ALIGNMENT = 32
 
@@ -116,7 +126,7 @@ def chat_entries(tokens):
 def metadata(shape, kind, tokens):
     architecture, hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
     own = [
-        ("block_count", "u32", layers), ("context_length", "u32", 8192),
+        ("block_count", "u32", layers), ("context_length", "u32", CONTEXT.get(shape, 8192)),
         ("embedding_length", "u32", hidden), ("feed_forward_length", "u32", inner),
         ("attention.head_count", "u32", heads), ("attention.head_count_kv", "u32", kv_heads),
         ("attention.layer_norm_rms_epsilon", "f32", 1e-6), ("rope.freq_base", "f32", 1e6),
@@ -128,6 +138,11 @@ def metadata(shape, kind, tokens):
                 ("logit_scale", "f32", 10.0)]
     else:
         own += [("attention.key_length", "u32", head), ("attention.value_length", "u32", head)]
+    if architecture == "qwen3moe":
+        own += [("expert_count", "u32", EXPERTS), ("expert_used_count", "u32", EXPERTS_USED),
+                ("expert_feed_forward_length", "u32", inner)]
+    if shape == "exaone-32b":
+        own += [("attention.sliding_window", "u32", 4096)]  # three layers of four
     return [
         ("general.architecture", "str", architecture), ("general.name", "str", f"random {shape}"),
         ("general.file_type", "u32", FILE_TYPE[kind]),
@@ -141,22 +156,27 @@ def metadata(shape, kind, tokens):
 
 
 def tensors(shape, untied):
-    """(matrices with columns and rows, vectors with sizes)"""
+    """(matrices with columns, rows and how many lie behind each other; vectors with sizes)"""
     architecture, hidden, inner, layers, heads, kv_heads, head, words = SHAPES[shape]
-    matrices = [("token_embd.weight", hidden, words)]
+    experts = EXPERTS if architecture == "qwen3moe" else 1
+    kept = "_exps" if experts > 1 else ""
+    matrices = [("token_embd.weight", hidden, words, 1)]
     vectors = [("output_norm.weight", hidden)]
     if untied:
-        matrices.append(("output.weight", hidden, words))
+        matrices.append(("output.weight", hidden, words, 1))
     for i in range(layers):
         p = f"blk.{i}."
-        matrices += [(p + "attn_q.weight", hidden, heads * head),
-                     (p + "attn_k.weight", hidden, kv_heads * head),
-                     (p + "attn_v.weight", hidden, kv_heads * head),
-                     (p + "attn_output.weight", heads * head, hidden),
-                     (p + "ffn_gate.weight", hidden, inner), (p + "ffn_up.weight", hidden, inner),
-                     (p + "ffn_down.weight", inner, hidden)]
+        matrices += [(p + "attn_q.weight", hidden, heads * head, 1),
+                     (p + "attn_k.weight", hidden, kv_heads * head, 1),
+                     (p + "attn_v.weight", hidden, kv_heads * head, 1),
+                     (p + "attn_output.weight", heads * head, hidden, 1),
+                     (f"{p}ffn_gate{kept}.weight", hidden, inner, experts),
+                     (f"{p}ffn_up{kept}.weight", hidden, inner, experts),
+                     (f"{p}ffn_down{kept}.weight", inner, hidden, experts)]
         vectors += [(f"{p}{name}.weight", head if of_head else hidden)
                     for name, of_head in NORMS[architecture]]
+        if experts > 1:
+            vectors.append((p + ROUTER, hidden * experts))
     return matrices, vectors
 
 
@@ -171,7 +191,7 @@ def main(shape, type_name, path, variant=""):
     if variant == "chat":
         changed = chat_entries(tokens)
         meta = [e for e in meta if e[0] not in {name for name, *_ in changed}] + changed
-    matrices, vectors = tensors(shape, variant in ("successor", "blank"))
+    matrices, vectors = tensors(shape, shape in UNTIED or variant in ("successor", "blank"))
     special = {}
     if variant == "successor":
         embedding = distinct_rows(kind, SHAPES[shape][1], words)
@@ -179,11 +199,13 @@ def main(shape, type_name, path, variant=""):
                    "output.weight": b"".join(embedding[-1:] + embedding[:-1])}
     size = PER_GROUP[kind]
     infos, offset = [], 0
-    for name, columns, rows in matrices:
-        infos.append(text(name) + struct.pack("<IQQIQ", 2, columns, rows, kind, offset))
-        offset += (columns * rows // 32 * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    for name, columns, rows, count in matrices:
+        sizes = [columns, rows, *([count] if count > 1 else [])]
+        infos.append(text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset))
+        offset += (columns * rows * count // 32 * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     for name, count in vectors:
-        infos.append(text(name) + struct.pack("<IQIQ", 1, count, F32, offset))
+        sizes = [count // EXPERTS, EXPERTS] if name.endswith(ROUTER) else [count]
+        infos.append(text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, F32, offset))
         offset += count * 4
     if variant != "blank":
         unit = groups_of(kind, os.urandom(4096 * code_bytes(kind)))
@@ -194,17 +216,20 @@ def main(shape, type_name, path, variant=""):
         if variant == "blank":  # all zeros, which the file system need not store
             out.truncate(out.tell() + offset)
             matrices, vectors = [], []
-        for name, columns, rows in matrices:
+        for name, columns, rows, count in matrices:
             if name in special:
                 out.write(special[name])
             elif variant == "successor" and name.endswith(("attn_output.weight",
                                                            "ffn_down.weight")):
                 write_blocks(out, columns * rows // 32, bytes(len(unit)), size)  # scales of 0
             else:
-                write_blocks(out, columns * rows // 32, unit, size)
+                write_blocks(out, columns * rows * count // 32, unit, size)
             out.write(b"\0" * (-out.tell() % ALIGNMENT))
-        for _, count in vectors:
-            out.write(struct.pack("<f", 1.0) * count)
+        for name, count in vectors:
+            if name.endswith(ROUTER):  # different experts for different tokens
+                out.write(b"".join(struct.pack("<f", random.gauss(0, 0.1)) for _ in range(count)))
+            else:
+                out.write(struct.pack("<f", 1.0) * count)
     os.replace(path + ".part", path)
 
 

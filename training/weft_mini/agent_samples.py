@@ -28,6 +28,11 @@ _REPORTS = {
         "ko": "{email} 주소로 비밀번호 재설정 메일을 보냈습니다.",
         "es": "He enviado el restablecimiento de contraseña a {email}.",
     },
+    "standing": {
+        "en": "For customer {customer} I found: {status}, expected on {date}.",
+        "ko": "고객 {customer}의 조회 결과는 {status}이며 예정일은 {date}입니다.",
+        "es": "Del cliente {customer} consta: {status}, previsto para el {date}.",
+    },
     "profile": {
         "en": "Customer {customer} has the {plan} plan.",
         "ko": "고객 {customer}의 요금제는 {plan}입니다.",
@@ -67,6 +72,25 @@ def _profile_turn(value, language, random):
     return Turn("get_customer_profile", {"customer_id": value}, reasoning, value, response, report)
 
 
+def _standing_turn(value, language, trouble, random):
+    """A profile that says how the customer's last order stands, in itself or one level deeper."""
+    date = f"2026-{random.randrange(1, 13):02}-{random.randrange(1, 29):02}"
+    status = random.choice(_TROUBLE if trouble else _FINE)
+    standing = {"status": status, "expected": date}
+    response = {"customer_id": value}
+    if random.random() < 0.3:
+        response["name"] = ids.word(random).capitalize()
+    if random.random() < 0.3:
+        response["plan"] = random.choice(tool_samples.PLANS)
+    if random.random() < 0.35:
+        response["last_order"] = {"order_id": ids.slot_value("order_id", random), **standing}
+    else:
+        response.update(standing)
+    report = _REPORTS["standing"][language].format(customer=value, status=status, date=date)
+    reasoning = "The message gives a customer id, so I call get_customer_profile."
+    return Turn("get_customer_profile", {"customer_id": value}, reasoning, value, response, report)
+
+
 def _reset_turn(value, language):
     reasoning = "The message gives an email for a password reset, so I call send_password_reset."
     return Turn("send_password_reset", {"email": value}, reasoning, value,
@@ -83,8 +107,8 @@ def _ticket_turn(request, language, reasoning, random):
     return turn
 
 
-def _turns(line, random):
-    """(text, turns, ticket id or None)."""
+def _turns(line, random, standing_share):
+    """(text, turns); `standing_share`: of the profiles, that tell of an order."""
     language = line["lang"]
     kinds = random.choice((("order",), ("order",), ("customer",), ("order", "customer"),
                            ("customer", "order"), ("order", "order"), (),
@@ -101,6 +125,10 @@ def _turns(line, random):
             bad = random.random() < 0.35
             trouble |= bad
             turns.append(_order_turn(value, language, bad, random))
+        elif kind == "customer" and standing_share and random.random() < standing_share:
+            bad = random.random() < 0.6
+            trouble |= bad
+            turns.append(_standing_turn(value, language, bad, random))
         elif kind == "customer":
             turns.append(_profile_turn(value, language, random))
         else:
@@ -114,13 +142,13 @@ def _turns(line, random):
     return text, turns
 
 
-def agent(line, random):
+def agent(line, random, standing_share=0.0):
     """One sample. All calls and the answer are scored, or only the last one.
 
     The engine writes past turns back without an empty reasoning block; where only the last turn is
     scored the sample does so too, and otherwise the blocks stay: cheaper, and nearly the same.
     """
-    text, turns = _turns(line, random)
+    text, turns = _turns(line, random, standing_share)
     offered = {name: tool_samples.TOOLS[name] for name in tool_samples.TOOLS
                if name in {turn.name for turn in turns} or random.random() < 0.6}
     offered = dict(random.sample(list(offered.items()), len(offered)))

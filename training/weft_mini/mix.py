@@ -20,6 +20,7 @@ class Stage(NamedTuple):
     conversation_share: float = 0.3  # triage samples of several messages under one system text
     decision_share: float = 0.05  # triage and tool samples that are steps of the examples
     agent_share: float = 0.16     # tool samples with results and further calls
+    standing_share: float = 0.0   # of the profiles in them: with an order that may be in trouble
     real_words: float = 0.0       # of the words in ids and addresses, that are words of the lines
     strange_share: float = 0.08   # of the triage lines: out of scope
     invented_share: float = 0.17  # of the tool samples: with tools of other trades
@@ -42,11 +43,11 @@ STAGES = {
                    "bitext": 0.02, "copy": 0.03, "long": 0.02}, 0.20, 0.4, real_words=0.2,
                   strange_share=0.13, invented_share=0.27),
     "polish": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.04, "banking": 0.12,
-                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.30, real_words=0.4,
-                    strange_share=0.13, invented_share=0.24),
+                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.34, standing_share=0.6,
+                    real_words=0.4, strange_share=0.13, invented_share=0.24),
     "copies": Stage({"triage": 0.30, "tools": 0.45, "banking": 0.08, "copy": 0.15, "long": 0.02},
-                    0.20, 0.4, agent_share=0.25, real_words=0.5, strange_share=0.13,
-                    invented_share=0.27),
+                    0.20, 0.4, agent_share=0.27, standing_share=0.6, real_words=0.5,
+                    strange_share=0.13, invented_share=0.27),
 }
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
@@ -169,8 +170,8 @@ class Mix:
     def _other_sample(self, _, random):
         return tool_samples.other_tool(random.choice(corpora.LANGUAGES), random)
 
-    def _agent_sample(self, _, random):
-        return agent_samples.agent(next(self._id_lines), random)
+    def _agent_sample(self, stage, random):
+        return agent_samples.agent(next(self._id_lines), random, stage.standing_share)
 
     def _several_sample(self, _, random):
         lines = [self._tool_line() for _ in range(random.choice((2, 2, 3, 4)))]
