@@ -222,6 +222,29 @@ TEST_F(JournalTest, AStoppedWorkerIsFencedAndItsRunGoesToAnother) {
   EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
 }
 
+TEST_F(JournalTest, RowsOfExpiredWorkersGo) {
+  auto first = process();
+  auto second = process();
+  second->journal->set_room(10);
+  first->journal->append(new_run("r1"));
+  pump_all(*first);
+  EXPECT_EQ(working(*db_).value(), 2);
+  // as an older weft left it
+  ASSERT_TRUE(db_->run("INSERT INTO worker (id, epoch, lease_until, labels) VALUES ('old', 2, $1, "
+                       "'{}')", {INT64_MAX}).ok());
+  EXPECT_EQ(working(*db_).value(), 2);
+  for (int i = 0; i < 4; ++i) {  // second lives on, first does not
+    env_.advance_us(5'000'000);
+    pump_all(*second);
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM worker"), 1);
+  EXPECT_EQ(working(*db_).value(), 1);
+  first->journal->append(next("r1", 2));  // it wakes up
+  pump_all(*first);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1) << "it was not fenced";
+  EXPECT_EQ(working(*db_).value(), 2) << "it goes on under a new name";
+}
+
 TEST_F(JournalTest, AHeartbeatKeepsTheLeaseWithoutAnyChange) {
   auto first = process();
   auto second = process();
