@@ -411,6 +411,10 @@ TEST_F(JournalTest, AProcessThatIsGoneNeedNotRunOutItsLease) {
   ASSERT_NE(others.find(own), std::string::npos);
   others.replace(others.find(own), own.size(), fmt::format("\"pid\":\"{}\"", child));
   EXPECT_TRUE(known_dead(others));
+  // A process whose file cannot be read (there is no /proc/00…) may live.
+  std::string hidden = process_labels();
+  hidden.replace(hidden.find(own), own.size(), fmt::format("\"pid\":\"00{}\"", ::getpid()));
+  EXPECT_FALSE(known_dead(hidden));
   // The same id in another world proves nothing.
   others.replace(others.find("pid:["), 5, "pid:[9");
   EXPECT_FALSE(known_dead(others));
