@@ -111,6 +111,18 @@ TEST_F(PostgresStore, AServerThatStopsIsAnErrorAndComesBack) {
   EXPECT_EQ(number(*again, "SELECT count(*) FROM t"), 0);
 }
 
+// What a hot standby says, and a primary that a failover has made one.
+TEST_F(PostgresStore, AServerThatTakesNoWritesIsGoneForNow) {
+  auto db = open();
+  ASSERT_TRUE(db->script("CREATE TABLE t (x BIGINT); SET default_transaction_read_only = on").ok());
+  const Error refused = db->run("INSERT INTO t VALUES (1)", {}).error();
+  EXPECT_EQ(refused.code, "E0507");
+  EXPECT_NE(refused.hint.find("target_session_attrs"), std::string::npos) << refused.hint;
+  Tx tx = Tx::begin(*db).value();
+  ASSERT_TRUE(db->post("INSERT INTO t VALUES (1)", {}).ok());
+  EXPECT_EQ(tx.commit().error().code, "E0507");
+}
+
 TEST_F(PostgresStore, ASilentServerEndsInAnErrorInsteadOfAThreadThatHangs) {
   auto db = open_postgres({.url = url_, .statement_ms_max = 300}).value();
   EXPECT_EQ(db->query("SELECT pg_sleep(5)", {}).error().code, "E0507");
