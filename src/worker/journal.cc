@@ -18,6 +18,7 @@ constexpr size_t kGroupEventsMax = 16'384;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kRestMs = 1'000;
 constexpr int64_t kHintMs = 5;  // between two looks for the sake of hints
+constexpr int64_t kBusyUs = 10'000;  // before what others stood in the way of begins again
 
 }  // namespace
 
@@ -256,9 +257,12 @@ bool Journal::pump() {
   if (write) status = write_group(group, written);
   if (!group.empty()) rests_at_ns_ = env_.mono_ns() + kRestMs * kNsPerMs;
   rest_if_idle();
-  if (status.ok() && schedules_due()) status = fire_schedules();
+  if (status.ok() && schedules_due()) status = while_busy([this] { return fire_schedules(); });
   if (status.ok() && scan_due()) {
-    status = scan(written);
+    status = while_busy([&] {
+      written.claimed.clear();
+      return scan(written);
+    });
     if (status.ok()) status = exchange();
   }
   if (status.ok() && inbox_due()) status = read_inbox(written);
@@ -288,16 +292,35 @@ Status Journal::exchange() {
 
 void Journal::report(Written written) { listener_(std::move(written)); }
 
-Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
+// A deadlock, or a lock that others hold: nothing of the transaction is there, so it may begin
+// again, as long as a lease lasts.
+Status Journal::while_busy(const std::function<Status()>& transaction) {
+  const int64_t until_ns = env_.mono_ns() + options_.lease_ms * kNsPerMs;
+  for (bool again = false;; again = true) {
+    Status status = transaction();
+    if (status.ok() || status.error().code != "E0504" || env_.mono_ns() >= until_ns) return status;
+    if (!again) {
+      obs::log(obs::Level::kWarning, "journal", "begins again: {}", status.error().text());
+    }
+    env_.sleep_us(kBusyUs);
+  }
+}
+
+// All of it, or nothing.
+Status Journal::write_at_once(const std::deque<Queued>& group, Written& written) {
   const ChainHead chain_before = *chain_;
   const security::AuditHead audit_before = *audit_;
   Status status = write_changes(group, written);
-  if (!status.ok()) {
-    chain_ = chain_before;
-    audit_ = audit_before;
-    writer_->forget();
-    return status;
-  }
+  if (status.ok()) return status;
+  chain_ = chain_before;
+  audit_ = audit_before;
+  writer_->forget();
+  written.lost.clear();
+  return status;
+}
+
+Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
+  TRY(while_busy([&] { return write_at_once(group, written); }));
   if (written.fenced) return on_fenced(written);
   if (!group.empty()) durable_.store(group.back().sequence);
   note_written(group, written);
@@ -360,6 +383,7 @@ Status Journal::write_changes(const std::deque<Queued>& group, Written& written)
       written.lost.push_back(queued.change.run);
     }
   }
+  TRY(writer_->finish());
   for (security::AuditRecord& record : writing_) {
     if (record.at_us == 0) record.at_us = now_us();
     TRY(security::write_audit(*db_, {worker_.id, worker_.epoch}, *audit_, record));
@@ -386,7 +410,10 @@ Status Journal::on_fenced(Written& written) {
     durable_.store(written.fenced_until.n);
   }
   if (unsigned_links()) sign_links();  // the last of this name
-  worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+  TRY(while_busy([this]() -> Status {
+    worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+    return ok_status();
+  }));
   chain_.emplace(worker_.id, worker_.epoch);
   audit_.emplace(worker_.id, worker_.epoch);
   signed_links_ = 0;
@@ -497,9 +524,11 @@ Status Journal::close() {
   const std::lock_guard lock(mutex_);
   if (failed_) return ok_status();  // reported already; the lease will end by itself
   TRY(exchange());
-  store::Tx tx = TRY(store::Tx::begin(*db_));
-  TRY(release_worker(*db_, worker_));
-  return tx.commit();
+  return while_busy([this]() -> Status {
+    store::Tx tx = TRY(store::Tx::begin(*db_));
+    TRY(release_worker(*db_, worker_));
+    return tx.commit();
+  });
 }
 
 }  // namespace weft::worker

@@ -11,7 +11,8 @@
 // waits for models or network, only for the store.
 //
 // Changes become durable in the order of append. A change whose run belongs to somebody else by
-// now is discarded whole and its run reported lost. After an error of the store (full, locked,
+// now is discarded whole and its run reported lost. What ends in a deadlock, or waits too long for
+// a lock, begins again for as long as a lease lasts. After any other error of the store (full,
 // damaged) nothing more is written: what the executor decided since is not durable and never seen.
 #pragma once
 
@@ -132,7 +133,9 @@ class Journal {
   void write_loop();
   std::deque<Queued> take_group();
   void take_audits();
+  Status while_busy(const std::function<Status()>& transaction);
   Status write_group(const std::deque<Queued>& group, Written& written);
+  Status write_at_once(const std::deque<Queued>& group, Written& written);
   Status write_changes(const std::deque<Queued>& group, Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);

@@ -308,6 +308,32 @@ TEST_F(JournalTest, AfterAnErrorNothingMoreIsWritten) {
   EXPECT_TRUE(verify_chains(*db_).ok());
 }
 
+// Two workers wait for each other's rows: the database ends one of the transactions, and nothing
+// of it is there. It begins again, and no run is the worse for it.
+TEST_F(JournalTest, ADeadlockBeginsAgain) {
+  auto process = this->process();
+  process->faults.deadlocks = 3;
+  process->journal->append(new_run("r1"));
+  const Sequence last = process->journal->append(next("r1", 2));
+  pump_all(*process);
+  EXPECT_FALSE(process->written.back().failed.has_value());
+  EXPECT_TRUE(process->journal->durable().covers(last));
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
+  process->journal->append(new_run("r2", false));
+  pump_all(*process);
+  process->journal->set_room(3);
+  process->faults.deadlocks = 2;
+  env_.advance_us(1'000'000);
+  pump_all(*process);
+  EXPECT_EQ(read_summary(*db_, "r2")->worker, process->journal->worker().id);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+  process->faults.deadlocks = 1'000'000;  // for ever
+  process->journal->append(next("r1", 3));
+  pump_all(*process);
+  ASSERT_TRUE(process->written.back().failed.has_value());
+  EXPECT_EQ(process->written.back().failed->code, "E0504");
+}
+
 TEST_F(JournalTest, ClosingWritesTheQueueAndGivesRunsBack) {
   auto first = process();
   first->journal->append(new_run("r1"));
