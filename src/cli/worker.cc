@@ -44,7 +44,8 @@ Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
   const Status ended = process->run();
   callbacks->stop();
   if (witness) witness->finish();
-  TRY(ended);
+  if (!interrupted) TRY(ended);
+  if (!ended.ok()) say_error(ended.error());  // and nobody wants another try
   return interrupted;
 }
 

@@ -269,8 +269,8 @@ bool Journal::pump() {
   if (status.ok() && checkpoint_due()) sign_links();
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
-    failed_ = true;
-    written.failed = std::move(status).error();
+    failed_ = std::move(status).error();
+    written.failed = failed_;
   }
   written.durable = durable();
   spent.reset();
@@ -522,7 +522,7 @@ Status Journal::close() {
   }
   if (unsigned_links()) sign_links();
   const std::lock_guard lock(mutex_);
-  if (failed_) return ok_status();  // reported already; the lease will end by itself
+  if (failed_) return *failed_;  // the lease will end by itself
   TRY(exchange());
   return while_busy([this]() -> Status {
     store::Tx tx = TRY(store::Tx::begin(*db_));

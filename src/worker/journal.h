@@ -113,7 +113,8 @@ class Journal {
   // Somebody else has left something to do, or says so: looks for messages and for runs that nobody
   // owns, soon. From any thread.
   void hint();
-  // Writes everything queued, gives all runs back and removes the worker's row. Then only the
+  // Writes everything queued, gives all runs back and removes the worker's row. The error with
+  // which the journal has ended, now or before: not everything was written. Then only the
   // destructor may follow.
   Status close();
 
@@ -185,7 +186,7 @@ class Journal {
   bool hungry_ = false;            // the last scan left runs behind for want of room
   std::atomic<bool> fence_unheard_ = false;  // whose runs were lost still stand in memory
   bool stopping_ = false;
-  bool failed_ = false;
+  std::optional<Error> failed_;    // nothing more is written
   ClaimRoom room_ = 0;
   std::vector<std::string> wanted_;
 

@@ -349,6 +349,17 @@ TEST_F(JournalTest, ClosingWritesTheQueueAndGivesRunsBack) {
   EXPECT_EQ(read_summary(*db_, "r1")->worker, second->journal->worker().id);
 }
 
+// Nobody hears the listener any more: the caller must.
+TEST_F(JournalTest, ClosingTellsWhatItCouldNotWrite) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  process->faults.commits_until_fault = 0;
+  const Status closed = process->journal->close();
+  ASSERT_FALSE(closed.ok());
+  EXPECT_EQ(closed.error().code, "E0503");
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 0);
+}
+
 TEST_F(JournalTest, OnlyAsManyRunsAreClaimedAsThereIsRoom) {
   auto process = this->process();
   for (int i = 0; i < 5; ++i) process->journal->append(new_run(fmt::format("r{}", i), false));
