@@ -420,8 +420,7 @@ void Executor::handle(Written written) {
   release_held(heard_);
   for (const StoredRun& stored : written.claimed) {
     if (const Status adopted = adopt(stored); !adopted.ok()) {
-      obs::log(obs::Level::kError, "executor", "cannot continue run {}: {}", stored.summary.id,
-               adopted.error().text());
+      leave_to_others(stored.summary.id, adopted.error());
     }
   }
   for (const MessageRow& message : written.messages) take_message(message);

@@ -149,6 +149,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
 
   // recovery.cc
   Status adopt(const StoredRun& stored);
+  void leave_to_others(const std::string& run, const Error& why);
   void interrupt_running(ActiveRun& run, const StoredRun& stored);
 
   void count_busy(ActiveRun& run);

@@ -119,6 +119,34 @@ output: "{{ steps.after }}"
   EXPECT_EQ(number("SELECT count(*) FROM timer"), 0);
 }
 
+// What a worker cannot go on with it must not keep: a newer one may wait for it.
+TEST_F(ExecutorTest, ARunThatNeedsANewerWeftIsOfferedAgain) {
+  auto first = process();
+  const std::string run = first->executor().submit(request(R"(
+weft: "1"
+id: waits
+steps: [{id: pause, type: wait, parameters: {for: 5s}}]
+)")).value();
+  settle(*first, 1'000'000);
+  first.reset();
+  const auto decides_by = [&](std::string_view was, std::string_view is) {
+    return reader_->run("UPDATE event SET body = replace(body, $1, $2) WHERE seq = 1", {was, is})
+        .value();
+  };
+  const std::string known = fmt::format("\"rules\":{}", workflow::kRules);
+  ASSERT_EQ(decides_by(known, "\"rules\":4000"), 1);
+  env_.advance_us(20'000'000);
+  auto second = process(10);
+  settle(*second, 2'000'000);
+  EXPECT_EQ(second->executor().active(), 0U);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE worker IS NOT NULL"), 1) << "not claimed";
+  ASSERT_EQ(decides_by("\"rules\":4000", known), 1);  // as if it were the newer one
+  settle(*second, 30'000'000);
+  EXPECT_EQ(status(run), "waiting") << "it is looked at without end";
+  settle(*second, 40'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+}
+
 TEST_F(ExecutorTest, AFailingStepIsRetriedThenFailsTheRun) {
   auto process = this->process();
   const std::string run = process->executor().submit(request(R"(
