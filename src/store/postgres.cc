@@ -42,6 +42,8 @@ std::string_view code_of_state(std::string_view state) {
   if (state == "40001" || state == "40P01" || state == "55P03") return "E0504";
   if (state.starts_with("08") || state.starts_with("57P") || state == "25P03") return "E0507";
   if (state == kReadOnly) return "E0507";
+  const std::string_view kind = state.substr(0, 2);  // a value, a constraint, a limit
+  if (kind == "22" || kind == "23" || kind == "54") return "E0513";
   if (state.starts_with("XX") || state == "58030") return "E0502";
   return "E0506";
 }
@@ -273,7 +275,7 @@ Result<Postgres::Bound> Postgres::bind(Values values) {
                         : value.kind() == Kind::kDouble ? kOidFloat8
                                                         : kOidText);
     if (!blob && out.texts.back().find('\0') != std::string::npos) {
-      return make_error("E0506", "PostgreSQL takes no text with a zero byte",
+      return make_error("E0513", "PostgreSQL takes no text with a zero byte",
                         "encode such data, for example as base64");
     }
     out.pointers.push_back(null ? nullptr : out.texts.back().c_str());

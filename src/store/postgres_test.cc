@@ -66,7 +66,7 @@ TEST_F(PostgresStore, ATransactionIsAllOrNothingAndAnErrorInItIsNotCommitted) {
   EXPECT_EQ(number(*db, "SELECT count(*) FROM t"), 0);
   Tx tx = Tx::begin(*db).value();
   ASSERT_TRUE(db->run("INSERT INTO t VALUES (1)", {}).ok());
-  EXPECT_EQ(db->run("INSERT INTO t VALUES (1)", {}).error().code, "E0506");
+  EXPECT_EQ(db->run("INSERT INTO t VALUES (1)", {}).error().code, "E0513");
   EXPECT_FALSE(tx.commit().ok()) << "the server rolled it back";
   EXPECT_EQ(number(*db, "SELECT count(*) FROM t"), 0);
 }

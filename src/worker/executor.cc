@@ -415,6 +415,7 @@ void Executor::handle(Written written) {
     std::erase_if(continuations_, [&](const auto& held) { return held.inside().run == id; });
     if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
+  for (const Refused& refused : written.refused) on_refused(refused);
   CHECK(heard_.until() <= written.durable.until(), "what was durable is so no more");
   heard_ = written.durable;
   release_held(heard_);

@@ -23,6 +23,8 @@ struct Writer {
     options.open = [url] { return open_journal_store(url); };
     journal = Journal::open(real_env(), std::move(options), [this](Written written) {
                 if (written.failed) failed = true;
+                refused += static_cast<int>(written.refused.size());
+                lost += static_cast<int>(written.lost.size());
               }).value();
   }
   bool reaches(Sequence sequence) const {
@@ -33,6 +35,8 @@ struct Writer {
     return false;
   }
   std::atomic<bool> failed = false;
+  std::atomic<int> refused = 0;
+  std::atomic<int> lost = 0;
   std::unique_ptr<Journal> journal;
 };
 
@@ -107,6 +111,49 @@ TEST_F(JournalPostgres, TheVictimOfADeadlockBeginsAgain) {
   EXPECT_TRUE(writer.reaches(last));
   EXPECT_FALSE(writer.failed);
   EXPECT_TRUE(writer.journal->close().ok());
+}
+
+// A key that no index takes, and a text that is none: the others of their group are written.
+TEST_F(JournalPostgres, ARunThatCannotBeStoredIsRefusedAlone) {
+  Writer writer(url_);
+  std::string bytes(6'000, 'x');
+  real_env().random(std::span(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
+  for (char& c : bytes) c = static_cast<char>('a' + (static_cast<uint8_t>(c) & 15));
+  writer.journal->append(with_effect("run_a", "key 1"));
+  writer.journal->append(with_effect("run_b", bytes));
+  Change bad = with_effect("run_c", "key 3");
+  bad.insert->workflow = "\xff";
+  writer.journal->append(std::move(bad));
+  const Sequence last = writer.journal->append(with_effect("run_d", "key 4"));
+  EXPECT_TRUE(writer.reaches(last));
+  EXPECT_TRUE(writer.journal->close().ok());
+  EXPECT_EQ(writer.refused, 2);
+  const auto db = open_journal_store(url_).value();
+  const auto rows = db->query("SELECT count(*), min(id), max(id) FROM run", {}).value();
+  ASSERT_TRUE(rows->next().value());
+  EXPECT_EQ(rows->int64(0), 2);
+  EXPECT_EQ(rows->text(1), "run_a");
+  EXPECT_EQ(rows->text(2), "run_d");
+}
+
+// Somebody takes a run's key between our look and our insertion.
+TEST_F(JournalPostgres, AKeyThatIsTakenAtThisMomentEndsNoWorker) {
+  Writer writer(url_);
+  const auto other = open_journal_store(url_).value();
+  auto tx = store::Tx::begin(*other).value();
+  ASSERT_TRUE(other->run("INSERT INTO definition (hash, doc) VALUES ('o', '{}')", {}).ok());
+  ASSERT_TRUE(other->run("INSERT INTO run (id, def_hash, workflow, input, context, status, "
+                         "priority, version, created_us, idem_key) VALUES ('theirs', 'o', 'w', "
+                         "'{}', '{}', 'queued', 1, 1, 1, 'key')", {}).ok());
+  Change ours = with_effect("run_a", "key 1");
+  ours.insert->idem_key = "key";
+  const Sequence last = writer.journal->append(std::move(ours));
+  real_env().sleep_us(300'000);  // it waits for what becomes of the other
+  ASSERT_TRUE(tx.commit().ok());
+  EXPECT_TRUE(writer.reaches(last));
+  EXPECT_TRUE(writer.journal->close().ok());
+  EXPECT_EQ(writer.lost, 1);
+  EXPECT_EQ(writer.refused, 0);
 }
 
 }  // namespace

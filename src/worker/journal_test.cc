@@ -308,6 +308,40 @@ TEST_F(JournalTest, AfterAnErrorNothingMoreIsWritten) {
   EXPECT_TRUE(verify_chains(*db_).ok());
 }
 
+// A run whose change the database does not take: all others are written, in their order.
+TEST_F(JournalTest, ARefusedChangeTakesNoOtherRunWithIt) {
+  auto process = this->process();
+  Journal& journal = *process->journal;
+  for (const char* id : {"r1", "r2"}) journal.append(new_run(id));
+  pump_all(*process);
+  journal.append(next("r2", 2));
+  const Sequence refused = journal.append(next("r1", 1));  // this place is taken
+  journal.append(next("r1", 2));
+  journal.append(next("r2", 3));
+  journal.append(new_run("r3"));
+  const Sequence last = journal.append(next("r2", 4));
+  pump_all(*process);
+  ASSERT_EQ(process->written.back().refused.size(), 1U);
+  EXPECT_EQ(process->written.back().refused[0].run, "r1");
+  EXPECT_EQ(process->written.back().refused[0].sequence, refused);
+  EXPECT_EQ(process->written.back().refused[0].why.code, "E0513");
+  EXPECT_FALSE(process->written.back().failed.has_value());
+  EXPECT_TRUE(journal.durable().covers(last));
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r2'"), 4);
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 3);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+  journal.append(next("r1", 2));  // decided before anybody heard
+  journal.release("r1");
+  journal.reload("r1");
+  pump_all(*process);
+  ASSERT_EQ(process->written.back().claimed.size(), 1U);
+  EXPECT_EQ(process->written.back().claimed[0].events.size(), 1U);
+  journal.append(next("r1", 2));
+  pump_all(*process);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 2);
+}
+
 // Two workers wait for each other's rows: the database ends one of the transactions, and nothing
 // of it is there. It begins again, and no run is the worse for it.
 TEST_F(JournalTest, ADeadlockBeginsAgain) {

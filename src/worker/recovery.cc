@@ -59,7 +59,9 @@ Status Executor::adopt(const StoredRun& stored) {
   interrupt_running(run, stored);
   CHECK(run.running.empty(), "what was cut off runs here");
   run.todo.clear();  // what they ordered is outstanding as well
-  if (run.state.status == workflow::RunStatus::kQueued) {
+  if (const auto end = refused_.find(id); end != refused_.end()) {
+    if (!terminal(run.state.status)) apply(run, workflow::CancelRequested{"weft", end->second});
+  } else if (run.state.status == workflow::RunStatus::kQueued) {
     apply(run, workflow::RunStarted{});
   } else {
     for (workflow::Command& command : run.planner.outstanding(run.state)) {
