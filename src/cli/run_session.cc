@@ -111,7 +111,10 @@ void RunSession::on_notice(const worker::Notice& notice) {
   if (ours || notice.kind == worker::Notice::Kind::kClaimed) display_.show(notice);
   if (!ours) return;
   if (notice.kind == worker::Notice::Kind::kRun && notice.terminal) ended(notice.run);
-  if (notice.kind == worker::Notice::Kind::kLost) process_->journal().want(notice.run);
+  if (notice.kind == worker::Notice::Kind::kLost) {
+    if (!notice.why.empty()) return give_up(make_error("E0513", notice.why));
+    process_->journal().want(notice.run);
+  }
   if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown") {
     give_up(cut_off(notice.run, notice.path));
   }

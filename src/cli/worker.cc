@@ -44,7 +44,8 @@ Result<bool> work(const WorkerOptions& options, const worker::StorePlace& store,
   const Status ended = process->run();
   callbacks->stop();
   if (witness) witness->finish();
-  TRY(ended);
+  if (!interrupted) TRY(ended);
+  if (!ended.ok()) say_error(ended.error());  // and nobody wants another try
   return interrupted;
 }
 
@@ -70,8 +71,8 @@ int run_worker(const WorkerOptions& options) {
     const auto done = work(options, *store, **router, *config);
     if (done.ok()) return *done ? kExitInterrupted : kExitOk;
     say_error(done.error());
-    // A deadlock or a lock that others hold too long ends the work as a lost database does: what
-    // was decided is void, and the runs begin anew from their journals.
+    // Locks that others hold too long end the work as a lost database does: what was decided is
+    // void, and the runs begin anew from their journals.
     const bool gone = done.error().code == "E0507" || done.error().code == "E0504" ||
                       (begun && done.error().code == "E0501");
     if (!gone) return kExitConfiguration;

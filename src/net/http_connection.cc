@@ -418,12 +418,13 @@ asio::awaitable<void> Connection::watch(std::weak_ptr<LiveExchange> watched) {
     abort_exchange();
     co_return;
   }
-  const auto held = watched.lock();
-  const bool ended = peer == ByteStream::Peer::kEnded && held;
-  if (ended && !held->begun() && is_http11_) {
-    stream_.send_now("HTTP/1.1 102 Processing\r\n\r\n");
-  } else if (ended && held->events()) {
-    held->write(":\n\n");
+  // Not held while this waits, so that a handler that drops it is noticed.
+  if (const auto held = watched.lock(); held && peer == ByteStream::Peer::kEnded) {
+    if (!held->begun() && is_http11_) {
+      stream_.send_now("HTTP/1.1 102 Processing\r\n\r\n");
+    } else if (held->events()) {
+      held->write(":\n\n");
+    }
   }
   co_await socket.async_wait(asio::ip::tcp::socket::wait_error, awaited(error));
   if (!error && !over()) abort_exchange();

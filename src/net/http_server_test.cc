@@ -365,6 +365,17 @@ TEST_F(HttpServerTest, AHalfClosedClientStillGetsItsAnswer) {
   EXPECT_TRUE(old.read_all().ends_with("Hello, Ada"));
 }
 
+TEST_F(HttpServerTest, AHalfClosedClientIsToldThatNobodyAnswers) {
+  start();
+  Peer peer(port_);
+  peer.send(kLater);
+  peer.half_close();
+  ASSERT_TRUE(comes_true([this] { return arrived_ == 1; }));
+  EXPECT_TRUE(peer.read_until("102 Processing").starts_with("HTTP/1.1 102"));  // it was noticed
+  on_loop([this] { return kept_.reset(), 0; });
+  EXPECT_TRUE(peer.read_until("nobody answered").find("HTTP/1.1 500") != std::string::npos);
+}
+
 TEST_F(HttpServerTest, ASlowReaderHoldsNeitherMemoryNorTheServer) {
   start({.unsent_bytes_max = size_t{1} << 20, .write_timeout_ms = 60'000});
   Peer peer(port_, 4096);

@@ -8,7 +8,8 @@
 //
 // One connection belongs to one thread at a time. Nothing here retries a transaction or knows a
 // table. Errors: E0501 cannot open, E0502 not a database or damaged, E0503 disk full, E0504 locked,
-// E0505 written by a newer weft, E0506 the statement failed.
+// E0505 written by a newer weft, E0506 the statement failed, E0513 so did one for the sake of its
+// values: its transaction is rolled back.
 #pragma once
 
 #include <cstddef>

@@ -33,11 +33,17 @@ constexpr std::string_view kSession =
 using ResultPtr = PostgresResult;
 using ConnectionPtr = PostgresConnection;
 
+// A standby, or a primary that has been made one: its successor takes what it refuses.
+constexpr std::string_view kReadOnly = "25006";
+
 // SQLSTATE to our codes: what a caller can do about it decides.
 std::string_view code_of_state(std::string_view state) {
   if (state.starts_with("53100")) return "E0503";  // disk full
   if (state == "40001" || state == "40P01" || state == "55P03") return "E0504";
   if (state.starts_with("08") || state.starts_with("57P") || state == "25P03") return "E0507";
+  if (state == kReadOnly) return "E0507";
+  const std::string_view kind = state.substr(0, 2);  // a value, a constraint, a limit
+  if (kind == "22" || kind == "23" || kind == "54") return "E0513";
   if (state.starts_with("XX") || state == "58030") return "E0502";
   return "E0506";
 }
@@ -234,11 +240,17 @@ Result<ResultPtr> Postgres::last_result(std::string_view sql) {
 }
 
 Error Postgres::failure(const PGresult* result, std::string_view sql) const {
-  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const std::string_view code = state == nullptr ? "E0507" : code_of_state(state);
+  const char* const field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view state = field == nullptr ? "" : field;
+  const std::string_view code = state.empty() ? "E0507" : code_of_state(state);
+  const std::string_view hint =
+      code != "E0507"      ? ""
+      : state == kReadOnly ? "the server takes no writes, as a standby; give the address of the "
+                             "primary, or all of them with target_session_attrs=read-write"
+                           : "is the server up? weft worker tries again by itself";
   return make_error(std::string(code),
                     fmt::format("{} in {}", trim(PQresultErrorMessage(result)), quoted(sql, 120)),
-                    code == "E0507" ? "is the server up? weft worker tries again by itself" : "");
+                    std::string(hint));
 }
 
 Result<Postgres::Bound> Postgres::bind(Values values) {
@@ -263,7 +275,7 @@ Result<Postgres::Bound> Postgres::bind(Values values) {
                         : value.kind() == Kind::kDouble ? kOidFloat8
                                                         : kOidText);
     if (!blob && out.texts.back().find('\0') != std::string::npos) {
-      return make_error("E0506", "PostgreSQL takes no text with a zero byte",
+      return make_error("E0513", "PostgreSQL takes no text with a zero byte",
                         "encode such data, for example as base64");
     }
     out.pointers.push_back(null ? nullptr : out.texts.back().c_str());

@@ -8,7 +8,8 @@
 // claims pass over rows that others are claiming (skip_locked). A client that stops in the middle
 // of a transaction loses it after ten seconds, so that it cannot hold up those who take over.
 //
-// Errors as in db.h, and E0507: the server is gone; what was being committed may be on disk or not.
+// Errors as in db.h, and E0507: the server is gone, or takes no writes as a standby; what was being
+// committed may be on disk or not.
 #pragma once
 
 #include <cstdint>

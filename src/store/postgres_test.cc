@@ -66,7 +66,7 @@ TEST_F(PostgresStore, ATransactionIsAllOrNothingAndAnErrorInItIsNotCommitted) {
   EXPECT_EQ(number(*db, "SELECT count(*) FROM t"), 0);
   Tx tx = Tx::begin(*db).value();
   ASSERT_TRUE(db->run("INSERT INTO t VALUES (1)", {}).ok());
-  EXPECT_EQ(db->run("INSERT INTO t VALUES (1)", {}).error().code, "E0506");
+  EXPECT_EQ(db->run("INSERT INTO t VALUES (1)", {}).error().code, "E0513");
   EXPECT_FALSE(tx.commit().ok()) << "the server rolled it back";
   EXPECT_EQ(number(*db, "SELECT count(*) FROM t"), 0);
 }
@@ -109,6 +109,18 @@ TEST_F(PostgresStore, AServerThatStopsIsAnErrorAndComesBack) {
   ASSERT_TRUE(cluster_->go());
   auto again = open();
   EXPECT_EQ(number(*again, "SELECT count(*) FROM t"), 0);
+}
+
+// What a hot standby says, and a primary that a failover has made one.
+TEST_F(PostgresStore, AServerThatTakesNoWritesIsGoneForNow) {
+  auto db = open();
+  ASSERT_TRUE(db->script("CREATE TABLE t (x BIGINT); SET default_transaction_read_only = on").ok());
+  const Error refused = db->run("INSERT INTO t VALUES (1)", {}).error();
+  EXPECT_EQ(refused.code, "E0507");
+  EXPECT_NE(refused.hint.find("target_session_attrs"), std::string::npos) << refused.hint;
+  Tx tx = Tx::begin(*db).value();
+  ASSERT_TRUE(db->post("INSERT INTO t VALUES (1)", {}).ok());
+  EXPECT_EQ(tx.commit().error().code, "E0507");
 }
 
 TEST_F(PostgresStore, ASilentServerEndsInAnErrorInsteadOfAThreadThatHangs) {

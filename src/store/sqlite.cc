@@ -63,6 +63,10 @@ std::string_view code_of(int primary_code) {
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
       return "E0501";
+    case SQLITE_CONSTRAINT:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+      return "E0513";
     default:
       return "E0506";
   }

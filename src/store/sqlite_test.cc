@@ -124,7 +124,7 @@ TEST_F(SqliteStore, AFailingStatementNamesItselfAndLeavesTheConnectionUsable) {
   ASSERT_TRUE(db->run("INSERT INTO item (id, name) VALUES (1, 'a')", {}).ok());
   const auto twice = db->run("INSERT INTO item (id, name) VALUES (1, 'a')", {});
   ASSERT_FALSE(twice.ok());
-  EXPECT_EQ(twice.error().code, "E0506");
+  EXPECT_EQ(twice.error().code, "E0513");
   EXPECT_NE(twice.error().message.find("UNIQUE"), std::string::npos);
   EXPECT_EQ(db->run("SELEC 1", {}).error().code, "E0506");
   EXPECT_EQ(db->run("DELETE FROM item WHERE id = 7", {}).value(), 0);

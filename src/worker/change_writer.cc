@@ -37,6 +37,7 @@ Value text_or_null(const std::string& text) {
 // Nearly always nobody has said anything that is not heard yet; then no end of a run need look for
 // it. Where writers do not come one after the other, somebody may at any moment.
 Status ChangeWriter::begin() {
+  effects_.clear();
   unheard_ = true;
   if (!db_.skip_locked().empty()) return ok_status();
   const auto rows = TRY(db_.query("SELECT 1 FROM inbox WHERE outcome IS NULL LIMIT 1", {}));
@@ -51,7 +52,7 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   TRY(write_events(change, worker, chain));
   TRY(write_steps(change));
   TRY(write_timers(change));
-  if (!change.effects.empty()) TRY(write_effects(change));
+  for (const EffectRow& effect : change.effects) effects_.push_back({&change.run, &effect});
   if (!change.ai_calls.empty()) TRY(write_ai_calls(change, worker));
   TRY(write_partials(change));
   // Children before messages: one may be for a child that begins and is stopped in this turn.
@@ -313,23 +314,29 @@ Status ChangeWriter::write_timers(const Change& change) {
   return ok_status();
 }
 
-Status ChangeWriter::write_effects(const Change& change) {
-  for (const EffectRow& effect : change.effects) {
-    const auto place = [&](std::string_view column) {
-      return place_in_effect(column, effect.key, change.run);
-    };
-    const auto req_hash = TRY(kept(db_, place("effect.req_hash"), effect.req_hash));
-    const auto response = TRY(kept(db_, place("effect.response"), effect.response));
-    TRY(db_.post(
-        "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (key) DO UPDATE SET run = excluded.run, "
-        "attempt = excluded.attempt, state = excluded.state, "
-        "req_hash = excluded.req_hash, response = excluded.response",
-        {effect.key, change.run, effect.path, int64_t{effect.attempt}, effect.state,
-         req_hash.value(), response.or_null()}));
-  }
+// Runs may name their effects alike. Who takes these rows in another order than somebody else waits
+// for him while he waits for us, so all take them in the order of their keys.
+Status ChangeWriter::finish() {
+  std::ranges::stable_sort(effects_, {}, [](const Effect& e) -> const auto& { return e.row->key; });
+  for (const Effect& effect : effects_) TRY(write_effect(*effect.run, *effect.row));
+  effects_.clear();
   return ok_status();
+}
+
+Status ChangeWriter::write_effect(const std::string& run, const EffectRow& effect) {
+  const auto place = [&](std::string_view column) {
+    return place_in_effect(column, effect.key, run);
+  };
+  const auto req_hash = TRY(kept(db_, place("effect.req_hash"), effect.req_hash));
+  const auto response = TRY(kept(db_, place("effect.response"), effect.response));
+  return db_.post(
+      "INSERT INTO effect (key, run, path, attempt, state, req_hash, response) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7) "
+      "ON CONFLICT (key) DO UPDATE SET run = excluded.run, "
+      "attempt = excluded.attempt, state = excluded.state, "
+      "req_hash = excluded.req_hash, response = excluded.response",
+      {effect.key, run, effect.path, int64_t{effect.attempt}, effect.state,
+       req_hash.value(), response.or_null()});
 }
 
 Status ChangeWriter::write_partials(const Change& change) {

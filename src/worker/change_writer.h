@@ -7,6 +7,7 @@
 
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "base/error.h"
 #include "security/audit.h"
@@ -21,15 +22,20 @@ class ChangeWriter {
  public:
   explicit ChangeWriter(store::Db& db) : db_(db) {}
 
-  // True: written. False: the run belongs to somebody else now, or has ended, or would be new and
-  // another one has its key.
+  // True: written, but for its effects, which finish() writes: until then the change must live.
+  // False: the run belongs to somebody else now, or has ended, or would be new and another one has
+  // its key.
   Result<bool> write(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
   // Decisions of models are audited there as well, by the same writer; null: nowhere.
   void audit_to(security::AuditHead* head) { audit_ = head; }
   // The transaction was rolled back: nothing written in it may be taken as present.
-  void forget() { definitions_.clear(); }
-  // A transaction of changes begins.
+  void forget() {
+    definitions_.clear();
+    effects_.clear();
+  }
+  // A transaction of changes begins; all of them are there, and its commit follows.
   Status begin();
+  Status finish();
 
  private:
   Result<bool> write_run(const Change& change, const WorkerIdentity& worker);
@@ -39,12 +45,18 @@ class ChangeWriter {
   Status write_events(const Change& change, const WorkerIdentity& worker, ChainHead& chain);
   Status write_steps(const Change& change);
   Status write_timers(const Change& change);
-  Status write_effects(const Change& change);
+  Status write_effect(const std::string& run, const EffectRow& effect);
   Status write_ai_calls(const Change& change, const WorkerIdentity& worker);
   Status write_partials(const Change& change);
   Status write_acts(const Change& change);
 
+  struct Effect {
+    const std::string* run;
+    const EffectRow* row;
+  };
+
   store::Db& db_;
+  std::vector<Effect> effects_;                  // of this transaction
   security::AuditHead* audit_ = nullptr;
   std::unordered_set<std::string> definitions_;  // known to be in the store
   bool unheard_ = true;                          // there may be messages that nobody has heard

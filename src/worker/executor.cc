@@ -415,13 +415,13 @@ void Executor::handle(Written written) {
     std::erase_if(continuations_, [&](const auto& held) { return held.inside().run == id; });
     if (observer_) observer_({.kind = Notice::Kind::kLost, .run = id});
   }
+  for (const Refused& refused : written.refused) on_refused(refused);
   CHECK(heard_.until() <= written.durable.until(), "what was durable is so no more");
   heard_ = written.durable;
   release_held(heard_);
   for (const StoredRun& stored : written.claimed) {
     if (const Status adopted = adopt(stored); !adopted.ok()) {
-      obs::log(obs::Level::kError, "executor", "cannot continue run {}: {}", stored.summary.id,
-               adopted.error().text());
+      leave_to_others(stored.summary.id, adopted.error());
     }
   }
   for (const MessageRow& message : written.messages) take_message(message);

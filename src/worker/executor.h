@@ -149,8 +149,10 @@ class Executor : public std::enable_shared_from_this<Executor> {
 
   // recovery.cc
   Status adopt(const StoredRun& stored);
+  void leave_to_others(const std::string& run, const Error& why);
   void interrupt_running(ActiveRun& run, const StoredRun& stored);
 
+  void on_refused(const Refused& refused);  // refusals.cc
   void count_busy(ActiveRun& run);
   void make_room();
   void release_held(const Durable& durable);
@@ -172,6 +174,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   int64_t busy_ = 0;         // runs that do more than wait
   std::unordered_map<std::string, std::weak_ptr<const workflow::Planner>> planners_;  // by hash
   std::deque<std::shared_ptr<const workflow::Planner>> recent_planners_;  // outlive their runs
+  std::unordered_map<std::string, std::string> refused_;  // runs that must end, and why
   std::deque<Held<Notice>> notices_;
   std::deque<Held<EffectStart>> effects_;
   std::deque<Held<Continuation>> continuations_;

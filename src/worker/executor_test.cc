@@ -119,6 +119,74 @@ output: "{{ steps.after }}"
   EXPECT_EQ(number("SELECT count(*) FROM timer"), 0);
 }
 
+// What a worker cannot go on with it must not keep: a newer one may wait for it.
+TEST_F(ExecutorTest, ARunThatNeedsANewerWeftIsOfferedAgain) {
+  auto first = process();
+  const std::string run = first->executor().submit(request(R"(
+weft: "1"
+id: waits
+steps: [{id: pause, type: wait, parameters: {for: 5s}}]
+)")).value();
+  settle(*first, 1'000'000);
+  first.reset();
+  const auto decides_by = [&](std::string_view was, std::string_view is) {
+    return reader_->run("UPDATE event SET body = replace(body, $1, $2) WHERE seq = 1", {was, is})
+        .value();
+  };
+  const std::string known = fmt::format("\"rules\":{}", workflow::kRules);
+  ASSERT_EQ(decides_by(known, "\"rules\":4000"), 1);
+  env_.advance_us(20'000'000);
+  auto second = process(10);
+  settle(*second, 2'000'000);
+  EXPECT_EQ(second->executor().active(), 0U);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE worker IS NOT NULL"), 1) << "not claimed";
+  ASSERT_EQ(decides_by("\"rules\":4000", known), 1);  // as if it were the newer one
+  settle(*second, 30'000'000);
+  EXPECT_EQ(status(run), "waiting") << "it is looked at without end";
+  settle(*second, 40'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+}
+
+// What the database does not take ends the run that wrote it, and no other.
+TEST_F(ExecutorTest, ARunWhoseChangeIsRefusedEndsAlone) {
+  ASSERT_TRUE(reader_->script("CREATE TRIGGER taste BEFORE INSERT ON event WHEN new.kind = "
+                              "'attempt_succeeded' AND new.body LIKE '%poison%' BEGIN SELECT "
+                              "RAISE(ABORT, 'it tastes bad'); END").ok());
+  auto process = this->process(10);
+  const std::string document = R"(
+weft: "1"
+id: later
+input: {type: object, properties: {word: {type: string}}}
+steps:
+  - {id: pause, type: wait, parameters: {for: 1s}}
+  - {id: say, type: set, dependencies: [pause], parameters: {value: "{{ input.word }}son"}}
+output: "{{ steps.say }}"
+)";
+  NewRun bad = request(document);
+  bad.input = json::Object{{"word", "poi"}};
+  NewRun good = request(document);
+  good.input = json::Object{{"word", "per"}};
+  const std::string ends = process->executor().submit(std::move(bad)).value();
+  const std::string lives = process->executor().submit(std::move(good)).value();
+  const std::string new_one = process->executor().submit(request(R"(
+weft: "1"
+id: at-once
+steps: [{id: say, type: set, parameters: {value: poison}}]
+)")).value();
+  settle(*process, 3'000'000);
+  EXPECT_FALSE(process->executor().journal_error().has_value());
+  EXPECT_EQ(status(lives), "succeeded");
+  EXPECT_EQ(status(ends), "cancelled");
+  EXPECT_NE(read_summary(*reader_, ends)->error.find("it tastes bad"), std::string::npos);
+  EXPECT_FALSE(read_summary(*reader_, new_one).ok());
+  const auto told = std::ranges::find_if(process->notices(), [&](const Notice& notice) {
+    return notice.run == new_one && notice.kind == Notice::Kind::kLost && !notice.why.empty();
+  });
+  EXPECT_NE(told, process->notices().end());
+  EXPECT_EQ(process->executor().active(), 0U);
+  EXPECT_TRUE(verify_chains(*reader_).ok());
+}
+
 TEST_F(ExecutorTest, AFailingStepIsRetriedThenFailsTheRun) {
   auto process = this->process();
   const std::string run = process->executor().submit(request(R"(

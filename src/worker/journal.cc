@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/memory.h"
 #include "obs/log.h"
@@ -18,6 +19,7 @@ constexpr size_t kGroupEventsMax = 16'384;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kRestMs = 1'000;
 constexpr int64_t kHintMs = 5;  // between two looks for the sake of hints
+constexpr int64_t kBusyUs = 10'000;  // before what others stood in the way of begins again
 
 }  // namespace
 
@@ -254,19 +256,20 @@ bool Journal::pump() {
   written.spent = spent;
   Status status = ok_status();
   if (write) status = write_group(group, written);
+  if (status.ok() && !reloads_.empty()) status = read_again(written);
   if (!group.empty()) rests_at_ns_ = env_.mono_ns() + kRestMs * kNsPerMs;
   rest_if_idle();
-  if (status.ok() && schedules_due()) status = fire_schedules();
+  if (status.ok() && schedules_due()) status = while_busy([this] { return fire_schedules(); });
   if (status.ok() && scan_due()) {
-    status = scan(written);
+    status = while_busy([&] { return scan(written); });
     if (status.ok()) status = exchange();
   }
   if (status.ok() && inbox_due()) status = read_inbox(written);
   if (status.ok() && checkpoint_due()) sign_links();
   if (!status.ok()) {
     const std::lock_guard lock(mutex_);
-    failed_ = true;
-    written.failed = std::move(status).error();
+    failed_ = std::move(status).error();
+    written.failed = failed_;
   }
   written.durable = durable();
   spent.reset();
@@ -288,16 +291,37 @@ Status Journal::exchange() {
 
 void Journal::report(Written written) { listener_(std::move(written)); }
 
-Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
+// A deadlock, or a lock that others hold: nothing of the transaction is there, so it may begin
+// again, as long as a lease lasts.
+Status Journal::while_busy(const std::function<Status()>& transaction) {
+  const int64_t until_ns = env_.mono_ns() + options_.lease_ms * kNsPerMs;
+  for (bool again = false;; again = true) {
+    Status status = transaction();
+    if (status.ok() || status.error().code != "E0504" || env_.mono_ns() >= until_ns) return status;
+    if (!again) {
+      obs::log(obs::Level::kWarning, "journal", "begins again: {}", status.error().text());
+    }
+    env_.sleep_us(kBusyUs);
+  }
+}
+
+// All of it, or nothing.
+Status Journal::write_at_once(Part part, Written& written) {
   const ChainHead chain_before = *chain_;
   const security::AuditHead audit_before = *audit_;
-  Status status = write_changes(group, written);
-  if (!status.ok()) {
-    chain_ = chain_before;
-    audit_ = audit_before;
-    writer_->forget();
-    return status;
-  }
+  Status status = write_changes(part, written);
+  if (status.ok()) return status;
+  chain_ = chain_before;
+  audit_ = audit_before;
+  writer_->forget();
+  return status;
+}
+
+Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
+  const Part all(group.begin(), group.end());
+  Status status = while_busy([&] { return write_at_once(all, written); });
+  if (!status.ok() && status.error().code == "E0513") status = write_apart(all, written);
+  TRY(std::move(status));
   if (written.fenced) return on_fenced(written);
   if (!group.empty()) durable_.store(group.back().sequence);
   note_written(group, written);
@@ -343,7 +367,7 @@ Status Journal::read_inbox(Written& written) {
 }
 
 // One transaction: the fence, the lease if it is time, every change in order.
-Status Journal::write_changes(const std::deque<Queued>& group, Written& written) {
+Status Journal::write_changes(Part part, Written& written) {
   store::Tx tx = TRY(store::Tx::begin(*db_));
   const bool renew = heartbeat_due();
   const bool current = renew ? TRY(renew_lease(*db_, worker_, options_.lease_ms))
@@ -353,19 +377,28 @@ Status Journal::write_changes(const std::deque<Queued>& group, Written& written)
     return ok_status();  // leaving the scope rolls back
   }
   TRY(writer_->begin());
-  for (const Queued& queued : group) {
+  std::vector<std::string> lost;
+  for (const Queued& queued : part) {
+    const std::string& run = queued.change.run;
+    if (queued.reload || refused_.contains(run)) continue;
     if (queued.release) {
-      TRY(release_run(*db_, worker_, queued.change.run, queued.wake_us));
+      TRY(release_run(*db_, worker_, run, queued.wake_us));
     } else if (!TRY(writer_->write(queued.change, worker_, *chain_))) {
-      written.lost.push_back(queued.change.run);
+      lost.push_back(run);
     }
   }
+  TRY(writer_->finish());
   for (security::AuditRecord& record : writing_) {
     if (record.at_us == 0) record.at_us = now_us();
     TRY(security::write_audit(*db_, {worker_.id, worker_.epoch}, *audit_, record));
   }
   TRY(tx.commit());
   writing_.clear();
+  for (const Queued& queued : part) {
+    const std::string& run = queued.change.run;
+    if (queued.reload && refused_.erase(run) > 0) reloads_.push_back(run);
+  }
+  std::ranges::move(lost, std::back_inserter(written.lost));
   if (renew) {
     next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
     TRY(set_clock());
@@ -386,11 +419,16 @@ Status Journal::on_fenced(Written& written) {
     durable_.store(written.fenced_until.n);
   }
   if (unsigned_links()) sign_links();  // the last of this name
-  worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+  TRY(while_busy([this]() -> Status {
+    worker_ = TRY(register_worker(*db_, env_, options_.labels, options_.lease_ms));
+    return ok_status();
+  }));
   chain_.emplace(worker_.id, worker_.epoch);
   audit_.emplace(worker_.id, worker_.epoch);
   signed_links_ = 0;
   delivered_.clear();
+  refused_.clear();
+  reloads_.clear();
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
   return set_clock();
@@ -415,7 +453,10 @@ Status Journal::fire_schedules() {
     if (!fired.ok()) {
       chain_ = chain_before;
       writer_->forget();
-      return fired.error();
+      if (fired.error().code != "E0513") return fired.error();
+      // Somebody took a run's key at this moment, or it will never be taken: tried again later.
+      obs::log(obs::Level::kError, "schedules", "nothing is fired: {}", fired.error().text());
+      return ok_status();
     }
     if (*fired > 0) next_scan_ns_ = env_.mono_ns();  // somebody should take them
     due_us = TRY(ScheduleRunner::next_due_us(*db_));
@@ -454,6 +495,7 @@ Status Journal::scan(Written& written) {
   if (room.runs + room.wakes > 0) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
   }
+  std::vector<StoredRun> claimed;
   for (const std::string& id : ids) {
     auto stored = load_run(*db_, id);
     const bool asked_for = std::find(wanted.begin(), wanted.end(), id) != wanted.end();
@@ -463,9 +505,10 @@ Status Journal::scan(Written& written) {
                stored.error().text());
       continue;
     }
-    written.claimed.push_back(TRY(std::move(stored)));
+    claimed.push_back(TRY(std::move(stored)));
   }
   TRY(tx.commit());
+  std::ranges::move(claimed, std::back_inserter(written.claimed));
   // What they were claimed for comes with them: a run that only waits is parked again right away.
   if (!ids.empty()) next_inbox_ns_ = env_.mono_ns();
   const std::lock_guard lock(mutex_);
@@ -495,11 +538,13 @@ Status Journal::close() {
   }
   if (unsigned_links()) sign_links();
   const std::lock_guard lock(mutex_);
-  if (failed_) return ok_status();  // reported already; the lease will end by itself
+  if (failed_) return *failed_;  // the lease will end by itself
   TRY(exchange());
-  store::Tx tx = TRY(store::Tx::begin(*db_));
-  TRY(release_worker(*db_, worker_));
-  return tx.commit();
+  return while_busy([this]() -> Status {
+    store::Tx tx = TRY(store::Tx::begin(*db_));
+    TRY(release_worker(*db_, worker_));
+    return tx.commit();
+  });
 }
 
 }  // namespace weft::worker

@@ -11,8 +11,11 @@
 // waits for models or network, only for the store.
 //
 // Changes become durable in the order of append. A change whose run belongs to somebody else by
-// now is discarded whole and its run reported lost. After an error of the store (full, locked,
-// damaged) nothing more is written: what the executor decided since is not durable and never seen.
+// now is discarded whole and its run reported lost; one that the database does not take, for what
+// stands in it, is discarded with all that follow of its run, and reported refused. What ends in a
+// deadlock, or waits too long for a lock, begins again for as long as a lease lasts. After any
+// other error of the store (full, damaged) nothing more is written: what the executor decided since
+// is not durable and never seen.
 #pragma once
 
 #include <atomic>
@@ -23,10 +26,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/env.h"
@@ -64,11 +69,20 @@ struct JournalOptions {
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 
-// What one turn of the writer brought about. `lost` and `fenced` count before `durable`: their
-// changes were discarded although their sequence is covered.
+// A change that the database does not take: a value or a constraint of its own is in the way.
+struct Refused {
+  std::string run;
+  Sequence sequence;    // of the change
+  bool is_new = false;  // it would have made the run, which is none now
+  Error why;
+};
+
+// What one turn of the writer brought about. `lost`, `refused` and `fenced` count before `durable`:
+// their changes were discarded although their sequence is covered.
 struct Written {
   Durable durable;
   std::vector<std::string> lost;        // runs that belong to somebody else now
+  std::vector<Refused> refused;         // nothing of them is written before reload()
   bool fenced = false;                  // all runs up to `fenced_until` are lost
   Sequence fenced_until;
   std::vector<StoredRun> claimed;       // runs that are ours from now on
@@ -105,6 +119,8 @@ class Journal {
   // Gives a run back to whoever claims it next, after all changes appended so far. With `wake_us`
   // it is parked: nobody need claim it before then, unless it gets a message.
   void release(const std::string& run, std::optional<int64_t> wake_us = {});
+  // Written::refused was heard and the run dropped: it is claimed once more, as it is in the store.
+  void reload(const std::string& run);
   // Puts a record into this writer's audit, with the next group. From any thread.
   void audit(security::AuditRecord record);
   // Looks for messages at once: this process has just left one. From any thread.
@@ -112,7 +128,8 @@ class Journal {
   // Somebody else has left something to do, or says so: looks for messages and for runs that nobody
   // owns, soon. From any thread.
   void hint();
-  // Writes everything queued, gives all runs back and removes the worker's row. Then only the
+  // Writes everything queued, gives all runs back and removes the worker's row. The error with
+  // which the journal has ended, now or before: not everything was written. Then only the
   // destructor may follow.
   Status close();
 
@@ -126,14 +143,23 @@ class Journal {
     bool release = false;  // the run is given back; `change` only names it
     std::optional<int64_t> wake_us = {};
     uint64_t sequence = 0;
+    bool reload = false;   // the run's refused changes are behind us; `change` only names it
   };
+  using Part = std::ranges::subrange<std::deque<Queued>::const_iterator>;
   Journal(Env& env, JournalOptions options, Listener listener);
   Status start();
   void write_loop();
   std::deque<Queued> take_group();
   void take_audits();
+  Status while_busy(const std::function<Status()>& transaction);
   Status write_group(const std::deque<Queued>& group, Written& written);
-  Status write_changes(const std::deque<Queued>& group, Written& written);
+  Status write_at_once(Part part, Written& written);
+  Status write_changes(Part part, Written& written);
+  // refusals.cc
+  Status write_apart(Part group, Written& written);
+  Status write_halves(Part part, Written& written);
+  Status refuse(const Queued& queued, Error why, Written& written);
+  Status read_again(Written& written);
   Status on_fenced(Written& written);
   Status scan(Written& written);
   Status exchange();
@@ -172,6 +198,9 @@ class Journal {
   ScheduleRunner schedules_;
   std::unordered_map<std::string, std::string> delivered_;  // message -> run; outcome not on disk
 
+  std::unordered_set<std::string> refused_;  // runs of which nothing is written
+  std::vector<std::string> reloads_;         // runs to be read again
+
   std::mutex mutex_;               // guards what follows, up to wanted_
   std::condition_variable wake_;
   std::deque<Queued> queue_;
@@ -182,7 +211,7 @@ class Journal {
   bool hungry_ = false;            // the last scan left runs behind for want of room
   std::atomic<bool> fence_unheard_ = false;  // whose runs were lost still stand in memory
   bool stopping_ = false;
-  bool failed_ = false;
+  std::optional<Error> failed_;    // nothing more is written
   ClaimRoom room_ = 0;
   std::vector<std::string> wanted_;
 

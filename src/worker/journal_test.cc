@@ -222,6 +222,29 @@ TEST_F(JournalTest, AStoppedWorkerIsFencedAndItsRunGoesToAnother) {
   EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
 }
 
+TEST_F(JournalTest, RowsOfExpiredWorkersGo) {
+  auto first = process();
+  auto second = process();
+  second->journal->set_room(10);
+  first->journal->append(new_run("r1"));
+  pump_all(*first);
+  EXPECT_EQ(working(*db_).value(), 2);
+  // as an older weft left it
+  ASSERT_TRUE(db_->run("INSERT INTO worker (id, epoch, lease_until, labels) VALUES ('old', 2, $1, "
+                       "'{}')", {INT64_MAX}).ok());
+  EXPECT_EQ(working(*db_).value(), 2);
+  for (int i = 0; i < 4; ++i) {  // second lives on, first does not
+    env_.advance_us(5'000'000);
+    pump_all(*second);
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM worker"), 1);
+  EXPECT_EQ(working(*db_).value(), 1);
+  first->journal->append(next("r1", 2));  // it wakes up
+  pump_all(*first);
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 1) << "it was not fenced";
+  EXPECT_EQ(working(*db_).value(), 2) << "it goes on under a new name";
+}
+
 TEST_F(JournalTest, AHeartbeatKeepsTheLeaseWithoutAnyChange) {
   auto first = process();
   auto second = process();
@@ -285,6 +308,66 @@ TEST_F(JournalTest, AfterAnErrorNothingMoreIsWritten) {
   EXPECT_TRUE(verify_chains(*db_).ok());
 }
 
+// A run whose change the database does not take: all others are written, in their order.
+TEST_F(JournalTest, ARefusedChangeTakesNoOtherRunWithIt) {
+  auto process = this->process();
+  Journal& journal = *process->journal;
+  for (const char* id : {"r1", "r2"}) journal.append(new_run(id));
+  pump_all(*process);
+  journal.append(next("r2", 2));
+  const Sequence refused = journal.append(next("r1", 1));  // this place is taken
+  journal.append(next("r1", 2));
+  journal.append(next("r2", 3));
+  journal.append(new_run("r3"));
+  const Sequence last = journal.append(next("r2", 4));
+  pump_all(*process);
+  ASSERT_EQ(process->written.back().refused.size(), 1U);
+  EXPECT_EQ(process->written.back().refused[0].run, "r1");
+  EXPECT_EQ(process->written.back().refused[0].sequence, refused);
+  EXPECT_EQ(process->written.back().refused[0].why.code, "E0513");
+  EXPECT_FALSE(process->written.back().failed.has_value());
+  EXPECT_TRUE(journal.durable().covers(last));
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r2'"), 4);
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 3);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+  journal.append(next("r1", 2));  // decided before anybody heard
+  journal.release("r1");
+  journal.reload("r1");
+  pump_all(*process);
+  ASSERT_EQ(process->written.back().claimed.size(), 1U);
+  EXPECT_EQ(process->written.back().claimed[0].events.size(), 1U);
+  journal.append(next("r1", 2));
+  pump_all(*process);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE run = 'r1'"), 2);
+}
+
+// Two workers wait for each other's rows: the database ends one of the transactions, and nothing
+// of it is there. It begins again, and no run is the worse for it.
+TEST_F(JournalTest, ADeadlockBeginsAgain) {
+  auto process = this->process();
+  process->faults.deadlocks = 3;
+  process->journal->append(new_run("r1"));
+  const Sequence last = process->journal->append(next("r1", 2));
+  pump_all(*process);
+  EXPECT_FALSE(process->written.back().failed.has_value());
+  EXPECT_TRUE(process->journal->durable().covers(last));
+  EXPECT_EQ(number("SELECT count(*) FROM event"), 2);
+  process->journal->append(new_run("r2", false));
+  pump_all(*process);
+  process->journal->set_room(3);
+  process->faults.deadlocks = 2;
+  env_.advance_us(1'000'000);
+  pump_all(*process);
+  EXPECT_EQ(read_summary(*db_, "r2")->worker, process->journal->worker().id);
+  EXPECT_TRUE(verify_chains(*db_).ok());
+  process->faults.deadlocks = 1'000'000;  // for ever
+  process->journal->append(next("r1", 3));
+  pump_all(*process);
+  ASSERT_TRUE(process->written.back().failed.has_value());
+  EXPECT_EQ(process->written.back().failed->code, "E0504");
+}
+
 TEST_F(JournalTest, ClosingWritesTheQueueAndGivesRunsBack) {
   auto first = process();
   first->journal->append(new_run("r1"));
@@ -298,6 +381,17 @@ TEST_F(JournalTest, ClosingWritesTheQueueAndGivesRunsBack) {
   env_.advance_us(1'000'000);
   pump_all(*second);
   EXPECT_EQ(read_summary(*db_, "r1")->worker, second->journal->worker().id);
+}
+
+// Nobody hears the listener any more: the caller must.
+TEST_F(JournalTest, ClosingTellsWhatItCouldNotWrite) {
+  auto process = this->process();
+  process->journal->append(new_run("r1"));
+  process->faults.commits_until_fault = 0;
+  const Status closed = process->journal->close();
+  ASSERT_FALSE(closed.ok());
+  EXPECT_EQ(closed.error().code, "E0503");
+  EXPECT_EQ(number("SELECT count(*) FROM run"), 0);
 }
 
 TEST_F(JournalTest, OnlyAsManyRunsAreClaimedAsThereIsRoom) {
@@ -388,6 +482,10 @@ TEST_F(JournalTest, AProcessThatIsGoneNeedNotRunOutItsLease) {
   ASSERT_NE(others.find(own), std::string::npos);
   others.replace(others.find(own), own.size(), fmt::format("\"pid\":\"{}\"", child));
   EXPECT_TRUE(known_dead(others));
+  // A process whose file cannot be read (there is no /proc/00…) may live.
+  std::string hidden = process_labels();
+  hidden.replace(hidden.find(own), own.size(), fmt::format("\"pid\":\"00{}\"", ::getpid()));
+  EXPECT_FALSE(known_dead(hidden));
   // The same id in another world proves nothing.
   others.replace(others.find("pid:["), 5, "pid:[9");
   EXPECT_FALSE(known_dead(others));

@@ -9,6 +9,9 @@ namespace {
 using store::Db;
 using store::Tx;
 
+// The lease of a worker that an older weft has expired: it left the row, under another epoch.
+constexpr int64_t kEndedBefore = INT64_MAX;
+
 Result<bool> any_row(Db& db, std::string_view sql, std::initializer_list<store::Value> values) {
   auto rows = TRY(db.query(sql, values));
   return rows->next();
@@ -94,7 +97,8 @@ Result<bool> renew_lease(Db& db, const WorkerIdentity& worker, int64_t lease_ms)
 Result<ScanNeeds> scan_needs(Db& db) {
   ScanNeeds needs;
   const int64_t now = TRY(db.now_ms());
-  needs.expired = TRY(any_row(db, "SELECT 1 FROM worker WHERE lease_until < $1 LIMIT 1", {now}));
+  needs.expired = TRY(any_row(db, "SELECT 1 FROM worker WHERE lease_until < $1 OR "
+                                  "lease_until = $2 LIMIT 1", {now, kEndedBefore}));
   needs.unclaimed =
       TRY(any_row(db, "SELECT 1 FROM run WHERE worker IS NULL AND finished_us IS NULL AND "
                       "wake_us IS NULL LIMIT 1", {})) ||
@@ -110,7 +114,7 @@ Result<bool> end_leases_of_dead(Db& db, KnownDead known_dead) {
   std::vector<WorkerIdentity> dead;
   {
     auto rows = TRY(db.query("SELECT id, epoch, labels FROM worker WHERE lease_until < $1",
-                             {INT64_MAX}));
+                             {kEndedBefore}));
     while (TRY(rows->next())) {
       if (!known_dead(rows->text(2))) continue;
       dead.push_back({std::string(rows->text(0)), rows->int64(1)});
@@ -123,16 +127,21 @@ Result<bool> end_leases_of_dead(Db& db, KnownDead known_dead) {
   return !dead.empty();
 }
 
+Result<int64_t> working(Db& db) {
+  auto rows = TRY(db.query("SELECT count(*) FROM worker WHERE lease_until > $1 AND "
+                           "lease_until < $2", {TRY(db.now_ms()), kEndedBefore}));
+  return TRY(rows->next()) ? rows->int64(0) : 0;
+}
+
 Result<int64_t> expire_workers(Db& db, const WorkerIdentity& self) {
   const int64_t now = TRY(db.now_ms());
-  // The epoch moves on, so that a worker that wakes up again finds itself fenced; a lease that
-  // never ends keeps the row out of further scans. The worker's row comes first: who writes for it
-  // holds that row, so no run can be added to it between the two statements.
+  // A worker without its row finds itself fenced when it wakes up. The row comes first: who writes
+  // for it holds that row, so no run can be added to it between the two statements.
   std::vector<std::string> expired;
   {
-    auto rows = TRY(db.query("UPDATE worker SET epoch = epoch + 1, lease_until = $1 "
-                             "WHERE lease_until < $2 AND id <> $3 RETURNING id",
-                             {INT64_MAX, now, self.id}));
+    auto rows = TRY(db.query("DELETE FROM worker WHERE (lease_until < $1 OR lease_until = $2) "
+                             "AND id <> $3 RETURNING id",
+                             {now, kEndedBefore, self.id}));
     while (TRY(rows->next())) expired.emplace_back(rows->text(0));
   }
   int64_t runs = 0;

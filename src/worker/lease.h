@@ -2,9 +2,9 @@
 //
 // Who may write what. Each weft process has one worker row with an epoch and a lease; a run belongs
 // to the worker named in its row. A process renews its lease with a heartbeat; a scan by any other
-// process finds expired leases, bumps their epoch and gives their runs back, all in one
-// transaction. From then on nothing of the old owner is written: its epoch and its runs' owner no
-// longer match. Claiming a given-back run is the same act as claiming a new one.
+// process finds expired leases, removes their rows and gives their runs back, all in one
+// transaction. From then on nothing of the old owner is written: it has no row, and its runs' owner
+// no longer matches. Claiming a given-back run is the same act as claiming a new one.
 //
 // Only the store's clock is compared with leases. Every function runs inside the caller's
 // transaction, except where it says otherwise.
@@ -47,8 +47,11 @@ Result<ScanNeeds> scan_needs(store::Db& db);
 using KnownDead = bool (*)(std::string_view labels);
 Result<bool> end_leases_of_dead(store::Db& db, KnownDead known_dead);
 
-// Gives the unfinished runs of expired workers back, but those of `self`: whoever looks is alive,
-// and would go on claiming under an epoch that it has just ended. How many runs.
+// How many workers have a lease that has not ended. Reads only; needs no transaction.
+Result<int64_t> working(store::Db& db);
+
+// Removes expired workers and gives their unfinished runs back, but not `self`: whoever looks is
+// alive, and would go on claiming under an epoch that it has just ended. How many runs.
 Result<int64_t> expire_workers(store::Db& db, const WorkerIdentity& self);
 
 // A parked run is claimed so long before its time, so that its timer can fire on time.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/liveness.h"
 
+#include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
-
+#include <cerrno>
+#include <charconv>
 #include <optional>
 #include <vector>
 
@@ -16,7 +18,8 @@ namespace weft::worker {
 namespace {
 
 // The start time of a process in clock ticks since boot: field 22 of /proc/PID/stat. The command
-// name, field 2, may hold spaces and parentheses, so counting begins behind the last ')'.
+// name, field 2, may hold spaces and parentheses, so counting begins behind the last ')'. Empty for
+// a zombie: it has ended, whatever its parent does. Nothing: it cannot be read.
 std::optional<std::string> start_time(const std::string& pid) {
   const auto text = read_file("/proc/" + pid + "/stat", 4096);
   if (!text.ok()) return std::nullopt;
@@ -25,8 +28,7 @@ std::optional<std::string> start_time(const std::string& pid) {
   const auto fields = split(std::string_view(*text).substr(behind + 1), ' ');
   constexpr size_t kStart = 20;  // field 22; fields[1] is field 3
   if (fields.size() <= kStart) return std::nullopt;
-  // A zombie has ended, whatever its parent does.
-  if (fields[1] == "Z" || fields[1] == "X") return std::nullopt;
+  if (fields[1] == "Z" || fields[1] == "X") return "";
   return std::string(fields[kStart]);
 }
 
@@ -70,8 +72,11 @@ bool known_dead(std::string_view labels) {
     return false;
   }
   if (pid.find_first_not_of("0123456789") != std::string::npos) return false;
-  const auto now = start_time(pid);
-  return !now || *now != start;
+  if (const auto now = start_time(pid)) return *now != start;
+  // Too many open files, or a /proc that hides the processes of others: ask the kernel itself.
+  pid_t number = 0;
+  const auto read = std::from_chars(pid.data(), pid.data() + pid.size(), number);
+  return read.ec == std::errc() && ::kill(number, 0) != 0 && errno == ESRCH;
 }
 
 }  // namespace weft::worker

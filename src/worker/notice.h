@@ -18,7 +18,7 @@ struct Notice {
     kStep,      // a step's did
     kProgress,  // a model wrote something
     kClaimed,   // this process took the run over
-    kLost       // the run belongs to another worker now
+    kLost       // the run belongs to another worker now; with a `why`: it never was stored
   };
   Kind kind = Kind::kRun;
   std::string run = {};

@@ -75,10 +75,7 @@ Status Process::run() {
   loop_.run();
   executor_->shutdown();
   hints_.reset();
-  const std::optional<Error> failed = executor_->journal_error();
-  Status closed = journal_->close();
-  if (failed) return *failed;
-  return closed;
+  return journal_->close();
 }
 
 }  // namespace weft::worker

@@ -59,7 +59,9 @@ Status Executor::adopt(const StoredRun& stored) {
   interrupt_running(run, stored);
   CHECK(run.running.empty(), "what was cut off runs here");
   run.todo.clear();  // what they ordered is outstanding as well
-  if (run.state.status == workflow::RunStatus::kQueued) {
+  if (const auto end = refused_.find(id); end != refused_.end()) {
+    if (!terminal(run.state.status)) apply(run, workflow::CancelRequested{"weft", end->second});
+  } else if (run.state.status == workflow::RunStatus::kQueued) {
     apply(run, workflow::RunStarted{});
   } else {
     for (workflow::Command& command : run.planner.outstanding(run.state)) {
@@ -68,6 +70,20 @@ Status Executor::adopt(const StoredRun& stored) {
   }
   drive(run);
   return ok_status();
+}
+
+// A newer weft may know the step types and the rules that the run needs. It is offered again after
+// a while, and until then it is ours: a run with messages would be claimed again at once.
+void Executor::leave_to_others(const std::string& id, const Error& why) {
+  constexpr int64_t kOfferAgainUs = 60'000'000;
+  CHECK(find(id) == nullptr && !id.empty(), "run {} is active here", id);
+  CHECK(!stopping_, "run {} is left by a process that ends", id);
+  obs::log(obs::Level::kError, "executor", "cannot continue run {}: {}", id, why.text());
+  services_.loop.after(kOfferAgainUs, [weak = weak_from_this(), id] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->stopping_ || self->find(id) != nullptr) return;
+    self->journal_.release(id);
+  });
 }
 
 // Harmless attempts become ready again; an unsafe one whose fate is not known says so.

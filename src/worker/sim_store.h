@@ -19,6 +19,7 @@ namespace weft::worker {
 struct SimFaults {
   int64_t commits_until_fault = -1;  // < 0: never; 0: the next commit fails
   bool after_commit = false;         // the commit reached the disk, its caller hears an error
+  int64_t deadlocks = 0;             // so many commits to come fail as the victim of a deadlock
 };
 
 class SimStore final : public store::Db {
@@ -52,6 +53,10 @@ class SimStore final : public store::Db {
   Status begin() override { return db_->begin(); }
   Status begin_reading() override { return db_->begin_reading(); }
   Status commit() override {
+    if (faults_.deadlocks > 0) {
+      --faults_.deadlocks;
+      return make_error("E0504", "injected: deadlock detected");
+    }
     const bool fault = faults_.commits_until_fault == 0;
     if (faults_.commits_until_fault >= 0) --faults_.commits_until_fault;
     if (fault && !faults_.after_commit) return make_error("E0503", "injected: no space left");

@@ -180,11 +180,9 @@ Result<int64_t> seal_table(store::Db& db, const SealedTable& table, int64_t batc
 // Those that could still write plain values, or append to the chains.
 Status check_alone(store::Db& db) {
   TRY(end_leases_of_dead(db, known_dead));
-  auto rows = TRY(db.query("SELECT count(*) FROM worker WHERE lease_until > $1",
-                           {TRY(db.now_ms())}));
-  const int64_t working = TRY(rows->next()) ? rows->int64(0) : 0;
-  if (working == 0) return ok_status();
-  return make_error("E0512", fmt::format("{} processes work on this store", working),
+  const int64_t processes = TRY(working(db));
+  if (processes == 0) return ok_status();
+  return make_error("E0512", fmt::format("{} processes work on this store", processes),
                     "stop servers and workers first; one that was killed elsewhere counts until "
                     "its lease ends, 15 s at most");
 }

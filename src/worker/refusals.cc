@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What becomes of a change that the database does not take, for a value or a constraint (E0513).
+// Nothing of its group is written then, so the group is written anew in halves of halves, until the
+// refused one stands alone. It is discarded with all that follow of its run, whose row stays ours:
+//
+//   refused → Executor drops the run → reload() → its changes are behind us → read again → it ends
+//
+// So one run ends, cancelled by weft with the reason, and all others go on. A run whose end is
+// refused as well is left alone until this process ends.
+#include "base/strings.h"
+#include "obs/log.h"
+#include "worker/executor.h"
+
+namespace weft::worker {
+
+// The audit by itself first, so that no run answers for it. Each part is tried again alone: what a
+// constraint has refused may have been somebody else's at that moment, and is his by now.
+Status Journal::write_apart(Part group, Written& written) {
+  const Part none(group.begin(), group.begin());
+  TRY(while_busy([&] { return write_at_once(none, written); }));
+  return write_halves(group, written);
+}
+
+Status Journal::write_halves(Part part, Written& written) {
+  if (part.empty() || written.fenced) return ok_status();
+  Status status = while_busy([&] { return write_at_once(part, written); });
+  if (status.ok() || status.error().code != "E0513") return status;
+  if (part.size() == 1) return refuse(part.front(), std::move(status).error(), written);
+  const auto middle = part.begin() + static_cast<long>(part.size() / 2);
+  TRY(write_halves({part.begin(), middle}, written));
+  return write_halves({middle, part.end()}, written);
+}
+
+Status Journal::refuse(const Queued& queued, Error why, Written& written) {
+  const std::string& run = queued.change.run;
+  CHECK(!queued.reload && !refused_.contains(run), "what {} does not write is refused", run);
+  if (queued.release) return why;
+  obs::log(obs::Level::kError, "journal", "a change of run {} is refused: {}", run, why.text());
+  refused_.insert(run);
+  const bool is_new = queued.change.insert.has_value();
+  written.refused.push_back({run, Sequence{queued.sequence}, is_new, std::move(why)});
+  return ok_status();
+}
+
+void Journal::reload(const std::string& run) {
+  Change named;
+  named.run = run;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(named), false, {}, ++decided_, true});
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+Status Journal::read_again(Written& written) {
+  for (const std::string& run : std::exchange(reloads_, {})) {
+    std::erase_if(delivered_, [&](const auto& message) { return message.second == run; });
+    auto stored = load_run(*db_, run);
+    const std::string code = stored.ok() ? "" : stored.error().code;
+    if (code == "E0510" || code == "E0601") {  // cannot be opened, or was removed
+      obs::log(obs::Level::kError, "journal", "run {} is left alone: {}", run,
+               stored.error().text());
+      continue;
+    }
+    StoredRun found = TRY(std::move(stored));
+    if (found.summary.worker != worker_.id || found.summary.finished_us != 0) {
+      written.lost.push_back(run);
+    } else {
+      written.claimed.push_back(std::move(found));
+    }
+  }
+  return ok_status();
+}
+
+// Notices of what was written before stay: they are true.
+void Executor::on_refused(const Refused& refused) {
+  CHECK(refused.sequence.n > 0 && !refused.run.empty(), "nothing of nobody is refused");
+  CHECK(!stopping_, "run {} is refused in a process that ends", refused.run);
+  drop_run(refused.run);
+  const auto is_void = [&](const auto& held) {
+    return held.inside().run == refused.run && held.until() >= refused.sequence;
+  };
+  std::erase_if(notices_, is_void);
+  std::erase_if(effects_, is_void);
+  std::erase_if(continuations_, is_void);
+  if (refused.is_new) {
+    Notice lost{.kind = Notice::Kind::kLost, .run = refused.run, .why = refused.why.message};
+    if (observer_) observer_(lost);
+    return;
+  }
+  std::string why = fmt::format("the store refuses what it would write (E0513): {}",
+                                quoted(refused.why.message, 300));
+  if (refused_.emplace(refused.run, std::move(why)).second) return journal_.reload(refused.run);
+  obs::log(obs::Level::kError, "executor", "run {} is left alone: its end is refused as well",
+           refused.run);
+}
+
+}  // namespace weft::worker
