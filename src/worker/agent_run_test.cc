@@ -3,8 +3,10 @@
 // An agent against a model whose turns are written down: what it is asked and when, and what
 // becomes of a step whose time or server gives out in the middle. With a real model: tests/e2e.
 #include "backend/backend.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "worker/executor_test.h"
+#include "worker/tools.h"
 
 namespace weft::worker {
 namespace {
@@ -49,6 +51,18 @@ ChatResult calls(std::string_view tool, std::string_view path) {
       {"type", "function"},
       {"function",
        json::Object{{"name", tool}, {"arguments", json::Object{{"path", path}}}}}});
+  return out;
+}
+
+// One turn of many calls.
+ChatResult at_once(std::string_view tool, const std::vector<json::Value>& paths) {
+  ChatResult out;
+  for (const json::Value& path : paths) {
+    json::Value call = calls(tool, "").tool_calls[0];
+    call.at("function").at("arguments").at("path") = path;
+    out.tool_calls.push_back(std::move(call));
+  }
+  out.finish_reason = "tool_calls";
   return out;
 }
 
@@ -219,6 +233,137 @@ output: "{{ steps.agent }}"
   EXPECT_NE(told.find("/path of look should stand in the conversation word for word, found "
                       "'other.txt'"), std::string::npos) << told;
   EXPECT_EQ(json::dump(json::Value(model_.asked[2].messages)).find("\"b\""), std::string::npos);
+}
+
+TEST_F(AgentRunTest, AToolFailsOnceATurnHoweverManyOfItsCallsAreWrong) {
+  const ChatResult wrong = at_once("look", {1, 2, 3});
+  model_.turns = {wrong, said("done"), wrong, wrong};
+  auto process = this->process();
+  const std::string first = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(first), "succeeded");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("a call of look does not fit its schema"), std::string::npos) << told;
+  const std::string second = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(second), "failed");
+  const json::Object error = document(second).at("error").as_object();
+  EXPECT_EQ(error.at("code"), "E0624");
+  EXPECT_NE(json::dump(error).find("look failed in 2 turns"), std::string::npos);
+}
+
+TEST_F(AgentRunTest, OfManyCallsAtOnceOnlyThosePastTheLimitAreRefused) {
+  std::vector<json::Value> paths;
+  for (int i = 0; i < 20; ++i) paths.emplace_back(fmt::format("log{}.txt", i));
+  model_.turns = {at_once("append", paths), said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(file_exists(directory_ / fmt::format("log{}.txt", i)), i < 16) << i;
+  }
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("at most 16 calls at once"), std::string::npos) << told;
+}
+
+TEST_F(AgentRunTest, TheSameCallIsMadeOnceATurnAndNotForEver) {
+  const ChatResult thrice = at_once("append", {"log.txt", "log.txt", "log.txt"});
+  model_.turns = {thrice, said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "x\n");
+  model_.asked.clear();
+  model_.turns = {thrice, thrice, thrice, said("never asked for")};
+  const std::string endless = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(endless), "failed");
+  EXPECT_EQ(model_.asked.size(), 3U);
+  EXPECT_EQ(log(), "x\nx\n");
+}
+
+// Another process finds the same counts in the notes.
+TEST_F(AgentRunTest, FailuresAreCountedAlikeBehindTheNotes) {
+  const ChatResult wrong = at_once("look", {1, 2});
+  model_.turns = {wrong, std::nullopt, wrong, said("never asked for")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  while (model_.asked.size() < 2) {
+    ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+  }
+  process->journal().pump();
+  process.reset();
+  process = this->process();
+  settle(*process, 60'000'000);
+  EXPECT_EQ(model_.asked.size(), 3U);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_NE(json::dump(document(run).at("error")).find("look failed in 2 turns"),
+            std::string::npos);
+}
+
+TEST_F(AgentRunTest, WhatNobodyApprovesInTimeIsNotCalled) {
+  model_.turns = {calls("append", "log.txt"), said("done")};
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: asks
+tools:
+  - name: append
+    parameters: {type: object, properties: {path: {type: string}}}
+    step: {type: file, parameters: {action: append, path: "{{ args.path }}", content: "x"}}
+steps:
+  - id: agent
+    type: agent
+    parameters: {goal: Write., tools: [append], approve_tools: [append], approve_timeout: 4h}
+output: "{{ steps.agent }}"
+)")).value();
+  settle(*process, 3 * 3'600'000'000LL);
+  EXPECT_EQ(model_.asked.size(), 1U) << "it waits for a person";
+  settle(*process, 2 * 3'600'000'000LL);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("not approved by timeout: nobody decided in time"), std::string::npos)
+      << told;
+}
+
+// Two runs with the same arguments are two acts; two tries of one run are one.
+TEST_F(AgentRunTest, AKeyOfAToolIsOfItsRunUnlessItIsGlobal) {
+  const auto key = [&](std::string_view run, std::string_view words, std::string_view given) {
+    const auto workflow = parsed(fmt::format(R"(
+weft: "1"
+id: keys
+tools:
+  - name: post
+    parameters: {{type: object, properties: {{text: {{type: string}}}}}}
+    step:
+      type: http
+      idempotency_key: "{{{{ args.text }}}}"
+      {}
+      parameters: {{method: POST, url: "https://example.com", json: "{{{{ run.id }}}}"}}
+steps: [{{id: agent, type: agent, parameters: {{goal: Write., tools: [post]}}}}]
+)", words));
+    const Tool tool = find_tool(*workflow, "post").value();
+    const json::Value none = json::Object();
+    StepContext context;
+    context.run = run;
+    context.input = &none;
+    context.env = &none;
+    const auto call = prepare_call(tool, json::Object{{"text", given}}, std::move(context),
+                                   fmt::format("{}/agent", run));
+    EXPECT_TRUE(call.ok()) << call.error().message;
+    EXPECT_EQ(call->context.parameters.at("json"), json::Value(run));
+    EXPECT_EQ(call->context.effect, EffectClass::kKeyed);
+    return call->context.effect_key;
+  };
+  EXPECT_EQ(key("r1", "", "a"), "r1/agent/a");
+  EXPECT_EQ(key("r2", "", "a"), "r2/agent/a");
+  EXPECT_EQ(key("r1", "idempotency_scope: global", "a"), "a");
+  EXPECT_EQ(key("r1", "", "줄\n"), "r1/agent/" + sha256_hex("줄\n")) << "it goes into a header";
 }
 
 TEST_F(AgentRunTest, AnAnswerThatNeverBeganIsNone) {

@@ -3,13 +3,18 @@
 makes, what happens when the service dies, a person's approval in between, kill -9 in the middle."""
 import http.server
 import json
+import pathlib
+import re
+import sqlite3
+import subprocess
 import threading
 import time
 
-from harness import Place, main
+from harness import WEFT, Place, main
 from people_test import waiting_for
 from serving import until
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 AGENT = """weft: "1"
 id: support
 input:
@@ -235,6 +240,52 @@ def test_an_approval_survives_kill_9():
         assert [m for m, _, _ in crm.asked] == ["GET", "POST"], crm.asked
 
 
+def test_every_run_opens_a_ticket_of_its_own():
+    text = (ROOT / "examples" / "support-agent.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"approve_tools:.*\n *approve_role:.*\n", "", text)
+    with Place() as place, Crm() as crm:
+        for _ in range(3):
+            run = place.run_json(*words(place, crm, text=text))
+            assert run["status"] == "succeeded" and "passed" not in str(run["output"]), run
+        assert len(crm.posts()) == len(crm.tickets) == 3, (crm.posts(), crm.tickets)
+        assert len({json.dumps(post) for post in crm.posts()}) == 1, "all with the same arguments"
+        call = ("tools", "call", "create_support_ticket", "-i", "priority=low", "-i", "category=x",
+                "-i", "description=y", "--workflow", "support.yaml", "--run-input",
+                json.dumps({"crm": crm.url}), "--allow-host", crm.host)
+        for _ in range(2):
+            place.weft_bare(*call)
+        assert len(crm.tickets) == 5, "each is an act of its own"
+        key = next(line for line in text.splitlines() if "idempotency_key" in line)
+        place.write("support.yaml", text.replace(key, key + "\n      idempotency_scope: global"))
+        for _ in range(2):
+            place.weft_bare(*call)
+        assert len(crm.tickets) == 6 and len(crm.posts()) == 7, crm.tickets
+
+
+def test_an_example_of_everything_runs_to_its_end():
+    with Place() as place, Crm() as crm:
+        sqlite3.connect(place.path / "crm.db").close()
+        process = place.start("run", str(ROOT / "examples" / "customer-resolution.yaml"), "-i",
+                              f"inquiry={KOREAN}", "-i", "customer_id=C-4471", "-i",
+                              f"crm_url={crm.url}", "-i", f"notify_url={crm.url}/tickets",
+                              "--allow-host", crm.host, "--database", "crm=sqlite:crm.db", "--json")
+        decided = set()
+
+        def over():
+            told = place.weft("runs", "actions", "--json", code=None).stdout
+            for ask in json.loads(told or "[]"):
+                if (ask["step"], str(ask.get("show"))) not in decided:
+                    decided.add((ask["step"], str(ask.get("show"))))
+                    place.weft("runs", "approve", ask["run"], ask["step"], "--by", "ada")
+            return process.poll() is not None
+        assert until(over, 120), "it ends"
+        out, err = process.communicate()
+        run = json.loads(out)
+        assert run["status"] == "succeeded", (run, err)
+        assert run["output"]["plan"]["summary"], run["output"]
+        assert ("GET", "/customers/C-4471", None) in crm.asked, crm.asked
+
+
 def killed_in_post(place, crm, text=None):
     process = place.start("run", *words(place, crm, text=text))
     assert until(crm.posts, 60), crm.asked
@@ -320,9 +371,34 @@ def test_private_addresses_are_refused_without_a_grant():
 def test_wrong_tools_are_refused_before_anything_runs():
     with Place() as place, Crm() as crm:
         text = document().replace("tools: [get_customer_profile,", "tools: [get_customer_profil,")
-        run = json.loads(place.weft("run", *words(place, crm, text=text.split("    fallback:")[0]
+        told = place.weft("run", *words(place, crm, text=text), code=None)
+        assert told.returncode != 0 and "E0625" in told.stderr and crm.asked == [], told.stderr
+        assert "did you mean 'get_customer_profile'?" in told.stderr, told.stderr
+        assert place.weft("runs", "list", code=None).stdout.count("support") == 0
+        # a name that is known only when the step begins
+        late = document().replace("tools: [get_customer_profile, create_support_ticket]",
+                                  "tools: ['{{ input.inquiry }}']")
+        run = json.loads(place.weft("run", *words(place, crm, text=late.split("    fallback:")[0]
                                     + "output: x\n"), "--json", code=1).stdout)
         assert run["error"]["code"] == "E0625" and crm.asked == [], run
+
+
+def test_every_example_names_tools_that_there_are():
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    with Place() as place:
+        place.weft_bare("validate", *map(str, examples))
+        named = 0
+        for path in examples:
+            text = path.read_text(encoding="utf-8")
+            for names in re.findall(r"^ +(?:approve_)?tools: \[(.+)\]", text, re.M):
+                for name in names.split(", "):
+                    named += 1
+                    place.write("wrong.yaml", text.replace(f"{names}]", f"{names}x]"))
+                    assert f"- name: {name}\n" in text, (path, name)
+                done = subprocess.run([WEFT, "validate", place.path / "wrong.yaml"], text=True,
+                                      capture_output=True, timeout=60)
+                assert done.returncode == 1 and "E0625" in done.stderr, done
+        assert named >= 6
 
 
 if __name__ == "__main__":
