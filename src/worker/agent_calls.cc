@@ -66,6 +66,9 @@ std::optional<AgentRun::Objection> AgentRun::objection(size_t index) const {
   if (call.tool == nullptr) {
     return Objection{"not on offer", fmt::format("there is no tool {}", call.name)};
   }
+  if (rejected_.contains(identity(call))) {
+    return Objection{"not approved", "this very call was rejected before"};
+  }
   if (made_.contains(identity(call))) {
     return Objection{"repeated", "this very call was made before; its result stands above"};
   }

@@ -261,7 +261,8 @@ void AgentRun::begin_turn(json::Object message) {
 
 bool AgentRun::needs_approval(size_t index) const {
   const Call& call = calls_[index];
-  return !call.ended && options_.approve.contains(call.name) && excess(index).empty();
+  if (call.ended || !options_.approve.contains(call.name) || !excess(index).empty()) return false;
+  return !rejected_.contains(identity(call)) && !made_.contains(identity(call));
 }
 
 bool AgentRun::asks() const {
@@ -319,6 +320,7 @@ void AgentRun::end_turn() {
     const Call& call = calls_[i];
     progress_.messages.push_back(json::Object{
         {"role", "tool"}, {"tool_call_id", call.id}, {"name", call.name}, {"content", call.text}});
+    if (call.refused) rejected_.insert(identity(call));
     if (!call.failed) {
       made_.insert(identity(call));
     } else if (excess(i).empty()) {

@@ -136,6 +136,7 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   bool acted_ = false;                  // an unsafe call was begun, here or before
   std::map<std::string, Failures> failures_;  // by tool
   std::set<std::string> made_;          // calls that gave results, by name and arguments
+  std::set<std::string> rejected_;      // calls that a person has refused: nobody is asked again
 };
 
 }  // namespace weft::worker
