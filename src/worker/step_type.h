@@ -50,7 +50,7 @@ std::string_view name(EffectClass effect);
 struct Services {
   Env& env;
   Loop& loop;
-  Pool& pool;
+  Pool& pool;                           // of steps alone: they may take all of it for minutes
   backend::Backend* backend = nullptr;  // null: no models in this process
   net::Client* http = nullptr;          // null: no outbound calls
   const ToolSettings* tools = nullptr;  // null: nothing is granted
