@@ -487,6 +487,11 @@ def test_access():
         assert server.get("/v1/models").status == 401
         assert server.get("/v1/models").error["type"] == "authentication_error"
         assert server.get("/v1/models", headers={"Authorization": "Bearer wrong"}).status == 401
+        with server.connect() as idle:  # a body that never comes
+            idle.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Content-Length: 9000000\r\n\r\n")
+            assert idle.recv(1000).startswith(b"HTTP/1.1 401"), "refused without it"
+        assert server.post("/session", {"key": "x" * 100_000}).status == 413
         assert server.get("/v1/models", headers={"Authorization": "Bearer secret-2"}).status == 200
         assert server.get("/health").status == 200
     with Server() as server:
