@@ -103,6 +103,8 @@ struct StepContext {
   // and where to keep this one as it comes. path and draw are the executor's. From any thread.
   PartialRow resume = {};
   std::function<void(PartialRow)> on_partial = {};  // may be empty
+  // Tokens of a model's answer that broke off, which no evidence counts. From any thread.
+  std::function<void(int64_t tokens)> on_lost = {};  // may be empty
 };
 
 struct StepResult {
