@@ -170,6 +170,10 @@ struct ChatDelta {
 struct ChatCallbacks {
   std::function<void(const ChatDelta&)> on_delta;          // may be empty
   std::function<void(Result<ChatResult>)> on_done;         // required
+  // Of an answer of another server that broke off, before on_done: what came of it, which is paid
+  // for all the same. Once for each try, whatever comes of the call; no other result counts it. May
+  // be empty.
+  std::function<void(const ChatResult&)> on_lost = {};
   // What is new since the last call, every 32 tokens or 2 s; what was resumed is not told again.
   // May be empty; backends that cannot resume never call it.
   std::function<void(PartialAnswer)> on_partial = {};

@@ -233,6 +233,12 @@ void model_facts(LocalBackend& backend, std::string model,
                          });
 }
 
+std::optional<ModelFacts> facts_if_loaded(LocalBackend& backend, const std::string& model) {
+  const std::shared_ptr<LoadedModel> loaded = backend.models().if_loaded(model);
+  if (loaded == nullptr) return std::nullopt;
+  return facts_of(*loaded);
+}
+
 std::vector<ModelFacts> loaded_models(LocalBackend& backend) {
   std::vector<ModelFacts> out;
   for (const auto& model : backend.models().loaded()) out.push_back(facts_of(*model));

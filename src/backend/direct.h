@@ -51,6 +51,8 @@ struct ModelFacts {
 // Loads the model if nobody has. `done` comes on a thread of the backend.
 void model_facts(LocalBackend& backend, std::string model,
                  std::function<void(Result<ModelFacts>)> done);
+// Nothing unless the model is loaded. From any thread; never loads, never waits for a load.
+std::optional<ModelFacts> facts_if_loaded(LocalBackend& backend, const std::string& model);
 // Of all models loaded so far, in no order. From any thread; never waits for a load.
 std::vector<ModelFacts> loaded_models(LocalBackend& backend);
 

@@ -288,10 +288,23 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   return ok_status();
 }
 
+// A grammar has to be there before it begins.
+bool is_held(const ChatRequest& request) {
+  const bool calls = !request.tools.empty() && request.tool_choice != "none";
+  return calls || !request.output_schema.is_null() || request.regex || !request.choice.empty() ||
+         request.ebnf;
+}
+
 }  // namespace
 
 LocalBackend::LocalBackend(ModelsOptions options) : models_(std::move(options)) {
-  for (Lane& lane : lanes_) lane.thread = std::thread([this, &lane] { prepare_calls(lane); });
+  constexpr std::array<int, kLanes> kThreads = {1, 2, 1};
+  for (size_t i = 0; i < kLanes; ++i) {
+    Lane& lane = lanes_[i];
+    for (int n = 0; n < kThreads[i]; ++n) {
+      lane.threads.emplace_back([this, &lane] { prepare_calls(lane); });
+    }
+  }
 }
 
 LocalBackend::~LocalBackend() {
@@ -300,16 +313,19 @@ LocalBackend::~LocalBackend() {
     stopping_ = true;
   }
   for (Lane& lane : lanes_) lane.changed.notify_all();
-  for (Lane& lane : lanes_) lane.thread.join();
+  for (Lane& lane : lanes_) {
+    for (std::thread& thread : lane.threads) thread.join();
+  }
 }
 
 std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
   auto call = std::make_shared<LocalCall>();
   const int64_t called_ns = real_env().mono_ns();
-  const std::string model = request.model;
-  prepare(model, [this, call, called_ns, request = std::move(request),
-                  callbacks = std::move(callbacks)](Status ready) mutable {
+  const LaneOf ready_lane = is_held(request) ? kHeld : kFree;
+  const LaneOf lane = models_.is_loaded(request.model) ? ready_lane : kLoading;
+  add(lane, [this, call, called_ns, request = std::move(request),
+             callbacks = std::move(callbacks)](Status ready) mutable {
     if (ready.ok()) ready = start(models_, request, callbacks, *call, called_ns);
     if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });
@@ -317,15 +333,19 @@ std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks 
 }
 
 void LocalBackend::prepare(const std::string& model, Job job) {
-  Lane& lane = lanes_[models_.is_loaded(model) ? 0 : 1];
+  add(models_.is_loaded(model) ? kFree : kLoading, std::move(job));
+}
+
+void LocalBackend::add(LaneOf to, Job job) {
+  Lane& lane = lanes_[to];
   const std::lock_guard lock(mutex_);
   lane.waiting.push_back(std::move(job));
   lane.changed.notify_one();
 }
 
 // Loading a model takes seconds and rendering a long prompt milliseconds: neither may stand on the
-// caller's thread, which is the loop of all runs. In order of arrival, so that two first users of a
-// model wait for one load.
+// caller's thread, which is the loop of all runs. In order of arrival, as far as a lane has one
+// thread, so that two first users of a model wait for one load.
 void LocalBackend::prepare_calls(Lane& lane) {
   for (;;) {
     Job job;

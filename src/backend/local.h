@@ -3,10 +3,14 @@
 // The backend inside this process: renders the conversation through the model's own template, lets
 // the model's engine generate under a turn automaton, and hands back text with its evidence.
 //
-// Loading, rendering and tokenising happen on two threads of its own, so that chat() never blocks:
-// one for models that are loaded, one for those that have to be loaded first, so that no model
-// waits for another. Generation happens on the engine's. Same request, same result, whatever else
-// runs.
+// Loading, rendering and tokenising happen on threads of its own, so that chat() never blocks, and
+// in lanes, so that what is quick does not wait for what may be slow:
+//
+//   free     plain chats and tokens of models that are loaded    milliseconds
+//   held     chats whose form a grammar holds, two at a time     seconds, if it has to be compiled
+//   loading  whatever needs a model that is not loaded           as long as loading takes
+//
+// Generation happens on the engine's. Same request, same result, whatever else runs.
 #pragma once
 
 #include <array>
@@ -44,14 +48,16 @@ class LocalBackend final : public Backend {
   struct Lane {
     std::condition_variable changed;
     std::deque<Job> waiting;
-    std::thread thread;
+    std::vector<std::thread> threads;
   };
+  enum LaneOf : size_t { kFree, kHeld, kLoading, kLanes };
+  void add(LaneOf lane, Job job);
   void prepare_calls(Lane& lane);
 
   Models models_;
   std::mutex mutex_;  // guards the rest but the threads
   bool stopping_ = false;
-  std::array<Lane, 2> lanes_;  // loaded models; others. Last: the threads use all of the above
+  std::array<Lane, kLanes> lanes_;  // last: their threads use all of the above
 };
 
 }  // namespace weft::backend

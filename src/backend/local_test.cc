@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <set>
 
@@ -218,6 +219,32 @@ TEST(LocalBackend, UnloadsWhatNobodyUses) {
   }
   EXPECT_TRUE(backend.models().loaded().empty());
   ASSERT_TRUE(ask(backend, request_for("x")).ok());
+}
+
+// Patterns of thousands of states: what somebody's schema costs is not everybody's delay.
+TEST(LocalBackend, APlainChatDoesNotWaitForSlowSchemas) {
+  LocalBackend backend;
+  ASSERT_TRUE(ask(backend, request_for("x")).ok());
+  std::atomic<int> ended = 0;
+  const auto begin = [&](ChatRequest request) {
+    request.max_tokens = 1;
+    auto place = std::make_shared<std::promise<int>>();
+    backend.chat(std::move(request), {.on_delta = {}, .on_done = [&ended, place](auto) {
+                                        place->set_value(++ended);
+                                      }});
+    return place->get_future();
+  };
+  ChatRequest slow = request_for("x");
+  json::Object properties;
+  for (int i = 0; i < 6; ++i) {
+    properties[fmt::format("p{}", i)] =
+        json::Object{{"type", "string"}, {"pattern", fmt::format("^[ab]*a[ab]{{13}}{}$", i)}};
+  }
+  slow.output_schema = json::Object{{"type", "object"}, {"properties", properties}};
+  auto held = begin(std::move(slow));
+  auto plain = begin(request_for("y"));
+  EXPECT_EQ(plain.get(), 1);
+  EXPECT_EQ(held.get(), 2);
 }
 
 const char* const kTriage = R"({"type": "object", "additionalProperties": false,

@@ -103,10 +103,12 @@ Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   return find(source);
 }
 
-bool Models::is_loaded(const std::string& name) const {
+std::shared_ptr<LoadedModel> Models::if_loaded(const std::string& name) const {
   const auto source = source_of(name);
+  if (!source.ok()) return nullptr;
   const std::lock_guard quick(loaded_mutex_);
-  return source.ok() && loaded_.contains(*source);
+  const auto found = loaded_.find(*source);
+  return found == loaded_.end() ? nullptr : found->second;
 }
 
 uint64_t Models::memory_bytes() const {

@@ -60,7 +60,9 @@ class Models {
   // somebody counts as used: let go soon.
   Result<std::shared_ptr<LoadedModel>> get(const std::string& name);
   // Would get() answer at once?
-  bool is_loaded(const std::string& name) const;
+  bool is_loaded(const std::string& name) const { return if_loaded(name) != nullptr; }
+  // The model, or null: nothing is loaded, and it counts as asked for no later than before.
+  std::shared_ptr<LoadedModel> if_loaded(const std::string& name) const;
   // False: it was not loaded. E0715 while it is used.
   Result<bool> unload(const std::string& name);
   uint64_t memory_bytes() const;  // of those loaded

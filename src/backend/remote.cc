@@ -162,9 +162,9 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   void stop() {
     if (ended_) return;
     give_back(Endpoints::Outcome::kNothing);
-    ChatResult result = reply_.so_far();
+    ChatResult result;
+    if (lost_ != tries_) result = so_far();
     result.finish_reason = "cancelled";
-    estimate_prompt(result);
     end(std::move(result));
   }
 
@@ -257,6 +257,23 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     result.tokens.prompt = estimated_tokens(body_.size());
   }
 
+  ChatResult so_far() const {
+    ChatResult out = reply_.so_far();
+    estimate_prompt(out);
+    return out;
+  }
+
+  // The answer will not be whole. Its server counts what it has read and written, and so do we.
+  void tell_lost() {
+    if ((!reply_.begun() && !reply_.has_usage()) || lost_ == tries_) return;
+    lost_ = tries_;
+    if (!callbacks_.on_lost) return;
+    ChatResult lost = so_far();
+    add_times(lost);
+    lost.evidence = evidence();
+    callbacks_.on_lost(lost);
+  }
+
   void on_response(Result<net::Response> response) {
     place_.thread.cancel(timer_);
     if (piece_error_) return failed(*piece_error_, piece_error_->code == "E0772");
@@ -309,6 +326,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   void failed(Error error, bool servers_fault) {
     const bool own_limit =
         request_.deadline_ms && now_us() >= called_us_ + (*request_.deadline_ms - 1) * 1000;
+    tell_lost();
     give_back(!servers_fault ? Endpoints::Outcome::kGood
               : own_limit    ? Endpoints::Outcome::kNothing
                              : Endpoints::Outcome::kFailed);
@@ -353,11 +371,15 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     state_->endpoints.give_back(*endpoint_, {outcome, tried_at_us_, now_us(), busy_us});
   }
 
-  void finish(ChatResult result) {
+  void add_times(ChatResult& result) const {
     const int64_t now = now_us();
     const int64_t first = first_at_us_ == 0 ? now : first_at_us_;
     result.prefill_seconds = static_cast<double>(first - tried_at_us_) / 1e6;
     result.decode_seconds = static_cast<double>(now - first) / 1e6;
+  }
+
+  void finish(ChatResult result) {
+    add_times(result);
     if (state_->model.kind == RemoteKind::kWeft && !request_.output_schema.is_null()) {
       result.chosen = chosen_values(request_.output_schema, result.content, answer_tokens(result));
     }
@@ -405,7 +427,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
       over_ = true;
     }
     place_.forget(self);
-    std::exchange(callbacks_.on_done, nullptr)(std::move(result));
+    std::exchange(callbacks_, {}).on_done(std::move(result));  // whom it tells may hold the call
   }
 
   Place place_;
@@ -426,6 +448,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   RemoteReply reply_;
   int tries_ = 0;
   int given_back_ = 0;
+  int lost_ = 0;  // the newest try whose answer broke off and was told
   bool told_ = false, silent_ = false, ended_ = false;
   std::mutex over_mutex_;
   bool over_ = false;  // guarded by it: what is in place_ may be gone

@@ -282,8 +282,10 @@ Result<json::Array> RemoteReply::whole_calls() const {
 
 void RemoteReply::estimate_usage(ChatResult& result) const {
   if (has_usage_) return;
+  size_t answer = result.content.size() + held_.size();
+  for (const Call& call : calls_) answer += call.name.size() + call.arguments.size();
   result.tokens.reasoning = estimated_tokens(result.reasoning.size());
-  result.tokens.answer = estimated_tokens(result.content.size());
+  result.tokens.answer = estimated_tokens(answer);
 }
 
 ChatResult RemoteReply::so_far() const {

@@ -36,7 +36,8 @@ class RemoteReply {
   const std::string& served_model() const { return model_; }
   const std::string& fingerprint() const { return fingerprint_; }
   bool has_usage() const { return has_usage_; }
-  // What there is of it, for calls that are cancelled; what the server did not count is estimated.
+  // What there is of it, for calls that are cancelled and answers that broke off; what the server
+  // did not count is estimated.
   ChatResult so_far() const;
 
  private:

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <future>
 
+#include "backend/router.h"
 #include "base/env.h"
 #include "net/test_server.h"
 
@@ -52,6 +53,7 @@ struct Asked {
   std::promise<Result<ChatResult>> result;
   std::string streamed;
   json::Array calls;
+  std::vector<ChatResult> lost;  // before the result
   std::shared_ptr<ChatCall> call;
 };
 
@@ -67,6 +69,7 @@ std::unique_ptr<Asked> begin_remote(Backend& backend, bool stream = false,
       if (!delta.tool_calls.empty()) to->calls = delta.tool_calls;
     };
   }
+  callbacks.on_lost = [to = asked.get()](const ChatResult& lost) { to->lost.push_back(lost); };
   callbacks.on_done = [to = asked.get()](Result<ChatResult> result) {
     to->result.set_value(std::move(result));
   };
@@ -122,6 +125,59 @@ TEST(RemoteBackend, TextThatWasHandedOnIsNotRepeated) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, "E0772");
   EXPECT_TRUE(may_pass(result.error()));
+}
+
+// A server counts what it has read and written, whether its answer arrives whole or not.
+TEST(RemoteBackend, AnAnswerThatBreaksOffIsToldForWhatItCosts) {
+  const std::string call = R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,)"
+                           R"("id":"t","function":{"name":"look","arguments":"{\"abc"}}]},)"
+                           R"("finish_reason":null}]})" "\n\n";
+  const std::string usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":70,"
+                            "\"completion_tokens\":30}}\n\n";
+  const struct {
+    std::string said;
+    int64_t prompt, answer;  // prompt 0: estimated
+  } cases[] = {{kHead + content("eight by"), 0, 2},
+               {kHead + content("eight by") + "data: {\n\n", 0, 2},
+               {kHead + call, 0, 3},
+               {kHead + content("eight by") + usage, 70, 30}};
+  for (const auto& one : cases) {
+    for (const bool stream : {false, true}) {
+      SCOPED_TRACE(one.said);
+      Server server(script({one.said, kWhole}));
+      RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+      const auto asked = begin_remote(backend, stream);
+      const auto result = asked->result.get_future().get();
+      EXPECT_EQ(result.ok(), !stream || one.said == kHead + call);
+      ASSERT_EQ(asked->lost.size(), 1U);
+      const TokenCounts& lost = asked->lost[0].tokens;
+      EXPECT_EQ(lost.answer, one.answer);
+      EXPECT_EQ(lost.prompt == 70, one.prompt == 70);
+      EXPECT_GT(lost.prompt, 10);
+      EXPECT_TRUE(!result.ok() || result->tokens.answer == 1) << "counted apart";
+    }
+  }
+  for (const std::string& nothing : {plain(500, "oops"), plain(429, ""), kHead, std::string()}) {
+    Server server(script({nothing, kWhole}));
+    RemoteBackend backend({{"big", model_at({server.url("/v1")})}});
+    const auto asked = begin_remote(backend);
+    asked->result.get_future().wait();
+    EXPECT_TRUE(asked->lost.empty()) << nothing;
+  }
+}
+
+TEST(RemoteBackend, CeilingsCountAnswersThatBreakOff) {
+  Server server(script({kHead + content("twelve bytes")}));
+  auto remote = std::make_unique<RemoteBackend>(
+      RemoteModels{{"big", model_at({server.url("/v1")})}});
+  RoutingConfig config;
+  config.models["big"].price.answer_per_million = 1e6;
+  config.ceilings.month = 1e9;
+  Router router(std::make_unique<LocalBackend>(), std::move(remote), config);
+  const auto result = ask_remote(router);
+  ASSERT_FALSE(result.ok());
+  const auto keys = router.ledger()->keys({}, real_env().wall_us());
+  EXPECT_DOUBLE_EQ(router.ledger()->spent(keys).month, 3 * 3) << "three tokens in each of 3 tries";
 }
 
 // Also where a server that was asked for a stream sends one document.

@@ -96,10 +96,21 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     callbacks.on_done = [self = shared_from_this()](Result<ChatResult> result) {
       self->first_done(std::move(result));
     };
+    callbacks.on_lost = when_lost(route_.model);
     begin(std::move(first), std::move(callbacks));
   }
 
  private:
+  // What broke off is paid for beside what the call comes to.
+  std::function<void(const ChatResult&)> when_lost(const std::string& model) {
+    return [self = shared_from_this(), model](const ChatResult& lost) {
+      Ledger& ledger = *self->router_.ledger_;
+      ledger.hold(self->spending_, 0);
+      ledger.settle(self->spending_, 0, self->router_.price(model, lost));
+      if (self->callbacks_.on_lost) self->callbacks_.on_lost(lost);
+    };
+  }
+
   void begin(ChatRequest request, ChatCallbacks callbacks) {
     Backend& backend = router_.backend_of(request.model);
     auto call = backend.chat(std::move(request), std::move(callbacks));
@@ -186,6 +197,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     ChatCallbacks callbacks;
     callbacks.on_delta = callbacks_.on_delta;
     callbacks.on_partial = callbacks_.on_partial;
+    callbacks.on_lost = when_lost(second.model);
     callbacks.on_done = [self = shared_from_this(), earlier,
                          budget = second.thinking_budget_tokens](Result<ChatResult> result) {
       const std::string& model = self->route_.escalate_to;
@@ -342,23 +354,25 @@ std::map<std::string, Measured> Router::measured() const {
   return measured_;
 }
 
+double Router::price(const std::string& model, const ChatResult& result) const {
+  const auto known = config_.models.find(model);
+  if (known == config_.models.end()) return 0;
+  return price_of(known->second.price, result.tokens,
+                  result.prefill_seconds + result.decode_seconds);
+}
+
 double Router::note(const std::string& model, const ChatResult& result) {
   const auto tokens = static_cast<double>(result.tokens.reasoning + result.tokens.answer);
-  const double seconds = result.prefill_seconds + result.decode_seconds;
-  double price = 0;
-  const auto known = config_.models.find(model);
-  if (known != config_.models.end()) {
-    price = price_of(known->second.price, result.tokens, seconds);
-  }
+  const double paid = price(model, result);
   const std::lock_guard lock(mutex_);
-  if (tokens < 2 || result.decode_seconds <= 0) return price;
+  if (tokens < 2 || result.decode_seconds <= 0) return paid;
   Measured& measured = measured_[model];
   const double speed = tokens / result.decode_seconds;
   const bool first = measured.tokens_per_second == 0;
   const double share = first ? 1 : kNewest;
   measured.tokens_per_second += share * (speed - measured.tokens_per_second);
   measured.first_seconds += share * (result.prefill_seconds - measured.first_seconds);
-  return price;
+  return paid;
 }
 
 }  // namespace weft::backend

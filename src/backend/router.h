@@ -53,7 +53,9 @@ class Router final : public Backend {
   friend class RoutedCall;
   Backend& backend_of(const std::string& model);
   Result<Route> route_of(const ChatRequest& request, const std::vector<SpendingKey>& spending);
-  // Measures; what the answer has cost, 0 where nobody has set a price.
+  // What the answer has cost; 0 where nobody has set a price.
+  double price(const std::string& model, const ChatResult& result) const;
+  // The same, and measures.
   double note(const std::string& model, const ChatResult& result);
 
   const RoutingConfig config_;

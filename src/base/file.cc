@@ -34,6 +34,16 @@ Status write_all(int fd, std::string_view bytes, const std::string& path) {
   return ok_status();
 }
 
+// Of the open file, not of what stands at its path by now.
+std::string identity_of(int file, const struct stat& info) {
+  std::error_code failed;
+  const std::string path =
+      std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file), failed).string();
+  if (failed || path.ends_with(" (deleted)")) return {};
+  return fmt::format("{}\t{}\t{}.{:09}", path, info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t bytes_max) {
@@ -63,19 +73,22 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     return make_error("E0020", fmt::format("{} is not a regular file", quoted(path, 200)));
   }
   const auto size = static_cast<size_t>(info.st_size);
-  if (size == 0) return MappedFile(path, nullptr, 0);
+  std::string identity = identity_of(file.get(), info);
+  if (size == 0) return MappedFile(path, std::move(identity), nullptr, 0);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return system_error("E0020", "cannot map", path);
-  return MappedFile(path, data, size);
+  return MappedFile(path, std::move(identity), data, size);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      identity_(std::move(other.identity_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(identity_, other.identity_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
@@ -83,17 +96,6 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
-}
-
-Result<std::string> file_identity(const std::string& path) {
-  struct stat info {};
-  std::error_code failed;
-  const std::string absolute = std::filesystem::canonical(path, failed).string();
-  if (failed || ::stat(path.c_str(), &info) != 0) {
-    return system_error("E0020", "cannot read", path);
-  }
-  return fmt::format("{}\t{}\t{}.{:09}", absolute, info.st_size, info.st_mtim.tv_sec,
-                     info.st_mtim.tv_nsec);
 }
 
 void release_mapped(std::string_view bytes) {

@@ -25,11 +25,15 @@ class MappedFile {
 
   std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
   const std::string& path() const { return path_; }
+  // Absolute path, bytes and time of change of this very file, separated by tabs: whatever stands
+  // at the path later, these are the bytes. Empty if it was gone from there when it was opened.
+  const std::string& identity() const { return identity_; }
 
  private:
-  MappedFile(std::string path, void* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(std::string path, std::string identity, void* data, size_t size)
+      : path_(std::move(path)), identity_(std::move(identity)), data_(data), size_(size) {}
   std::string path_;
+  std::string identity_;
   void* data_ = nullptr;
   size_t size_ = 0;
 };
@@ -39,10 +43,6 @@ class MappedFile {
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 
 bool file_exists(const std::string& path);
-
-// Absolute path, bytes and time of change, separated by tabs, to notice that a file is another
-// one. E0020.
-Result<std::string> file_identity(const std::string& path);
 
 // These pages of a MappedFile are not needed soon: the process holds them no longer, the system may
 // keep them. Never for other memory, which would lose its content.

@@ -59,5 +59,21 @@ TEST_F(FileTest, Mapping) {
   EXPECT_EQ(MappedFile::open(directory_).error().code, "E0020");
 }
 
+// Whoever keeps something for these bytes keeps it under their name, not their successor's.
+TEST_F(FileTest, AMappedFileKeepsItsIdentity) {
+  const std::string path = directory_ + "/a";
+  const std::string link = directory_ + "/link";
+  ASSERT_TRUE(write_file_atomic(path, "first").ok());
+  std::filesystem::create_symlink(path, link);
+  const MappedFile first = MappedFile::open(path).value();
+  const std::string was = first.identity();
+  EXPECT_TRUE(was.starts_with(std::filesystem::canonical(path).string() + "\t5\t")) << was;
+  EXPECT_EQ(MappedFile::open(link)->identity(), was);
+  ASSERT_TRUE(write_file_atomic(path, "another").ok());
+  EXPECT_EQ(first.identity(), was);
+  EXPECT_EQ(first.bytes(), "first");
+  EXPECT_NE(MappedFile::open(path)->identity(), was);
+}
+
 }  // namespace
 }  // namespace weft

@@ -17,7 +17,8 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
   if (files.gguf() != nullptr) {
     GgufTensors found = TRY(files.gguf()->tensors());
     out.files_.push_back(files.gguf()->bytes());
-    if (files.is_mapped()) out.paths_.push_back(files.where());
+    out.mapped_ = files.is_mapped();
+    out.identities_.push_back(files.identity_of(""));
     out.tensors_ = std::move(found.tensors);
     out.owned_ = std::move(found.owned);
     TRY(out.index(files.where()));
@@ -36,7 +37,8 @@ Result<Checkpoint> Checkpoint::open(ModelFiles& files) {
   for (const auto& [file, names] : shards) {
     const std::string path = files.path_of(file);
     out.files_.push_back(TRY(files.read(file)));
-    if (files.is_mapped()) out.paths_.push_back(path);
+    out.mapped_ = files.is_mapped();
+    out.identities_.push_back(files.identity_of(file));
     std::vector<StoredTensor> tensors = TRY(parse_safetensors(out.files_.back(), path));
     if (!single) {
       std::set<std::string> missing = names;
@@ -86,7 +88,7 @@ std::string Checkpoint::sha256() const {
     for (size_t at = 0; at < file.size(); at += kPiece) {
       const std::string_view piece = file.substr(at, kPiece);
       stream.add(piece);
-      if (!paths_.empty()) release_mapped(piece);
+      if (mapped_) release_mapped(piece);
     }
   }
   return hex(stream.finish());
@@ -94,16 +96,15 @@ std::string Checkpoint::sha256() const {
 
 std::string Checkpoint::identity() const {
   std::string out;
-  for (const std::string& path : paths_) {
-    const auto line = file_identity(path);
-    if (!line.ok()) return {};
-    out += line.value() + "\n";
+  for (const std::string& line : identities_) {
+    if (line.empty()) return {};
+    out += line + "\n";
   }
   return out;
 }
 
 void Checkpoint::release(const StoredTensor& tensor) const {
-  if (paths_.empty()) return;
+  if (!mapped_) return;
   const auto mapped = [&](std::string_view bytes) {  // not what had to be computed
     return std::any_of(files_.begin(), files_.end(), [&](std::string_view file) {
       return bytes.data() >= file.data() && bytes.end() <= file.end();

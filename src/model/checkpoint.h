@@ -33,14 +33,16 @@ class Checkpoint {
   // SHA-256 over all files in name order, in hex: the identity of the weights. Reads every byte.
   std::string sha256() const;
   size_t bytes() const;  // of all files
-  // Which files these are, with sizes and times; empty if they are not on disk.
+  // Which files these bytes are, with sizes and times as they were when they were opened; empty if
+  // they are not on disk.
   std::string identity() const;
   // The tensor's mapped pages are not needed soon.
   void release(const StoredTensor& tensor) const;
 
  private:
   std::vector<std::string_view> files_;
-  std::vector<std::string> paths_;  // of the files, if they are mapped
+  std::vector<std::string> identities_;  // of the files; each empty if it is not on disk
+  bool mapped_ = false;
   Status index(std::string_view where);  // sorts by name
   std::vector<StoredTensor> tensors_;
   std::vector<std::shared_ptr<const std::string>> owned_;  // bytes that lie in no file

@@ -53,6 +53,12 @@ Result<std::string_view> ModelFiles::read(std::string_view name) {
   return mapped_.emplace(std::string(name), std::move(file)).first->second.bytes();
 }
 
+std::string ModelFiles::identity_of(std::string_view name) const {
+  if (gguf_ != nullptr) return gguf_->identity();
+  const auto at = mapped_.find(name);
+  return at == mapped_.end() ? std::string() : at->second.identity();
+}
+
 bool ModelFiles::is_mapped() const {
   return !embedded_ && (gguf_ == nullptr || gguf_->is_mapped());
 }

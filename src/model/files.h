@@ -32,6 +32,9 @@ class ModelFiles {
   bool has(std::string_view name) const;
   // The bytes, mapped on first use. E0213 if a file is not there, E0020 if it cannot be read.
   Result<std::string_view> read(std::string_view name);
+  // Which file on disk these bytes are (MappedFile::identity()), once they have been read; empty if
+  // they are no file's. Of a GGUF file itself whatever the name.
+  std::string identity_of(std::string_view name) const;
   // "DIRECTORY/NAME", for messages.
   std::string path_of(std::string_view name) const;
   const std::string& where() const { return where_; }

@@ -41,6 +41,8 @@ class GgufModel {
   std::string_view bytes() const { return bytes_; }
   const std::string& where() const { return where_; }
   bool is_mapped() const { return mapped_ != nullptr; }
+  // MappedFile::identity(); empty: not a file's.
+  std::string identity() const { return is_mapped() ? mapped_->identity() : std::string(); }
   const std::string& architecture() const { return architecture_; }
 
   // Texts of the virtual directory. text() of a name that has() knows: E0220 if the metadata lacks

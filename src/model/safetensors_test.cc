@@ -114,6 +114,21 @@ TEST_F(CheckpointTest, ReadsShards) {
   EXPECT_EQ(checkpoint->sha256().size(), 64u);
 }
 
+// A packed copy is kept under it: of these bytes, not of those that took their place meanwhile.
+TEST_F(CheckpointTest, IsTheFileThatWasOpened) {
+  write("model.safetensors", a_);
+  ModelFiles files(dir_);
+  const auto checkpoint = Checkpoint::open(files);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().text();
+  const std::string was = checkpoint->identity();
+  EXPECT_NE(was.find("model.safetensors\t"), std::string::npos) << was;
+  write("model.safetensors", b_);
+  EXPECT_EQ(checkpoint->identity(), was);
+  ModelFiles now(dir_);
+  EXPECT_NE(Checkpoint::open(now)->identity(), was);
+  EXPECT_EQ(Checkpoint::of({}).identity(), "");
+}
+
 TEST_F(CheckpointTest, RefusesIndexesThatDoNotFit) {
   const auto opened = [&] {
     ModelFiles files(dir_);

@@ -380,12 +380,12 @@ asio::awaitable<std::optional<Connection::Next>> Connection::read_request(
   if (state_->options.guard) {
     stop = state_->options.guard(request, route != nullptr ? route->pattern : "", space);
   }
-  const size_t limit = route != nullptr ? route->body_bytes_max : kSmallBody;
-  if (auto next = co_await read_body(parser, request, limit)) co_return next;
-  if (stop != nullptr) {
+  if (stop != nullptr) {  // before any room is held for a body of nobody knows whom
     const std::string why = std::move(space.body);
     co_return co_await refuse(request, space.status, why, std::move(space.headers));
   }
+  const size_t limit = route != nullptr ? route->body_bytes_max : kSmallBody;
+  if (auto next = co_await read_body(parser, request, limit)) co_return next;
   if (route != nullptr) co_return std::nullopt;
   if (match.allowed.empty()) {
     co_return co_await refuse(request, 404, fmt::format("there is nothing at {} {}",

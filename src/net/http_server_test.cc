@@ -487,6 +487,31 @@ TEST_F(HttpServerTest, TheGuardComesFirst) {
                   "Connection: close\r\n\r\n").ends_with("Ada"));
 }
 
+// Nobody without a key holds room that others need for their requests.
+TEST_F(HttpServerTest, ARefusalByTheGuardWaitsForNoBody) {
+  HttpServerOptions options;
+  options.guard = [](HttpRequest& request, std::string_view,
+                     HttpResponse& space) -> const HttpResponse* {
+    if (request.header("Authorization") != nullptr) return nullptr;
+    space = {401, {}, "a key is needed"};
+    return &space;
+  };
+  start(std::move(options));
+  for (const std::string_view expect : {"", "Expect: 100-continue\r\n"}) {
+    Peer silent(port_);
+    silent.send(fmt::format("POST /large HTTP/1.1\r\nHost: x\r\n{}Content-Length: 10000000\r\n"
+                            "\r\n", expect));
+    const std::string answer = silent.read_until("a key is needed");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 401")) << answer;
+    EXPECT_NE(answer.find("Connection: close"), std::string::npos);
+    EXPECT_EQ(stats().body_bytes, 0);
+  }
+  Peer sending(port_);
+  sending.send("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
+  EXPECT_TRUE(sending.send(std::string(5'000'000, 'x')));
+  EXPECT_TRUE(sending.read_all().starts_with("HTTP/1.1 401"));
+}
+
 TEST_F(HttpServerTest, TheGuardWaitsForWhatItNeeds) {
   HttpServerOptions options;
   bool known = false;  // on the loop

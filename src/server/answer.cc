@@ -85,6 +85,9 @@ class Answer : public std::enable_shared_from_this<Answer> {
         self->context_.loop.post([self, i, delta] { self->on_delta(i, delta); });
       };
     }
+    callbacks.on_lost = [self](const ChatResult& lost) {
+      self->context_.loop.post([self, tokens = lost.tokens] { self->charge(tokens); });
+    };
     callbacks.on_done = [self, i](Result<ChatResult> result) {
       auto told = std::make_shared<Result<ChatResult>>(std::move(result));
       self->context_.loop.post([self, i, told] { self->on_done(i, std::move(*told)); });
@@ -141,16 +144,18 @@ class Answer : public std::enable_shared_from_this<Answer> {
     if (++arrived_ == plan_.choices) release();
   }
 
+  void charge(const backend::TokenCounts& spent) {
+    if (context_.access == nullptr) return;
+    context_.access->charge(caller_.key, spent.prompt + spent.reasoning + spent.answer);
+  }
+
   void on_result(int i, Result<ChatResult> result) {
     Choice& done = choice(i);
     const int64_t now_ns = context_.env.mono_ns();
     const auto seconds = [&](int64_t at_ns) {
       return static_cast<double>(at_ns - begin_ns_) / 1e9;
     };
-    if (context_.access != nullptr) {
-      const auto& spent = result->tokens;
-      context_.access->charge(caller_.key, spent.prompt + spent.reasoning + spent.answer);
-    }
+    charge(result->tokens);
     record_decision(context_, caller_, *result);
     context_.metrics.generation(model_, *result, seconds(now_ns),
                                 done.first_ns != 0 ? seconds(done.first_ns) : -1);

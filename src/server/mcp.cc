@@ -20,6 +20,7 @@ constexpr std::string_view kRunUri = "weft://runs/";
 constexpr std::string_view kWorkflowUri = "weft://workflows/";
 constexpr size_t kWatchedMax = 256;
 constexpr size_t kCallsMax = 256;
+constexpr size_t kKeptNameBytesMax = 1024;  // of what is kept: ids, addresses
 
 std::string text_member(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
@@ -111,6 +112,10 @@ void McpSession::handle(json::Value message, Sink sink) {
   if (id != nullptr && !named) return answer(*object);
   if (id == nullptr || !(id->is_string() || id->is_int64() || id->is_uint64())) {
     return sink(mcp_error(none, McpError::kRequest, "an id is text or an integer"), true);
+  }
+  if (id->is_string() && id->get_string().size() > kKeptNameBytesMax) {
+    return sink(mcp_error(none, McpError::kRequest,
+                          fmt::format("an id has at most {} bytes", kKeptNameBytesMax)), true);
   }
   request(std::string(method->get_string()), given, *id, std::move(sink));
 }
@@ -296,6 +301,9 @@ void McpSession::subscribe(const json::Object& params, const json::Value& id, co
     sink(mcp_error(id, code, why), true);
   };
   if (uri.empty()) return refuse(McpError::kParameters, "the uri of a resource is missing");
+  if (uri.size() > kKeptNameBytesMax) {
+    return refuse(McpError::kNoResource, "there is no resource with so long an address");
+  }
   if (watched_.size() >= kWatchedMax) {
     return refuse(McpError::kParameters, "too many subscriptions");
   }
@@ -378,13 +386,15 @@ void McpSession::notification(const std::string& method, const json::Object& par
   call->cancel(text_member(params, "reason"));
 }
 
-void McpSession::ask(std::string_view method, json::Object params, const Sink& sink,
-                     std::function<void(Result<json::Object>)> then) {
+std::string McpSession::ask(std::string_view method, json::Object params, const Sink& sink,
+                            std::function<void(Result<json::Object>)> then) {
   const std::string id = fmt::format("weft-{}", ++newest_question_);
-  asked_[json::dump(json::Value(id))] = std::move(then);
+  std::string key = json::dump(json::Value(id));
+  asked_[key] = std::move(then);
   sink(json::Object{{"jsonrpc", "2.0"}, {"id", id}, {"method", method},
                     {"params", std::move(params)}},
        false);
+  return key;
 }
 
 void McpSession::answer(const json::Object& message) {

@@ -97,9 +97,10 @@ class McpSession : public std::enable_shared_from_this<McpSession> {
   void watch(const std::string& uri, const std::string& run);
   void read_resource(const json::Object& params, const json::Value& id, const Sink& sink);
 
-  // For calls: asks the client something, on the way of a request.
-  void ask(std::string_view method, json::Object params, const Sink& sink,
-           std::function<void(Result<json::Object>)> then);
+  // For calls: asks the client something, on the way of a request. The key of the question, under
+  // which `asked_` has it until it is answered.
+  std::string ask(std::string_view method, json::Object params, const Sink& sink,
+                  std::function<void(Result<json::Object>)> then);
   bool can_ask_people() const { return elicitation_; }
   // "info" and more severe, as the client wants to hear.
   bool wants_log(std::string_view level) const;

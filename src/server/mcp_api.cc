@@ -15,16 +15,25 @@
 namespace weft::server {
 namespace {
 
-constexpr size_t kSessionsMax = 1024;
-constexpr int64_t kSessionsOfKeyMax = 64;
+constexpr McpLimits kLimits;
 constexpr size_t kStreamsMax = 64;                       // of a session
 constexpr size_t kKeptBytesMax = size_t{1} << 20;        // of a stream
 constexpr int64_t kIdleNs = int64_t{3600} * 1'000'000'000;
 constexpr int kRetryMs = 1000;
+constexpr int kRetryFullS = 30;
 
 void refuse_message(const ExchangePtr& exchange, int status, McpError code,
                     std::string_view message) {
-  exchange->respond(json_response(mcp_error(json::Value(), code, message), status));
+  net::HttpResponse response = json_response(mcp_error(json::Value(), code, message), status);
+  if (status == 429 || status == 503) {
+    response.headers.push_back({"Retry-After", std::to_string(kRetryFullS)});
+  }
+  exchange->respond(std::move(response));
+}
+
+// Tenants' names hold no line feed.
+std::string holder_of(const security::Caller& caller) {
+  return fmt::format("{}\n{}", caller.tenant, caller.key);
 }
 
 bool accepts(const net::HttpRequest& request, std::string_view type) {
@@ -46,7 +55,12 @@ std::string session_id(Env& env) {
 // The events of one call, or of a client that only listens.
 class McpStream {
  public:
-  explicit McpStream(uint64_t number) : number_(number) {}
+  // What it keeps is added to `sums`.
+  McpStream(uint64_t number, std::vector<std::shared_ptr<size_t>> sums)
+      : number_(number), sums_(std::move(sums)) {}
+  ~McpStream() { forget(); }
+  McpStream(const McpStream&) = delete;
+  McpStream& operator=(const McpStream&) = delete;
 
   // Everything behind event `seen`, then what comes. A connection before this one is ended.
   void attach(const ExchangePtr& exchange, int64_t seen, bool prime) {
@@ -70,26 +84,45 @@ class McpStream {
     std::string text = fmt::format("id: {}-{}\ndata: {}\n\n", number_, ++newest_,
                                    json::dump(message));
     if (exchange_) exchange_->write(text);
-    bytes_ += text.size();
+    if (!resumable_) return;
+    count(static_cast<int64_t>(text.size()));
     kept_.emplace_back(newest_, std::move(text));
     while (bytes_ > kKeptBytesMax && kept_.size() > 1) {
-      bytes_ -= kept_.front().second.size();
+      count(-static_cast<int64_t>(kept_.front().second.size()));
       kept_.pop_front();
     }
+  }
+  // What was sent so far cannot be asked for again.
+  void forget() {
+    count(-static_cast<int64_t>(bytes_));
+    kept_.clear();
+  }
+  // Nobody can come back to it: its session does not know it any more.
+  void forget_for_good() {
+    resumable_ = false;
+    forget();
   }
   void finish() {
     done_ = true;
     if (exchange_) std::exchange(exchange_, nullptr)->end();
   }
+  size_t kept_bytes() const { return bytes_; }
   bool done() const { return done_; }
   bool attached() const { return exchange_ != nullptr; }
   uint64_t number() const { return number_; }
 
  private:
+  void count(int64_t bytes) {
+    bytes_ += static_cast<size_t>(bytes);
+    for (const auto& sum : sums_) *sum += static_cast<size_t>(bytes);
+  }
+
   const uint64_t number_;
+  const std::vector<std::shared_ptr<size_t>> sums_;
   ExchangePtr exchange_;
   std::deque<std::pair<int64_t, std::string>> kept_;
   size_t bytes_ = 0;
+  bool resumable_ = true;
   int64_t newest_ = 0;
   bool done_ = false;
 };
@@ -140,13 +173,17 @@ void McpEndpoint::take(const ExchangePtr& exchange, json::Value message) {
     return exchange->respond(std::move(*response));
   }
   if (name != "tools/call" || !accepts(exchange->request(), "text/event-stream")) {
-    return client->session->handle(std::move(message), [exchange](json::Object answer, bool last) {
-      if (last) exchange->respond(json_response(answer));
-    });
+    ++*client->waiting;
+    const auto answered = [exchange, waiting = client->waiting](json::Object answer, bool last) {
+      if (!last) return;
+      --*waiting;
+      exchange->respond(json_response(answer));
+    };
+    return client->session->handle(std::move(message), answered);
   }
   const auto stream = open_stream(*client, exchange);
-  client->session->handle(std::move(message), [stream](json::Object answer, bool last) {
-    if (!answer.empty()) stream->send(answer);
+  client->session->handle(std::move(message), [this, stream](json::Object answer, bool last) {
+    if (!answer.empty()) send(*stream, answer);
     if (last) stream->finish();
   });
 }
@@ -155,9 +192,12 @@ std::shared_ptr<McpStream> McpEndpoint::open_stream(Client& client, const Exchan
   while (client.streams.size() >= kStreamsMax) {  // the oldest that is over, else the oldest
     auto old = std::ranges::find_if(client.streams,
                                     [](const auto& one) { return one.second->done(); });
-    client.streams.erase(old == client.streams.end() ? client.streams.begin() : old);
+    if (old == client.streams.end()) old = client.streams.begin();
+    old->second->forget_for_good();
+    client.streams.erase(old);
   }
-  auto stream = std::make_shared<McpStream>(++newest_stream_);
+  auto stream = std::make_shared<McpStream>(++newest_stream_,
+                                            std::vector{client.kept_bytes, kept_bytes_});
   client.streams[stream->number()] = stream;
   stream->attach(exchange, 0, client.session->version() >= kMcpVersions[0]);
   exchange->on_closed([stream, weak = std::weak_ptr(exchange)] {
@@ -169,17 +209,16 @@ std::shared_ptr<McpStream> McpEndpoint::open_stream(Client& client, const Exchan
 void McpEndpoint::begin_session(const ExchangePtr& exchange, json::Value message) {
   forget_old();
   const security::Caller& caller = caller_of(exchange->request());
-  const auto own = std::ranges::count_if(clients_, [&](const auto& one) {
-    const security::Caller& theirs = one.second.session->caller();
-    return theirs.key == caller.key && theirs.tenant == caller.tenant;
-  });
-  if (own >= kSessionsOfKeyMax || clients_.size() >= kSessionsMax) {
-    return refuse_message(exchange, 503, McpError::kInternal, "too many sessions");
+  const int64_t now_ns = context_.env.mono_ns();
+  const McpRoom room = mcp_room_for(seats(), holder_of(caller), now_ns, kLimits);
+  if (room.status != 0) {
+    return refuse_message(exchange, room.status, McpError::kInternal, room.why);
   }
+  if (room.ends) end_session(std::next(clients_.begin(), static_cast<int64_t>(*room.ends)));
   Client client;
   client.session =
       std::make_shared<McpSession>(context_, documents_, caller);
-  client.used_ns = context_.env.mono_ns();
+  client.used_ns = now_ns;
   const auto session = client.session;
   session->handle(std::move(message), [&](json::Object answer, bool) {
     net::HttpResponse response = json_response(answer);
@@ -249,22 +288,21 @@ void McpEndpoint::get(const ExchangePtr& exchange) {
   if (client->standing && client->standing->attached()) {
     return refuse_message(exchange, 409, McpError::kRequest, "the session has such a stream");
   }
-  client->standing = std::make_shared<McpStream>(++newest_stream_);
+  if (client->standing) client->standing->forget_for_good();
+  client->standing = std::make_shared<McpStream>(++newest_stream_,
+                                                 std::vector{client->kept_bytes, kept_bytes_});
   attach(client->standing, 0);
   client->session->set_listener([this, stream = client->standing,
                                  caller = client->session->caller()](json::Object message, bool) {
     if (context_.access && !context_.access->still(caller)) return stream->finish();
-    stream->send(message);
+    send(*stream, message);
   });
 }
 
 void McpEndpoint::remove(const ExchangePtr& exchange) {
   Client* client = client_of(exchange);
   if (client == nullptr) return;
-  client->session->end();
-  for (const auto& [number, stream] : client->streams) stream->finish();
-  if (client->standing) client->standing->finish();
-  clients_.erase(*exchange->request().header("Mcp-Session-Id"));
+  end_session(clients_.find(*exchange->request().header("Mcp-Session-Id")));
   exchange->respond(json_response(json::Object()));
 }
 
@@ -274,18 +312,59 @@ void McpEndpoint::drain() {
   }
 }
 
+bool McpEndpoint::Client::busy() const {
+  return *waiting > 0 || (standing && standing->attached()) ||
+         std::ranges::any_of(streams, [](const auto& one) { return one.second->attached(); });
+}
+
+// What is over goes first.
+void McpEndpoint::Client::forget_oldest() {
+  McpStream* oldest = nullptr;
+  for (const auto& [number, stream] : streams) {
+    if (stream->kept_bytes() == 0 || (oldest != nullptr && !stream->done())) continue;
+    if (oldest == nullptr || !oldest->done()) oldest = stream.get();
+  }
+  if (oldest == nullptr) oldest = standing.get();
+  if (oldest != nullptr) oldest->forget();
+}
+
+std::vector<McpSeat> McpEndpoint::seats() const {
+  std::vector<McpSeat> out;
+  for (const auto& [id, client] : clients_) {
+    out.push_back({holder_of(client.session->caller()), client.used_ns, client.busy(),
+                   *client.kept_bytes});
+  }
+  return out;
+}
+
+void McpEndpoint::send(McpStream& stream, const json::Object& message) {
+  stream.send(message);
+  while (*kept_bytes_ > std::min(kLimits.kept_bytes, kLimits.kept_bytes_of_key)) {
+    const auto who = mcp_who_forgets(seats(), kLimits);
+    if (!who) return;
+    std::next(clients_.begin(), static_cast<int64_t>(*who))->second.forget_oldest();
+  }
+}
+
+void McpEndpoint::end_session(Clients::iterator client) {
+  const Client ended = std::move(client->second);
+  clients_.erase(client);
+  ended.session->end();
+  for (const auto& [number, stream] : ended.streams) {
+    stream->finish();
+    stream->forget_for_good();
+  }
+  if (ended.standing) ended.standing->finish();
+  if (ended.standing) ended.standing->forget_for_good();
+}
+
 void McpEndpoint::forget_old() {
   const int64_t before_ns = context_.env.mono_ns() - kIdleNs;
-  std::erase_if(clients_, [&](const auto& one) {
-    const Client& client = one.second;
-    const bool listens = client.standing && client.standing->attached();
-    const bool works = std::ranges::any_of(client.streams, [](const auto& stream) {
-      return !stream.second->done();
-    });
-    if (client.used_ns >= before_ns || listens || works) return false;
-    client.session->end();
-    return true;
-  });
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    const auto client = at++;
+    const bool works = client->second.busy() || client->second.session->open_calls() > 0;
+    if (client->second.used_ns < before_ns && !works) end_session(client);
+  }
 }
 
 void mcp_post(ServerContext& context, const ExchangePtr& exchange) {

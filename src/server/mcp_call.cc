@@ -15,6 +15,7 @@ namespace weft::server {
 namespace {
 
 constexpr size_t kCallKeyBytesMax = 255;
+constexpr size_t kTokenBytesMax = 1024;
 constexpr std::string_view kBlockTypes[] = {"text", "image", "audio", "resource",
                                             "resource_link"};
 
@@ -38,6 +39,12 @@ bool good_key(std::string_view key) {
   return key.size() <= kCallKeyBytesMax && std::ranges::none_of(key, [](char c) {
            return static_cast<unsigned char>(c) < ' ';
          });
+}
+
+// It is kept until the call ends.
+bool good_token(const json::Value& token) {
+  if (token.is_string()) return token.get_string().size() <= kTokenBytesMax;
+  return token.is_number() || token.is_null();
 }
 
 json::Array text_block(std::string_view text) {
@@ -129,6 +136,11 @@ void McpCall::start(const json::Object& params) {
   const json::Value* meta = params.if_contains("_meta");
   if (meta != nullptr && meta->is_object()) {
     const json::Value* token = meta->get_object().if_contains("progressToken");
+    if (token != nullptr && !good_token(*token)) {
+      return refuse(McpError::kParameters,
+                    fmt::format("a progressToken is a number or a text of at most {} bytes",
+                                kTokenBytesMax));
+    }
     if (token != nullptr) progress_token_ = *token;
     submission.idem_key = text_at(meta->get_object(), "weft/idempotencyKey");
   }
@@ -252,10 +264,11 @@ void McpCall::ask(const worker::RequiredAction& action) {
   }
   json::Object params{{"message", question_of(action)},
                       {"requestedSchema", question_form(action)}};
-  session_->ask("elicitation/create", std::move(params), sink_,
-                [self = shared_from_this(), action](Result<json::Object> answer) {
-                  if (self->session_) self->answered(action, answer);
-                });
+  questions_.push_back(session_->ask(
+      "elicitation/create", std::move(params), sink_,
+      [self = shared_from_this(), action](Result<json::Object> answer) {
+        if (self->session_) self->answered(action, answer);
+      }));
 }
 
 void McpCall::answered(const worker::RequiredAction& action, const Result<json::Object>& answer) {
@@ -369,6 +382,8 @@ void McpCall::answer(json::Object message) {
 }
 
 void McpCall::forget() {
+  if (!session_) return;
+  for (const std::string& question : questions_) session_->asked_.erase(question);
   session_.reset();
   if (listener_ != 0) context_.runs->unlisten(std::exchange(listener_, 0));
 }

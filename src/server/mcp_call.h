@@ -14,6 +14,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/mcp.h"
 #include "worker/notice.h"
@@ -59,6 +60,7 @@ class McpCall : public std::enable_shared_from_this<McpCall> {
   uint64_t listener_ = 0;
   std::set<std::string> ended_;          // steps
   std::set<std::string> asked_;          // paths of questions under way
+  std::vector<std::string> questions_;   // their keys in the session
   int64_t steps_ = 1;
   bool cancelled_ = false;
   bool reading_ = false;

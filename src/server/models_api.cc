@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/models_api.h"
 
+#include <algorithm>
+
 #include "backend/direct.h"
 #include "backend/remote.h"
 #include "server/access.h"
@@ -16,6 +18,17 @@ json::Object model_object(const ServerContext& context, const std::string& name,
                           const std::string& meaning) {
   return {{"id", name}, {"object", "model"}, {"created", context.started_s},
           {"owned_by", "weft"}, {"root", meaning}};
+}
+
+using ModelName = std::pair<std::string, std::string>;  // and what it means
+
+std::vector<ModelName> all_models(const ServerContext& context) {
+  std::vector<ModelName> out = backend::model_names(context.backend);
+  if (context.remote == nullptr) return out;
+  for (std::string& name : context.remote->names()) {
+    out.emplace_back(std::move(name), "another server's");
+  }
+  return out;
 }
 
 // Two addresses lead to a model: OpenAI's, and that of the pages.
@@ -98,35 +111,26 @@ Status start_detokenize(ServerContext& context, const ExchangePtr& exchange,
 
 void list_models(ServerContext& context, const ExchangePtr& exchange) {
   json::Array data;
-  for (const auto& [name, meaning] : backend::model_names(context.backend)) {
+  for (const auto& [name, meaning] : all_models(context)) {
     data.push_back(model_object(context, name, meaning));
-  }
-  if (context.remote != nullptr) {
-    for (const std::string& name : context.remote->names()) {
-      data.push_back(model_object(context, name, "another server's"));
-    }
   }
   exchange->respond(json_response(json::Object{{"object", "list"}, {"data", std::move(data)}}));
 }
 
+// Only looks: a key that may read shall neither make this machine load nor make models leave.
 void show_model(ServerContext& context, const ExchangePtr& exchange) {
   const std::string name = exchange->request().parameter("id");
-  if (const Status known = check_model_name(context, name); !known.ok()) {
-    return exchange->respond(openai_error(known.error()));
+  const auto models = all_models(context);
+  const auto found = std::ranges::find(models, name, &ModelName::first);
+  if (found == models.end()) {
+    return exchange->respond(openai_error(check_model_name(context, name).error()));
   }
-  for (const auto& [known, meaning] : backend::model_names(context.backend)) {
-    if (known != name) continue;
-    json::Object shown = model_object(context, name, meaning);
-    backend::model_facts(
-        context.backend, name,
-        answering<backend::ModelFacts>(context, exchange, [shown](const backend::ModelFacts& f) {
-          json::Object out = shown;
-          out["max_model_len"] = f.context;
-          out["system_fingerprint"] = f.fingerprint;
-          return out;
-        }));
-    return;
+  json::Object shown = model_object(context, name, found->second);
+  if (const auto facts = backend::facts_if_loaded(context.backend, name)) {
+    shown["max_model_len"] = facts->context;
+    shown["system_fingerprint"] = facts->fingerprint;
   }
+  exchange->respond(json_response(shown));
 }
 
 void unload_model(ServerContext& context, const ExchangePtr& exchange) {

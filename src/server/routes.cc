@@ -46,6 +46,9 @@ struct Row {
 void show_openapi(ServerContext& context, const ExchangePtr& exchange);
 void show_document_schema(ServerContext& context, const ExchangePtr& exchange);
 
+// Of routes that take no key: nobody needs more to sign in, and anybody may ask.
+constexpr size_t kOpenBodyBytesMax = size_t{64} << 10;
+
 // `action`: the permission it takes (security/permission.cc); "": none, not even a key.
 constexpr Row kRoutes[] = {
     {"POST", "/v1/chat/completions", "models:use", chat_completions},
@@ -159,7 +162,9 @@ net::HttpRouter make_router(ServerContext& context) {
                 .handler = [&context, &row](const ExchangePtr& exchange) {
                   const bool shown = shows_runs(row.action) && !context.redaction.none();
                   row.handler(context, shown ? redacting(exchange, context.redaction) : exchange);
-                }});
+                },
+                .body_bytes_max =
+                    row.action.empty() ? kOpenBodyBytesMax : net::kDefaultBodyBytesMax});
   }
   return router;
 }

@@ -205,6 +205,7 @@ void AgentRun::think() {
       if (const auto self = weak.lock()) self->on_turn(std::move(*told));
     });
   };
+  count_lost(context_, callbacks);
   backend::ChatRequest request = turn_request(options_, progress_);
   if (request.deadline_ms) {  // counted from the call on; the step began earlier
     const int64_t gone_ms = (context_.services->env.mono_ns() - start_ns_) / 1'000'000;

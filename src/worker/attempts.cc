@@ -301,7 +301,21 @@ StepContext Executor::context_of(ActiveRun& run, Running& running) {
     });
   };
   add_partials(context, run, running);
+  context.on_lost = lost_of(run);
   return context;
+}
+
+std::function<void(int64_t)> Executor::lost_of(const ActiveRun& run) {
+  if (!options_.on_tokens) return nullptr;
+  const std::string key = run_context_from_json(run.context).key;
+  if (key.empty()) return nullptr;
+  CHECK(!run.id.empty(), "a key's run without an id");
+  return [weak = weak_from_this(), &loop = services_.loop, key](int64_t tokens) {
+    CHECK(tokens >= 0, "{} tokens were lost", tokens);
+    loop.post([weak, key, tokens] {
+      if (const auto self = weak.lock()) self->options_.on_tokens(key, tokens);
+    });
+  };
 }
 
 void Executor::on_note(const std::string& id, const std::string& path, uint32_t attempt,

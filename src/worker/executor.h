@@ -116,6 +116,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void on_note(const std::string& run, const std::string& path, uint32_t attempt, StepNote note);
   StepContext context_of(ActiveRun& run, Running& running);
   StepDone done_of(const ActiveRun& run, const Running& running);
+  std::function<void(int64_t)> lost_of(const ActiveRun& run);  // StepContext::on_lost
 
   // partials.cc
   static void note_partials(ActiveRun& run, const StoredRun& stored);

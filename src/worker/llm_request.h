@@ -24,6 +24,9 @@ AiCallRow evidence_of(const backend::ChatResult& result);
 void keep_partials(const StepContext& context, backend::ChatRequest& request,
                    backend::ChatCallbacks& callbacks);
 
+// What broke off counts against the limits of the run's key as answers do.
+void count_lost(const StepContext& context, backend::ChatCallbacks& callbacks);
+
 // A chat call under way; cancelling it cancels the call.
 std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call);
 

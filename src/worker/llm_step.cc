@@ -296,6 +296,13 @@ void keep_partials(const StepContext& context, ChatRequest& request,
   };
 }
 
+void count_lost(const StepContext& context, backend::ChatCallbacks& callbacks) {
+  if (!context.on_lost) return;
+  callbacks.on_lost = [count = context.on_lost](const ChatResult& lost) {
+    count(lost.tokens.prompt + lost.tokens.reasoning + lost.tokens.answer);
+  };
+}
+
 std::unique_ptr<Activity> chat_activity(std::shared_ptr<backend::ChatCall> call) {
   CHECK(call != nullptr, "a chat call without a handle");
   return std::make_unique<LlmActivity>(std::move(call));
@@ -380,6 +387,7 @@ class LlmStep final : public StepType {
       done(chat_outcome(std::move(result), output.get()));
     };
     keep_partials(context, *request, callbacks);
+    count_lost(context, callbacks);
     auto call = context.services->backend->chat(std::move(*request), std::move(callbacks));
     return {std::nullopt, chat_activity(std::move(call))};
   }

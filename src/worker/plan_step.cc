@@ -270,6 +270,7 @@ class PlanStep final : public StepType {
       report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
     };
     keep_partials(context, *request, callbacks);
+    count_lost(context, callbacks);
     auto shared = std::make_shared<const StepContext>(std::move(context));
     callbacks.on_done = [done = std::move(done), shared,
                          terms = std::move(terms)](Result<backend::ChatResult> result) {

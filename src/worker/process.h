@@ -48,6 +48,7 @@ class Process {
   ~Process();
 
   AsioLoop& loop() { return loop_; }
+  // For what waits for nobody but the disk: requests, the store. Steps have another one.
   ThreadPool& pool() { return pool_; }
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
@@ -63,6 +64,7 @@ class Process {
   ProcessOptions options_;
   AsioLoop loop_;
   ThreadPool pool_;
+  ThreadPool step_pool_;
   std::unique_ptr<net::Client> http_;
   std::unique_ptr<McpClient> mcp_;
   Services services_;

@@ -50,7 +50,7 @@ std::string_view name(EffectClass effect);
 struct Services {
   Env& env;
   Loop& loop;
-  Pool& pool;
+  Pool& pool;                           // of steps alone: they may take all of it for minutes
   backend::Backend* backend = nullptr;  // null: no models in this process
   net::Client* http = nullptr;          // null: no outbound calls
   const ToolSettings* tools = nullptr;  // null: nothing is granted
@@ -104,6 +104,8 @@ struct StepContext {
   // and where to keep this one as it comes. path and draw are the executor's. From any thread.
   PartialRow resume = {};
   std::function<void(PartialRow)> on_partial = {};  // may be empty
+  // Tokens of a model's answer that broke off, which no evidence counts. From any thread.
+  std::function<void(int64_t tokens)> on_lost = {};  // may be empty
 };
 
 struct StepResult {

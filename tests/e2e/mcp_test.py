@@ -270,6 +270,26 @@ def test_http_sessions_streams_and_refusals():
         assert server.metric("weft_http_requests_in_flight") == 1
 
 
+def test_sessions_and_what_they_keep_are_bounded():
+    with Place() as place, Server(*files(place)) as server:
+        clients = [Http(server) for _ in range(64)]
+        first = clients[0]
+        begin = first.message("initialize", initialize())
+        full = server.post("/mcp", begin, headers=first.accept())
+        assert full.status == 429 and "Retry-After" in full.headers, full.body
+        assert "64 MCP sessions" in full.error["message"], full.body
+        assert server.ask("DELETE", "/mcp", headers={"Mcp-Session-Id": first.id}).status == 200
+        assert server.post("/mcp", begin, headers=first.accept()).status == 200
+        other = clients[1]
+        long = "x" * 2000
+        assert other.post("ping", number=long).error["code"] == -32600
+        refused = other.post("tools/call", {"name": "hello", "arguments": {"name": "Di"},
+                                            "_meta": {"progressToken": long}})
+        assert messages(refused.body)[-1]["error"]["code"] == -32602, refused.body
+        unknown = other.post("resources/subscribe", {"uri": "weft://workflows/" + long})
+        assert unknown.error["code"] == -32002, unknown.body
+
+
 def test_workflows_of_a_tenant_are_its_tools_and_nobody_elses():
     with Place() as place:
         server = Server(*files(place))

@@ -78,6 +78,7 @@ def test_a_server_passes_chats_on():
     other = Server().__enter__()
     with Server("--backend", backend_of(other)) as server:
         assert "big" in [m["id"] for m in server.get("/v1/models").json["data"]]
+        assert server.get("/v1/models/big").json["id"] == "big"
         there = other.post("/v1/chat/completions", {**ask, "model": "default"}).json
         here = server.post("/v1/chat/completions", ask)
         assert here.status == 200, here.body

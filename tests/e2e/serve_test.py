@@ -163,6 +163,7 @@ def test_models_and_tokens():
         listed = server.get("/v1/models").json
         names = [m["id"] for m in listed["data"]]
         assert listed["object"] == "list" and {"default", "weft-mini"} <= set(names), names
+        assert until(lambda: server.get("/readyz").status == 200)
         one = server.get("/v1/models/weft-mini").json
         assert one["object"] == "model" and one["max_model_len"] == 2048, one
         assert server.get("/v1/models/nope").error["code"] == "model_not_found"
@@ -419,6 +420,9 @@ def test_models_leave_and_come_back():
         said = server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"]
         assert until(lambda: quiet(server))
         assert server.post("/v1/models/default/unload", {}).json["unloaded"] is True
+        for path in ("/v1/models", "/v1/models/default", "/models"):
+            assert server.get(path).status == 200
+        assert "max_model_len" not in server.get("/v1/models/default").json, "looking loads nothing"
         assert server.post("/v1/models/default/unload", {}).json["unloaded"] is False
         assert server.post("/v1/models/nothing/unload", {}).status == 404
         assert server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"] == said
@@ -483,6 +487,11 @@ def test_access():
         assert server.get("/v1/models").status == 401
         assert server.get("/v1/models").error["type"] == "authentication_error"
         assert server.get("/v1/models", headers={"Authorization": "Bearer wrong"}).status == 401
+        with server.connect() as idle:  # a body that never comes
+            idle.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Content-Length: 9000000\r\n\r\n")
+            assert idle.recv(1000).startswith(b"HTTP/1.1 401"), "refused without it"
+        assert server.post("/session", {"key": "x" * 100_000}).status == 413
         assert server.get("/v1/models", headers={"Authorization": "Bearer secret-2"}).status == 200
         assert server.get("/health").status == 200
     with Server() as server:

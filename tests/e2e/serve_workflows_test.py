@@ -6,9 +6,11 @@ import json
 import re
 import socket
 import sqlite3
+import time
 
 from harness import main
 from serving import Server, until
+from tools_test import sandboxed
 
 HELLO = """weft: "1"
 id: hello
@@ -121,6 +123,24 @@ def test_a_run_from_start_to_end():
         failed = execute(server, "broken")["task_id"]
         assert finished(server, failed)["status"] == "failed"
         assert until(lambda: server.metric("exaone_errors_total") == 1)
+
+
+def test_requests_do_not_wait_for_commands():
+    if not sandboxed():
+        print("        SKIPPED: bubblewrap cannot make a sandbox here")
+        return
+    steps = [{"id": f"rest{i}", "type": "shell", "parameters": {"command": ["sleep", "8"]}}
+             for i in range(12)]
+    server = Server("--allow-shell", "--workflow", "rest.yaml")
+    server.write("rest.yaml", json.dumps({"weft": "1", "id": "rest", "steps": steps}))
+    with server:
+        task = execute(server, "rest")["task_id"]
+        time.sleep(1)  # every thread of steps has one
+        begin = time.monotonic()
+        run = server.get(f"/workflows/{task}").json
+        assert time.monotonic() - begin < 4, "a request stood behind the commands"
+        assert run["status"] == "running", run
+        server.post(f"/workflows/{task}/cancel", {})
 
 
 def test_a_workflow_step_finds_the_file_beside_its_own():
