@@ -55,9 +55,9 @@ class Caller {
                            const json::Value& input, int64_t timeout_s) {
     const json::Value env = json::Object();
     worker::StepContext context;
-    context.run = "tool";
+    context.run = new_id(real_env(), "call_");  // each call is an act of its own
     context.path = tool.name;
-    context.effect_key = new_id(real_env(), "call_");
+    context.effect_key = context.run;
     context.now_us = real_env().wall_us();
     context.deadline_us = context.now_us + timeout_s * 1'000'000;
     context.run_context = &run_context_;
@@ -65,8 +65,11 @@ class Caller {
     context.env = &env;
     context.services = &services_;
     context.on_progress = [](worker::StepProgress) {};
-    worker::PreparedCall call = TRY(worker::prepare_call(tool, arguments, std::move(context)));
+    const std::string id = context.run;
+    worker::PreparedCall call =
+        TRY(worker::prepare_call(tool, arguments, std::move(context), id));
     worker::StepContext names;
+    names.run = id;
     names.input = &input;
     names.env = &env;
     std::optional<worker::StepOutcome> outcome;

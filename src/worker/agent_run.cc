@@ -366,7 +366,8 @@ bool AgentRun::cut_off(size_t index) {
 bool AgentRun::unsafe(size_t index) const {
   const Call& call = calls_[index];
   if (call.tool == nullptr) return false;
-  const auto prepared = prepare_call(*call.tool, call.arguments, call_context(index));
+  const auto prepared =
+      prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
   return prepared.ok() && prepared->context.effect == EffectClass::kUnsafe;
 }
 
@@ -377,7 +378,8 @@ void AgentRun::run_call(size_t index) {
     return end_call(index, std::move(why), true);
   }
   ++made_[identity(call.name, call.arguments)];
-  auto prepared = prepare_call(*call.tool, call.arguments, call_context(index));
+  auto prepared =
+      prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
   if (!prepared.ok()) return end_call(index, prepared.error().message, true);
   call.acts = prepared->context.effect == EffectClass::kUnsafe;
   acted_ = acted_ || call.acts;

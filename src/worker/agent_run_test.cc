@@ -3,8 +3,10 @@
 // An agent against a model whose turns are written down: what it is asked and when, and what
 // becomes of a step whose time or server gives out in the middle. With a real model: tests/e2e.
 #include "backend/backend.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "worker/executor_test.h"
+#include "worker/tools.h"
 
 namespace weft::worker {
 namespace {
@@ -219,6 +221,41 @@ output: "{{ steps.agent }}"
   EXPECT_NE(told.find("/path of look should stand in the conversation word for word, found "
                       "'other.txt'"), std::string::npos) << told;
   EXPECT_EQ(json::dump(json::Value(model_.asked[2].messages)).find("\"b\""), std::string::npos);
+}
+
+// Two runs with the same arguments are two acts; two tries of one run are one.
+TEST_F(AgentRunTest, AKeyOfAToolIsOfItsRunUnlessItIsGlobal) {
+  const auto key = [&](std::string_view run, std::string_view words, std::string_view given) {
+    const auto workflow = parsed(fmt::format(R"(
+weft: "1"
+id: keys
+tools:
+  - name: post
+    parameters: {{type: object, properties: {{text: {{type: string}}}}}}
+    step:
+      type: http
+      idempotency_key: "{{{{ args.text }}}}"
+      {}
+      parameters: {{method: POST, url: "https://example.com", json: "{{{{ run.id }}}}"}}
+steps: [{{id: agent, type: agent, parameters: {{goal: Write., tools: [post]}}}}]
+)", words));
+    const Tool tool = find_tool(*workflow, "post").value();
+    const json::Value none = json::Object();
+    StepContext context;
+    context.run = run;
+    context.input = &none;
+    context.env = &none;
+    const auto call = prepare_call(tool, json::Object{{"text", given}}, std::move(context),
+                                   fmt::format("{}/agent", run));
+    EXPECT_TRUE(call.ok()) << call.error().message;
+    EXPECT_EQ(call->context.parameters.at("json"), json::Value(run));
+    EXPECT_EQ(call->context.effect, EffectClass::kKeyed);
+    return call->context.effect_key;
+  };
+  EXPECT_EQ(key("r1", "", "a"), "r1/agent/a");
+  EXPECT_EQ(key("r2", "", "a"), "r2/agent/a");
+  EXPECT_EQ(key("r1", "idempotency_scope: global", "a"), "a");
+  EXPECT_EQ(key("r1", "", "줄\n"), "r1/agent/" + sha256_hex("줄\n")) << "it goes into a header";
 }
 
 TEST_F(AgentRunTest, AnAnswerThatNeverBeganIsNone) {

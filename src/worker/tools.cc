@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/strings.h"
 #include "schema/validator.h"
 #include "workflow/render.h"
@@ -60,6 +61,20 @@ std::vector<std::string> names_of(const std::vector<Tool>& tools) {
   return names;
 }
 
+json::Value run_names(const StepContext& context) {
+  return json::Object{{"id", context.run}};
+}
+
+// Another run's call with the same arguments is another act, unless the author says otherwise.
+// Servers get it in a header: what does not fit there is told by its digest.
+std::string key_of_call(std::string_view scope, std::string_view key, bool global) {
+  constexpr size_t kBytesMax = 255;
+  const bool plain = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
+  std::string out = global ? "" : fmt::format("{}/", scope);
+  return plain && out.size() + key.size() <= kBytesMax ? out + std::string(key)
+                                                       : out + sha256_hex(key);
+}
+
 }  // namespace
 
 std::vector<Tool> builtin_tools() {
@@ -105,7 +120,7 @@ json::Object openai_form(const Tool& tool) {
 }
 
 Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments,
-                                  StepContext context) {
+                                  StepContext context, std::string_view key_scope) {
   CHECK(tool.type != nullptr && context.input != nullptr && context.env != nullptr,
         "{} is called by nobody", tool.name);
   const auto schema = TRY(schema::Schema::parse(tool.parameters));
@@ -123,7 +138,9 @@ Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments
   if (tool.definition == nullptr) {
     call.context.parameters = arguments.get_object();
   } else {
-    const workflow::ToolNames names{arguments, *call.context.input, *call.context.env};
+    const json::Value run = run_names(call.context);
+    const workflow::ToolNames names{arguments, *call.context.input, *call.context.env, nullptr,
+                                    &run};
     json::Value rendered = TRY(workflow::render_tool(step.parameters, tool.name, names));
     CHECK(rendered.is_object(), "parameters of {} are an object", tool.name);
     call.context.parameters = std::move(rendered.as_object());
@@ -131,7 +148,8 @@ Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments
       const json::Value key = TRY(
           workflow::render_tool(json::Value(step.idempotency_key()), tool.name, names));
       call.context.effect_key =
-          key.is_string() ? std::string(key.get_string()) : json::dump(key);
+          key_of_call(key_scope, key.is_string() ? std::string(key.get_string()) : json::dump(key),
+                      tool.definition->global_key);
     }
     if (step.timeout_us > 0) {
       const int64_t until = call.context.now_us + step.timeout_us;
@@ -146,8 +164,9 @@ Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments
 Result<json::Value> tool_output(const Tool& tool, const json::Value& arguments,
                                 const StepContext& context, json::Value output) {
   if (tool.definition == nullptr || tool.definition->step.output_as().is_null()) return output;
+  const json::Value run = run_names(context);
   return workflow::render_tool(tool.definition->step.output_as(), tool.name,
-                               {arguments, *context.input, *context.env, &output});
+                               {arguments, *context.input, *context.env, &output, &run});
 }
 
 std::string tool_text(const json::Value& output, size_t bytes_max) {

@@ -45,9 +45,11 @@ struct PreparedCall {
   const StepType* type = nullptr;
   StepContext context;
 };
+// A key that the tool gives itself takes the place of effect_key; unless it is global it stands
+// behind `key_scope`, the name of what the call is a part of (a step of a run).
 // E0603: the arguments do not fit the tool's schema. E0450: its templates failed.
 Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments,
-                                  StepContext context);
+                                  StepContext context, std::string_view key_scope);
 // What the step gave, as the tool gives it (`output_as`).
 Result<json::Value> tool_output(const Tool& tool, const json::Value& arguments,
                                 const StepContext& context, json::Value output);

@@ -85,6 +85,7 @@ struct ToolDefinition {
   std::string description;
   json::Value parameters;                // JSON Schema of an object
   Step step;                             // its id is the tool's name
+  bool global_key = false;               // its idempotency_key is one for all runs
 };
 
 struct WorkflowConfig {

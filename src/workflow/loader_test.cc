@@ -473,6 +473,14 @@ TEST(Loader, ToolsThatCannotWorkAreProblems) {
   EXPECT_EQ(codes("  - { name: t, step: { type: http, parameters: { url: x } } }\n"
                   "  - { name: t, step: { type: http, parameters: { url: y } } }\n"), "E0413 ");
   EXPECT_EQ(codes("  t: 1\n"), "E0412 ");
+  const auto keyed = [&](std::string_view words) {
+    return codes(fmt::format("  - name: t\n"
+                             "    step: {{ type: http, parameters: {{ url: x }}, {} }}\n", words));
+  };
+  EXPECT_EQ(keyed("idempotency_key: '{{ run.id }}', idempotency_scope: global"), "");
+  EXPECT_EQ(keyed("idempotency_key: '{{ run.started }}'"), "E0418 ");
+  EXPECT_EQ(keyed("idempotency_key: k, idempotency_scope: planet"), "E0412 ");
+  EXPECT_EQ(keyed("idempotency_scope: global"), "E0412 ");
 }
 
 TEST(Problems, HintsAreMadeOnlyForProblemsThatAreKept) {

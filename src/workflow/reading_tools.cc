@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `tools:` of a workflow: what agents may call, and the step that happens then. Its templates see
-// only what they are called with, the run's input and its environment; all of that is checked here,
+// only what they are called with, the run's id, input and environment; all of that is checked here,
 // because nobody reads a model's mind when a name is missing.
 #include <fmt/format.h>
 
@@ -55,11 +55,15 @@ class ToolNamesCheck {
   }
 
   void check_name(const text::FreeName& name, bool output) {
-    std::vector<std::string> known = {"args", "input", "env"};
+    std::vector<std::string> known = {"args", "input", "run", "env"};
     if (output) known.emplace_back("output");
     const std::string& root = name.path.front();
     if (std::find(known.begin(), known.end(), root) == known.end()) {
       return add("E0418", fmt::format("a tool sees no {}", quoted(root)), name_hint(root, known));
+    }
+    if (root == "run" && name.path.size() > 1 && name.path[1] != "id" && !name.optional) {
+      return add("E0418", fmt::format("of its run a tool sees the id only, not {}",
+                                      quoted(name.path[1])), "write {{ run.id }}");
     }
     if (root != "args" || name.path.size() < 2 || name.optional) return;
     const json::Object* schema = tool_.parameters.if_object();
@@ -96,6 +100,14 @@ void Reading::read_tool_step(Node node, ToolDefinition& tool) {
   step.timeout_us = fields.duration_us("timeout").value_or(kToolTimeoutUs);
   read_parameters(fields, step);
   if (auto key = fields.text("idempotency_key")) step.edit().idempotency_key = std::move(*key);
+  if (const auto word = fields.word("idempotency_scope", {"run", "global"})) {
+    tool.global_key = *word == 1;
+    if (step.idempotency_key().empty()) {
+      problems_.add("E0412", node.find("idempotency_scope").place(),
+                    fmt::format("{}: idempotency_scope without idempotency_key", fields.what()),
+                    "it says for how long that key is one: for a step of a run, or for ever");
+    }
+  }
   if (const Node as = fields.any("output_as"); as.ok()) step.edit().output_as = as.to_json();
   fields.finish();
 }

@@ -343,10 +343,12 @@ class ToolScope final : public text::Scope {
     if (name == "args") return &names_.args;
     if (name == "input") return &names_.input;
     if (name == "env") return &names_.env;
+    if (name == "run") return names_.run;
     return name == "output" ? names_.output : nullptr;
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> names = {"args", "input", "env"};
+    if (names_.run != nullptr) names.emplace_back("run");
     if (names_.output != nullptr) names.emplace_back("output");
     return names;
   }

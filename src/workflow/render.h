@@ -53,12 +53,13 @@ Result<json::Value> render_step_output(const RenderContext& context, std::string
                                        uint16_t alternative, json::Value output);
 
 // Templates of a tool (definition.h): `args` are what it is called with, `output` what its step
-// gave (null before it ran; then there is no such name). They see input and env beside these.
+// gave (null before it ran), `run` {id} of the run. A name that is null does not exist.
 struct ToolNames {
   const json::Value& args;
   const json::Value& input;
   const json::Value& env;
   const json::Value* output = nullptr;
+  const json::Value* run = nullptr;
 };
 Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
                                 const ToolNames& names);

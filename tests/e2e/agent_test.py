@@ -3,6 +3,8 @@
 makes, what happens when the service dies, a person's approval in between, kill -9 in the middle."""
 import http.server
 import json
+import pathlib
+import re
 import threading
 import time
 
@@ -10,6 +12,7 @@ from harness import Place, main
 from people_test import waiting_for
 from serving import until
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 AGENT = """weft: "1"
 id: support
 input:
@@ -172,9 +175,9 @@ def test_a_routed_agent_answers_each_turn_once_and_alike():
 
 
 def test_the_same_run_gives_the_same_calls():
-    with Place() as place, Crm() as crm:
+    with Place() as place, Crm() as crm, Crm() as other:  # each numbers its tickets from the same
         first = place.run_json(*words(place, crm))
-        second = place.run_json(*words(place, crm))
+        second = place.run_json(*words(place, other))
         assert first["output"] == second["output"]
         tokens = place.rows("select hex(output_ids) from ai_call order by run, attempt, n")
         assert tokens[:len(tokens) // 2] == tokens[len(tokens) // 2:], "the seed of a run decides all of its turns"
@@ -233,6 +236,28 @@ def test_an_approval_survives_kill_9():
         done = place.weft("runs", "approve", run, "--json", "--allow-host", crm.host)
         assert json.loads(done.stdout)["status"] == "succeeded", done.stdout
         assert [m for m, _, _ in crm.asked] == ["GET", "POST"], crm.asked
+
+
+def test_every_run_opens_a_ticket_of_its_own():
+    text = (ROOT / "examples" / "support-agent.yaml").read_text(encoding="utf-8")
+    text = re.sub(r" *approve_tools:.*\n *approve_role:.*\n", "", text)
+    with Place() as place, Crm() as crm:
+        for _ in range(3):
+            run = place.run_json(*words(place, crm, text=text))
+            assert run["status"] == "succeeded" and "passed" not in str(run["output"]), run
+        assert len(crm.posts()) == len(crm.tickets) == 3, (crm.posts(), crm.tickets)
+        assert len({json.dumps(post) for post in crm.posts()}) == 1, "all with the same arguments"
+        call = ("tools", "call", "create_support_ticket", "-i", "priority=low", "-i", "category=x",
+                "-i", "description=y", "--workflow", "support.yaml", "--run-input",
+                json.dumps({"crm": crm.url}), "--allow-host", crm.host)
+        for _ in range(2):
+            place.weft_bare(*call)
+        assert len(crm.tickets) == 5, "each is an act of its own"
+        key = next(line for line in text.splitlines() if "idempotency_key" in line)
+        place.write("support.yaml", text.replace(key, key + "\n      idempotency_scope: global"))
+        for _ in range(2):
+            place.weft_bare(*call)
+        assert len(crm.tickets) == 6 and len(crm.posts()) == 7, crm.tickets
 
 
 def killed_in_post(place, crm, text=None):
