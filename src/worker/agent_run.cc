@@ -5,7 +5,6 @@
 
 #include "base/code_fence.h"
 #include "base/strings.h"
-#include "chat/verbatim.h"
 #include "schema/validator.h"
 #include "worker/llm_request.h"
 #include "worker/rehearsal.h"
@@ -14,9 +13,6 @@ namespace weft::worker {
 namespace {
 
 using backend::ChatResult;
-
-constexpr size_t kResultBytesMax = size_t{16} << 10;  // of one result, as the model reads it
-constexpr size_t kCallsMax = 16;                      // of one turn
 
 const json::Value& member(const json::Object& object, std::string_view name) {
   static const json::Value kNull;
@@ -32,13 +28,6 @@ int64_t integer(const json::Object& object, std::string_view name) {
 std::string text(const json::Object& object, std::string_view name) {
   const json::Value& value = member(object, name);
   return value.is_string() ? std::string(value.get_string()) : std::string();
-}
-
-// As the journal reads it back.
-int64_t number(size_t index) { return static_cast<int64_t>(index); }
-
-std::string identity(std::string_view name, const json::Value& arguments) {
-  return fmt::format("{} {}", name, json::canonical(arguments));
 }
 
 json::Object assistant_message(const ChatResult& result, int turn) {
@@ -98,7 +87,7 @@ AgentRun::~AgentRun() { cancel(); }
 
 void AgentRun::start(const json::Object* decision) {
   if (decision != nullptr) return decide(*decision);
-  if (calls_.empty()) return think();
+  if (calls_.empty()) return go_on();
   run_calls();
 }
 
@@ -114,8 +103,9 @@ Activity::Stopped AgentRun::stop_at_limit() {
   Activity::Stopped out{.maybe_acted = acted_};
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (calls_[i].ended || !calls_[i].acts) continue;
-    out.notes.push_back(
-        json::Object{{"turn", progress_.turn}, {"call", number(i)}, {"unknown", true}});
+    json::Object noted = about(i);
+    noted["unknown"] = true;
+    out.notes.emplace_back(std::move(noted));
   }
   cancel();
   return out;
@@ -140,9 +130,7 @@ void AgentRun::restore(const json::Array& notes) {
     if (over) end_turn();
   }
   // What the other process was about to do: with an approval outstanding, nothing.
-  const bool waited = !decided_ && std::ranges::any_of(calls_, [this](const Call& call) {
-    return needs_approval(call);
-  });
+  const bool waited = !decided_ && asks();
   for (Call& call : calls_) call.begun = call.begun || !waited;
 }
 
@@ -163,19 +151,19 @@ void AgentRun::restore_call(const json::Object& note) {
   } else if (note.contains("again")) {
     call.unknown = false;
   } else if (!call.ended) {
-    acted_ = acted_ || (!call.refused && unsafe(index));
+    acted_ = acted_ || (unsafe(index) && !objection(index));
     call.failed = note.contains("error");
     call.text = text(note, call.failed ? "error" : "output");
     call.ended = true;
-    if (call.failed) ++errors_[call.name];
   }
 }
 
 void AgentRun::refuse_unless_approved(const json::Object& decision) {
   decided_ = true;
   if (text(decision, "decision") == "approved") return;
-  for (Call& call : calls_) {
-    if (!needs_approval(call)) continue;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (!needs_approval(i)) continue;
+    Call& call = calls_[i];
     call.refused = true;
     call.text = fmt::format("not approved by {}", text(decision, "by"));
     if (const std::string why = text(decision, "comment"); !why.empty()) call.text += ": " + why;
@@ -188,10 +176,10 @@ void AgentRun::decide(const json::Object& decision) {
                      {"comment", member(decision, "comment")}};
   refuse_unless_approved(noted);
   for (Call& call : calls_) call.begun = false;
-  note({{"turn", progress_.turn}, {"approval", std::move(noted)}}, {},
-       [weak = weak_from_this()] {
-         if (const auto self = weak.lock()) self->run_calls();
-       });
+  json::Object decided{{"turn", progress_.turn}, {"approval", std::move(noted)}};
+  context_.note({std::move(decided), {}, [weak = weak_from_this()] {
+                   if (const auto self = weak.lock()) self->run_calls();
+                 }});
 }
 
 // ---- the model's turn ------------------------------------------------------------------------
@@ -247,9 +235,9 @@ void AgentRun::on_turn(Result<ChatResult> result) {
                      {"message", std::move(message)},
                      {"tokens", generated},
                      {"reasoning_tokens", result->tokens.reasoning}};
-  note(std::move(noted), std::move(evidence), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->run_calls();
-  });
+  context_.note({std::move(noted), std::move(evidence), [weak = weak_from_this()] {
+                   if (const auto self = weak.lock()) self->run_calls();
+                 }});
 }
 
 void AgentRun::begin_turn(json::Object message) {
@@ -271,15 +259,24 @@ void AgentRun::begin_turn(json::Object message) {
 
 // ---- its calls -------------------------------------------------------------------------------
 
-bool AgentRun::needs_approval(const Call& call) const {
-  return !call.ended && options_.approve.contains(call.name);
+bool AgentRun::needs_approval(size_t index) const {
+  const Call& call = calls_[index];
+  return !call.ended && options_.approve.contains(call.name) && excess(index).empty();
+}
+
+bool AgentRun::asks() const {
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (needs_approval(i)) return true;
+  }
+  return false;
 }
 
 StepWait AgentRun::approval() const {
   json::Array show;
-  for (const Call& call : calls_) {
-    if (!needs_approval(call)) continue;
-    show.push_back(json::Object{{"tool", call.name}, {"arguments", call.arguments}});
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (!needs_approval(i)) continue;
+    show.push_back(
+        json::Object{{"tool", calls_[i].name}, {"arguments", calls_[i].arguments}});
   }
   json::Object ask{{"role", options_.approve_role},
                    {"title", fmt::format("step {} wants to call a tool", context_.path)},
@@ -291,194 +288,43 @@ StepWait AgentRun::approval() const {
 
 void AgentRun::run_calls() {
   if (!done_) return;
-  const bool asks = std::ranges::any_of(calls_, [this](const Call& call) {
-    return needs_approval(call);
-  });
   const bool dry = context_.services->rehearsal != nullptr;  // it notes whom it would have asked
-  if (asks && !decided_ && !dry) return tell(approval());
+  if (!decided_ && !dry && asks()) return tell(approval());
   for (size_t i = 0; i < calls_.size() && done_; ++i) {
     if (!calls_[i].ended) run_call(i);
   }
 }
 
-// A model of this process is held to copying by its grammar.
-Result<json::Value> AgentRun::bound_to_conversation(const json::Value& schema) const {
-  const bool remote = context_.services->backend->is_remote(options_.request.model);
-  if (!remote || !chat::asks_verbatim(schema)) return schema;
-  return chat::bound_to(schema, turn_request(options_, progress_).messages);
-}
-
-// Arguments that had to be copied from the conversation and were not: a model elsewhere is not held
-// to that. In words for the model; empty: all is well.
-std::string AgentRun::made_up(const Call& call) const {
-  const json::Value parameters(call.tool->parameters);
-  if (!chat::asks_verbatim(parameters)) return {};
-  const auto loose = schema::Schema::parse(parameters);
-  if (!loose.ok() || !schema::is_valid(*loose, call.arguments)) return {};  // prepare_call says it
-  const auto bound = bound_to_conversation(parameters);
-  if (!bound.ok()) return bound.error().message;
-  const auto schema = schema::Schema::parse(*bound);
-  if (!schema.ok()) return schema.error().message;
-  const auto violations = schema::validate(*schema, call.arguments);
-  if (violations.empty()) return {};
-  return fmt::format("{} of {} should stand in the conversation word for word, found {}",
-                     violations[0].instance_path, call.name, violations[0].found);
-}
-
-// Why the call is not made, in words for the model; empty: it is made.
-std::string AgentRun::objection(const Call& call) {
-  if (call.refused) return call.text;
-  if (calls_.size() > kCallsMax) return fmt::format("at most {} calls at once", kCallsMax);
-  if (call.tool == nullptr) return fmt::format("there is no tool {}", call.name);
-  if (made_[identity(call.name, call.arguments)] > 0) {
-    return "this very call was made before; its result stands above";
-  }
-  return made_up(call);
-}
-
-// An unsafe call that a process which is gone may have made: a person must look.
-bool AgentRun::cut_off(size_t index) {
-  Call& call = calls_[index];
-  if (!std::exchange(call.begun, false)) return false;
-  if (call.unknown) {  // a person has looked, and says: again
-    call.unknown = false;
-    note({{"turn", progress_.turn}, {"call", number(index)}, {"again", true}}, {},
-         [weak = weak_from_this(), index] {
-           if (const auto self = weak.lock()) self->run_call(index);
-         });
-    return true;
-  }
-  if (!unsafe(index)) return false;
-  acted_ = true;
-  const auto give_it_up = [weak = weak_from_this(), index] {
-    const auto self = weak.lock();
-    if (self == nullptr) return;
-    self->tell(StepUnknown{make_error(
-        "E0606", fmt::format("its process ended while {} was being called",
-                             self->calls_[index].name),
-        fmt::format("look whether it happened, then: weft runs resolve {} {} retry|fail|succeed",
-                    self->context_.run, self->context_.path))});
-  };
-  note({{"turn", progress_.turn}, {"call", number(index)}, {"unknown", true}}, {}, give_it_up);
-  return true;
-}
-
-bool AgentRun::unsafe(size_t index) const {
-  const Call& call = calls_[index];
-  if (call.tool == nullptr) return false;
-  const auto prepared =
-      prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
-  return prepared.ok() && prepared->context.effect == EffectClass::kUnsafe;
-}
-
-void AgentRun::run_call(size_t index) {
-  if (!done_ || cut_off(index)) return;
-  Call& call = calls_[index];
-  if (std::string why = objection(call); !why.empty()) {
-    return end_call(index, std::move(why), true);
-  }
-  ++made_[identity(call.name, call.arguments)];
-  auto prepared =
-      prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
-  if (!prepared.ok()) return end_call(index, prepared.error().message, true);
-  call.acts = prepared->context.effect == EffectClass::kUnsafe;
-  acted_ = acted_ || call.acts;
-  const auto finished = [weak = weak_from_this(), &loop = context_.services->loop,
-                         index](StepOutcome outcome) {
-    auto told = std::make_shared<StepOutcome>(std::move(outcome));
-    loop.post([weak, told, index] {
-      if (const auto self = weak.lock()) self->on_call(index, std::move(*told));
-    });
-  };
-  Started started = begin_step(*prepared->type, std::move(prepared->context), finished, call.name,
-                               options_.approve.contains(call.name));
-  if (started.activity) {
-    call.activity = std::move(started.activity);
-  } else {
-    finished(std::move(*started.outcome));
-  }
-}
-
-StepContext AgentRun::call_context(size_t index) const {
-  StepContext out;
-  out.run = context_.run;
-  out.path = context_.path;
-  out.attempt = context_.attempt;
-  out.seed = context_.seed;
-  out.effect_key = fmt::format("{}/{}.{}", context_.effect_key, progress_.turn, index);
-  out.now_us = now_us();
-  out.deadline_us = context_.deadline_us;
-  out.workflow = context_.workflow;
-  out.run_context = &run_context_;
-  out.input = &input_;
-  out.env = &env_;
-  out.services = context_.services;
-  out.on_progress = [](StepProgress) {};
-  out.note = [](StepNote) {};
-  return out;
-}
-
-void AgentRun::on_call(size_t index, StepOutcome outcome) {
-  if (!done_ || calls_[index].ended) return;
-  Call& call = calls_[index];
-  call.activity = nullptr;
-  if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
-    auto error = std::make_shared<Error>(std::move(unknown->error));
-    return note({{"turn", progress_.turn}, {"call", number(index)}, {"unknown", true}}, {},
-                [weak = weak_from_this(), error] {
-                  if (const auto self = weak.lock()) self->tell(StepUnknown{std::move(*error)});
-                });
-  }
-  if (auto* failure = std::get_if<StepFailure>(&outcome)) {
-    made_.erase(identity(call.name, call.arguments));  // it may be tried again
-    return end_call(index, fmt::format("error: {}", failure->error.message), true);
-  }
-  auto* result = std::get_if<StepResult>(&outcome);
-  if (result == nullptr) return end_call(index, "error: a tool cannot wait", true);
-  auto output = tool_output(*call.tool, call.arguments, context_, std::move(result->output));
-  if (!output.ok()) {
-    return end_call(index, fmt::format("error: {}", output.error().message), true);
-  }
-  end_call(index, tool_text(*output, kResultBytesMax), false);
-}
-
-void AgentRun::end_call(size_t index, std::string said, bool is_error) {
-  Call& call = calls_[index];
-  CHECK(!call.ended, "{} ends twice", call.id);
-  call.ended = true;
-  call.failed = is_error;
-  call.text = std::move(said);
-  if (is_error) ++errors_[call.name];
-  json::Object noted{{"turn", progress_.turn}, {"call", number(index)}};
-  noted[is_error ? "error" : "output"] = call.text;
-  const bool over = std::ranges::all_of(calls_, [](const Call& one) { return one.ended; });
-  if (!over) return note(std::move(noted), {}, nullptr);
-  // Another server may be told only what is on disk; the model of this process need not wait.
-  if (context_.services->backend->is_remote(options_.request.model)) {
-    return note(std::move(noted), {}, [weak = weak_from_this(), said_last = call.text] {
-      if (const auto self = weak.lock()) self->next_turn(said_last);
-    });
-  }
-  note(std::move(noted), {}, nullptr);
-  next_turn(std::string(call.text));
-}
-
-void AgentRun::next_turn(const std::string& said_last) {
+void AgentRun::next_turn() {
   if (!done_) return;
   end_turn();
-  for (const auto& [name, count] : errors_) {
-    if (count <= options_.errors_max) continue;
-    return give_up(fmt::format("{} failed, error {}: {}", name, count, said_last),
+  go_on();
+}
+
+void AgentRun::go_on() {
+  for (const auto& [name, failures] : failures_) {
+    if (failures.turns <= options_.errors_max) continue;
+    return give_up(fmt::format("{} failed in {} turn{}: {}", name, failures.turns,
+                               failures.turns == 1 ? "" : "s", failures.last),
                    "give the step a fallback for the time when a tool does not work");
   }
   think();
 }
 
+// A tool fails once a turn, however many calls of it the model wrote without having read of the
+// first failure. Notes tell no more than that a call failed: the rest follows from the turn itself.
 void AgentRun::end_turn() {
-  for (const Call& call : calls_) {
+  std::set<std::string> failed;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Call& call = calls_[i];
     progress_.messages.push_back(json::Object{
         {"role", "tool"}, {"tool_call_id", call.id}, {"name", call.name}, {"content", call.text}});
-    if (!call.failed) made_[identity(call.name, call.arguments)] = 1;
+    if (!call.failed) {
+      made_.insert(identity(call));
+    } else if (excess(i).empty()) {
+      if (failed.insert(call.name).second) ++failures_[call.name].turns;
+      failures_[call.name].last = call.text;
+    }
   }
   calls_.clear();
   ++progress_.turn;
@@ -531,10 +377,6 @@ void AgentRun::tell(StepOutcome outcome) {
 
 int64_t AgentRun::now_us() const {
   return context_.now_us + (context_.services->env.mono_ns() - start_ns_) / 1000;
-}
-
-void AgentRun::note(json::Object what, std::vector<AiCallRow> rows, std::function<void()> then) {
-  context_.note({json::Value(std::move(what)), std::move(rows), std::move(then)});
 }
 
 }  // namespace weft::worker

@@ -17,6 +17,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ struct AgentOptions {
   std::string approve_role;
   int64_t approve_timeout_us = 0;       // 0: none
   int max_turns = 8;
-  int errors_max = 1;                   // of one tool that go back to the model
+  int errors_max = 1;                   // turns with errors of one tool that go back to the model
   int64_t tokens_max = 4096;            // generated in all turns together
   std::shared_ptr<const json::Value> output;  // schema of the answer; null: text
 };
@@ -77,6 +78,14 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
     bool refused = false;               // by a person
     bool acts = false;                  // begun here, with an unsafe effect
   };
+  struct Objection {
+    std::string kind;                   // for the audit
+    std::string words;                  // for the model
+  };
+  struct Failures {
+    int turns = 0;                      // in which calls of the tool failed
+    std::string last = {};              // what the model was told then
+  };
 
   void restore(const json::Array& notes);
   void restore_turn(const json::Object& note);
@@ -88,24 +97,28 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   void on_turn(Result<backend::ChatResult> result);
   void begin_turn(json::Object message);
   void run_calls();
-  bool needs_approval(const Call& call) const;
+  bool needs_approval(size_t index) const;
+  bool asks() const;
   StepWait approval() const;
   void run_call(size_t index);
   bool cut_off(size_t index);
   bool unsafe(size_t index) const;
-  std::string objection(const Call& call);
+  static std::string identity(const Call& call);
+  std::string excess(size_t index) const;
+  std::optional<Objection> objection(size_t index) const;
   std::string made_up(const Call& call) const;
   Result<json::Value> bound_to_conversation(const json::Value& schema) const;
   void on_call(size_t index, StepOutcome outcome);
   void end_call(size_t index, std::string text, bool is_error);
+  json::Object about(size_t index) const;
   void end_turn();
-  void next_turn(const std::string& said_last);
+  void next_turn();
+  void go_on();
   void give_up(std::string message, std::string hint);
   void finish(backend::ChatResult result);
   void tell(StepOutcome outcome);
   StepContext call_context(size_t index) const;
   int64_t now_us() const;
-  void note(json::Object what, std::vector<AiCallRow> rows, std::function<void()> then);
 
   AgentOptions options_;
   StepContext context_;
@@ -118,8 +131,8 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   std::vector<Call> calls_;             // of the turn in progress
   bool decided_ = false;                // about the calls of this turn
   bool acted_ = false;                  // an unsafe call was begun, here or before
-  std::map<std::string, int> errors_;   // by tool
-  std::map<std::string, int> made_;     // calls by name and arguments
+  std::map<std::string, Failures> failures_;  // by tool
+  std::set<std::string> made_;          // calls that gave results, by name and arguments
 };
 
 }  // namespace weft::worker

@@ -54,6 +54,18 @@ ChatResult calls(std::string_view tool, std::string_view path) {
   return out;
 }
 
+// One turn of many calls.
+ChatResult at_once(std::string_view tool, const std::vector<json::Value>& paths) {
+  ChatResult out;
+  for (const json::Value& path : paths) {
+    json::Value call = calls(tool, "").tool_calls[0];
+    call.at("function").at("arguments").at("path") = path;
+    out.tool_calls.push_back(std::move(call));
+  }
+  out.finish_reason = "tool_calls";
+  return out;
+}
+
 class AgentRunTest : public ExecutorTest {
  protected:
   std::unique_ptr<SimProcess> process() {
@@ -221,6 +233,75 @@ output: "{{ steps.agent }}"
   EXPECT_NE(told.find("/path of look should stand in the conversation word for word, found "
                       "'other.txt'"), std::string::npos) << told;
   EXPECT_EQ(json::dump(json::Value(model_.asked[2].messages)).find("\"b\""), std::string::npos);
+}
+
+TEST_F(AgentRunTest, AToolFailsOnceATurnHoweverManyOfItsCallsAreWrong) {
+  const ChatResult wrong = at_once("look", {1, 2, 3});
+  model_.turns = {wrong, said("done"), wrong, wrong};
+  auto process = this->process();
+  const std::string first = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(first), "succeeded");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("a call of look does not fit its schema"), std::string::npos) << told;
+  const std::string second = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(second), "failed");
+  const json::Object error = document(second).at("error").as_object();
+  EXPECT_EQ(error.at("code"), "E0624");
+  EXPECT_NE(json::dump(error).find("look failed in 2 turns"), std::string::npos);
+}
+
+TEST_F(AgentRunTest, OfManyCallsAtOnceOnlyThosePastTheLimitAreRefused) {
+  std::vector<json::Value> paths;
+  for (int i = 0; i < 20; ++i) paths.emplace_back(fmt::format("log{}.txt", i));
+  model_.turns = {at_once("append", paths), said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(file_exists(directory_ / fmt::format("log{}.txt", i)), i < 16) << i;
+  }
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("at most 16 calls at once"), std::string::npos) << told;
+}
+
+TEST_F(AgentRunTest, TheSameCallIsMadeOnceATurnAndNotForEver) {
+  const ChatResult thrice = at_once("append", {"log.txt", "log.txt", "log.txt"});
+  model_.turns = {thrice, said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "x\n");
+  model_.asked.clear();
+  model_.turns = {thrice, thrice, thrice, said("never asked for")};
+  const std::string endless = submit(*process);
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(endless), "failed");
+  EXPECT_EQ(model_.asked.size(), 3U);
+  EXPECT_EQ(log(), "x\nx\n");
+}
+
+// Another process finds the same counts in the notes.
+TEST_F(AgentRunTest, FailuresAreCountedAlikeBehindTheNotes) {
+  const ChatResult wrong = at_once("look", {1, 2});
+  model_.turns = {wrong, std::nullopt, wrong, said("never asked for")};
+  auto process = this->process();
+  const std::string run = submit(*process);
+  while (model_.asked.size() < 2) {
+    ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+  }
+  process->journal().pump();
+  process.reset();
+  process = this->process();
+  settle(*process, 60'000'000);
+  EXPECT_EQ(model_.asked.size(), 3U);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_NE(json::dump(document(run).at("error")).find("look failed in 2 turns"),
+            std::string::npos);
 }
 
 // Two runs with the same arguments are two acts; two tries of one run are one.

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The calls of one turn of an agent (agent_run.h): which of them are made, how, and what the model
+// reads of each.
+#include <algorithm>
+
+#include "chat/verbatim.h"
+#include "schema/validator.h"
+#include "worker/agent_run.h"
+#include "worker/rehearsal.h"
+
+namespace weft::worker {
+namespace {
+
+constexpr size_t kResultBytesMax = size_t{16} << 10;  // of one result, as the model reads it
+constexpr size_t kCallsMax = 16;                      // of one turn
+
+}  // namespace
+
+// A model of this process is held to copying by its grammar.
+Result<json::Value> AgentRun::bound_to_conversation(const json::Value& schema) const {
+  const bool remote = context_.services->backend->is_remote(options_.request.model);
+  if (!remote || !chat::asks_verbatim(schema)) return schema;
+  return chat::bound_to(schema, turn_request(options_, progress_).messages);
+}
+
+// Arguments that had to be copied from the conversation and were not: a model elsewhere is not held
+// to that. In words for the model; empty: all is well.
+std::string AgentRun::made_up(const Call& call) const {
+  const json::Value parameters(call.tool->parameters);
+  if (!chat::asks_verbatim(parameters)) return {};
+  const auto loose = schema::Schema::parse(parameters);
+  if (!loose.ok() || !schema::is_valid(*loose, call.arguments)) return {};  // prepare_call says it
+  const auto bound = bound_to_conversation(parameters);
+  if (!bound.ok()) return bound.error().message;
+  const auto schema = schema::Schema::parse(*bound);
+  if (!schema.ok()) return schema.error().message;
+  const auto violations = schema::validate(*schema, call.arguments);
+  if (violations.empty()) return {};
+  return fmt::format("{} of {} should stand in the conversation word for word, found {}",
+                     violations[0].instance_path, call.name, violations[0].found);
+}
+
+std::string AgentRun::identity(const Call& call) {
+  return fmt::format("{} {}", call.name, json::canonical(call.arguments));
+}
+
+// What one turn holds too much of, in words for the model: no failure of the tool.
+std::string AgentRun::excess(size_t index) const {
+  if (index >= kCallsMax) return fmt::format("at most {} calls at once", kCallsMax);
+  const std::string same = identity(calls_[index]);
+  for (size_t i = 0; i < index; ++i) {
+    if (identity(calls_[i]) == same) return "this very call stands above in the same turn";
+  }
+  return {};
+}
+
+// Why the call is not made; for whoever reads the audit, and for the model.
+std::optional<AgentRun::Objection> AgentRun::objection(size_t index) const {
+  const Call& call = calls_[index];
+  if (call.refused) return Objection{"not approved", call.text};
+  if (std::string words = excess(index); !words.empty()) {
+    return Objection{index >= kCallsMax ? "too many at once" : "repeated", std::move(words)};
+  }
+  if (call.tool == nullptr) {
+    return Objection{"not on offer", fmt::format("there is no tool {}", call.name)};
+  }
+  if (made_.contains(identity(call))) {
+    return Objection{"repeated", "this very call was made before; its result stands above"};
+  }
+  if (std::string words = made_up(call); !words.empty()) {
+    return Objection{"not from the conversation", std::move(words)};
+  }
+  return std::nullopt;
+}
+
+// An unsafe call that a process which is gone may have made: a person must look.
+bool AgentRun::cut_off(size_t index) {
+  Call& call = calls_[index];
+  if (!std::exchange(call.begun, false)) return false;
+  if (call.unknown) {  // a person has looked, and says: again
+    call.unknown = false;
+    json::Object noted = about(index);
+    noted["again"] = true;
+    context_.note({std::move(noted), {}, [weak = weak_from_this(), index] {
+                     if (const auto self = weak.lock()) self->run_call(index);
+                   }});
+    return true;
+  }
+  if (!unsafe(index) || objection(index)) return false;
+  acted_ = true;
+  const auto give_it_up = [weak = weak_from_this(), index] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->tell(StepUnknown{make_error(
+        "E0606", fmt::format("its process ended while {} was being called",
+                             self->calls_[index].name),
+        fmt::format("look whether it happened, then: weft runs resolve {} {} retry|fail|succeed",
+                    self->context_.run, self->context_.path))});
+  };
+  json::Object noted = about(index);
+  noted["unknown"] = true;
+  context_.note({std::move(noted), {}, give_it_up});
+  return true;
+}
+
+bool AgentRun::unsafe(size_t index) const {
+  const Call& call = calls_[index];
+  if (call.tool == nullptr) return false;
+  const auto prepared =
+      prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
+  return prepared.ok() && prepared->context.effect == EffectClass::kUnsafe;
+}
+
+void AgentRun::run_call(size_t index) {
+  if (!done_ || cut_off(index)) return;
+  Call& call = calls_[index];
+  if (auto why = objection(index)) {
+    return end_call(index, std::move(why->words), true);
+  }
+  auto prepared = prepare_call(*call.tool, call.arguments, call_context(index),
+                               context_.effect_key);
+  if (!prepared.ok()) return end_call(index, prepared.error().message, true);
+  call.acts = prepared->context.effect == EffectClass::kUnsafe;
+  acted_ = acted_ || call.acts;
+  const auto finished = [weak = weak_from_this(), &loop = context_.services->loop,
+                         index](StepOutcome outcome) {
+    auto told = std::make_shared<StepOutcome>(std::move(outcome));
+    loop.post([weak, told, index] {
+      if (const auto self = weak.lock()) self->on_call(index, std::move(*told));
+    });
+  };
+  Started started = begin_step(*prepared->type, std::move(prepared->context), finished, call.name,
+                               options_.approve.contains(call.name));
+  if (started.activity) {
+    call.activity = std::move(started.activity);
+  } else {
+    finished(std::move(*started.outcome));
+  }
+}
+
+StepContext AgentRun::call_context(size_t index) const {
+  StepContext out;
+  out.run = context_.run;
+  out.path = context_.path;
+  out.attempt = context_.attempt;
+  out.seed = context_.seed;
+  out.effect_key = fmt::format("{}/{}.{}", context_.effect_key, progress_.turn, index);
+  out.now_us = now_us();
+  out.deadline_us = context_.deadline_us;
+  out.workflow = context_.workflow;
+  out.run_context = &run_context_;
+  out.input = &input_;
+  out.env = &env_;
+  out.services = context_.services;
+  out.on_progress = [](StepProgress) {};
+  out.note = [](StepNote) {};
+  return out;
+}
+
+void AgentRun::on_call(size_t index, StepOutcome outcome) {
+  if (!done_ || calls_[index].ended) return;
+  Call& call = calls_[index];
+  call.activity = nullptr;
+  if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
+    auto error = std::make_shared<Error>(std::move(unknown->error));
+    json::Object noted = about(index);
+    noted["unknown"] = true;
+    return context_.note({std::move(noted), {}, [weak = weak_from_this(), error] {
+                            const auto self = weak.lock();
+                            if (self) self->tell(StepUnknown{std::move(*error)});
+                          }});
+  }
+  if (auto* failure = std::get_if<StepFailure>(&outcome)) {
+    return end_call(index, fmt::format("error: {}", failure->error.message), true);
+  }
+  auto* result = std::get_if<StepResult>(&outcome);
+  if (result == nullptr) {
+    return end_call(index, "error: a tool cannot wait", true);
+  }
+  auto output = tool_output(*call.tool, call.arguments, context_, std::move(result->output));
+  if (!output.ok()) {
+    return end_call(index, fmt::format("error: {}", output.error().message), true);
+  }
+  end_call(index, tool_text(*output, kResultBytesMax), false);
+}
+
+void AgentRun::end_call(size_t index, std::string said, bool is_error) {
+  Call& call = calls_[index];
+  CHECK(!call.ended, "{} ends twice", call.id);
+  call.ended = true;
+  call.failed = is_error;
+  call.text = std::move(said);
+  json::Object noted = about(index);
+  noted[is_error ? "error" : "output"] = call.text;
+  const bool over = std::ranges::all_of(calls_, [](const Call& one) { return one.ended; });
+  // Another server may be told only what is on disk; the model of this process need not wait.
+  const bool waits = over && context_.services->backend->is_remote(options_.request.model);
+  std::function<void()> then;
+  if (waits) {
+    then = [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->next_turn();
+    };
+  }
+  context_.note({std::move(noted), {}, std::move(then)});
+  if (over && !waits) next_turn();
+}
+
+// Which call a note is about.
+json::Object AgentRun::about(size_t index) const {
+  return {{"turn", progress_.turn}, {"call", static_cast<int64_t>(index)}};
+}
+
+}  // namespace weft::worker
