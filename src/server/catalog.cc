@@ -31,7 +31,7 @@ Result<Catalog::WorkflowPtr> Catalog::load(store::Db& db, std::string_view tenan
   const auto stored = TRY(worker::find_definition(db, tenant, id));
   if (!stored) return WorkflowPtr();
   if (const auto known = parsed_.find(stored->hash); known != parsed_.end()) return known->second;
-  WorkflowPtr workflow = TRY(workflow::load_or_error(stored->document, id));
+  WorkflowPtr workflow = TRY(workflow::load_or_error(stored->document, id, {.stored = true}));
   if (parsed_.size() >= kParsedMax) parsed_.clear();
   parsed_[stored->hash] = workflow;
   return workflow;

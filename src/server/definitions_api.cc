@@ -201,7 +201,7 @@ void show_definition(ServerContext& context, const ExchangePtr& exchange) {
         const StoredDefinition& stored = **found;
         net::HttpResponse out{200, {{"Content-Type", "application/yaml"}}, stored.source};
         if (!yaml) {
-          const auto workflow = workflow::load_or_error(stored.document, id);
+          const auto workflow = workflow::load_or_error(stored.document, id, {.stored = true});
           if (!workflow.ok()) return exchange->respond(problem(workflow.error()));
           json::Object body = full_object(**workflow, "stored");
           for (auto& member : version_object(stored)) body[member.key()] = member.value();

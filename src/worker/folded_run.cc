@@ -30,14 +30,16 @@ Result<json::Object> fold_context(const StoredRun& stored) {
 
 Result<std::shared_ptr<const workflow::Workflow>> stored_definition(const StoredRun& stored) {
   return workflow::load_or_error(stored.definition,
-                                 fmt::format("definition of run {}", stored.summary.id));
+                                 fmt::format("definition of run {}", stored.summary.id),
+                                 {.stored = true});
 }
 
 Result<Definitions> pinned_definitions(const StoredRun& stored) {
   Definitions definitions;
   for (const auto& [name, document] : stored.definitions) {
     definitions[name] = TRY(workflow::load_or_error(
-        document, fmt::format("sub-workflow {} of run {}", quoted(name), stored.summary.id)));
+        document, fmt::format("sub-workflow {} of run {}", quoted(name), stored.summary.id),
+        {.stored = true}));
   }
   return definitions;
 }

@@ -269,7 +269,7 @@ Result<Definitions> definitions_of(store::Db& db, const json::Object& body) {
     definitions[std::string(member.key())] =
         TRY(workflow::load_or_error(
             TRY(store::opened(db, place_of_document(hash), rows->text(0))),
-            std::string(member.key())));
+            std::string(member.key()), {.stored = true}));
   }
   return definitions;
 }
@@ -281,7 +281,8 @@ Result<Prepared> prepare(store::Db& db, const std::string& body_text,
   Prepared out;
   out.spec = TRY(spec_of(body.get_object()));
   out.table = TRY(workflow::timetable_of(out.spec));
-  out.request.workflow = TRY(workflow::load_or_error(definition, "definition of a schedule"));
+  out.request.workflow = TRY(workflow::load_or_error(definition, "definition of a schedule",
+                                                    {.stored = true}));
   out.request.definitions = TRY(definitions_of(db, body.get_object()));
   const json::Value* context = body.get_object().if_contains("context");
   if (context != nullptr && context->is_object()) out.request.context = context->get_object();

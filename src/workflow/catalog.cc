@@ -24,10 +24,12 @@ constexpr Parameter kLlm[] = {
     {"samples", kInteger}, {"complexity", kNumber}};
 constexpr Parameter kAgent[] = {
     {"goal", kPrompt, true}, {"tools", kList}, {"approve_tools", kList},
-    {"approve_timeout", kDuration}, {"approve_role", kText}, {"max_turns", kInteger},
-    {"tool_errors", kInteger}, {"model", kText}, {"class", kText},
+    {"approve_timeout", kDuration}, {"approve_role", kText},
+    {"max_turns", kInteger, false, {}, 1, 64}, {"tool_errors", kInteger, false, {}, 0, 64},
+    {"model", kText}, {"class", kText},
     {"mode", kWord, false, kModes}, {"system", kPrompt}, {"output", kSchema},
-    {"thinking", kMapping}, {"max_tokens", kInteger}, {"temperature", kNumber},
+    {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 20},
+    {"temperature", kNumber},
     {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber}, {"seed", kInteger}};
 constexpr Parameter kHttp[] = {
     {"method", kWord, false, kMethods}, {"url", kText, true}, {"headers", kMapping},
@@ -64,6 +66,8 @@ constexpr Parameter kPlan[] = {
     {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber},
     {"seed", kInteger}};
 
+constexpr std::string_view kBuiltinTools[] = {"api_client", "database", "file_processor",
+                                              "notification", "shell"};
 constexpr std::string_view kPromptOrMessages[] = {"prompt", "messages"};
 constexpr std::string_view kGoalOrSteps[] = {"goal", "steps"};
 constexpr std::string_view kForOrUntil[] = {"for", "until"};
@@ -106,5 +110,7 @@ std::vector<std::string> step_type_names() {
   }
   return names;
 }
+
+std::span<const std::string_view> builtin_tool_names() { return kBuiltinTools; }
 
 }  // namespace weft::workflow

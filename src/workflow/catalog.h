@@ -24,6 +24,8 @@ struct Parameter {
   Takes takes = Takes::kAnything;
   bool required = false;
   std::span<const std::string_view> words = {};  // for kWord
+  int64_t min = INT64_MIN;                       // for kInteger
+  int64_t max = INT64_MAX;
 };
 
 struct StepType {
@@ -42,5 +44,7 @@ std::span<const StepType> step_types();
 const StepType* find_step_type(std::string_view name);
 // Names and aliases, for hints.
 std::vector<std::string> step_type_names();
+// Tools that agents may call in every workflow.
+std::span<const std::string_view> builtin_tool_names();
 
 }  // namespace weft::workflow

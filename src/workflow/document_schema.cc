@@ -53,13 +53,18 @@ json::Object mapping(json::Object properties, Words required = {}) {
   return out;
 }
 
+json::Object integer_of(const Parameter& parameter) {
+  const bool bounded = parameter.min != INT64_MIN || parameter.max != INT64_MAX;
+  return bounded ? integer(parameter.min, parameter.max) : type("integer");
+}
+
 json::Value parameter_schema(const Parameter& parameter) {
   switch (parameter.takes) {
     case Takes::kAnything: return json::Value(true);
     case Takes::kText:
     case Takes::kPrompt: return type("string");
     case Takes::kNumber: return or_expression(type("number"));
-    case Takes::kInteger: return or_expression(type("integer"));
+    case Takes::kInteger: return or_expression(integer_of(parameter));
     case Takes::kBoolean: return or_expression(type("boolean"));
     case Takes::kList: return or_expression(type("array"));
     case Takes::kMapping: return or_expression(type("object"));

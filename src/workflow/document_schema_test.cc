@@ -76,6 +76,8 @@ TEST(DocumentSchema, RefusesWhatTheLoaderRefuses) {
            "steps: [{id: a, type: http, parameters: {url: u, verb: GET}}]",
            "steps: [{id: a, type: http, parameters: {url: u, method: GIVE}}]",
            "steps: [{id: a, type: file, parameters: {action: read, path: [a]}}]",
+           "steps: [{id: a, type: agent, parameters: {goal: g, max_turns: 0}}]",
+           "steps: [{id: a, type: agent, parameters: {goal: g, tool_errors: -1}}]",
            "steps: [{id: a, type: set, join: some}]", "steps: [{id: a, type: set, concurrency: 0}]",
            "steps: [{id: a, type: set, retry: {attempts: 0}}]",
            "steps: [{id: a, type: set, fallback: []}]",

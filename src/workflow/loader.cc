@@ -23,6 +23,7 @@ using Kind = YamlTree::Kind;
 
 class Loader {
  public:
+  explicit Loader(bool stored) : reading_(problems_, warnings_, stored) {}
   Loaded load(std::string_view text);
 
  private:
@@ -39,7 +40,7 @@ class Loader {
 
   Problems problems_;
   Problems warnings_;
-  Reading reading_{problems_, warnings_};
+  Reading reading_;
   std::shared_ptr<Workflow> workflow_ = std::make_shared<Workflow>();
   Node steps_;  // the list in the document: its mappings are Workflow::steps
   std::optional<StepIds> ids_;
@@ -271,14 +272,15 @@ Loaded Loader::load(std::string_view text) {
 
 }  // namespace
 
-Loaded load(std::string_view text) {
-  Loader loader;
+Loaded load(std::string_view text, const LoadOptions& options) {
+  Loader loader(options.stored);
   return loader.load(text);
 }
 
 Result<std::shared_ptr<const Workflow>> load_or_error(std::string_view text,
-                                                      std::string_view file) {
-  Loaded loaded = load(text);
+                                                      std::string_view file,
+                                                      const LoadOptions& options) {
+  Loaded loaded = load(text, options);
   if (loaded.workflow != nullptr) return std::move(loaded.workflow);
   return to_error(loaded.errors, file);
 }

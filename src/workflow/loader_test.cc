@@ -483,6 +483,42 @@ TEST(Loader, ToolsThatCannotWorkAreProblems) {
   EXPECT_EQ(keyed("idempotency_scope: global"), "E0412 ");
 }
 
+TEST(Loader, AgentsNameToolsThatThereAre) {
+  const auto document = [](std::string_view parameters) {
+    return fmt::format("weft: \"1\"\nid: test\n"
+                       "input: {{ type: object, properties: {{ t: true }} }}\n"
+                       "tools:\n"
+                       "  - {{ name: look, step: {{ type: http, parameters: {{ url: x }} }} }}\n"
+                       "steps:\n"
+                       "  - {{ id: a, type: agent, parameters: {{ goal: g, {} }} }}\n", parameters);
+  };
+  const auto problems = [&](std::string_view parameters) {
+    std::string out;
+    for (const Problem& p : load(document(parameters)).errors) {
+      out += fmt::format("{}:{} {} {}; ", p.place.line, p.code, p.message, p.hint);
+    }
+    return out;
+  };
+  for (const char* good : {"tools: [look, shell, api_client]",
+                           "tools: [look], approve_tools: [look]",
+                           "tools: '{{ input.t }}', approve_tools: [x]", "tools: ['{{ input.t }}']",
+                           "max_turns: 64, tool_errors: 0", "max_turns: '{{ input.t }}'"}) {
+    EXPECT_EQ(problems(good), "");
+  }
+  EXPECT_EQ(problems("tools: [lok]"),
+            "7:E0625 step 'a': tools: there is no tool 'lok' did you mean 'look'?; ");
+  EXPECT_EQ(problems("tools: [look], approve_tools: [loook]"),
+            "7:E0625 step 'a': approve_tools, of those in `tools`: there is no tool 'loook' "
+            "did you mean 'look'?; ");
+  for (const char* wrong : {"tools: [look, look]", "tools: [7]", "max_turns: 0", "max_turns: 65",
+                            "tool_errors: -1", "max_tokens: 0"}) {
+    EXPECT_NE(problems(wrong).find("E0412"), std::string::npos) << wrong;
+    EXPECT_EQ(load(document(wrong), {.stored = true}).errors.size(), 0U)
+        << "a run keeps the rules by which it was accepted: " << wrong;
+  }
+  EXPECT_TRUE(load(document("tools: [lok]"), {.stored = true}).workflow != nullptr);
+}
+
 TEST(Problems, HintsAreMadeOnlyForProblemsThatAreKept) {
   Problems problems;
   int asked = 0;

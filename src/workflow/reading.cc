@@ -22,6 +22,12 @@ constexpr std::string_view kJinjaWords[] = {"and",  "or",  "not",  "in",    "is"
                                             "else", "elif", "for", "true", "false", "none"};
 constexpr size_t kIdMax = 64;
 
+bool is_within(const Parameter& parameter, Node node) {
+  const json::Value value = node.to_json();
+  if (!value.is_int64()) return parameter.max == INT64_MAX;
+  return value.get_int64() >= parameter.min && value.get_int64() <= parameter.max;
+}
+
 // What a parameter of this kind may be, besides text with an expression in it.
 bool fits(Takes takes, Node node) {
   switch (takes) {
@@ -314,6 +320,9 @@ void Reading::read_parameters(Fields& fields, Step& step) {
       read_schema(value, fmt::format("{}: parameters.{}", fields.what(), p.name));
     } else if (p.takes == Takes::kDuration) {
       read_duration(value, fmt::format("{}: parameters.{}", fields.what(), p.name), problems_);
+    } else if (p.takes == Takes::kInteger && !stored_ && !is_within(p, value)) {
+      fields.wrong(value, fmt::format("parameters.{}", p.name),
+                   fmt::format("an integer from {} to {}", p.min, p.max));
     } else if (p.takes == Takes::kWord &&
                std::find(p.words.begin(), p.words.end(), value.text()) == p.words.end()) {
       const std::vector<std::string> words(p.words.begin(), p.words.end());
@@ -326,6 +335,7 @@ void Reading::read_parameters(Fields& fields, Step& step) {
     problems_.add("E0411", at, fmt::format("{}: expected one of the parameters {}, found none",
                                            fields.what(), join(words, ", ")));
   }
+  if (type->name == "agent" && node.ok() && !stored_) check_agent(fields.what(), node);
   if (type->open || !node.ok()) return;
   for (const Node key : node) {
     if (std::find(names.begin(), names.end(), key.text()) != names.end()) continue;

@@ -5,8 +5,10 @@
 // half right and good only for finding further problems.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "workflow/definition.h"
 #include "workflow/fields.h"
@@ -22,14 +24,16 @@ struct StepDefaults {
 
 class Reading {
  public:
-  Reading(Problems& problems, Problems& warnings) : problems_(problems), warnings_(warnings) {}
+  // `stored`: LoadOptions::stored.
+  Reading(Problems& problems, Problems& warnings, bool stored)
+      : problems_(problems), warnings_(warnings), stored_(stored) {}
 
   StepDefaults read_defaults(YamlTree::Node node);
   WorkflowConfig read_config(YamlTree::Node node);
   std::shared_ptr<const ScheduleSpec> read_schedule(YamlTree::Node node);
   // Everything but the dependencies, which need all ids.
   Step read_step(YamlTree::Node node, const StepDefaults& defaults, bool is_fallback);
-  // The list of tools, each checked whole.
+  // The list of tools, each checked whole; before the steps, which name them.
   std::vector<ToolDefinition> read_tools(YamlTree::Node list);
   // The document behind a schema; null and a problem if it is none.
   json::Value read_schema(YamlTree::Node node, const std::string& where);
@@ -42,12 +46,17 @@ class Reading {
   void read_tool_step(YamlTree::Node node, ToolDefinition& tool);
   void read_type(Fields& fields, Step& step);
   void read_parameters(Fields& fields, Step& step);
+  bool check_tool_name(const std::string& where, YamlTree::Node name,
+                       const std::set<std::string>& known);
+  void check_agent(const std::string& what, YamlTree::Node parameters);
   void read_options(Fields& fields, Step& step);
   void read_loop(Fields& fields, Step& step);
   void read_fallbacks(Fields& fields, Step& step, const StepDefaults& defaults);
 
   Problems& problems_;
   Problems& warnings_;
+  const bool stored_;
+  std::set<std::string> tool_names_;  // that agents may name: declared, and built in
 };
 
 // Whether text may hold an expression: cheap, and never wrongly no.

@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "text/jinja.h"
+#include "workflow/catalog.h"
 #include "workflow/reading.h"
 
 namespace weft::workflow {
@@ -85,6 +87,18 @@ class ToolNamesCheck {
   Problems& problems_;
 };
 
+// All of a list that hold no expression; nothing: it is no list, or one of them does.
+std::optional<std::vector<Node>> literals_of(Node list) {
+  std::vector<Node> items;
+  if (!list.ok()) return items;
+  if (!list.is_list()) return std::nullopt;
+  for (const Node item : list) {
+    if (item.is_text() && may_hold_expression(item.text())) return std::nullopt;
+    items.push_back(item);
+  }
+  return items;
+}
+
 }  // namespace
 
 void Reading::read_tool_step(Node node, ToolDefinition& tool) {
@@ -144,8 +158,44 @@ ToolDefinition Reading::read_tool(Node node) {
   return tool;
 }
 
+// False, and a problem, unless the node is one of the names.
+bool Reading::check_tool_name(const std::string& where, Node name,
+                              const std::set<std::string>& known) {
+  if (!name.is_text()) {
+    problems_.add("E0412", name.place(), fmt::format("{}: expected the name of a tool, found {}",
+                                                     where, name.found()));
+    return false;
+  }
+  if (known.contains(std::string(name.text()))) return true;
+  problems_.add("E0625", name.place(),
+                fmt::format("{}: there is no tool {}", where, quoted(name.text())),
+                problems_.hint_for(name.text(), [&] {
+                  return std::vector<std::string>(known.begin(), known.end());
+                }));
+  return false;
+}
+
+// What holds an expression is judged when it is known.
+void Reading::check_agent(const std::string& what, Node parameters) {
+  const auto tools = literals_of(parameters.find("tools"));
+  if (!tools) return;
+  std::set<std::string> offered;
+  for (const Node name : *tools) {
+    if (!check_tool_name(what + ": tools", name, tool_names_)) continue;
+    if (offered.emplace(name.text()).second) continue;
+    problems_.add("E0412", name.place(), fmt::format("{}: tools: {} is named twice", what,
+                                                     quoted(name.text())));
+  }
+  const auto approved = literals_of(parameters.find("approve_tools"));
+  if (!approved || offered.size() != tools->size()) return;  // that is a problem of its own
+  for (const Node name : *approved) {
+    check_tool_name(what + ": approve_tools, of those in `tools`", name, offered);
+  }
+}
+
 std::vector<ToolDefinition> Reading::read_tools(Node list) {
   std::vector<ToolDefinition> tools;
+  for (const std::string_view name : builtin_tool_names()) tool_names_.emplace(name);
   if (!list.ok()) return tools;
   if (!list.is_list() || list.size() > kToolsMax) {
     problems_.add("E0412", list.place(),
@@ -162,6 +212,7 @@ std::vector<ToolDefinition> Reading::read_tools(Node list) {
       problems_.add("E0413", node.place(), fmt::format("two tools are called {}",
                                                        quoted(tool.name)));
     }
+    tool_names_.insert(tool.name);
     tools.push_back(std::move(tool));
   }
   return tools;

@@ -5,10 +5,12 @@ import http.server
 import json
 import pathlib
 import re
+import sqlite3
+import subprocess
 import threading
 import time
 
-from harness import Place, main
+from harness import WEFT, Place, main
 from people_test import waiting_for
 from serving import until
 
@@ -260,6 +262,30 @@ def test_every_run_opens_a_ticket_of_its_own():
         assert len(crm.tickets) == 6 and len(crm.posts()) == 7, crm.tickets
 
 
+def test_an_example_of_everything_runs_to_its_end():
+    with Place() as place, Crm() as crm:
+        sqlite3.connect(place.path / "crm.db").close()
+        process = place.start("run", str(ROOT / "examples" / "customer-resolution.yaml"), "-i",
+                              f"inquiry={KOREAN}", "-i", "customer_id=C-4471", "-i",
+                              f"crm_url={crm.url}", "-i", f"notify_url={crm.url}/tickets",
+                              "--allow-host", crm.host, "--database", "crm=sqlite:crm.db", "--json")
+        decided = set()
+
+        def over():
+            told = place.weft("runs", "actions", "--json", code=None).stdout
+            for ask in json.loads(told or "[]"):
+                if (ask["step"], str(ask.get("show"))) not in decided:
+                    decided.add((ask["step"], str(ask.get("show"))))
+                    place.weft("runs", "approve", ask["run"], ask["step"], "--by", "ada")
+            return process.poll() is not None
+        assert until(over, 120), "it ends"
+        out, err = process.communicate()
+        run = json.loads(out)
+        assert run["status"] == "succeeded", (run, err)
+        assert run["output"]["plan"]["summary"], run["output"]
+        assert ("GET", "/customers/C-4471", None) in crm.asked, crm.asked
+
+
 def killed_in_post(place, crm, text=None):
     process = place.start("run", *words(place, crm, text=text))
     assert until(crm.posts, 60), crm.asked
@@ -345,9 +371,34 @@ def test_private_addresses_are_refused_without_a_grant():
 def test_wrong_tools_are_refused_before_anything_runs():
     with Place() as place, Crm() as crm:
         text = document().replace("tools: [get_customer_profile,", "tools: [get_customer_profil,")
-        run = json.loads(place.weft("run", *words(place, crm, text=text.split("    fallback:")[0]
+        told = place.weft("run", *words(place, crm, text=text), code=None)
+        assert told.returncode != 0 and "E0625" in told.stderr and crm.asked == [], told.stderr
+        assert "did you mean 'get_customer_profile'?" in told.stderr, told.stderr
+        assert place.weft("runs", "list", code=None).stdout.count("support") == 0
+        # a name that is known only when the step begins
+        late = document().replace("tools: [get_customer_profile, create_support_ticket]",
+                                  "tools: ['{{ input.inquiry }}']")
+        run = json.loads(place.weft("run", *words(place, crm, text=late.split("    fallback:")[0]
                                     + "output: x\n"), "--json", code=1).stdout)
         assert run["error"]["code"] == "E0625" and crm.asked == [], run
+
+
+def test_every_example_names_tools_that_there_are():
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    with Place() as place:
+        place.weft_bare("validate", *map(str, examples))
+        named = 0
+        for path in examples:
+            text = path.read_text(encoding="utf-8")
+            for names in re.findall(r"^ +(?:approve_)?tools: \[(.+)\]", text, re.M):
+                for name in names.split(", "):
+                    named += 1
+                    place.write("wrong.yaml", text.replace(f"{names}]", f"{names}x]"))
+                    assert f"- name: {name}\n" in text, (path, name)
+                done = subprocess.run([WEFT, "validate", place.path / "wrong.yaml"], text=True,
+                                      capture_output=True, timeout=60)
+                assert done.returncode == 1 and "E0625" in done.stderr, done
+        assert named >= 6
 
 
 if __name__ == "__main__":
