@@ -304,6 +304,33 @@ TEST_F(AgentRunTest, FailuresAreCountedAlikeBehindTheNotes) {
             std::string::npos);
 }
 
+TEST_F(AgentRunTest, WhatNobodyApprovesInTimeIsNotCalled) {
+  model_.turns = {calls("append", "log.txt"), said("done")};
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: asks
+tools:
+  - name: append
+    parameters: {type: object, properties: {path: {type: string}}}
+    step: {type: file, parameters: {action: append, path: "{{ args.path }}", content: "x"}}
+steps:
+  - id: agent
+    type: agent
+    parameters: {goal: Write., tools: [append], approve_tools: [append], approve_timeout: 4h}
+output: "{{ steps.agent }}"
+)")).value();
+  settle(*process, 3 * 3'600'000'000LL);
+  EXPECT_EQ(model_.asked.size(), 1U) << "it waits for a person";
+  settle(*process, 2 * 3'600'000'000LL);
+  EXPECT_EQ(status(run), "succeeded");
+  EXPECT_EQ(log(), "");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  const std::string told = json::dump(json::Value(model_.asked[1].messages));
+  EXPECT_NE(told.find("not approved by timeout: nobody decided in time"), std::string::npos)
+      << told;
+}
+
 // Two runs with the same arguments are two acts; two tries of one run are one.
 TEST_F(AgentRunTest, AKeyOfAToolIsOfItsRunUnlessItIsGlobal) {
   const auto key = [&](std::string_view run, std::string_view words, std::string_view given) {

@@ -125,8 +125,8 @@ Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments
         "{} is called by nobody", tool.name);
   const auto schema = TRY(schema::Schema::parse(tool.parameters));
   if (const auto violations = schema::validate(schema, arguments); !violations.empty()) {
-    Error error = schema::violation_error("the arguments of " + tool.name, violations);
-    return make_error("E0603", std::move(error.message), std::move(error.hint));
+    Error error = schema::violation_error(tool.name, violations);
+    return make_error("E0603", fmt::format("a call of {}", error.message), std::move(error.hint));
   }
   if (!arguments.is_object()) {
     return make_error("E0603", fmt::format("the arguments of {} should be an object, found {}",
