@@ -37,6 +37,19 @@ std::string_view audited_action(std::string_view action) {
   return action == "models:use" || action == "runs:execute" ? "data_processing" : action;
 }
 
+// Whom an act reached may be the path of a file, which may name a person.
+security::AuditRow shown_row(security::AuditRow row, const security::Redaction& rules) {
+  const std::string& action = row.record.action;
+  if (rules.none() || (action != "tool_call" && action != "step_act")) return row;
+  auto details = json::parse(row.record.details);
+  json::Object* object = details.ok() ? details->if_object() : nullptr;
+  json::Value* target = object != nullptr ? object->if_contains("target") : nullptr;
+  if (target == nullptr || !target->is_string()) return row;
+  *target = security::redacted(target->get_string(), rules);
+  row.record.details = json::dump(*details);
+  return row;
+}
+
 json::Object record_object(const security::AuditRow& row) {
   const security::AuditRecord& record = row.record;
   json::Object out{{"timestamp", iso8601(record.at_us)}, {"user", record.user},
@@ -116,7 +129,9 @@ class Export : public std::enable_shared_from_this<Export> {
     if (!rows.ok()) return fail(rows.error());
     if (!std::exchange(begun_, true)) begin();
     std::string text;
-    for (const security::AuditRow& row : *rows) append_audit_line(text, row, format_);
+    for (const security::AuditRow& row : *rows) {
+      append_audit_line(text, shown_row(row, context_.redaction), format_);
+    }
     exchange_->write(text);
     if (std::ssize(*rows) < kRecordsMax) {
       exchange_->end();
@@ -234,10 +249,12 @@ void list_audit(ServerContext& context, const ExchangePtr& exchange) {
   using List = std::vector<security::AuditRow>;
   context.runs->read<List>(
       [query = *query](store::Db& db) { return security::read_audit(db, query); },
-      [exchange, limit = query->limit](Result<List> rows) {
+      [exchange, limit = query->limit, &context](Result<List> rows) {
         if (!rows.ok()) return exchange->respond(problem(rows.error()));
         json::Array items;
-        for (const security::AuditRow& row : *rows) items.push_back(record_object(row));
+        for (const security::AuditRow& row : *rows) {
+          items.push_back(record_object(shown_row(row, context.redaction)));
+        }
         json::Object out{{"items", std::move(items)}};
         out["next_cursor"] = nullptr;
         if (std::ssize(*rows) == limit) out["next_cursor"] = security::cursor_of(rows->back());

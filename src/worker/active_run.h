@@ -40,6 +40,7 @@ struct Running {
   std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
   bool noted = false;                       // it has left notes
   uint32_t ai_calls = 0;                    // of this attempt, recorded so far
+  std::unique_ptr<ActRow> act = {};         // what it does outside itself; null: nothing
 };
 
 // Key of the attempt's row in `effect`: stable over attempts where the effect is, else one for each

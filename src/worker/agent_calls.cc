@@ -6,6 +6,7 @@
 
 #include "chat/verbatim.h"
 #include "schema/validator.h"
+#include "worker/acts.h"
 #include "worker/agent_run.h"
 #include "worker/rehearsal.h"
 
@@ -100,7 +101,8 @@ bool AgentRun::cut_off(size_t index) {
   };
   json::Object noted = about(index);
   noted["unknown"] = true;
-  context_.note({std::move(noted), {}, give_it_up});
+  ActRow act = told_of(index, StepUnknown{make_error("E0606", "its process ended")}, true);
+  context_.note({std::move(noted), {}, give_it_up, {std::move(act)}});
   return true;
 }
 
@@ -116,11 +118,17 @@ void AgentRun::run_call(size_t index) {
   if (!done_ || cut_off(index)) return;
   Call& call = calls_[index];
   if (auto why = objection(index)) {
-    return end_call(index, std::move(why->words), true);
+    ActRow act = act_of_call(call.name, call.arguments);
+    act.outcome = "refused";
+    act.reason = why->kind;
+    return end_call(index, std::move(why->words), true, std::move(act));
   }
   auto prepared = prepare_call(*call.tool, call.arguments, call_context(index),
                                context_.effect_key);
-  if (!prepared.ok()) return end_call(index, prepared.error().message, true);
+  if (!prepared.ok()) {
+    return end_call(index, prepared.error().message, true,
+                    told_of(index, StepFailure{prepared.error(), false}, false));
+  }
   call.acts = prepared->context.effect == EffectClass::kUnsafe;
   acted_ = acted_ || call.acts;
   const auto finished = [weak = weak_from_this(), &loop = context_.services->loop,
@@ -158,10 +166,35 @@ StepContext AgentRun::call_context(size_t index) const {
   return out;
 }
 
+// The act for the audit.
+ActRow AgentRun::told_of(size_t index, const StepOutcome& outcome, bool began) const {
+  const Call& call = calls_[index];
+  ActRow act = act_of_call(call.name, call.arguments);
+  if (call.tool != nullptr) {
+    const auto prepared =
+        prepare_call(*call.tool, call.arguments, call_context(index), context_.effect_key);
+    aim_act(act, *call.tool->type, prepared.ok() ? prepared->context.parameters : json::Object());
+  }
+  end_act(act, outcome, began);
+  return act;
+}
+
+std::vector<ActRow> AgentRun::under_way() const {
+  std::vector<ActRow> acts;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (calls_[i].activity && !calls_[i].ended) {
+      acts.push_back(told_of(i, StepUnknown{make_error("E0606", "it was stopped")}, true));
+    }
+  }
+  return acts;
+}
+
 void AgentRun::on_call(size_t index, StepOutcome outcome) {
   if (!done_ || calls_[index].ended) return;
   Call& call = calls_[index];
+  const bool began = call.activity != nullptr;
   call.activity = nullptr;
+  ActRow act = told_of(index, outcome, began);
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
     auto error = std::make_shared<Error>(std::move(unknown->error));
     json::Object noted = about(index);
@@ -169,23 +202,23 @@ void AgentRun::on_call(size_t index, StepOutcome outcome) {
     return context_.note({std::move(noted), {}, [weak = weak_from_this(), error] {
                             const auto self = weak.lock();
                             if (self) self->tell(StepUnknown{std::move(*error)});
-                          }});
+                          }, {std::move(act)}});
   }
   if (auto* failure = std::get_if<StepFailure>(&outcome)) {
-    return end_call(index, fmt::format("error: {}", failure->error.message), true);
+    return end_call(index, fmt::format("error: {}", failure->error.message), true, std::move(act));
   }
   auto* result = std::get_if<StepResult>(&outcome);
   if (result == nullptr) {
-    return end_call(index, "error: a tool cannot wait", true);
+    return end_call(index, "error: a tool cannot wait", true, std::move(act));
   }
   auto output = tool_output(*call.tool, call.arguments, context_, std::move(result->output));
   if (!output.ok()) {
-    return end_call(index, fmt::format("error: {}", output.error().message), true);
+    return end_call(index, fmt::format("error: {}", output.error().message), true, std::move(act));
   }
-  end_call(index, tool_text(*output, kResultBytesMax), false);
+  end_call(index, tool_text(*output, kResultBytesMax), false, std::move(act));
 }
 
-void AgentRun::end_call(size_t index, std::string said, bool is_error) {
+void AgentRun::end_call(size_t index, std::string said, bool is_error, ActRow act) {
   Call& call = calls_[index];
   CHECK(!call.ended, "{} ends twice", call.id);
   call.ended = true;
@@ -202,7 +235,7 @@ void AgentRun::end_call(size_t index, std::string said, bool is_error) {
       if (const auto self = weak.lock()) self->next_turn();
     };
   }
-  context_.note({std::move(noted), {}, std::move(then)});
+  context_.note({std::move(noted), {}, std::move(then), {std::move(act)}});
   if (over && !waits) next_turn();
 }
 

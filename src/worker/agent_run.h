@@ -62,6 +62,8 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   void cancel();
   // Beginning anew is harmless unless an unsafe call was made; those under way are noted as such.
   Activity::Stopped stop_at_limit();
+  // Calls that had begun, and whose ends no note will tell.
+  std::vector<ActRow> under_way() const;
 
  private:
   struct Call {
@@ -108,8 +110,9 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   std::optional<Objection> objection(size_t index) const;
   std::string made_up(const Call& call) const;
   Result<json::Value> bound_to_conversation(const json::Value& schema) const;
+  ActRow told_of(size_t index, const StepOutcome& outcome, bool began) const;
   void on_call(size_t index, StepOutcome outcome);
-  void end_call(size_t index, std::string text, bool is_error);
+  void end_call(size_t index, std::string text, bool is_error, ActRow act);
   json::Object about(size_t index) const;
   void end_turn();
   void next_turn();

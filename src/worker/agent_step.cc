@@ -104,6 +104,7 @@ class AgentActivity final : public Activity {
   ~AgentActivity() override { run_->cancel(); }
   void cancel() override { run_->cancel(); }
   Stopped stop_at_limit() override { return run_->stop_at_limit(); }
+  std::vector<ActRow> under_way() const override { return run_->under_way(); }
 
  private:
   std::shared_ptr<AgentRun> run_;

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "base/digest.h"
+#include "worker/acts.h"
 #include "worker/executor.h"
 #include "worker/llm_request.h"
 #include "worker/rehearsal.h"
@@ -28,6 +29,17 @@ Result<workflow::Rendered> with_usable_key(Result<workflow::Rendered> rendered) 
   return make_error("E0603", fmt::format("idempotency_key: expected at most {} bytes and no zero "
                                          "byte, found {} bytes", kBytesMax, key.size()),
                     "name what happens once by an id, not by its whole content");
+}
+
+// What an attempt that is over did outside, as far as no note has told it.
+std::vector<ActRow> acts_of(const Running& running, const StepOutcome& outcome) {
+  CHECK(!running.path.empty() && running.attempt > 0, "acts of no attempt");
+  std::vector<ActRow> acts;
+  if (running.activity) acts = running.activity->under_way();
+  if (running.act == nullptr) return acts;
+  end_act(*running.act, outcome, running.activity != nullptr);
+  acts.push_back(*running.act);
+  return acts;
 }
 
 }  // namespace
@@ -84,6 +96,11 @@ void Executor::begin(ActiveRun& run, Running& running) {
   const bool announced = running.effect != EffectClass::kPure;
   CHECK(running.type != nullptr && running.activity == nullptr, "{} begins twice", path);
   const StepType& type = *running.type;
+  if (services_.rehearsal == nullptr) {
+    if (auto act = act_of_step(type, running.parameters)) {
+      running.act = std::make_unique<ActRow>(std::move(*act));
+    }
+  }
   Started started = begin_step(type, context_of(run, running), done_of(run, running));
   if (started.activity && !announced) {
     apply(run, workflow::AttemptStarted{path, attempt});
@@ -111,6 +128,7 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   CHECK(!path.empty() && attempt > 0, "an attempt of nothing");
   CHECK(!run.running.contains(path), "{} of {} is still under way", path, run.id);
   drop_partials(run, path);
+  add_acts(run, running, acts_of(running, outcome));
   if (auto* wait = std::get_if<StepWait>(&outcome)) {
     apply(run, workflow::AttemptWaiting{path, attempt, wait->reason, wait->until_us,
                                         std::move(wait->name), std::move(wait->ask)});
@@ -166,6 +184,21 @@ void Executor::add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCall
   }
 }
 
+void Executor::add_acts(ActiveRun& run, const Running& running, std::vector<ActRow> acts) {
+  if (acts.empty() || services_.rehearsal != nullptr) return;
+  CHECK(running.attempt > 0 && !running.path.empty(), "acts of no attempt of {}", run.id);
+  const RunContext terms = run_context_from_json(run.context);
+  for (ActRow& act : acts) {
+    CHECK(!act.outcome.empty(), "half an act of {}", run.id);
+    CHECK(!act.tool.empty() || !act.type.empty(), "{} acts through nothing", running.path);
+    act.tenant = terms.tenant;
+    act.by = terms.by.empty() ? "local" : terms.by;
+    act.path = running.path;
+    act.attempt = running.attempt;
+    run.turn().change.acts.push_back(std::move(act));
+  }
+}
+
 // The row of an effect: its intent before, its fate after. Pure steps have none.
 void Executor::note_effect(ActiveRun& run, const Running& running, std::string state,
                            std::string response) {
@@ -213,6 +246,8 @@ void Executor::stop_attempt(ActiveRun& run, const Command& command) {
   const auto at = run.running.find(command.path);
   if (at == run.running.end() || at->second.attempt != command.attempt) return;
   if (at->second.activity) at->second.activity->cancel();
+  const StepOutcome unheard = StepUnknown{make_error("E0606", "it was stopped")};
+  add_acts(run, at->second, acts_of(at->second, unheard));
   note_effect(run, at->second, "stopped", "");
   drop_partials(run, command.path);
   run.running.erase(at);
@@ -279,6 +314,7 @@ void Executor::on_note(const std::string& id, const std::string& path, uint32_t 
   CHECK(!note.note.is_null(), "{} of {} notes nothing", path, id);
   at->second.noted = true;
   add_ai_calls(*run, at->second, std::move(note.ai_calls));
+  add_acts(*run, at->second, std::move(note.acts));
   apply(*run, workflow::AttemptNoted{path, attempt, std::move(note.note)});
   drive(*run);
   run = find(id);

@@ -53,6 +53,7 @@ Result<bool> ChangeWriter::write(const Change& change, const WorkerIdentity& wor
   TRY(write_timers(change));
   if (!change.effects.empty()) TRY(write_effects(change));
   if (!change.ai_calls.empty()) TRY(write_ai_calls(change, worker));
+  if (!change.acts.empty()) TRY(write_act_records(change, worker));
   TRY(write_partials(change));
   // Children before messages: one may be for a child that begins and is stopped in this turn.
   for (const Change& child : change.children) {
@@ -418,6 +419,39 @@ Status ChangeWriter::write_ai_calls(const Change& change, const WorkerIdentity& 
          call.tokens_resumed, route.value()}));
     if (audit_ == nullptr) continue;
     security::AuditRecord record = decision_record(change.run, call);
+    record.at_us = change.events.empty() ? TRY(db_.now_ms()) * 1000 : change.events.back().at_us;
+    TRY(security::write_audit(db_, {worker.id, worker.epoch}, *audit_, record));
+  }
+  return ok_status();
+}
+
+namespace {
+
+security::AuditRecord act_record(const std::string& run, const ActRow& act) {
+  security::AuditRecord out;
+  out.tenant = act.tenant;
+  out.user = act.by;
+  out.action = act.tool.empty() ? "step_act" : "tool_call";
+  out.resource = fmt::format("{}/{}", run, act.path);
+  out.outcome = act.outcome;
+  json::Object details{{"attempt", int64_t{act.attempt}}};
+  for (const auto& [name, value] : {std::pair("tool", &act.tool), std::pair("type", &act.type),
+                                    std::pair("target", &act.target),
+                                    std::pair("arguments_hash", &act.arguments_hash),
+                                    std::pair("code", &act.code),
+                                    std::pair("reason", &act.reason)}) {
+    if (!value->empty()) details[name] = without_zero(*value);
+  }
+  out.details = json::dump(details);
+  return out;
+}
+
+}  // namespace
+
+Status ChangeWriter::write_act_records(const Change& change, const WorkerIdentity& worker) {
+  if (audit_ == nullptr) return ok_status();
+  for (const ActRow& act : change.acts) {
+    security::AuditRecord record = act_record(change.run, act);
     record.at_us = change.events.empty() ? TRY(db_.now_ms()) * 1000 : change.events.back().at_us;
     TRY(security::write_audit(db_, {worker.id, worker.epoch}, *audit_, record));
   }

@@ -41,6 +41,7 @@ class ChangeWriter {
   Status write_timers(const Change& change);
   Status write_effects(const Change& change);
   Status write_ai_calls(const Change& change, const WorkerIdentity& worker);
+  Status write_act_records(const Change& change, const WorkerIdentity& worker);
   Status write_partials(const Change& change);
   Status write_acts(const Change& change);
 

@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "store/foreign.h"
+#include "worker/acts.h"
 #include "worker/blocking_activity.h"
 #include "worker/step_types.h"
 #include "worker/tool_settings.h"
@@ -74,6 +75,9 @@ class DatabaseStep final : public StepType {
     const json::Value* sql = parameters.if_contains("query");
     const bool reads = sql == nullptr || !sql->is_string() || store::only_reads(sql->get_string());
     return reads ? EffectClass::kPure : EffectClass::kUnsafe;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    return ActTarget{word_of(parameters, "connection")};
   }
   Rehearsed rehearse(const StepContext& context) const override {
     return rehearsed(work_of(context), json::Object{{"rows", json::Array()},

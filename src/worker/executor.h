@@ -109,6 +109,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   bool leaves_process(const ActiveRun& run, const Running& running) const;
   void note_effect(ActiveRun& run, const Running& running, std::string state, std::string response);
   void add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCallRow> calls);
+  void add_acts(ActiveRun& run, const Running& running, std::vector<ActRow> acts);
   void on_done(const std::string& run, const std::string& path, uint32_t attempt,
                StepOutcome outcome);
   void on_progress(const std::string& run, const std::string& path, StepProgress progress);

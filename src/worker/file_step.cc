@@ -12,6 +12,7 @@
 #include <atomic>
 
 #include "base/strings.h"
+#include "worker/acts.h"
 #include "worker/csv.h"
 #include "worker/rooted_files.h"
 #include "worker/run_context.h"
@@ -177,6 +178,11 @@ class FileStep final : public StepType {
     const std::string_view word = action->as_string();
     if (word == "append" || word == "delete") return EffectClass::kUnsafe;
     return word == "write" ? EffectClass::kKeyed : EffectClass::kPure;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    const std::string action = word_of(parameters, "action");
+    const bool changes = action == "write" || action == "append" || action == "delete";
+    return ActTarget{fmt::format("{} {}", action, word_of(parameters, "path")), changes};
   }
   // Reading changes nothing and is done.
   Rehearsed rehearse(const StepContext& context) const override {

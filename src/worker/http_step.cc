@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "net/client.h"
+#include "worker/acts.h"
 #include "worker/step_types.h"
 
 namespace weft::worker {
@@ -206,6 +207,10 @@ class HttpStep final : public StepType {
   EffectClass effect(const json::Object& parameters, const workflow::Step& step) const override {
     if (is_reading(method_of(parameters))) return EffectClass::kPure;
     return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    return ActTarget{fmt::format("{} {}", method_of(parameters),
+                                 origin_of(word_of(parameters, "url")))};
   }
   Rehearsed rehearse(const StepContext& context) const override {
     const json::Value* wanted = context.parameters.if_contains("expect_status");

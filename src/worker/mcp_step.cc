@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "worker/acts.h"
 #include "worker/mcp_client.h"
 #include "worker/run_context.h"
 #include "worker/step_types.h"
@@ -92,6 +93,10 @@ class McpStep final : public StepType {
   EffectClass effect(const json::Object& parameters, const workflow::Step& step) const override {
     if (reads_only(parameters)) return EffectClass::kPure;
     return step.idempotency_key().empty() ? EffectClass::kUnsafe : EffectClass::kKeyed;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    return ActTarget{fmt::format("{}/{}", word_of(parameters, "server"),
+                                 word_of(parameters, "tool"))};
   }
   Rehearsed rehearse(const StepContext& context) const override {
     const auto call = call_of(context);

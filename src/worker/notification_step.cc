@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "net/client.h"
 #include "net/mail.h"
+#include "worker/acts.h"
 #include "worker/blocking_activity.h"
 #include "worker/step_types.h"
 #include "worker/tool_settings.h"
@@ -115,6 +116,11 @@ class NotificationStep final : public StepType {
   std::string_view name() const override { return "notification"; }
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kKeyed;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    const std::string channel = word_of(parameters, "channel");
+    if (channel == "email") return ActTarget{channel};  // addresses are people
+    return ActTarget{fmt::format("{} {}", channel, origin_of(word_of(parameters, "to")))};
   }
   Rehearsed rehearse(const StepContext& context) const override {
     const auto channel = text_parameter(context.parameters, "channel");

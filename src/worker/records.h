@@ -126,6 +126,21 @@ struct AiCallRow {
   std::string route = {};
 };
 
+// Something that was done outside, or refused (acts.h): for the audit alone.
+struct ActRow {
+  std::string path = {};
+  uint32_t attempt = 0;
+  std::string tool = {};             // what an agent called; empty: the step itself acted
+  std::string type = {};             // of the step behind it; empty: there is no such tool
+  std::string target = {};           // "POST https://host", "crm": whom it reached
+  std::string arguments_hash = {};   // sha256 of what it was given, as canonical JSON
+  std::string outcome = "ok";        // ok, refused, failed, unknown
+  std::string code = {};             // of the error
+  std::string reason = {};           // of a refusal that is no error
+  std::string tenant = {};           // whose run, and who asked for it
+  std::string by = {};
+};
+
 // A piece of an answer that is not complete; `draw` tells the answers of a path apart.
 struct PartialRow {
   std::string path = {};
@@ -149,6 +164,7 @@ struct Change {
   std::vector<TimerRow> timers;
   std::vector<EffectRow> effects;
   std::vector<AiCallRow> ai_calls;
+  std::vector<ActRow> acts;
   std::vector<PartialRow> partials;
   std::vector<std::string> partials_done;  // paths whose answers are complete, or given up
   std::vector<ActionRow> actions;

@@ -24,6 +24,18 @@ const EffectRow* open_effect(const StoredRun& stored, const std::string& path, u
   return nullptr;
 }
 
+// Whom it would have reached is not known here; its parameters are, by their hash.
+ActRow cut_off_act(const ActiveRun& run, std::string_view path, const EffectRow& effect) {
+  const auto id = run.planner.find(path);
+  const workflow::Execution* execution = id ? workflow::find_execution(run.state, *id) : nullptr;
+  CHECK(execution != nullptr, "{} of run {}", path, run.id);
+  CHECK(execution->attempt == effect.attempt, "{} of {} is another attempt", path, run.id);
+  return {.type = run.planner.step(path, execution->alternative).type,
+          .arguments_hash = effect.req_hash,
+          .outcome = "unknown",
+          .code = "E0606"};
+}
+
 }  // namespace
 
 Status Executor::adopt(const StoredRun& stored) {
@@ -89,10 +101,12 @@ void Executor::interrupt_running(ActiveRun& run, const StoredRun& stored) {
   for (auto& [path, attempt] : cut_off) {
     CHECK(attempt > 0, "{} runs without an attempt", path);
     if (terminal(run.state.status)) break;  // by the one before
-    if (open_effect(stored, path, attempt) == nullptr) {
+    const EffectRow* effect = open_effect(stored, path, attempt);
+    if (effect == nullptr) {
       apply(run, workflow::AttemptInterrupted{path, attempt});
       continue;
     }
+    add_acts(run, {.path = path, .attempt = attempt}, {cut_off_act(run, path, *effect)});
     workflow::AttemptUnknown unknown{path, attempt, {}};
     unknown.failure.code = "E0606";
     unknown.failure.message = "its process ended between the intent and the result of the effect";

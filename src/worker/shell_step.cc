@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "worker/acts.h"
 #include "worker/blocking_activity.h"
 #include "worker/rooted_files.h"
 #include "worker/run_context.h"
@@ -98,6 +99,10 @@ class ShellStep final : public StepType {
   std::string_view name() const override { return "shell"; }
   EffectClass effect(const json::Object&, const workflow::Step&) const override {
     return EffectClass::kUnsafe;
+  }
+  std::optional<ActTarget> target(const json::Object& parameters) const override {
+    const auto command = command_of(parameters);
+    return ActTarget{command.ok() ? command->front() : ""};
   }
   Rehearsed rehearse(const StepContext& context) const override {
     return rehearsed(request_of(context),

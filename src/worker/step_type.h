@@ -72,6 +72,7 @@ struct StepNote {
   json::Value note;
   std::vector<AiCallRow> ai_calls = {};
   std::function<void()> then = {};
+  std::vector<ActRow> acts = {};
 };
 
 struct StepContext {
@@ -153,6 +154,14 @@ class Activity {
     cancel();
     return {};
   }
+  // Acts that had begun and whose end nobody will hear, once `done` was called or it was stopped.
+  virtual std::vector<ActRow> under_way() const { return {}; }
+};
+
+// Whom an act outside would reach (acts.h).
+struct ActTarget {
+  std::string name;
+  bool recorded = true;  // in the audit, when a step does it; what a model calls always is
 };
 
 // What a step gives in a dry run; nothing: it begins as in any run.
@@ -180,6 +189,8 @@ class StepType {
   virtual bool tells_models() const { return asks_models(); }
   virtual EffectClass effect(const json::Object& parameters,
                              const workflow::Step& step) const = 0;
+  // Nothing: what these parameters say stays in this process.
+  virtual std::optional<ActTarget> target(const json::Object& parameters) const;
   // On the loop's thread; must not block.
   virtual Started start(StepContext context, StepDone done) const = 0;
   // In place of start() in a dry run (rehearsal.h), by who reaches outside of this process or

@@ -30,6 +30,8 @@ std::string_view name(EffectClass effect) {
   CHECK(false, "effect class {}", static_cast<int>(effect));
 }
 
+std::optional<ActTarget> StepType::target(const json::Object&) const { return std::nullopt; }
+
 Rehearsed StepType::rehearse(const StepContext&) const { return std::nullopt; }
 
 Started StepType::replay(StepContext context, StepDone done) const {

@@ -13,8 +13,10 @@ import sqlite3
 import subprocess
 import time
 
+from agent_test import KOREAN, Crm, document, killed_in_post, words
 from callbacks_test import Receiver
-from harness import WEFT, main
+from harness import WEFT, Place, main
+from people_test import waiting_for
 from serving import HELLO, Server, until
 
 ASKING = """weft: "1"
@@ -118,6 +120,106 @@ def test_what_is_recorded():
         table = list(csv.DictReader(io.StringIO(
             server.weft("audit", "export", "--format", "csv", "--user", "acme").stdout)))
         assert [row["action"] for row in table] == ["ai_decision"], table
+
+
+ACTING = """weft: "1"
+id: acting
+input: { type: object, properties: { crm: { type: string } } }
+steps:
+  - { id: quiet, type: set, parameters: { value: 1 } }
+  - { id: reads, type: file, parameters: { action: read, path: in.txt } }
+  - { id: writes, type: file, parameters: { action: write, path: out.txt, content: "s3cret" } }
+  - id: inserts
+    type: database
+    parameters: { connection: crm, query: "insert into t values (:x)", args: { x: "s3cret" } }
+  - id: posts
+    type: http
+    parameters: { method: POST, url: "{{ input.crm }}/tickets?token=s3cret", json: { a: "s3cret" } }
+  - { id: runs, type: shell, parameters: { command: [echo, s3cret] } }
+  - id: tells
+    type: notification
+    parameters: { channel: webhook, to: "{{ input.crm }}/tickets", text: "s3cret" }
+  - { id: metadata, type: http, parameters: { url: "http://169.254.169.254/latest" }, fallback: [
+      { id: metadata_not, type: set, parameters: { value: 0 } } ] }
+  - { id: outside, type: file, parameters: { action: write, path: ../../x, content: "y" }, fallback: [
+      { id: outside_not, type: set, parameters: { value: 0 } } ] }
+  - { id: nowhere, type: database, parameters: { connection: other, query: "select 1" }, fallback: [
+      { id: nowhere_not, type: set, parameters: { value: 0 } } ] }
+"""
+
+
+def exported(place, *words):
+    return [json.loads(line) for line in place.weft("audit", "export", *words).stdout.splitlines()]
+
+
+def test_what_steps_do_outside_is_recorded_and_what_they_were_refused():
+    with Place() as place, Crm() as crm:
+        place.write("in.txt", "a")
+        db = sqlite3.connect(place.path / "crm.db")
+        db.execute("create table t (x text)")
+        db.close()
+        grants = ("--allow-host", crm.host, "--database", "crm=write:sqlite:crm.db", "--allow-shell")
+        run = place.run_json(place.write("acting.yaml", ACTING), "-i", f"crm={crm.url}", *grants)
+        assert run["status"] == "succeeded", run
+        records = exported(place, "--action", "step_act")
+        told = {r["resource"].rsplit("/", 1)[1]: r for r in records}
+        assert len(told) == len(records) == 8, records
+        assert {p: (r["details"]["type"], r["details"]["target"], r["outcome"], r["details"].get("code"))
+                for p, r in told.items()} == {
+            "writes": ("file", "write out.txt", "ok", None),
+            "inserts": ("database", "crm", "ok", None),
+            "posts": ("http", f"POST {crm.url}", "ok", None),
+            "runs": ("shell", "echo", "ok", None),
+            "tells": ("notification", f"webhook {crm.url}", "ok", None),
+            "metadata": ("http", "GET http://169.254.169.254", "refused", "E0801"),
+            "outside": ("file", "write ../../x", "refused", "E0608"),
+            "nowhere": ("database", "other", "refused", "E0626")}, told
+        for record in records:
+            assert record["user"] == "local" and record["resource"].startswith(run["run"] + "/"), record
+            assert len(record["details"]["arguments_hash"]) == 64, record
+            assert "s3cret" not in json.dumps(record), record
+        place.weft("run", "acting.yaml", "-i", f"crm={crm.url}", "--dry-run", *grants)
+        assert len(exported(place, "--action", "step_act")) == 8, "a dry run acts on nothing"
+        assert place.weft("audit", "verify").returncode == 0
+
+
+def test_calls_of_agents_are_recorded_and_those_that_were_refused():
+    with Place() as place, Crm() as crm:
+        run = place.run_json(*words(place, crm))
+        assert run["status"] == "succeeded", run
+        calls = exported(place, "--action", "tool_call")
+        assert {(r["resource"], r["outcome"]) for r in calls} >= {(run["run"] + "/resolve", "ok")}
+        made = [r["details"] for r in calls if r["outcome"] == "ok"]
+        assert len(made) == len(crm.asked), (made, crm.asked)
+        assert {(d["tool"], d["type"], d["target"]) for d in made} == {
+            ("get_customer_profile", "http", f"GET {crm.url}"),
+            ("create_support_ticket", "http", f"POST {crm.url}")}, made
+        assert not exported(place, "--action", "step_act"), "the agent itself did nothing outside"
+        run = place.run_json("support.yaml", "-i", f"inquiry={KOREAN}", "-i", f"crm={crm.url}")
+        refused = [r for r in exported(place, "--action", "tool_call")
+                   if r["resource"].startswith(run["run"])]
+        assert refused and all(r["outcome"] == "refused" and r["details"]["code"] == "E0801"
+                               for r in refused), refused
+        # a person's no, and a process that is killed in the middle of a call
+        text = document("approve_tools: [create_support_ticket]")
+        process = place.start("run", *words(place, crm, text=text), "--json")
+        ask = waiting_for(place, "approval")
+        place.weft("runs", "reject", ask["run"], "--by", "bob")
+        process.communicate(timeout=60)
+        assert [r for r in exported(place, "--action", "tool_call")
+                if r["details"].get("reason") == "not approved"]
+        assert place.weft("audit", "verify").returncode == 0
+
+
+def test_a_call_that_was_cut_off_is_recorded_as_unknown():
+    with Place() as place, Crm(delay=2) as crm:
+        run = killed_in_post(place, crm, document(idem=""))
+        place.weft("runs", "resume", run, "--json", "--allow-host", crm.host, code=None)
+        waiting_for(place, "resolve")
+        unknown = [r["details"] for r in exported(place) if r["outcome"] == "unknown"]
+        assert [(d["tool"], d["target"], d["code"]) for d in unknown] == [
+            ("create_support_ticket", f"POST {crm.url}", "E0606")], unknown
+        assert place.weft("audit", "verify").returncode == 0
 
 
 def test_all_that_fits_is_exported_over_http_as_on_the_command_line():

@@ -451,6 +451,7 @@ export const en: Record<string, string> = {
   "audit.outcome.ok": "done",
   "audit.outcome.refused": "refused",
   "audit.outcome.failed": "failed",
+  "audit.outcome.unknown": "unknown",
   "run.zoom_in": "Zoom in",
   "run.zoom_out": "Zoom out",
   "tool.api_client": "Sends an HTTP request and returns status, headers and body.",

@@ -459,6 +459,7 @@ export const ko: Record<string, string> = {
   "audit.outcome.ok": "완료",
   "audit.outcome.refused": "거부됨",
   "audit.outcome.failed": "실패",
+  "audit.outcome.unknown": "알 수 없음",
   "run.zoom_in": "확대",
   "run.zoom_out": "축소",
   "tool.api_client": "HTTP 요청을 보내고 상태, 헤더, 본문을 돌려줍니다.",

@@ -18,7 +18,7 @@ type Verdict = {
   good: boolean; events: number; records: number; proven_until: string | null;
   problem?: { code: string; message: string; hint: string };
 };
-const TONES: Record<string, string> = { ok: "good", refused: "bad", failed: "warn" };
+const TONES: Record<string, string> = { ok: "good", refused: "bad", failed: "warn", unknown: "warn" };
 
 /** Whether history is what was written: looked at when the page is opened, and on demand. */
 function Chain() {
