@@ -88,6 +88,8 @@ TEST_F(ExecutorTest, AnUnsafeEffectThatWasCutOffIsUnknown) {
   const json::Object shown = document(run);
   EXPECT_EQ(json::dump(shown.at("steps").as_object().at("log").as_object().at("status")),
             "\"unknown\"");
+  EXPECT_EQ(number("SELECT count(*) FROM audit WHERE action = 'step_act' AND outcome = 'unknown' "
+                   "AND details LIKE '%\"type\":\"file\"%'"), 1);
   workflow::UnknownResolved resolved{"log", workflow::UnknownResolved::Resolution::kSucceed,
                                      json::Value("seen"), "me"};
   ASSERT_TRUE(second->executor().resolve_unknown(run, std::move(resolved)).ok());

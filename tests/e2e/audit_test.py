@@ -178,7 +178,7 @@ def test_what_steps_do_outside_is_recorded_and_what_they_were_refused():
             assert record["user"] == "local" and record["resource"].startswith(run["run"] + "/"), record
             assert len(record["details"]["arguments_hash"]) == 64, record
             assert "s3cret" not in json.dumps(record), record
-        place.weft("run", "acting.yaml", "-i", f"crm={crm.url}", "--dry-run")
+        place.weft("run", "acting.yaml", "-i", f"crm={crm.url}", "--dry-run", *grants)
         assert len(exported(place, "--action", "step_act")) == 8, "a dry run acts on nothing"
         assert place.weft("audit", "verify").returncode == 0
 
