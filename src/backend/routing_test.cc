@@ -127,6 +127,27 @@ TEST(Routing, CeilingsFallToTheCheaperOrStop) {
   EXPECT_NE(choose_route(config, given)->model, "EXAONE-4.0-32B");
 }
 
+TEST(Routing, ACeilingNeedsRoomForBothAnswersOfAdaptive) {
+  RoutingConfig config = brief();
+  config.models["EXAONE-Deep-32B"].price = {1, 2, 0};
+  config.ceilings.cheaper = false;
+  RouteQuery given = query("auto");
+  given.max_tokens = 1000;  // 0.002 each
+  config.ceilings.run = 0.0041;
+  EXPECT_EQ(choose_route(config, given)->escalate_to, "EXAONE-Deep-32B");
+  EXPECT_DOUBLE_EQ(choose_route(config, given)->second_price, 0.002);
+  config.ceilings.run = 0.0039;
+  const Route one = choose_route(config, given).value();
+  EXPECT_EQ(one.model, "EXAONE-4.0-32B");
+  EXPECT_EQ(one.escalate_to, "");
+  EXPECT_EQ(one.second_price, 0);
+  EXPECT_NE(one.reasons.back().find("no room for a second answer"), std::string::npos);
+  config.models["EXAONE-Deep-32B"].price = {};
+  EXPECT_EQ(choose_route(config, given)->escalate_to, "EXAONE-Deep-32B") << "it costs nothing";
+  config.ceilings.run = 0.0019;
+  EXPECT_EQ(choose_route(config, given).error().code, "E0774");
+}
+
 TEST(Routing, TheBudgetIsWhatTheTimeAffords) {
   const RoutingConfig config = brief();
   RouteQuery given = query("EXAONE-7.8B");

@@ -99,6 +99,28 @@ def test_ceilings_and_mistakes():
             assert done.returncode == 3, (broken, done.stderr)
 
 
+def test_two_answers_do_not_pass_a_ceiling():
+    with Place() as place:
+        price = {"prompt": 100, "answer": 100}
+        models = {name: {"source": "embedded", "price": price} for name in ("fast", "deep")}
+        routing = {"sure": 1.0, "complexity": {"general": "fast", "deep": "deep"}}
+        asked = {"model": "auto", "max_tokens": 60}
+        free = calls(place, run(place, asked, {"models": models, "routing": routing}))
+        assert len(free) == 2, free
+        both = sum(call["route"]["price"] for call in free)
+        first = free[0]["route"]["price"]
+        for most in (0.7 * both, 0.9 * both, 1.05 * both):  # by what is reckoned, then by what is known
+            routing["ceilings"] = {"run": max(most, free[0]["route"]["estimated_price"] + 1e-9),
+                                   "then": "stop"}
+            done = run(place, asked, {"models": models, "routing": routing})
+            found = calls(place, done)
+            spent = sum(call["route"]["price"] for call in found)
+            assert first <= spent <= routing["ceilings"]["run"], (spent, routing["ceilings"])
+            assert len(found) == 1 and "no room for a second" in str(found[0]["route"]["why"])
+            verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
+            assert "1 decisions" in verified.stderr, verified.stderr
+
+
 def test_a_budget_from_the_time_left():
     with Place() as place:
         config = {"models": MODELS}
