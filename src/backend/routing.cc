@@ -99,9 +99,12 @@ class Choice {
       route_.adaptive = profile.mode == "adaptive";
       say(fmt::format("mode {} of {}", profile.mode, where));
     }
-    if (profile.speed && !wish_.speed) wish_.speed = profile.speed;
-    if (profile.accuracy && !wish_.accuracy) wish_.accuracy = profile.accuracy;
-    if (profile.resource && !wish_.resource) wish_.resource = profile.resource;
+    if (!weighted_ && (profile.speed || profile.accuracy || profile.resource)) {
+      weighted_ = true;  // what it does not say is not wanted
+      wish_.speed = profile.speed;
+      wish_.accuracy = profile.accuracy;
+      wish_.resource = profile.resource;
+    }
     if (profile.max_tokens) route_.max_tokens = std::min(route_.max_tokens, *profile.max_tokens);
     if (profile.thinking_limit) thinking_limit_ = profile.thinking_limit;
   }
@@ -205,6 +208,7 @@ class Choice {
   const RoutingConfig& config_;
   const RouteQuery& query_;
   RouteWish wish_;
+  bool weighted_ = false;  // by a profile or class: nearer to the step than its workflow's targets
   std::optional<int64_t> thinking_limit_;
   Route route_;
 };

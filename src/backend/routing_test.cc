@@ -106,6 +106,23 @@ TEST(Routing, WhatWasMeasuredCounts) {
   EXPECT_EQ(choose_route(config, given)->model, "EXAONE-7.8B");
 }
 
+// What a step names is nearer to it than what its workflow says of all its steps.
+TEST(Routing, AProfileWinsOverTheTargetsOfTheWorkflow) {
+  RoutingConfig config = brief();
+  config.profiles["exact"] = {.accuracy = 1};
+  RouteQuery given = query("exact");
+  given.wish.speed = 1;
+  given.wish.accuracy = 0;
+  given.wish.resource = 1;
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-Deep-32B");
+  config.classes["hard"] = {.accuracy = 1};
+  given.model = "hard";
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-Deep-32B");
+  config.profiles["mere"] = {.mode = "reasoning"};
+  given.model = "mere";
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-2.4B") << "the workflow's";
+}
+
 TEST(Routing, CeilingsFallToTheCheaperOrStop) {
   RoutingConfig config = brief();
   config.ceilings.run = 0.01;
