@@ -44,6 +44,28 @@ def test_complexity_decides_and_is_explained():
         assert "E0603" in wrong.stderr, wrong.stderr
 
 
+def test_the_mode_is_explained():
+    with Place() as place:
+        for said, mode, why in (({"mode": "non_reasoning"}, "non_reasoning", "`mode` of the step"),
+                                ({"mode": "reasoning"}, "reasoning", "`mode` of the step"),
+                                ({}, "auto", "nobody has asked"),
+                                ({"class": "hard"}, "reasoning", "mode_selection of class")):
+            document = {"weft": "1", "id": "route", "steps": [
+                {**STEP, "parameters": {**STEP["parameters"], **said, "max_tokens": 120}}],
+                "workflow_config": {"mode_selection": {"hard": "reasoning"}}}
+            place.write("route.yaml", json.dumps(document))
+            done = place.weft("run", "route.yaml", "--json")
+            (call,) = calls(place, done)
+            assert call["mode"] == mode and why in call["mode_why"], call
+            thought = call["tokens"]["reasoning"]
+            text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
+            assert f"mode {mode} (" in text and f"{thought} tokens of thought" in text, text
+        config = {"models": MODELS, "routing": {"classes": {"hard": {"mode": "reasoning"}}}}
+        (call,) = calls(place, run(place, {"class": "hard", "model": "fast", "max_tokens": 120},
+                                   config))
+        assert call["mode"] == "reasoning" and "routing" in call["mode_why"], call
+
+
 def test_adaptive_thinks_only_where_it_is_unsure():
     with Place() as place:
         for sure, count in ((0.0, 1), (1.0, 2)):
