@@ -5,6 +5,8 @@
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "base/memory.h"
+#include "base/strings.h"
 #include "obs/log.h"
 
 namespace weft::backend {
@@ -91,6 +93,7 @@ Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (auto known = find(source)) return known;
   const auto worked_out = memory_needed(source, options_);
+  if (!options_.limits.empty()) TRY(check_limit(name, source, TRY(worked_out)));
   if (options_.memory_bytes_max > 0) TRY(make_room(name, TRY(worked_out)));
   const uint64_t needed = worked_out.ok() ? *worked_out : 0;  // what is wrong, loading tells
   auto model = load(source, options_);
@@ -116,6 +119,21 @@ uint64_t Models::memory_bytes() const {
   return sum;
 }
 
+// Under whichever of its names it is asked for.
+Status Models::check_limit(const std::string& name, const std::string& source,
+                           uint64_t needed) const {
+  for (const auto& [limited, most] : options_.limits) {
+    const auto known = options_.names.find(limited);
+    if (known == options_.names.end() || known->second != source || needed <= most) continue;
+    return make_error("E0714",
+                      fmt::format("model {} needs {} for weights and cache; the limit of {} is {}",
+                                  name, bytes_text(needed), limited, bytes_text(most)),
+                      "raise its `memory` in the configuration, or lower the cache of each model "
+                      "(memory.kv)");
+  }
+  return ok_status();
+}
+
 Status Models::make_room(const std::string& name, uint64_t needed) {
   constexpr int kTries = 50;  // facts and metrics hold a model for a moment
   const uint64_t most = options_.memory_bytes_max;
@@ -137,8 +155,9 @@ Status Models::make_room(const std::string& name, uint64_t needed) {
                                     "is {:.2f} GiB, of which models in use hold {:.2f}",
                                     name, gib(needed), gib(most), gib(memory_bytes())),
                         fits_alone ? "try again when the other models have answered"
-                                   : "raise --model-memory, lower --kv-memory, or load it with "
-                                     "fewer bits (--dtype q4)");
+                                   : "raise --model-memory (memory.models), lower "
+                                     "--kv-memory (memory.kv), or load it with fewer bits "
+                                     "(--dtype q4)");
     }
     real_env().sleep_us(2000);
   }
