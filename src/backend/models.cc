@@ -75,7 +75,15 @@ Result<std::string> Models::source_of(const std::string& name) const {
   }
   if (runtime::means_embedded_model(name)) return std::string();
   // Refuses here what no load could find; the same directory under two spellings is one model.
-  TRY(runtime::model_files_named(name));
+  if (const auto found = runtime::model_files_named(name); !found.ok()) {
+    Error error = found.error();
+    if (error.code != "E0710" || name.find('/') != std::string::npos) return error;
+    std::vector<std::string> known = options_.other_names;
+    for (const auto& [one, source] : names()) known.push_back(one);
+    known.emplace_back("embedded");
+    error.hint = name_hint(name, known) + ", or a directory with config.json, or a .gguf file";
+    return error;
+  }
   return std::filesystem::weakly_canonical(name).string();
 }
 

@@ -194,6 +194,44 @@ def test_a_plan_before_and_after():
         assert after["runs"] == 1 and after["steps"]["classify"]["measured"], after
         assert after["generated_tokens"] == tokens["reasoning"] + tokens["answer"], after
         assert after["prompt_tokens"] == tokens["prompt"] and after["seconds"] > 0, after
+        other = json.dumps({**document, "id": "other"})
+        place.write("other.yaml", other.replace('"model": "fast"', '"model": "auto"'))
+        rules = {"complexity": {"general": "fast", "deep": "deep"}}
+        place.write("weft.yaml", json.dumps({"models": MODELS, "routing": rules}))
+        routed = json.loads(place.weft("plan", "other.yaml", *words[2:]).stdout)
+        step = routed["steps"]["classify"]
+        assert step["models"] == ["fast", "deep"] and routed["generated_tokens"] == 120, routed
+        assert step["price"] > 50 * before["price"], "the deep one's second answer"
+
+
+def test_names_that_nobody_knows_and_limits_of_memory():
+    with Place() as place:
+        routing = {"classes": {"simple_tasks": {"mode": "non_reasoning"}}}
+        config = {"models": {"small": {"source": "embedded"}, "gen": {"source": "embedded"}},
+                  "routing": routing}
+        done = run(place, {"class": "simpel_tasks", "model": "small"}, config)
+        assert "E0432" in done.stderr and "did you mean 'simple_tasks'?" in done.stderr, done.stderr
+        assert "simpel_tasks" in str(calls(place, done)), "explained"
+        told = place.weft_bare("validate", "route.yaml", "--config", "weft.yaml", "--json")
+        (warning,) = json.loads(told.stdout)[0]["warnings"]
+        assert warning["code"] == "E0432" and "simple_tasks" in warning["hint"], warning
+        assert run(place, {"class": "simple_tasks", "model": "small"}, config).stderr.count(
+            "E0432") == 0
+        done = run(place, {"model": "simpel"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0710", error
+        done = run(place, {"model": "huge-one"}, config, code=1)
+        hint = json.loads(done.stdout)["error"]["hint"]
+        assert "small" in hint and "gen" in hint, hint
+        config["models"]["small"]["memory"] = "1MiB"
+        done = run(place, {"model": "small"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0714" and "limit of small is 1.0 MiB" in error["message"], error
+        del config["models"]["small"]["memory"]
+        config["memory"] = {"models": "2MiB", "kv": "64MiB"}
+        done = run(place, {"model": "gen"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0714" and "memory.models" in error["hint"], error
 
 
 def test_over_http():
