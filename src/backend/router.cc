@@ -14,14 +14,6 @@ namespace {
 constexpr double kNewest = 0.3;       // share of the newest answer in what is measured
 constexpr int64_t kAnswerReserve = 64;
 
-// What the rules have to say about: else the request goes where it says, untouched.
-bool wants_route(const RoutingConfig& config, const ChatRequest& request) {
-  const RouteWish& wish = request.route;
-  const bool device = request.model == "default" && config.devices.contains(config.device);
-  return device || config.has_names(request.model) || wish.adaptive || wish.auto_budget ||
-         config.classes.contains(wish.task_class) || !wish.pinned.empty();
-}
-
 std::string route_text(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
@@ -333,7 +325,7 @@ std::string Router::hold_second(const std::vector<SpendingKey>& spending, const 
 
 std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
-  if (!wants_route(config_, request)) {
+  if (!wants_route(config_, request.model, request.route)) {
     Backend& backend = backend_of(request.model);
     return backend.chat(std::move(request), std::move(callbacks));
   }

@@ -220,6 +220,12 @@ bool RoutingConfig::has_names(const std::string& name) const {
          (name == "auto" && !general.empty());
 }
 
+bool wants_route(const RoutingConfig& config, const std::string& model, const RouteWish& wish) {
+  const bool device = model == "default" && config.devices.contains(config.device);
+  return device || config.has_names(model) || wish.adaptive || wish.auto_budget ||
+         config.classes.contains(wish.task_class) || !wish.pinned.empty();
+}
+
 Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query) {
   return Choice(config, query).make();
 }

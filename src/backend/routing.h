@@ -94,6 +94,9 @@ struct Route {
   std::vector<std::string> reasons = {};
 };
 
+// What the rules have to say about: else the request goes where it says, untouched.
+bool wants_route(const RoutingConfig& config, const std::string& model, const RouteWish& wish);
+
 // E0774: a ceiling is reached and nothing cheaper is allowed. E0773: "auto" without models.
 Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query);
 

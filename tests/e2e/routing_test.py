@@ -188,6 +188,10 @@ def test_a_plan_before_and_after():
         words = ("plan", "route.yaml", "--config", "weft.yaml", "--json")
         before = json.loads(place.weft(*words).stdout)
         assert before["runs"] == 0 and before["generated_tokens"] == 60 and before["price"] > 0
+        assert before["unknown_steps"] == 0 and before["seconds"] > 0, before
+        assert before["steps"]["classify"]["estimated"], before
+        text = place.weft(*words[:-1])
+        assert "(estimated)" in text.stdout and "GB/s" in text.stderr, text
         done = json.loads(run(place, *run_words).stdout)
         after = json.loads(place.weft(*words).stdout)
         tokens = done["steps"]["classify"]["tokens"]
