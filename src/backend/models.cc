@@ -5,6 +5,8 @@
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "base/memory.h"
+#include "base/strings.h"
 #include "obs/log.h"
 
 namespace weft::backend {
@@ -73,7 +75,15 @@ Result<std::string> Models::source_of(const std::string& name) const {
   }
   if (runtime::means_embedded_model(name)) return std::string();
   // Refuses here what no load could find; the same directory under two spellings is one model.
-  TRY(runtime::model_files_named(name));
+  if (const auto found = runtime::model_files_named(name); !found.ok()) {
+    Error error = found.error();
+    if (error.code != "E0710" || name.find('/') != std::string::npos) return error;
+    std::vector<std::string> known = options_.other_names;
+    for (const auto& [one, source] : names()) known.push_back(one);
+    known.emplace_back("embedded");
+    error.hint = name_hint(name, known) + ", or a directory with config.json, or a .gguf file";
+    return error;
+  }
   return std::filesystem::weakly_canonical(name).string();
 }
 
@@ -91,6 +101,7 @@ Result<std::shared_ptr<LoadedModel>> Models::get(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (auto known = find(source)) return known;
   const auto worked_out = memory_needed(source, options_);
+  if (!options_.limits.empty()) TRY(check_limit(name, source, TRY(worked_out)));
   if (options_.memory_bytes_max > 0) TRY(make_room(name, TRY(worked_out)));
   const uint64_t needed = worked_out.ok() ? *worked_out : 0;  // what is wrong, loading tells
   auto model = load(source, options_);
@@ -118,6 +129,21 @@ uint64_t Models::memory_bytes() const {
   return sum;
 }
 
+// Under whichever of its names it is asked for.
+Status Models::check_limit(const std::string& name, const std::string& source,
+                           uint64_t needed) const {
+  for (const auto& [limited, most] : options_.limits) {
+    const auto known = options_.names.find(limited);
+    if (known == options_.names.end() || known->second != source || needed <= most) continue;
+    return make_error("E0714",
+                      fmt::format("model {} needs {} for weights and cache; the limit of {} is {}",
+                                  name, bytes_text(needed), limited, bytes_text(most)),
+                      "raise its `memory` in the configuration, or lower the cache of each model "
+                      "(memory.kv)");
+  }
+  return ok_status();
+}
+
 Status Models::make_room(const std::string& name, uint64_t needed) {
   constexpr int kTries = 50;  // facts and metrics hold a model for a moment
   const uint64_t most = options_.memory_bytes_max;
@@ -139,8 +165,9 @@ Status Models::make_room(const std::string& name, uint64_t needed) {
                                     "is {:.2f} GiB, of which models in use hold {:.2f}",
                                     name, gib(needed), gib(most), gib(memory_bytes())),
                         fits_alone ? "try again when the other models have answered"
-                                   : "raise --model-memory, lower --kv-memory, or load it with "
-                                     "fewer bits (--dtype q4)");
+                                   : "raise --model-memory (memory.models), lower "
+                                     "--kv-memory (memory.kv), or load it with fewer bits "
+                                     "(--dtype q4)");
     }
     real_env().sleep_us(2000);
   }

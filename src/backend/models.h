@@ -29,6 +29,9 @@ struct ModelsOptions {
   // Name to source: a directory, or "" for the embedded model. default, fast and deep always exist
   // and mean the embedded model unless they stand here.
   std::map<std::string, std::string> names;
+  std::vector<std::string> other_names = {};  // that somebody else answers for: for hints
+  // By name, most bytes of weights and cache; one that needs more is not loaded.
+  std::map<std::string, uint64_t> limits = {};
   runtime::LoadOptions load;
   runtime::EngineOptions engine;
   // For weights and caches of all models together; 0: what the machine has.
@@ -56,8 +59,8 @@ class Models {
 
   // Loads on first use, which takes as long as reading and packing the weights; later calls answer
   // at once, also while another model is being loaded. From any thread. E0710 for a name that is
-  // neither known nor a directory; E0714: no room for it in the memory budget. What is held by
-  // somebody counts as used: let go soon.
+  // neither known nor a directory; E0714: no room for it in the memory budget, or it is beyond its
+  // own limit. What is held by somebody counts as used: let go soon.
   Result<std::shared_ptr<LoadedModel>> get(const std::string& name);
   // Would get() answer at once?
   bool is_loaded(const std::string& name) const { return if_loaded(name) != nullptr; }
@@ -75,6 +78,7 @@ class Models {
  private:
   Result<std::string> source_of(const std::string& name) const;
   std::shared_ptr<LoadedModel> find(const std::string& source);
+  Status check_limit(const std::string& name, const std::string& source, uint64_t needed) const;
   Status make_room(const std::string& name, uint64_t needed);
   bool unload_source(const std::string& source);
 

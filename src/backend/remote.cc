@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -175,9 +176,11 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     {
       const std::lock_guard lock(place_.mutex);
       endpoint_ = state_->endpoints.take(prefix_, now, tried_);
-      if (!endpoint_ && !tried_.empty()) {  // each had its turn: again, if it may be asked
-        tried_.clear();
+      if (!endpoint_ && !tried_.empty()) {  // each had its turn: again, those that live first
+        tried_ = dead_;
         endpoint_ = state_->endpoints.take(prefix_, now, tried_);
+        if (!endpoint_) tried_.clear();
+        if (!endpoint_) endpoint_ = state_->endpoints.take(prefix_, now);
       }
       if (!endpoint_) free_at_us_ = state_->endpoints.free_at_us(now);
     }
@@ -277,6 +280,8 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   void on_response(Result<net::Response> response) {
     place_.thread.cancel(timer_);
     if (piece_error_) return failed(*piece_error_, piece_error_->code == "E0772");
+    const bool mute = silent_ && first_at_us_ == 0;
+    if ((mute || (!silent_ && !response.ok())) && endpoint_) dead_.push_back(*endpoint_);
     if (silent_) {
       return failed(unavailable(first_at_us_ == 0 ? "it did not begin to answer in time"
                                                   : "it stopped in the middle of its answer"),
@@ -338,9 +343,18 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   void again(Error error) {
     const int64_t pause_us = state_->model.pause_ms * 1000 << std::min(tries_ - 1, 10);
     const bool late = now_us() + pause_us >= deadline_us_;
-    if (told_ || late || tries_ > state_->model.retries_max) return end(std::move(error));
+    if (told_ || late || tries_ > state_->model.retries_max) return end(with_earlier(error));
+    errors_[url_] = error.message;
     last_error_ = std::move(error);
     pause(pause_us);
+  }
+
+  // Who else was asked, and what each of them said last.
+  Error with_earlier(Error error) const {
+    for (const auto& [url, said] : errors_) {
+      if (url != url_) error.message += fmt::format("; before that, {}", said);
+    }
+    return error;
   }
 
   void nobody(int64_t now) {
@@ -348,7 +362,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
         free_at_us_ - now < 2'000'000) {
       return pause(std::max<int64_t>(1000, free_at_us_ - now));
     }
-    if (last_error_) return end(std::move(*last_error_));
+    if (last_error_) return end(with_earlier(*last_error_));
     end(make_error("E0772",
                    fmt::format("no endpoint of the remote model {} may be asked for {} ms: each "
                                "has failed several times", quoted(name_),
@@ -441,7 +455,9 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
   std::string body_, url_;
   uint64_t prefix_ = 0;
   std::vector<std::string> not_held_;
-  std::vector<size_t> tried_;
+  std::vector<size_t> tried_;                  // in this round
+  std::vector<size_t> dead_;                   // said nothing at all to this call
+  std::map<std::string, std::string> errors_;  // by address: what it said last
   std::optional<size_t> endpoint_;
   std::optional<Error> piece_error_, last_error_;
   net::Client::CallId call_ = 0;

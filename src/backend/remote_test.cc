@@ -237,6 +237,29 @@ TEST(RemoteBackend, AnotherEndpointTakesOver) {
   EXPECT_EQ(backend.endpoints().at(1).outstanding, 0);
 }
 
+// Whichever of the two is asked first.
+TEST(RemoteBackend, ARetryPrefersWhoAnswersToWhoIsDead) {
+  const std::string dead = "http://127.0.0.1:1/v1";
+  for (const bool dead_first : {true, false}) {
+    Server living(script({plain(500, "oops"), kWhole}));
+    std::vector<std::string> urls{dead, living.url("/v1")};
+    if (!dead_first) std::swap(urls[0], urls[1]);
+    RemoteBackend backend({{"big", model_at(urls)}});
+    const auto result = ask_remote(backend);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    EXPECT_EQ(result->content, "yes");
+
+    Server broken(script({plain(500, "oops")}));
+    urls[dead_first ? 1 : 0] = broken.url("/v1");
+    RemoteBackend none({{"big", model_at(urls)}});
+    const auto refused = ask_remote(none);
+    ASSERT_FALSE(refused.ok());
+    for (const std::string& url : urls) {
+      EXPECT_NE(refused.error().message.find(url), std::string::npos) << refused.error().message;
+    }
+  }
+}
+
 TEST(RemoteBackend, NobodyThere) {
   int port = 0;
   { port = Server(script({""})).port(); }

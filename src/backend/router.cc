@@ -14,14 +14,6 @@ namespace {
 constexpr double kNewest = 0.3;       // share of the newest answer in what is measured
 constexpr int64_t kAnswerReserve = 64;
 
-// What the rules have to say about: else the request goes where it says, untouched.
-bool wants_route(const RoutingConfig& config, const ChatRequest& request) {
-  const RouteWish& wish = request.route;
-  const bool device = request.model == "default" && config.devices.contains(config.device);
-  return device || config.has_names(request.model) || wish.adaptive || wish.auto_budget ||
-         config.classes.contains(wish.task_class) || !wish.pinned.empty();
-}
-
 std::string route_text(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
@@ -64,7 +56,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
              ChatCallbacks callbacks)
       : router_(router), route_(std::move(route)), spending_(std::move(spending)),
         request_(std::move(request)), callbacks_(std::move(callbacks)),
-        begun_ns_(real_env().mono_ns()) {
+        begun_ns_(real_env().mono_ns()), second_held_(route_.second_price) {
     if (const json::Value* sure = request_.route.pinned.if_contains("sure");
         sure != nullptr && sure->is_number()) {
       sure_ = sure->to_number<double>();
@@ -142,7 +134,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
   }
   // No second answer is asked for.
   void settle_second() {
-    if (route_.adaptive) router_.ledger_->settle(spending_, route_.second_price, 0);
+    if (route_.adaptive) router_.ledger_->settle(spending_, second_held_, 0);
   }
 
   void first_done(Result<ChatResult> result) {
@@ -162,7 +154,8 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
       const std::lock_guard lock(mutex_);
       cancelled = cancelled_;
     }
-    const bool ended = cancelled || result->finish_reason == "cancelled";
+    const bool ended = cancelled || result->finish_reason == "cancelled" ||
+                       route_.escalate_to.empty();
     if ((whole && confidence >= sure_) || calls || ended) return keep(std::move(*result));
     ask_again(std::move(*result));
   }
@@ -181,7 +174,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
 
   void ask_again(ChatResult first) {
     const std::shared_lock gate(router_.ending_mutex_);
-    if (router_.ending_) return keep(std::move(first));
+    if (router_.ending_ || !has_room(first)) return keep(std::move(first));
     ChatRequest second = request_;
     second.model = route_.escalate_to;
     second.thinking = Thinking::kOn;
@@ -201,7 +194,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     callbacks.on_done = [self = shared_from_this(), earlier,
                          budget = second.thinking_budget_tokens](Result<ChatResult> result) {
       const std::string& model = self->route_.escalate_to;
-      const double price = self->settle(self->route_.second_price, model, result);
+      const double price = self->settle(self->second_held_, model, result);
       if (!result.ok()) return self->finish(std::move(result));
       result->evidence.route = self->record(model, price, result->evidence);
       result->evidence.route["model"] = model;
@@ -217,6 +210,19 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
     if (done_) return;
     call_ = std::move(call);
     if (cancelled_) call_->cancel();
+  }
+
+  // Now that the first answer's price and the prompt's tokens are known.
+  bool has_room(ChatResult& first) {
+    if (!request_.route.pinned.empty()) return true;  // decided already, whatever it costs
+    const std::string broken = router_.hold_second(spending_, route_, first.tokens.prompt,
+                                                   second_held_);
+    if (broken.empty()) return true;
+    json::Object& record = first.evidence.route;
+    record.erase("escalate_to");
+    record["why"].as_array().emplace_back(
+        fmt::format("the ceiling per {} leaves no room for a second answer", broken));
+    return false;
   }
 
   std::optional<int64_t> second_budget(const ChatRequest& second) const {
@@ -251,6 +257,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
   const ChatCallbacks callbacks_;
   const int64_t begun_ns_;
   double sure_ = 0;
+  double second_held_;  // in the ledger, for the second answer; changed before that begins
   std::mutex mutex_;  // guards the rest
   std::shared_ptr<ChatCall> call_;
   int generation_ = 0;  // 1: the second answer is under way
@@ -313,9 +320,24 @@ Result<Route> Router::route_of(const ChatRequest& request,
   return route;
 }
 
+// The first answer counts at what it has cost, and the second one's prompt at what it came to.
+std::string Router::hold_second(const std::vector<SpendingKey>& spending, const Route& route,
+                                int64_t prompt_tokens, double& held) {
+  const std::lock_guard lock(mutex_);
+  RouteQuery query;
+  query.prompt_tokens = prompt_tokens;
+  query.measured = measured_;
+  const double most = highest_price(config_, query, route.escalate_to, route.max_tokens);
+  ledger_->settle(spending, held, 0);
+  std::string broken = broken_ceiling(config_, ledger_->spent(spending), route.escalate_to, most);
+  held = broken.empty() ? most : 0;
+  ledger_->hold(spending, held);
+  return broken;
+}
+
 std::shared_ptr<ChatCall> Router::chat(ChatRequest request, ChatCallbacks callbacks) {
   CHECK(callbacks.on_done != nullptr);
-  if (!wants_route(config_, request)) {
+  if (!wants_route(config_, request.model, request.route)) {
     Backend& backend = backend_of(request.model);
     return backend.chat(std::move(request), std::move(callbacks));
   }

@@ -53,6 +53,10 @@ class Router final : public Backend {
   friend class RoutedCall;
   Backend& backend_of(const std::string& model);
   Result<Route> route_of(const ChatRequest& request, const std::vector<SpendingKey>& spending);
+  // Exchanges what is held for a second answer for what that costs at most now; the ceiling that
+  // has no room for it, or nothing.
+  std::string hold_second(const std::vector<SpendingKey>& spending, const Route& route,
+                          int64_t prompt_tokens, double& held);
   // What the answer has cost; 0 where nobody has set a price.
   double price(const std::string& model, const ChatResult& result) const;
   // The same, and measures.

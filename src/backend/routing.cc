@@ -43,7 +43,7 @@ class Choice {
     if (route_.adaptive) begin_adaptive();
     set_budget();
     route_.price = estimate(route_.model);
-    if (route_.adaptive) route_.second_price = estimate(route_.escalate_to);
+    if (!route_.escalate_to.empty()) route_.second_price = estimate(route_.escalate_to);
     return std::move(route_);
   }
 
@@ -99,9 +99,12 @@ class Choice {
       route_.adaptive = profile.mode == "adaptive";
       say(fmt::format("mode {} of {}", profile.mode, where));
     }
-    if (profile.speed && !wish_.speed) wish_.speed = profile.speed;
-    if (profile.accuracy && !wish_.accuracy) wish_.accuracy = profile.accuracy;
-    if (profile.resource && !wish_.resource) wish_.resource = profile.resource;
+    if (!weighted_ && (profile.speed || profile.accuracy || profile.resource)) {
+      weighted_ = true;  // what it does not say is not wanted
+      wish_.speed = profile.speed;
+      wish_.accuracy = profile.accuracy;
+      wish_.resource = profile.resource;
+    }
     if (profile.max_tokens) route_.max_tokens = std::min(route_.max_tokens, *profile.max_tokens);
     if (profile.thinking_limit) thinking_limit_ = profile.thinking_limit;
   }
@@ -135,47 +138,20 @@ class Choice {
                      wish_.resource.value_or(0)));
   }
 
-  bool has_price(const std::string& name) const {
-    const auto found = config_.models.find(name);
-    if (found == config_.models.end()) return false;
-    const ModelPrice& price = found->second.price;
-    return price.prompt_per_million > 0 || price.answer_per_million > 0 || price.per_hour > 0;
-  }
-
   double estimate(const std::string& name) const {
-    const auto found = config_.models.find(name);
-    if (found == config_.models.end()) return 0;
-    TokenCounts tokens;
-    tokens.prompt = query_.prompt_tokens;
-    tokens.answer = route_.max_tokens;
-    double seconds = 0;
-    const auto measured = query_.measured.find(name);
-    if (measured != query_.measured.end() && measured->second.tokens_per_second > 0) {
-      seconds = measured->second.first_seconds +
-                static_cast<double>(route_.max_tokens) / measured->second.tokens_per_second;
-    }
-    return price_of(found->second.price, tokens, seconds);
+    return highest_price(config_, query_, name, route_.max_tokens);
   }
-
-  // The name of the ceiling that this model would break, or nothing.
-  std::string broken_ceiling(const std::string& model) const {
-    const Ceilings& most = config_.ceilings;
-    const double price = estimate(model);
-    if (!has_price(model)) return "";  // what costs nothing breaks nothing
-    if (most.run && query_.spent.run + price > *most.run) return "run";
-    if (most.account && query_.spent.account + price > *most.account) return "key";
-    if (most.tenant && query_.spent.tenant + price > *most.tenant) return "tenant";
-    if (most.month && query_.spent.month + price > *most.month) return "month";
-    return "";
+  std::string broken_by(const std::string& model) const {
+    return broken_ceiling(config_, query_.spent, model, estimate(model));
   }
 
   Status hold_ceilings() {
-    const std::string broken = broken_ceiling(route_.model);
+    const std::string broken = broken_by(route_.model);
     if (broken.empty()) return ok_status();
     const double wanted = estimate(route_.model);
     std::string cheapest;
     for (const auto& [name, model] : config_.models) {
-      if (!broken_ceiling(name).empty()) continue;
+      if (!broken_by(name).empty()) continue;
       if (cheapest.empty() || estimate(name) < estimate(cheapest)) cheapest = name;
     }
     if (!config_.ceilings.cheaper || cheapest.empty()) {
@@ -190,13 +166,22 @@ class Choice {
     return ok_status();
   }
 
-  // The first answer is made without thought; the second one, if there is one, with it.
+  // The first answer is made without thought; the second one, if there is one, with it. A ceiling
+  // needs room for both.
   void begin_adaptive() {
     route_.thinking = Thinking::kOff;
     route_.thinking_budget.reset();
+    const double first = estimate(route_.model);
+    const auto broken = [&](const std::string& model) {
+      return broken_ceiling(config_, query_.spent, model, first + estimate(model));
+    };
     const bool two = route_.model == config_.general && !config_.deep.empty();
-    route_.escalate_to = two && broken_ceiling(config_.deep).empty() ? config_.deep
-                                                                     : route_.model;
+    route_.escalate_to = two && broken(config_.deep).empty() ? config_.deep : route_.model;
+    if (const std::string none = broken(route_.escalate_to); !none.empty()) {
+      route_.escalate_to.clear();
+      return say(fmt::format("adaptive: without thinking; the ceiling per {} leaves no room for a "
+                             "second answer, so that this one stands however sure", none));
+    }
     say(fmt::format("adaptive: without thinking first; {} thinks if it is less than {:.2f} sure",
                     route_.escalate_to, config_.sure));
   }
@@ -223,6 +208,7 @@ class Choice {
   const RoutingConfig& config_;
   const RouteQuery& query_;
   RouteWish wish_;
+  bool weighted_ = false;  // by a profile or class: nearer to the step than its workflow's targets
   std::optional<int64_t> thinking_limit_;
   Route route_;
 };
@@ -232,6 +218,12 @@ class Choice {
 bool RoutingConfig::has_names(const std::string& name) const {
   return models.contains(name) || classes.contains(name) || profiles.contains(name) ||
          (name == "auto" && !general.empty());
+}
+
+bool wants_route(const RoutingConfig& config, const std::string& model, const RouteWish& wish) {
+  const bool device = model == "default" && config.devices.contains(config.device);
+  return device || config.has_names(model) || wish.adaptive || wish.auto_budget ||
+         config.classes.contains(wish.task_class) || !wish.pinned.empty();
 }
 
 Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query) {
@@ -255,6 +247,38 @@ int64_t affordable_thinking(const RouteQuery& query, const std::string& model,
   }
   if (limit) budget = std::min(budget, *limit);
   return budget < kBudgetMin ? 0 : budget;
+}
+
+double highest_price(const RoutingConfig& config, const RouteQuery& query,
+                     const std::string& model, int64_t max_tokens) {
+  const auto found = config.models.find(model);
+  if (found == config.models.end()) return 0;
+  TokenCounts tokens;
+  tokens.prompt = query.prompt_tokens;
+  tokens.answer = max_tokens;
+  double seconds = 0;
+  const auto measured = query.measured.find(model);
+  if (measured != query.measured.end() && measured->second.tokens_per_second > 0) {
+    seconds = measured->second.first_seconds +
+              static_cast<double>(max_tokens) / measured->second.tokens_per_second;
+  }
+  return price_of(found->second.price, tokens, seconds);
+}
+
+std::string broken_ceiling(const RoutingConfig& config, const Spent& spent,
+                           const std::string& model, double price) {
+  const auto found = config.models.find(model);
+  if (found == config.models.end()) return "";
+  const ModelPrice& rate = found->second.price;
+  const bool free = rate.prompt_per_million <= 0 && rate.answer_per_million <= 0 &&
+                    rate.per_hour <= 0;
+  if (free) return "";  // what costs nothing breaks nothing
+  const Ceilings& most = config.ceilings;
+  if (most.run && spent.run + price > *most.run) return "run";
+  if (most.account && spent.account + price > *most.account) return "key";
+  if (most.tenant && spent.tenant + price > *most.tenant) return "tenant";
+  if (most.month && spent.month + price > *most.month) return "month";
+  return "";
 }
 
 double price_of(const ModelPrice& price, const TokenCounts& tokens, double seconds) {

@@ -87,11 +87,15 @@ struct Route {
   Thinking thinking = Thinking::kAuto;
   std::optional<int64_t> thinking_budget{};
   int64_t max_tokens = 512;
-  bool adaptive = false;            // first without thinking, with it only if unsure
+  bool adaptive = false;            // first without thinking, with it only if unsure and there
+                                    // is somewhere to escalate to
   double price = 0;                 // about, of the whole answer; 0: nobody has set a price
   double second_price = 0;          // adaptive: the same of a second answer
   std::vector<std::string> reasons = {};
 };
+
+// What the rules have to say about: else the request goes where it says, untouched.
+bool wants_route(const RoutingConfig& config, const std::string& model, const RouteWish& wish);
 
 // E0774: a ceiling is reached and nothing cheaper is allowed. E0773: "auto" without models.
 Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query);
@@ -101,6 +105,15 @@ Result<Route> choose_route(const RoutingConfig& config, const RouteQuery& query)
 // answer and a reserve of a tenth; nothing measured: a quarter of max_tokens. Never beyond `limit`.
 int64_t affordable_thinking(const RouteQuery& query, const std::string& model,
                             std::optional<int64_t> limit);
+
+// What an answer of `max_tokens` would cost at most; 0 where nobody has set a price.
+double highest_price(const RoutingConfig& config, const RouteQuery& query,
+                     const std::string& model, int64_t max_tokens);
+
+// The ceiling that `price` more would break ("run", "key", "tenant", "month"), or nothing: a model
+// without a price breaks none.
+std::string broken_ceiling(const RoutingConfig& config, const Spent& spent,
+                           const std::string& model, double price);
 
 // What an answer has cost.
 double price_of(const ModelPrice& price, const TokenCounts& tokens, double seconds);

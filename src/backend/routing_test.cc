@@ -106,6 +106,23 @@ TEST(Routing, WhatWasMeasuredCounts) {
   EXPECT_EQ(choose_route(config, given)->model, "EXAONE-7.8B");
 }
 
+// What a step names is nearer to it than what its workflow says of all its steps.
+TEST(Routing, AProfileWinsOverTheTargetsOfTheWorkflow) {
+  RoutingConfig config = brief();
+  config.profiles["exact"] = {.accuracy = 1};
+  RouteQuery given = query("exact");
+  given.wish.speed = 1;
+  given.wish.accuracy = 0;
+  given.wish.resource = 1;
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-Deep-32B");
+  config.classes["hard"] = {.accuracy = 1};
+  given.model = "hard";
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-Deep-32B");
+  config.profiles["mere"] = {.mode = "reasoning"};
+  given.model = "mere";
+  EXPECT_EQ(choose_route(config, given)->model, "EXAONE-2.4B") << "the workflow's";
+}
+
 TEST(Routing, CeilingsFallToTheCheaperOrStop) {
   RoutingConfig config = brief();
   config.ceilings.run = 0.01;
@@ -125,6 +142,27 @@ TEST(Routing, CeilingsFallToTheCheaperOrStop) {
   EXPECT_EQ(choose_route(config, given)->model, "EXAONE-4.0-32B");
   given.spent.month = 4.999;
   EXPECT_NE(choose_route(config, given)->model, "EXAONE-4.0-32B");
+}
+
+TEST(Routing, ACeilingNeedsRoomForBothAnswersOfAdaptive) {
+  RoutingConfig config = brief();
+  config.models["EXAONE-Deep-32B"].price = {1, 2, 0};
+  config.ceilings.cheaper = false;
+  RouteQuery given = query("auto");
+  given.max_tokens = 1000;  // 0.002 each
+  config.ceilings.run = 0.0041;
+  EXPECT_EQ(choose_route(config, given)->escalate_to, "EXAONE-Deep-32B");
+  EXPECT_DOUBLE_EQ(choose_route(config, given)->second_price, 0.002);
+  config.ceilings.run = 0.0039;
+  const Route one = choose_route(config, given).value();
+  EXPECT_EQ(one.model, "EXAONE-4.0-32B");
+  EXPECT_EQ(one.escalate_to, "");
+  EXPECT_EQ(one.second_price, 0);
+  EXPECT_NE(one.reasons.back().find("no room for a second answer"), std::string::npos);
+  config.models["EXAONE-Deep-32B"].price = {};
+  EXPECT_EQ(choose_route(config, given)->escalate_to, "EXAONE-Deep-32B") << "it costs nothing";
+  config.ceilings.run = 0.0019;
+  EXPECT_EQ(choose_route(config, given).error().code, "E0774");
 }
 
 TEST(Routing, TheBudgetIsWhatTheTimeAffords) {

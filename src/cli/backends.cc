@@ -72,7 +72,12 @@ Result<std::unique_ptr<backend::Router>> open_router(backend::ModelsOptions mode
                                                      const Grants& grants,
                                                      const ModelsConfig& config) {
   for (const auto& [name, source] : config.local) models.names[name] = source;
+  models.limits = config.limits;
   backend::RemoteModels others = TRY(remote_models(grants, config.remote));
+  for (const auto& [name, server] : others) models.other_names.push_back(name);
+  for (const auto& [name, profile] : config.rules.profiles) models.other_names.push_back(name);
+  for (const auto& [name, profile] : config.rules.classes) models.other_names.push_back(name);
+  if (!config.rules.general.empty()) models.other_names.emplace_back("auto");
   TRY(check_rules(config.rules, models, others));
   std::unique_ptr<backend::RemoteBackend> remote;
   if (!others.empty()) remote = std::make_unique<backend::RemoteBackend>(std::move(others));

@@ -27,6 +27,7 @@ constexpr Section kSections[] = {
     {"server", [](Fields& f, const ConfigScope& s, Config& c) { read_server(f, s, c.server); }},
     {"tls", [](Fields& f, const ConfigScope& s, Config& c) { read_tls(f, s, c.tls); }},
     {"models", [](Fields& f, const ConfigScope& s, Config& c) { read_models(f, s, c.models); }},
+    {"memory", [](Fields& f, const ConfigScope& s, Config& c) { read_memory(f, s, c.models); }},
     {"routing", [](Fields& f, const ConfigScope& s, Config& c) { read_routing(f, s, c.models); }},
     {"mcp", [](Fields& f, const ConfigScope& s, Config& c) { read_mcp(f, s, c.mcp); }},
     {"security",

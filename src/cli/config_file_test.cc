@@ -62,6 +62,30 @@ TEST(ConfigFile, OfTlsBothFilesOrNone) {
   }
 }
 
+TEST(ConfigFile, MemoryOfModels) {
+  const auto config = parse_config(
+      "memory: { models: 8GiB, kv: 512 MiB }\n"
+      "models:\n"
+      "  small: { source: embedded, memory: 1.5GiB }\n"
+      "  big: { server: vllm, endpoints: ['http://a'], retries: 5, timeouts: { first: 10m } }\n",
+      "weft.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text();
+  const backend::ModelsOptions models = models_options(config->models);
+  EXPECT_EQ(models.memory_bytes_max, uint64_t{8} << 30);
+  EXPECT_EQ(models.engine.kv_bytes_max, size_t{512} << 20);
+  EXPECT_EQ(config->models.limits.at("small"), uint64_t{3} << 29);
+  EXPECT_EQ(config->models.remote.at("big").retries_max, 5);
+  EXPECT_EQ(config->models.remote.at("big").first_timeout_ms, 600'000);
+  EXPECT_EQ(models_options({}).memory_bytes_max, 0U);
+  for (const char* wrong :
+       {"memory: { models: 8 }", "memory: { kv: 8GB }", "memory: { kv: -1GiB }",
+        "memory: { models: '' }", "memory: { all: 8GiB }",
+        "models: { a: { source: embedded, memory: much } }",
+        "models: { a: { server: vllm, endpoints: ['http://a'], memory: 1GiB } }"}) {
+    EXPECT_FALSE(parse_config(wrong, "weft.yaml").ok()) << wrong;
+  }
+}
+
 TEST(ConfigFile, DatabaseAddressesStay) {
   const auto config = parse_config("server: { store: 'postgres://host/weft' }", "/etc/weft.yaml");
   ASSERT_TRUE(config.ok());

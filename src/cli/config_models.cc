@@ -3,7 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
+#include <cmath>
+
 #include "base/file.h"
+#include "base/strings.h"
 #include "cli/config_file.h"
 
 namespace weft::cli {
@@ -14,6 +19,29 @@ using workflow::YamlTree;
 
 constexpr double kPriceMax = 1e9;
 constexpr int64_t kTokensMax = 1 << 24;
+
+// "8GiB", "512 MiB": nothing where it is no size, or none that this machine could have.
+std::optional<uint64_t> size_from(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kUnits = {"KiB", "MiB", "GiB", "TiB"};
+  double count = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
+  const std::string_view unit = trim(text.substr(static_cast<size_t>(read.ptr - text.data())));
+  if (read.ec != std::errc() || !(count > 0) || count > 1e6) return std::nullopt;
+  for (size_t i = 0; i < kUnits.size(); ++i) {
+    if (unit == kUnits[i]) {
+      return static_cast<uint64_t>(std::ldexp(count, static_cast<int>(10 * (i + 1))));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> bytes_field(Fields& fields, std::string_view key) {
+  const YamlTree::Node node = fields.any(key);
+  if (!node.ok()) return std::nullopt;
+  const auto bytes = node.is_text() ? size_from(node.text()) : std::nullopt;
+  if (!bytes) fields.wrong(node, key, "a size such as 8GiB or 512MiB");
+  return bytes;
+}
 
 double price_field(Fields& fields, std::string_view name) {
   return fields.number(name, 0, kPriceMax).value_or(0);
@@ -98,6 +126,7 @@ void read_model(const ConfigMember& member, const ConfigScope& scope, Fields& se
     if (!out.local[name].empty() && !file_exists(out.local[name])) {
       fields.wrong(member.second, "source", "a file or directory that exists");
     }
+    if (const auto limit = bytes_field(fields, "memory")) out.limits[name] = *limit;
   } else {
     read_remote(fields, name, scope, *server, out);
   }
@@ -133,6 +162,18 @@ void read_models(Fields& fields, const ConfigScope& scope, ModelsConfig& out) {
   for (const ConfigMember& member : all_members(fields)) {
     read_model(member, scope, fields, out);
   }
+}
+
+void read_memory(Fields& fields, const ConfigScope&, ModelsConfig& out) {
+  out.memory_bytes = bytes_field(fields, "models");
+  out.kv_bytes = bytes_field(fields, "kv");
+}
+
+backend::ModelsOptions models_options(const ModelsConfig& config) {
+  backend::ModelsOptions out;
+  out.memory_bytes_max = config.memory_bytes.value_or(0);
+  if (config.kv_bytes) out.engine.kv_bytes_max = *config.kv_bytes;
+  return out;
 }
 
 void read_routing(Fields& fields, const ConfigScope&, ModelsConfig& out) {

@@ -5,6 +5,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/class_warnings.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/schema_warnings.h"
 #include "cli/terminal.h"
@@ -27,12 +29,23 @@ void say_problems(const workflow::Loaded& loaded, const std::string& file) {
   }
 }
 
+void add_warnings(const backend::RoutingConfig& rules, workflow::Loaded& loaded) {
+  std::vector<workflow::Problem> more = schema_warnings(*loaded.workflow);
+  for (auto& one : class_warnings(*loaded.workflow, rules)) more.push_back(std::move(one));
+  for (auto& one : more) loaded.warnings.push_back(std::move(one));
+}
+
 }  // namespace
 
 int run_validate(const ValidateOptions& options) {
   if (options.schema) {
     print_data(json::dump(workflow::document_schema(), {.spaces = true, .indent = 2}));
     return kExitOk;
+  }
+  const auto config = load_config(options.config);
+  if (!config.ok()) {
+    say_error(config.error());
+    return kExitConfiguration;
   }
   int code = kExitOk;
   json::Array report;
@@ -49,11 +62,7 @@ int run_validate(const ValidateOptions& options) {
       continue;
     }
     workflow::Loaded loaded = workflow::load(*text);
-    if (loaded.workflow) {
-      for (auto& warning : schema_warnings(*loaded.workflow)) {
-        loaded.warnings.push_back(std::move(warning));
-      }
-    }
+    if (loaded.workflow) add_warnings(config->models.rules, loaded);
     const bool valid = loaded.workflow != nullptr;
     if (!valid && code == kExitOk) code = kExitFailed;
     if (!options.json) {

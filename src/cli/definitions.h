@@ -12,11 +12,12 @@ namespace weft::cli {
 
 struct ValidateOptions {
   std::vector<std::string> files;
+  std::string config;   // weft.yaml: classes of routing; empty: none
   bool schema = false;  // print the JSON Schema of documents instead
   bool json = false;
 };
 // Every problem of every file, or the schema. kExitOk, kExitFailed if a file is wrong,
-// kExitNotFound if one cannot be read.
+// kExitNotFound if one cannot be read, kExitConfiguration if the configuration is wrong.
 int run_validate(const ValidateOptions& options);
 
 struct GraphOptions {

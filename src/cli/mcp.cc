@@ -86,7 +86,7 @@ class McpServing {
 
   Status start() {
     Config config = TRY(load_config(options_.config));
-    backend::ModelsOptions models;
+    backend::ModelsOptions models = models_options(config.models);
     models.load.cache_directory = cache_directory();
     backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
     server::RunsOptions runs = TRY(offered_runs(with_config(options_.store, config),

@@ -21,7 +21,7 @@ namespace {
 
 Result<std::string> drafted(const NewOptions& options) {
   const Config config = TRY(load_config(options.grants.config));
-  backend::ModelsOptions models;
+  backend::ModelsOptions models = models_options(config.models);
   models.load.cache_directory = cache_directory();
   const auto router = TRY(open_router(std::move(models), options.grants, config.models));
   auto promise = std::make_shared<std::promise<Result<backend::ChatResult>>>();

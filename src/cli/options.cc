@@ -34,7 +34,6 @@
 namespace weft::cli {
 namespace {
 
-
 void add_doctor(CLI::App& app, Action& action) {
   auto options = std::make_shared<DoctorOptions>();
   CLI::App* command = app.add_subcommand("doctor", "What this machine offers, and what is missing");
@@ -49,6 +48,7 @@ void add_validate(CLI::App& app, Action& action) {
   CLI::Option* schema = command->add_flag("--schema", options->schema,
                                           "print the JSON Schema of such files, for editors");
   command->add_option("FILE", options->files, "workflow files, YAML or JSON")->excludes(schema);
+  command->add_option("--config", options->config, "weft.yaml: the classes of its routing");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] {
     if (options->files.empty() && !options->schema) throw CLI::RequiredError("FILE");

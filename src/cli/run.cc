@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "cli/background.h"
+#include "cli/class_warnings.h"
 #include "cli/config.h"
+#include "cli/config_file.h"
 #include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/live_display.h"
@@ -44,6 +46,15 @@ std::shared_ptr<const workflow::Workflow> load_shown(const std::string& file,
   for (const auto& problem : loaded.warnings) say(workflow::text(problem, file));
   if (loaded.errors_left_out > 0) say(fmt::format("and {} more", loaded.errors_left_out));
   return loaded.workflow;
+}
+
+// Before anything starts. What is wrong with the configuration is told by who uses it.
+void warn_of_classes(const workflow::Workflow& definition, const RunOptions& options) {
+  const auto config = load_config(options.grants.config);
+  if (!config.ok()) return;
+  for (const auto& problem : class_warnings(definition, config->models.rules)) {
+    say(painted("warning: ", Colour::kYellow) + workflow::text(problem, options.file));
+  }
 }
 
 // A newcomer should know which model answers, and that it is a small one.
@@ -93,6 +104,7 @@ int run_workflow(const RunOptions& options) {
   if (!text.ok()) return refuse(text.error());
   const auto definition = load_shown(options.file, *text);
   if (definition == nullptr) return kExitFailed;
+  warn_of_classes(*definition, options);
   auto input = input_of(*definition, options.inputs);
   if (!input.ok()) return refuse(input.error());
 

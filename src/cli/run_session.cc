@@ -89,7 +89,7 @@ Status RunSession::start() {
   const worker::StorePlace store = TRY(prepare_store(options_.store));
   options_.store.path = store.path;
   reader_ = TRY(worker::open_journal_store(store));
-  backend::ModelsOptions models;
+  backend::ModelsOptions models = models_options(config.models);
   models.load.cache_directory = cache_directory();
   backend_ = TRY(open_router(std::move(models), options_.grants, config.models));
   worker::ProcessOptions process =

@@ -81,6 +81,14 @@ void print_chosen(const json::Object& call) {
   }
 }
 
+// Whether it was asked to think, by whom, and how much it did.
+void print_mode(const json::Object& call) {
+  if (text_at(call, "mode").empty()) return;
+  print_data(fmt::format("    mode {} ({}): {} tokens of thought", text_at(call, "mode"),
+                         text_at(call, "mode_why"),
+                         call.at("tokens").as_object().at("reasoning").as_int64()));
+}
+
 // What the rules of routing chose, why, and what it has cost.
 void print_route(const json::Object& call) {
   const json::Value* route = call.if_contains("route");
@@ -124,6 +132,7 @@ void print_history(const json::Object& step) {
                              text_at(call, "model"), text_at(call, "model_hash"),
                              text_at(call, "prompt_hash"), text_at(call, "finish_reason")));
     }
+    print_mode(call);
     print_chosen(call);
     print_route(call);
     if (const json::Value* sampler = call.if_contains("sampler")) {

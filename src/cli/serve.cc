@@ -89,6 +89,11 @@ obs::Level log_level(const std::string& name) {
   return name == "error" ? obs::Level::kError : obs::Level::kWarning;
 }
 
+std::optional<int64_t> mebibytes(std::optional<uint64_t> bytes) {
+  if (!bytes) return std::nullopt;
+  return std::max<int64_t>(1, static_cast<int64_t>(*bytes >> 20));
+}
+
 // What the file says, where no flag says otherwise.
 void apply_config(const Config& config, ServeOptions& options) {
   const ServerConfig& server = config.server;
@@ -103,6 +108,8 @@ void apply_config(const Config& config, ServeOptions& options) {
   set("--api-key-file", options.key_file, server.api_key_file);
   set("--no-preload", options.preload, server.preload);
   set("--drain", options.drain_s, server.drain_s);
+  set("--kv-memory", options.kv_memory_mib, mebibytes(config.models.kv_bytes));
+  set("--model-memory", options.model_memory_mib, mebibytes(config.models.memory_bytes));
   if (!options.given.contains("--tls-cert")) options.tls = config.tls.files;
   options.tls.only_13 = config.tls.files.only_13;
   const auto add = [](auto& list, const auto& more) {

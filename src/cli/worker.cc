@@ -62,7 +62,8 @@ int run_worker(const WorkerOptions& options) {
     say_error(store.error());
     return kExitConfiguration;
   }
-  const auto router = open_router({}, options.grants, config->models);
+  const auto router = open_router(models_options(config->models), options.grants,
+                                  config->models);
   if (!router.ok()) {
     say_error(router.error());
     return kExitConfiguration;

@@ -230,7 +230,7 @@ void AgentRun::on_turn(Result<ChatResult> result) {
   if (result->tool_calls.empty()) return finish(std::move(*result));
   json::Object message = assistant_message(*result, progress_.turn);
   std::vector<AiCallRow> evidence;
-  evidence.push_back(evidence_of(*result));
+  evidence.push_back(evidence_of(*result, options_.asked));
   begin_turn(message);
   json::Object noted{{"turn", progress_.turn},
                      {"message", std::move(message)},
@@ -341,7 +341,7 @@ void AgentRun::give_up(std::string message, std::string hint) {
 
 void AgentRun::finish(ChatResult result) {
   StepResult success;
-  success.ai_calls.push_back(evidence_of(result));
+  success.ai_calls.push_back(evidence_of(result, options_.asked));
   if (options_.output == nullptr) {
     if (result.content.empty() && result.finish_reason == "length") {  // amid thought or a call
       return tell(StepFailure{make_error("E0624", "the tokens ended before the answer began",

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "worker/llm_request.h"
 #include "worker/step_type.h"
 #include "worker/tools.h"
 
@@ -30,6 +31,7 @@ namespace weft::worker {
 
 struct AgentOptions {
   backend::ChatRequest request;         // model, sampling, form of the answer; first messages
+  AskedMode asked;                      // for the journal
   std::vector<Tool> tools;              // exactly those that may be called
   std::set<std::string> approve;        // names of those that a person approves first
   std::string approve_role;

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "worker/executor_test.h"
+#include "worker/run_acts.h"
 #include "worker/tools.h"
 
 namespace weft::worker {
@@ -71,7 +72,8 @@ class AgentRunTest : public ExecutorTest {
   std::unique_ptr<SimProcess> process() {
     return std::make_unique<SimProcess>(env_, store(), 4, 0, &model_);
   }
-  std::string submit(SimProcess& process, std::string_view keys = "") {
+  std::string submit(SimProcess& process, std::string_view keys = "",
+                     std::string_view parameters = "") {
     return process.executor().submit(request(fmt::format(R"(
 weft: "1"
 id: works
@@ -95,8 +97,9 @@ steps:
       goal: Write.
       tools: [append, look]
       thinking: {{budget_tokens: auto}}
+      {}
 output: "{{{{ steps.agent }}}}"
-)", keys))).value();
+)", keys, parameters))).value();
   }
   json::Object agent(const std::string& run) {
     return document(run).at("steps").as_object().at("agent").as_object();
@@ -122,6 +125,28 @@ TEST_F(AgentRunTest, PastItsLimitWhatItHasDoneIsNotDoneAgain) {
   EXPECT_EQ(log(), "x\n") << "it goes on behind its notes";
   ASSERT_EQ(model_.asked.size(), 3U);
   EXPECT_EQ(model_.asked[2].messages.size(), model_.asked[1].messages.size());
+}
+
+// The clock of a step stands still while a person is asked: its timeout is no end of the asking.
+TEST_F(AgentRunTest, WhatIsAskedShowsOnlyAnEndThatHolds) {
+  model_.turns = {calls("append", "log.txt"), said("done")};
+  auto process = this->process();
+  const std::string run = submit(*process, "timeout: 2s", "approve_tools: [append]");
+  settle(*process, 10'000'000);
+  const auto asked = required_actions(*reader_, {}).value();
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_EQ(asked[0].deadline_us, 0);
+  PostContext post{*reader_, env_, {"ada", {}, true}};
+  ASSERT_TRUE(decide_approval(post, run, {"", true, ""}).ok());
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+
+  model_.asked.clear();
+  submit(*process, "timeout: 2s", "approve_tools: [append]\n      approve_timeout: 1h");
+  settle(*process, 1'000'000);
+  const auto limited = required_actions(*reader_, {}).value();
+  ASSERT_EQ(limited.size(), 1U);
+  EXPECT_GT(limited[0].deadline_us, limited[0].since_us + 3500'000'000);
 }
 
 TEST_F(AgentRunTest, ACallThatWasUnderWayAtTheLimitIsAskedAboutOnce) {

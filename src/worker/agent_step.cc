@@ -79,6 +79,7 @@ Result<AgentOptions> options_of(const StepContext& context) {
   const json::Object& parameters = context.parameters;
   AgentOptions out;
   out.request = TRY(chat_request_of(context));
+  out.asked = TRY(asked_mode(context, true));
   out.request.route.adaptive = false;
   out.request.route.one_answer = true;  // turns are journalled one by one
   const std::string goal = TRY(text_parameter(parameters, "goal"));

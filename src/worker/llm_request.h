@@ -18,7 +18,15 @@ Result<backend::ChatRequest> chat_request_of(const StepContext& context);
 // The model that the step names, or that was chosen for the whole run.
 std::string model_name_of(const json::Object& parameters, const json::Object& run_context);
 
-AiCallRow evidence_of(const backend::ChatResult& result);
+// Whether a step wants thinking, and which word of the document says so: non_reasoning, reasoning,
+// adaptive or auto (`one_answer` steps leave adaptive to the model). E0603: another word.
+struct AskedMode {
+  std::string mode, why;
+};
+Result<AskedMode> asked_mode(const StepContext& context, bool one_answer = false);
+
+// `asked` is kept beside what a router chose.
+AiCallRow evidence_of(const backend::ChatResult& result, const AskedMode& asked = {});
 
 // Gives the backend what a crash left of the answer, and keeps this one as it comes.
 void keep_partials(const StepContext& context, backend::ChatRequest& request,

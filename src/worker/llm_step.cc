@@ -60,21 +60,6 @@ Result<std::optional<int64_t>> integer_of(const json::Object& parameters, std::s
   return std::optional<int64_t>(value->as_int64());
 }
 
-// `mode`, or what workflow_config says about `class`.
-Result<std::string> mode_of(const StepContext& context) {
-  std::string mode = TRY(text_parameter_or(context.parameters, "mode", ""));
-  const std::string kind = TRY(text_parameter_or(context.parameters, "class", ""));
-  if (mode.empty() && !kind.empty()) {
-    for (const auto& [name, selected] : context.workflow->config.mode_selection) {
-      if (name == kind) mode = selected;
-    }
-  }
-  if (mode.empty() || mode == "non_reasoning" || mode == "reasoning" || mode == "adaptive") {
-    return mode;
-  }
-  return wrong_parameter("mode", "non_reasoning, reasoning or adaptive", quoted(mode));
-}
-
 bool budget_is_auto(const json::Object& parameters) {
   const json::Value* thinking = parameters.if_contains("thinking");
   if (thinking == nullptr || !thinking->is_object()) return false;
@@ -211,6 +196,27 @@ class LlmActivity final : public Activity {
 
 }  // namespace
 
+// `mode`, or what workflow_config says about `class`.
+Result<AskedMode> asked_mode(const StepContext& context, bool one_answer) {
+  AskedMode out{TRY(text_parameter_or(context.parameters, "mode", "")), "`mode` of the step"};
+  const std::string kind = TRY(text_parameter_or(context.parameters, "class", ""));
+  if (out.mode.empty() && !kind.empty()) {
+    for (const auto& [name, selected] : context.workflow->config.mode_selection) {
+      if (name == kind) out = {selected, fmt::format("mode_selection of class {}", quoted(kind))};
+    }
+  }
+  if (out.mode.empty() && !kind.empty()) {
+    return AskedMode{"auto", fmt::format("nothing knows the class {}: the model decides",
+                                         quoted(kind))};
+  }
+  if (out.mode.empty()) return AskedMode{"auto", "nobody has asked for one: the model decides"};
+  if (out.mode == "adaptive" && one_answer) {
+    return AskedMode{"auto", "adaptive is left to the model in this type of step"};
+  }
+  if (out.mode == "non_reasoning" || out.mode == "reasoning" || out.mode == "adaptive") return out;
+  return wrong_parameter("mode", "non_reasoning, reasoning or adaptive", quoted(out.mode));
+}
+
 std::string model_name_of(const json::Object& parameters, const json::Object& run_context) {
   std::string chosen = run_context_from_json(run_context).model;
   if (!chosen.empty()) return chosen;
@@ -229,7 +235,7 @@ Result<ChatRequest> chat_request_of(const StepContext& context) {
   // Prefixes are shared within a tenant only, as requests over HTTP share them.
   if (!terms.tenant.empty()) request.cache_salt = terms.tenant + "\n";
   request.seed = seed_of(context);
-  const std::string mode = TRY(mode_of(context));
+  const std::string mode = TRY(asked_mode(context)).mode;
   if (mode == "non_reasoning") request.thinking = backend::Thinking::kOff;
   if (mode == "reasoning") request.thinking = backend::Thinking::kOn;
   TRY(add_wishes(context, mode, request));
@@ -243,7 +249,7 @@ Result<ChatRequest> chat_request_of(const StepContext& context) {
   return request;
 }
 
-AiCallRow evidence_of(const ChatResult& result) {
+AiCallRow evidence_of(const ChatResult& result, const AskedMode& asked) {
   AiCallRow row;
   row.model = result.evidence.model;
   row.model_hash = result.evidence.model_hash;
@@ -262,6 +268,10 @@ AiCallRow evidence_of(const ChatResult& result) {
   json::Object route;
   if (!result.evidence.remote.empty()) route["remote"] = result.evidence.remote;
   if (!result.evidence.route.empty()) route["route"] = result.evidence.route;
+  if (!asked.mode.empty()) {
+    route["mode"] = asked.mode;
+    route["mode_why"] = asked.why;
+  }
   if (!route.empty()) row.route = json::dump(route);
   row.tokens_resumed = result.tokens_resumed;
   row.reasoning = result.reasoning;
@@ -330,14 +340,15 @@ Result<json::Value> answer_of(const ChatResult& result, const json::Value* outpu
 }
 
 // Of the answers that were not sure enough, too.
-std::vector<AiCallRow> all_evidence(const ChatResult& result) {
+std::vector<AiCallRow> all_evidence(const ChatResult& result, const AskedMode& asked) {
   std::vector<AiCallRow> rows;
-  for (const auto& earlier : result.earlier) rows.push_back(evidence_of(*earlier));
-  rows.push_back(evidence_of(result));
+  for (const auto& earlier : result.earlier) rows.push_back(evidence_of(*earlier, asked));
+  rows.push_back(evidence_of(result, asked));
   return rows;
 }
 
-StepOutcome chat_outcome(Result<ChatResult> result, const json::Value* output) {
+StepOutcome chat_outcome(Result<ChatResult> result, const json::Value* output,
+                         const AskedMode& asked) {
   if (!result.ok()) {
     // What the backend refuses (no such model, prompt too long) it would refuse again.
     const bool retryable = backend::may_pass(result.error());
@@ -346,11 +357,11 @@ StepOutcome chat_outcome(Result<ChatResult> result, const json::Value* output) {
   auto answer = answer_of(*result, output);
   if (!answer.ok()) {
     StepFailure failure{std::move(answer).error(), true, 0};
-    failure.ai_calls = all_evidence(*result);
+    failure.ai_calls = all_evidence(*result, asked);
     return failure;
   }
   StepResult success{std::move(answer).value(), {}};
-  success.ai_calls = all_evidence(*result);
+  success.ai_calls = all_evidence(*result, asked);
   return success;
 }
 
@@ -383,8 +394,9 @@ class LlmStep final : public StepType {
     callbacks.on_delta = [report = std::move(context.on_progress)](const backend::ChatDelta& d) {
       report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
     };
-    callbacks.on_done = [done = std::move(done), output](Result<ChatResult> result) {
-      done(chat_outcome(std::move(result), output.get()));
+    callbacks.on_done = [done = std::move(done), output, asked = asked_mode(context).value()](
+                            Result<ChatResult> result) {
+      done(chat_outcome(std::move(result), output.get(), asked));
     };
     keep_partials(context, *request, callbacks);
     count_lost(context, callbacks);

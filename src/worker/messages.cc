@@ -3,6 +3,8 @@
 // Between a run and the rest of the world while it runs: messages from its inbox become events,
 // what it asks of people becomes rows, sub-workflows are started, told to end and listened to.
 // Whatever crosses from one run to another goes through the inbox, whichever process owns them.
+#include <algorithm>
+
 #include "base/digest.h"
 #include "base/strings.h"
 #include "obs/log.h"
@@ -29,6 +31,13 @@ std::string_view action_kind(const Execution& execution) {
   if (execution.phase != Phase::kSuspended) return "";
   if (execution.reason == WaitReason::kPerson) return "approval";
   return execution.reason == WaitReason::kSignal ? "signal" : "";
+}
+
+// When the waiting ends by itself; 0: never. A clock that stands still meanwhile ends nothing.
+int64_t waits_until(const Execution& execution) {
+  const int64_t limit = execution.paused_us == 0 ? execution.deadline_us : 0;
+  const int64_t wake = execution.wake_us;
+  return limit == 0 || wake == 0 ? std::max(limit, wake) : std::min(limit, wake);
 }
 
 // Events that may come from outside; all others are for the owner of the run alone.
@@ -95,7 +104,7 @@ void Executor::fill_action(ActiveRun& run, const std::string& path, const Execut
   if (kind == "signal" && execution.waiting != nullptr) body["name"] = execution.waiting->name;
   if (kind == "resolve") body["failure"] = workflow::to_json(*execution.failure);
   row.body = json::dump(json::Value(std::move(body)));
-  row.deadline_us = execution.deadline_us != 0 ? execution.deadline_us : execution.wake_us;
+  row.deadline_us = waits_until(execution);
   run.rows().actions.insert(path);
   change.actions.push_back(std::move(row));
 }

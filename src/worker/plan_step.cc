@@ -210,12 +210,13 @@ StepOutcome plan_outcome(const StepContext& context, const Terms& terms,
   const json::Value* steps = object != nullptr ? object->if_contains("steps") : nullptr;
   auto child = steps != nullptr ? child_of(context, terms, *steps)
                                 : Result<StepChild>(bad_plan("the model gave no list of steps"));
+  AiCallRow evidence = evidence_of(*result, asked_mode(context, true).value());
   if (!child.ok()) {
     StepFailure failure{std::move(child).error(), true, 0};
-    failure.ai_calls.push_back(evidence_of(*result));
+    failure.ai_calls.push_back(std::move(evidence));
     return failure;
   }
-  child->ai_calls.push_back(evidence_of(*result));
+  child->ai_calls.push_back(std::move(evidence));
   return std::move(*child);
 }
 

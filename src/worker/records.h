@@ -121,8 +121,8 @@ struct AiCallRow {
   int64_t tokens_resumed = 0;        // that a process before this one had generated
   std::string tenant = {};           // for the audit: whose run, and who asked for it
   std::string by = {};
-  // JSON {"remote": …, "route": …}: who answered instead of this process, and what a router chose
-  // and why (backend::Evidence); empty: neither.
+  // JSON {"remote": …, "route": …, "mode", "mode_why"}: who answered instead of this process, what
+  // a router chose and why (backend::Evidence), whether thinking was asked for; may be empty.
   std::string route = {};
 };
 

@@ -71,6 +71,24 @@ Result<const workflow::Step*> explained_step(const FoldedRun& run, std::string_v
                     name_hint(id, names));
 }
 
+// The mode that the answer was made in: what rules of routing chose counts more than what the step
+// asked for.
+void add_routed_mode(json::Object& call) {
+  const json::Value* route = call.if_contains("route");
+  if (route == nullptr || !route->is_object()) return;
+  const json::Value* thinking = route->get_object().if_contains("thinking");
+  if (thinking == nullptr || !thinking->is_string()) return;
+  const std::string_view mode = *thinking == "off"  ? "non_reasoning"
+                                : *thinking == "on" ? "reasoning"
+                                                    : "auto";
+  const json::Value* asked = call.if_contains("mode");
+  const bool same = asked != nullptr && asked->is_string() && asked->get_string() == mode;
+  if (same) return;
+  call["mode"] = mode;
+  call["mode_why"] = route->get_object().contains("adaptive") ? "adaptive: see the route"
+                                                              : "the rules of routing";
+}
+
 json::Object call_document(const AiCallRow& call) {
   json::Object out;
   out["attempt"] = int64_t{call.attempt};
@@ -87,6 +105,7 @@ json::Object call_document(const AiCallRow& call) {
   if (auto route = json::parse(call.route); !call.route.empty() && route.ok()) {
     for (auto& [name, value] : route->as_object()) out[name] = value;
   }
+  add_routed_mode(out);
   out["finish_reason"] = call.finish_reason;
   out["tokens"] = json::Object{{"prompt", call.tokens_prompt},
                                {"reasoning", call.tokens_reasoning},

@@ -24,7 +24,7 @@ Result<json::Object> read_run_document(store::Db& db, std::string_view run);
 
 // Why steps ran, wait, were skipped or failed, in the order things happened: for `weft explain`.
 //   {run, workflow, status, steps: {ID: {status, type, dependencies, join, when?, history: [{at,
-//    status, attempt, why?}], calls: [{model, sampler, grammar?,
+//    status, attempt, why?}], calls: [{model, mode, mode_why, sampler, grammar?,
 //    chosen?: {POINTER: {value, probability}}, prompt_hash, tokens, …}], effect?}}}
 Result<json::Object> explain_run(store::Db& db, std::string_view run, std::string_view step);
 

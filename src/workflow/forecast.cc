@@ -28,7 +28,7 @@ int64_t prompt_tokens(const json::Value& parameters) {
 }
 
 StepForecast of_step(const Step& step, const std::map<std::string, StepHistory>& history,
-                     double tokens_per_second) {
+                     const StepSpeed& speed) {
   StepForecast out{.id = step.id, .type = step.type};
   out.thinks = step.type == "llm" || step.type == "agent" || step.type == "plan";
   out.waits = timeout_limits_waiting(step) && step.type != "workflow";
@@ -46,8 +46,15 @@ StepForecast of_step(const Step& step, const std::map<std::string, StepHistory>&
   out.prompt = prompt_tokens(step.parameters);
   out.generated = integer_or(step.parameters, "max_tokens",
                              step.type == "agent" ? kUsualAgentTokens : kUsualTokens);
-  if (tokens_per_second > 0) {
-    out.seconds = static_cast<double>(out.generated) / tokens_per_second;
+  if (speed.max_tokens > 0) out.generated = std::min(out.generated, speed.max_tokens);
+  out.prompt *= speed.answers;
+  out.generated *= speed.answers;
+  if (speed.tokens_per_second > 0) {
+    out.seconds = static_cast<double>(out.generated) / speed.tokens_per_second;
+    out.estimated = speed.estimated;
+  }
+  if (speed.prompt_per_second > 0) {
+    out.seconds += static_cast<double>(out.prompt) / speed.prompt_per_second;
   }
   return out;
 }
@@ -55,10 +62,12 @@ StepForecast of_step(const Step& step, const std::map<std::string, StepHistory>&
 }  // namespace
 
 Forecast forecast(const Workflow& workflow, const std::map<std::string, StepHistory>& history,
-                  double tokens_per_second) {
+                  const std::map<std::string, StepSpeed>& speeds) {
   Forecast out;
   for (const Step& step : workflow.steps) {
-    out.steps.push_back(of_step(step, history, tokens_per_second));
+    const auto known = speeds.find(step.id);
+    const StepSpeed speed = known == speeds.end() ? StepSpeed() : known->second;
+    out.steps.push_back(of_step(step, history, speed));
     const StepForecast& one = out.steps.back();
     out.prompt += one.prompt;
     out.generated += one.generated;

@@ -29,6 +29,7 @@ struct StepForecast {
   bool measured = false;    // from earlier runs; else from limits
   bool waits = false;       // for people, times or signals: how long, nobody knows
   bool loops = false;       // tokens and seconds are of one item
+  bool estimated = false;   // seconds from a speed that nobody has measured
   double seconds = 0;       // 0: not known
   int64_t prompt = 0;       // tokens
   int64_t generated = 0;    // tokens, thinking included; from limits: at most
@@ -39,8 +40,15 @@ struct Forecast {
   int64_t prompt = 0, generated = 0;
   int64_t unknown = 0;      // steps whose seconds nobody knows
 };
-// `tokens_per_second` of models of this machine so far; 0: never measured.
+// What is known of the model that will answer a step; speeds of 0 are not known.
+struct StepSpeed {
+  double prompt_per_second = 0, tokens_per_second = 0;
+  bool estimated = false;   // else measured
+  int64_t max_tokens = 0;   // that it gets at most, whatever the step says; 0: what the step says
+  int answers = 1;          // at most, where an unsure one is asked for again
+};
+// Speeds by step; a step that is missing has none.
 Forecast forecast(const Workflow& workflow, const std::map<std::string, StepHistory>& history,
-                  double tokens_per_second);
+                  const std::map<std::string, StepSpeed>& speeds);
 
 }  // namespace weft::workflow

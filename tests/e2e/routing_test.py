@@ -44,6 +44,28 @@ def test_complexity_decides_and_is_explained():
         assert "E0603" in wrong.stderr, wrong.stderr
 
 
+def test_the_mode_is_explained():
+    with Place() as place:
+        for said, mode, why in (({"mode": "non_reasoning"}, "non_reasoning", "`mode` of the step"),
+                                ({"mode": "reasoning"}, "reasoning", "`mode` of the step"),
+                                ({}, "auto", "nobody has asked"),
+                                ({"class": "hard"}, "reasoning", "mode_selection of class")):
+            document = {"weft": "1", "id": "route", "steps": [
+                {**STEP, "parameters": {**STEP["parameters"], **said, "max_tokens": 120}}],
+                "workflow_config": {"mode_selection": {"hard": "reasoning"}}}
+            place.write("route.yaml", json.dumps(document))
+            done = place.weft("run", "route.yaml", "--json")
+            (call,) = calls(place, done)
+            assert call["mode"] == mode and why in call["mode_why"], call
+            thought = call["tokens"]["reasoning"]
+            text = place.weft("explain", json.loads(done.stdout)["run"], "classify").stdout
+            assert f"mode {mode} (" in text and f"{thought} tokens of thought" in text, text
+        config = {"models": MODELS, "routing": {"classes": {"hard": {"mode": "reasoning"}}}}
+        (call,) = calls(place, run(place, {"class": "hard", "model": "fast", "max_tokens": 120},
+                                   config))
+        assert call["mode"] == "reasoning" and "routing" in call["mode_why"], call
+
+
 def test_adaptive_thinks_only_where_it_is_unsure():
     with Place() as place:
         for sure, count in ((0.0, 1), (1.0, 2)):
@@ -99,6 +121,28 @@ def test_ceilings_and_mistakes():
             assert done.returncode == 3, (broken, done.stderr)
 
 
+def test_two_answers_do_not_pass_a_ceiling():
+    with Place() as place:
+        price = {"prompt": 100, "answer": 100}
+        models = {name: {"source": "embedded", "price": price} for name in ("fast", "deep")}
+        routing = {"sure": 1.0, "complexity": {"general": "fast", "deep": "deep"}}
+        asked = {"model": "auto", "max_tokens": 60}
+        free = calls(place, run(place, asked, {"models": models, "routing": routing}))
+        assert len(free) == 2, free
+        both = sum(call["route"]["price"] for call in free)
+        first = free[0]["route"]["price"]
+        for most in (0.7 * both, 0.9 * both, 1.05 * both):  # by what is reckoned, then by what is known
+            routing["ceilings"] = {"run": max(most, free[0]["route"]["estimated_price"] + 1e-9),
+                                   "then": "stop"}
+            done = run(place, asked, {"models": models, "routing": routing})
+            found = calls(place, done)
+            spent = sum(call["route"]["price"] for call in found)
+            assert first <= spent <= routing["ceilings"]["run"], (spent, routing["ceilings"])
+            assert len(found) == 1 and "no room for a second" in str(found[0]["route"]["why"])
+            verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
+            assert "1 decisions" in verified.stderr, verified.stderr
+
+
 def test_a_budget_from_the_time_left():
     with Place() as place:
         config = {"models": MODELS}
@@ -144,12 +188,54 @@ def test_a_plan_before_and_after():
         words = ("plan", "route.yaml", "--config", "weft.yaml", "--json")
         before = json.loads(place.weft(*words).stdout)
         assert before["runs"] == 0 and before["generated_tokens"] == 60 and before["price"] > 0
+        assert before["unknown_steps"] == 0 and before["seconds"] > 0, before
+        assert before["steps"]["classify"]["estimated"], before
+        text = place.weft(*words[:-1])
+        assert "(estimated)" in text.stdout and "GB/s" in text.stderr, text
         done = json.loads(run(place, *run_words).stdout)
         after = json.loads(place.weft(*words).stdout)
         tokens = done["steps"]["classify"]["tokens"]
         assert after["runs"] == 1 and after["steps"]["classify"]["measured"], after
         assert after["generated_tokens"] == tokens["reasoning"] + tokens["answer"], after
         assert after["prompt_tokens"] == tokens["prompt"] and after["seconds"] > 0, after
+        other = json.dumps({**document, "id": "other"})
+        place.write("other.yaml", other.replace('"model": "fast"', '"model": "auto"'))
+        rules = {"complexity": {"general": "fast", "deep": "deep"}}
+        place.write("weft.yaml", json.dumps({"models": MODELS, "routing": rules}))
+        routed = json.loads(place.weft("plan", "other.yaml", *words[2:]).stdout)
+        step = routed["steps"]["classify"]
+        assert step["models"] == ["fast", "deep"] and routed["generated_tokens"] == 120, routed
+        assert step["price"] > 50 * before["price"], "the deep one's second answer"
+
+
+def test_names_that_nobody_knows_and_limits_of_memory():
+    with Place() as place:
+        routing = {"classes": {"simple_tasks": {"mode": "non_reasoning"}}}
+        config = {"models": {"small": {"source": "embedded"}, "gen": {"source": "embedded"}},
+                  "routing": routing}
+        done = run(place, {"class": "simpel_tasks", "model": "small"}, config)
+        assert "E0432" in done.stderr and "did you mean 'simple_tasks'?" in done.stderr, done.stderr
+        assert "simpel_tasks" in str(calls(place, done)), "explained"
+        told = place.weft_bare("validate", "route.yaml", "--config", "weft.yaml", "--json")
+        (warning,) = json.loads(told.stdout)[0]["warnings"]
+        assert warning["code"] == "E0432" and "simple_tasks" in warning["hint"], warning
+        assert run(place, {"class": "simple_tasks", "model": "small"}, config).stderr.count(
+            "E0432") == 0
+        done = run(place, {"model": "simpel"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0710", error
+        done = run(place, {"model": "huge-one"}, config, code=1)
+        hint = json.loads(done.stdout)["error"]["hint"]
+        assert "small" in hint and "gen" in hint, hint
+        config["models"]["small"]["memory"] = "1MiB"
+        done = run(place, {"model": "small"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0714" and "limit of small is 1.0 MiB" in error["message"], error
+        del config["models"]["small"]["memory"]
+        config["memory"] = {"models": "2MiB", "kv": "64MiB"}
+        done = run(place, {"model": "gen"}, config, code=1)
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E0714" and "memory.models" in error["hint"], error
 
 
 def test_over_http():

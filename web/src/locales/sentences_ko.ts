@@ -64,6 +64,9 @@ export const sentencesKo: Record<string, string> = {
   "the ceiling per {} leaves no room for {} ({})": "{0}별 비용 한도 때문에 {1}을(를) 쓸 수 없음 ({2})",
   "adaptive: without thinking first; {} thinks if it is less than {} sure":
     "적응형: 먼저 추론 없이 답하고, 확신이 {1}보다 낮으면 {0}이(가) 추론합니다",
+  "adaptive: without thinking; the ceiling per {} leaves no room for a second answer, so that this one stands however sure":
+    "적응형: 추론 없이 답합니다. {0}별 비용 한도에 두 번째 답의 여유가 없어 확신과 상관없이 이 답을 씁니다",
+  "the ceiling per {} leaves no room for a second answer": "{0}별 비용 한도에 두 번째 답의 여유가 없음",
   "{} tokens of thought fit into {} ms": "{1}ms 안에 추론 {0}토큰이 들어갑니다",
   "{} tokens of thought": "추론 {0}토큰",
 };
