@@ -193,6 +193,17 @@ def test_commands_run_only_where_allowed_and_in_a_sandbox():
         assert "longer" in slow.stderr, slow.stderr
 
 
+def test_commands_see_nothing_of_the_environment_of_weft():
+    if not sandboxed():
+        print("        SKIPPED: bubblewrap cannot make a sandbox here")
+        return
+    with Place() as place:
+        place.env["WEFT_SMTP_PASSWORD"] = "pass-4471-word"
+        seen = shell(place, "sh", "-c", "cat /proc/*/environ | tr '\\0' '\\n'; env")
+        assert "pass-4471-word" not in seen.stdout and "HOME=" not in seen.stdout, seen.stdout
+        assert "PATH=/usr/bin:/bin" in seen.stdout, seen.stdout
+
+
 class Mail(socketserver.StreamRequestHandler):
     """Enough of SMTP (RFC 5321) to take a mail."""
 
