@@ -3,14 +3,19 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strings.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/schema_warnings.h"
 #include "cli/terminal.h"
 #include "workflow/document_schema.h"
 #include "workflow/loader.h"
 #include "workflow/picture.h"
+#include "workflow/secret_names.h"
 
 namespace weft::cli {
 namespace {
@@ -27,12 +32,45 @@ void say_problems(const workflow::Loaded& loaded, const std::string& file) {
   }
 }
 
+// Secrets that the workflow uses and the configuration has not.
+void check_secret_names(const Config& config, workflow::Loaded& loaded) {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : config.secrets) names.push_back(name);
+  for (const workflow::SecretName& one : workflow::secret_names(*loaded.workflow)) {
+    if (config.secrets.contains(one.name)) continue;
+    loaded.errors.push_back({"E0633", one.place,
+                             fmt::format("{}: there is no secret {}", one.where, quoted(one.name)),
+                             name_hint(one.name, names)});
+  }
+}
+
+// All that can be said about one document.
+workflow::Loaded validated(const std::string& text, const std::optional<Config>& config) {
+  workflow::Loaded loaded = workflow::load(text);
+  if (loaded.workflow == nullptr) return loaded;
+  for (auto& warning : schema_warnings(*loaded.workflow)) {
+    loaded.warnings.push_back(std::move(warning));
+  }
+  if (config) check_secret_names(*config, loaded);
+  if (!loaded.errors.empty()) loaded.workflow = nullptr;
+  return loaded;
+}
+
 }  // namespace
 
 int run_validate(const ValidateOptions& options) {
   if (options.schema) {
     print_data(json::dump(workflow::document_schema(), {.spaces = true, .indent = 2}));
     return kExitOk;
+  }
+  std::optional<Config> config;
+  if (!options.config.empty()) {
+    auto read = load_config(options.config);
+    if (!read.ok()) {
+      say_error(read.error());
+      return kExitConfiguration;
+    }
+    config = std::move(*read);
   }
   int code = kExitOk;
   json::Array report;
@@ -48,12 +86,7 @@ int run_validate(const ValidateOptions& options) {
                                               {"message", text.error().message}}}}});
       continue;
     }
-    workflow::Loaded loaded = workflow::load(*text);
-    if (loaded.workflow) {
-      for (auto& warning : schema_warnings(*loaded.workflow)) {
-        loaded.warnings.push_back(std::move(warning));
-      }
-    }
+    const workflow::Loaded loaded = validated(*text, config);
     const bool valid = loaded.workflow != nullptr;
     if (!valid && code == kExitOk) code = kExitFailed;
     if (!options.json) {

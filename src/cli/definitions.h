@@ -12,6 +12,7 @@ namespace weft::cli {
 
 struct ValidateOptions {
   std::vector<std::string> files;
+  std::string config;   // weft.yaml: its secrets; empty: nothing is said about them
   bool schema = false;  // print the JSON Schema of documents instead
   bool json = false;
 };
