@@ -30,6 +30,7 @@ constexpr Section kSections[] = {
     {"memory", [](Fields& f, const ConfigScope& s, Config& c) { read_memory(f, s, c.models); }},
     {"routing", [](Fields& f, const ConfigScope& s, Config& c) { read_routing(f, s, c.models); }},
     {"mcp", [](Fields& f, const ConfigScope& s, Config& c) { read_mcp(f, s, c.mcp); }},
+    {"secrets", [](Fields& f, const ConfigScope& s, Config& c) { read_secrets(f, s, c.secrets); }},
     {"security",
      [](Fields& f, const ConfigScope& s, Config& c) { read_security(f, s, c.security); }},
     {"encryption",

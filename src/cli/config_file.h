@@ -23,6 +23,7 @@
 #include "cli/config_encryption.h"
 #include "cli/config_redaction.h"
 #include "cli/config_retention.h"
+#include "cli/config_secrets.h"
 #include "cli/config_mcp.h"
 #include "cli/config_models.h"
 #include "cli/config_oidc.h"
@@ -48,6 +49,7 @@ struct Config {
   security::Redaction redaction;
   TracesConfig traces;
   McpConfig mcp;
+  SecretsConfig secrets;
   ModelsConfig models;
 };
 

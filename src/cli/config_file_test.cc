@@ -42,6 +42,28 @@ log: { level: info, format: json }
   EXPECT_TRUE(config->log.json);
 }
 
+TEST(ConfigFile, SecretsComeFromAVariableOrAFile) {
+  const auto config = parse_config(R"(
+secrets:
+  CRM: { env: WEFT_TEST_NO_SUCH_VARIABLE, hosts: [CRM.example.com] }
+  HOOK: { file: run/hook, tenants: [acme] }
+)", "/etc/weft/weft.yaml");
+  ASSERT_TRUE(config.ok()) << config.error().text();
+  const auto& crm = config->secrets.at("CRM");
+  EXPECT_FALSE(crm.value.has_value()) << "a missing one is said when it is needed";
+  EXPECT_EQ(crm.origin, "env:WEFT_TEST_NO_SUCH_VARIABLE");
+  EXPECT_EQ(crm.hosts, std::vector<std::string>{"crm.example.com"});
+  EXPECT_TRUE(crm.serves("anybody"));
+  const auto& hook = config->secrets.at("HOOK");
+  EXPECT_EQ(hook.file, "/etc/weft/run/hook");
+  EXPECT_TRUE(hook.serves("acme") && !hook.serves("") && !hook.hosts);
+  for (const char* wrong : {"A: value", "A: {}", "A: { env: B, file: C }", "A-B: { env: C }",
+                            "A: { env: B, host: c }"}) {
+    const auto bad = parse_config(std::string("secrets:\n  ") + wrong + "\n", "w.yaml");
+    EXPECT_FALSE(bad.ok()) << wrong;
+  }
+}
+
 TEST(ConfigFile, OfTlsBothFilesOrNone) {
   const auto config = parse_config(
       "tls: { certificate: tls/cert.pem, key: /abs/key.pem, min_version: 1.3, hsts: 30d }",

@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cli/class_warnings.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
@@ -13,6 +16,7 @@
 #include "workflow/document_schema.h"
 #include "workflow/loader.h"
 #include "workflow/picture.h"
+#include "workflow/secret_names.h"
 
 namespace weft::cli {
 namespace {
@@ -29,10 +33,36 @@ void say_problems(const workflow::Loaded& loaded, const std::string& file) {
   }
 }
 
-void add_warnings(const backend::RoutingConfig& rules, workflow::Loaded& loaded) {
-  std::vector<workflow::Problem> more = schema_warnings(*loaded.workflow);
-  for (auto& one : class_warnings(*loaded.workflow, rules)) more.push_back(std::move(one));
-  for (auto& one : more) loaded.warnings.push_back(std::move(one));
+// Secrets that the workflow uses and the configuration has not.
+void check_secret_names(const Config& config, workflow::Loaded& loaded) {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : config.secrets) names.push_back(name);
+  for (const workflow::SecretName& one : workflow::secret_names(*loaded.workflow)) {
+    if (config.secrets.contains(one.name)) continue;
+    loaded.errors.push_back({"E0633", one.place,
+                             fmt::format("{}: there is no secret {}", one.where, quoted(one.name)),
+                             name_hint(one.name, names)});
+  }
+}
+
+// Classes that no rule knows.
+void check_classes(const Config& config, workflow::Loaded& loaded) {
+  for (auto& warning : class_warnings(*loaded.workflow, config.models.rules)) {
+    loaded.warnings.push_back(std::move(warning));
+  }
+}
+
+// All that can be said about one document; without a file, `config` holds the defaults.
+workflow::Loaded validated(const std::string& text, const Config& config, bool secrets) {
+  workflow::Loaded loaded = workflow::load(text);
+  if (loaded.workflow == nullptr) return loaded;
+  for (auto& warning : schema_warnings(*loaded.workflow)) {
+    loaded.warnings.push_back(std::move(warning));
+  }
+  check_classes(config, loaded);
+  if (secrets) check_secret_names(config, loaded);
+  if (!loaded.errors.empty()) loaded.workflow = nullptr;
+  return loaded;
 }
 
 }  // namespace
@@ -61,8 +91,7 @@ int run_validate(const ValidateOptions& options) {
                                               {"message", text.error().message}}}}});
       continue;
     }
-    workflow::Loaded loaded = workflow::load(*text);
-    if (loaded.workflow) add_warnings(config->models.rules, loaded);
+    const workflow::Loaded loaded = validated(*text, *config, !options.config.empty());
     const bool valid = loaded.workflow != nullptr;
     if (!valid && code == kExitOk) code = kExitFailed;
     if (!options.json) {

@@ -12,7 +12,7 @@ namespace weft::cli {
 
 struct ValidateOptions {
   std::vector<std::string> files;
-  std::string config;   // weft.yaml: classes of routing; empty: none
+  std::string config;   // weft.yaml: its classes and secrets; empty: nothing is said about secrets
   bool schema = false;  // print the JSON Schema of documents instead
   bool json = false;
 };

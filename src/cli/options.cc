@@ -48,7 +48,8 @@ void add_validate(CLI::App& app, Action& action) {
   CLI::Option* schema = command->add_flag("--schema", options->schema,
                                           "print the JSON Schema of such files, for editors");
   command->add_option("FILE", options->files, "workflow files, YAML or JSON")->excludes(schema);
-  command->add_option("--config", options->config, "weft.yaml: the classes of its routing");
+  command->add_option("--config", options->config,
+                      "weft.yaml: the classes and secrets that the workflows use");
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback([&action, options] {
     if (options->files.empty() && !options->schema) throw CLI::RequiredError("FILE");
@@ -570,11 +571,7 @@ int run_command_line(int argc, char** argv) {
   add_schedules(app, action);
   add_serve(app, action);
   add_worker(app, action);
-  add_keys(app, action);
-  add_users(app, action);
-  add_audit(app, action);
-  add_backup(app, action);
-  add_store_commands(app, action);
+  add_operators_commands(app, action);
   add_verify(app, action);
   add_eval(app, action);
   add_doctor(app, action);

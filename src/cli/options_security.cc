@@ -12,6 +12,7 @@
 #include "cli/backup.h"
 #include "cli/keys.h"
 #include "cli/runs_removal.h"
+#include "cli/secrets.h"
 #include "cli/store.h"
 #include "cli/users.h"
 
@@ -38,8 +39,6 @@ void add_removal(CLI::App& command, Action& action,
   command.add_flag("--json", options->json, "one JSON document on stdout");
   command.callback([&action, options, function] { action = [=] { return function(*options); }; });
 }
-
-}  // namespace
 
 void add_keys(CLI::App& app, Action& action) {
   CLI::App* keys = app.add_subcommand("keys", "API keys: who may ask what; the master key");
@@ -165,6 +164,38 @@ void add_store_commands(CLI::App& app, Action& action) {
       "  weft store seal --store store.db --master-key file:master.key\n");
 }
 
+void add_backup(CLI::App& app, Action& action) {
+  auto options = std::make_shared<BackupOptions>();
+  CLI::App* command = app.add_subcommand("backup", "A copy of the store, while others write");
+  command->add_option("file", options->file, "a new file")->required();
+  add_store(*command, options->store, "database file (default: the user's own)");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  command->callback([&action, options] { action = [options] { return run_backup(*options); }; });
+}
+
+void add_secrets(CLI::App& app, Action& action) {
+  CLI::App* secrets = app.add_subcommand("secrets", "What workflows send without seeing it");
+  secrets->require_subcommand(1);
+  auto options = std::make_shared<SecretsListOptions>();
+  CLI::App* command =
+      secrets->add_subcommand("list", "Names, whence they come, where they may go; no values");
+  command->add_option("--config", options->config, "weft.yaml, which declares them")->required();
+  command->add_flag("--json", options->json, "JSON on stdout");
+  command->callback(
+      [&action, options] { action = [options] { return list_secrets(*options); }; });
+}
+
+}  // namespace
+
+void add_operators_commands(CLI::App& app, Action& action) {
+  add_keys(app, action);
+  add_users(app, action);
+  add_secrets(app, action);
+  add_audit(app, action);
+  add_backup(app, action);
+  add_store_commands(app, action);
+}
+
 void add_runs_removal(CLI::App& runs, Action& action) {
   auto one = std::make_shared<RunsRemovalOptions>();
   CLI::App* command = runs.add_subcommand("delete", "Remove a run that has ended, provably");
@@ -175,15 +206,6 @@ void add_runs_removal(CLI::App& runs, Action& action) {
   command->add_option("--older-than", old->older_than,
                       "90d since their end; else retention: { runs: 90d } of weft.yaml");
   add_removal(*command, action, old, &prune_runs);
-}
-
-void add_backup(CLI::App& app, Action& action) {
-  auto options = std::make_shared<BackupOptions>();
-  CLI::App* command = app.add_subcommand("backup", "A copy of the store, while others write");
-  command->add_option("file", options->file, "a new file")->required();
-  add_store(*command, options->store, "database file (default: the user's own)");
-  command->add_flag("--json", options->json, "one JSON document on stdout");
-  command->callback([&action, options] { action = [options] { return run_backup(*options); }; });
 }
 
 }  // namespace weft::cli

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of operators' commands: `weft keys`, `weft users`, `weft audit`, `weft backup`, `weft
-// store`, `weft runs delete` and `prune`. Apart from options.cc only for its length; with it, one
-// of the units that know CLI11.
+// The options of operators' commands: `weft keys`, `weft users`, `weft secrets`, `weft audit`,
+// `weft backup`, `weft store`, `weft runs delete` and `prune`. Apart from options.cc only for its
+// length; with it, one of the units that know CLI11.
 #pragma once
 
 #include "cli/options_tools.h"
 
 namespace weft::cli {
 
-void add_keys(CLI::App& app, Action& action);
-void add_users(CLI::App& app, Action& action);
-void add_audit(CLI::App& app, Action& action);
-void add_backup(CLI::App& app, Action& action);
-void add_store_commands(CLI::App& app, Action& action);
+// All of them but those of runs.
+void add_operators_commands(CLI::App& app, Action& action);
 void add_runs_removal(CLI::App& runs, Action& action);
 
 }  // namespace weft::cli

@@ -35,7 +35,7 @@ void add_grants(CLI::App& command, Grants& grants) {
 
 void add_run_grants(CLI::App& command, Grants& grants) {
   command.add_option("--config", grants.config,
-                     "weft.yaml: its models, rules of routing and MCP servers");
+                     "weft.yaml: its models, rules of routing, MCP servers and secrets");
   add_grants(command, grants);
 }
 
@@ -51,7 +51,7 @@ void add_tools_call(CLI::App& tools, Action& action) {
   command->add_option("--run-input", call->run_input, "JSON: what its templates see as `input`");
   command->add_option("--files", call->files, "the directory of file steps (default: this one)");
   command->add_option("--timeout", call->timeout_s, "seconds")->capture_default_str();
-  add_grants(*command, call->grants);
+  add_run_grants(*command, call->grants);
   command->add_flag("--json", call->json, "JSON on stdout also where the result is text");
   command->callback([&action, call] { action = [call] { return call_tool(*call); }; });
 }

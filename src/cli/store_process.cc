@@ -18,6 +18,7 @@ Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
   out.allowed_hosts = grants.hosts;
   out.tools = TRY(tool_settings(grants));
   out.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
+  out.tools.secrets = config.secrets;
   return out;
 }
 

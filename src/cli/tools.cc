@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_input.h"
 #include "cli/terminal.h"
@@ -14,6 +15,7 @@
 #include "worker/asio_loop.h"
 #include "worker/mcp_client.h"
 #include "worker/openapi.h"
+#include "worker/rehearsal.h"
 #include "worker/run_context.h"
 #include "worker/tools.h"
 #include "workflow/loader.h"
@@ -73,13 +75,14 @@ class Caller {
     names.input = &input;
     names.env = &env;
     std::optional<worker::StepOutcome> outcome;
-    auto started = call.type->start(std::move(call.context), [&](worker::StepOutcome done) {
+    const auto done_with = [&](worker::StepOutcome done) {
       auto told = std::make_shared<worker::StepOutcome>(std::move(done));
       loop_.post([&, told] {
         outcome = std::move(*told);
         loop_.stop();
       });
-    });
+    };
+    auto started = worker::begin_step(*call.type, std::move(call.context), done_with);
     if (started.outcome) outcome = std::move(*started.outcome);
     if (!outcome) loop_.run();
     if (!outcome) return make_error("E0625", "the call was interrupted");
@@ -109,7 +112,11 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
   const json::Value arguments = TRY(input_members(reading, options.inputs));
   json::Value input = json::Object();
   if (!options.run_input.empty()) input = TRY(json::parse(options.run_input));
-  Caller caller(options, TRY(tool_settings(options.grants)));
+  const Config config = TRY(load_config(options.grants.config));
+  worker::ToolSettings settings = TRY(tool_settings(options.grants));
+  settings.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
+  settings.secrets = config.secrets;
+  Caller caller(options, std::move(settings));
   return caller.call(tool, arguments, input, options.timeout_s);
 }
 

@@ -16,8 +16,9 @@ int problem_status(const Error& error) {
   if (code == "E0613") return 403;
   if (code == "E0907") return 502;  // another server's model answered what is no draft
   if (code.starts_with("E03") || code.starts_with("E04")) return 422;
-  if (code == "E0602" || code == "E0616") return 422;  // what a definition names is not here
   if (code == "E0513") return 422;  // what was sent cannot be stored
+  // What a definition names is not here.
+  if (code == "E0602" || code == "E0616" || code == "E0633") return 422;
   return status_of(error);
 }
 

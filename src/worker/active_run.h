@@ -37,6 +37,7 @@ struct Running {
   std::string effect_key = {};
   std::string in_hash = {};
   json::Object parameters = {};         // until it begins
+  std::vector<std::string> secrets = {};  // that they use
   std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
   bool noted = false;                       // it has left notes
   uint32_t ai_calls = 0;                    // of this attempt, recorded so far

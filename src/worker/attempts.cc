@@ -12,6 +12,7 @@
 #include "worker/llm_request.h"
 #include "worker/rehearsal.h"
 #include "worker/run_context.h"
+#include "worker/secrets.h"
 #include "workflow/render.h"
 
 namespace weft::worker {
@@ -49,9 +50,9 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   CHECK(command.attempt > 0, "an attempt of {} without its number", command.path);
   CHECK(run.claimed && run.driving, "attempts of {} begin in its turn", run.id);
   const workflow::Step& step = run.planner.step(command.path, command.alternative);
-  const json::Object no_secrets;
+  const json::Object marks = secret_marks(services_.tools, run.context);
   auto rendered = with_usable_key(
-      workflow::render_parameters({run.planner, run.state, no_secrets}, command));
+      workflow::render_parameters({run.planner, run.state, marks}, command));
   const StepType* type = find_step_type(step.type);
   if (!rendered.ok() || type == nullptr) {
     const Error error = rendered.ok() ? unknown_step_type(step.type) : rendered.error();
@@ -67,6 +68,7 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   running.type = type;
   running.parameters = std::move(rendered->parameters.as_object());
   running.effect_key = std::move(rendered->idempotency_key);
+  running.secrets = std::move(rendered->secrets_used);
   running.effect = type->effect(running.parameters, step);
   if (running.effect == EffectClass::kPure && leaves_process(run, running)) {
     running.effect = EffectClass::kKeyed;  // nothing is asked outside that is not durable
@@ -101,11 +103,30 @@ void Executor::begin(ActiveRun& run, Running& running) {
       running.act = std::make_unique<ActRow>(std::move(*act));
     }
   }
-  Started started = begin_step(type, context_of(run, running), done_of(run, running));
+  StepContext context = context_of(run, running);
+  if (!running.secrets.empty()) context.secret_use = secret_use_of(run, running);
+  Started started = begin_step(type, std::move(context), done_of(run, running));
   if (started.activity && !announced) {
     apply(run, workflow::AttemptStarted{path, attempt});
   }
   take(run, path, std::move(started));
+}
+
+// The same parameters once more, now to be sent.
+std::shared_ptr<const SecretUse> Executor::secret_use_of(const ActiveRun& run,
+                                                         const Running& running) const {
+  CHECK(!running.secrets.empty(), "no secret in {}", running.path);
+  CHECK(running.activity == nullptr && running.attempt > 0, "{} has begun", running.path);
+  Command command;
+  command.path = running.path;
+  command.attempt = running.attempt;
+  command.alternative = running.alternative;
+  return std::make_shared<const SecretUse>(SecretUse{
+      running.secrets, [&run, command](const json::Object& secrets) -> Result<json::Value> {
+        auto rendered = workflow::render_parameters({run.planner, run.state, secrets}, command);
+        if (!rendered.ok()) return std::move(rendered).error();
+        return std::move(rendered->parameters);
+      }});
 }
 
 void Executor::take(ActiveRun& run, const std::string& path, Started started) {

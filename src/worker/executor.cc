@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "obs/log.h"
+#include "worker/secrets.h"
 #include "workflow/render.h"
 
 namespace weft::worker {
@@ -78,6 +79,10 @@ Result<std::string> Executor::submit(NewRun request) {
   CHECK(request.workflow != nullptr && !stopping_, "a run needs a workflow and a live executor");
   TRY(check_step_types(*request.workflow));
   for (const auto& [name, definition] : request.definitions) TRY(check_step_types(*definition));
+  // Another process that runs it may have other secrets than this one.
+  if (!request.detached) {
+    TRY(check_secrets(*request.workflow, services_.tools, request.context));
+  }
   ActiveRun& run = accept(std::move(request));
   CHECK(run.state.status == workflow::RunStatus::kQueued, "run {} began by itself", run.id);
   CHECK(run.turn().change.insert.has_value(), "run {} would not be stored", run.id);
@@ -260,8 +265,8 @@ void Executor::carry_out(ActiveRun& run, const Command& command) {
   if (is_void(run, command)) return;
   switch (command.kind) {
     case Command::Kind::kDecide: {
-      const json::Object no_secrets;
-      const workflow::RenderContext context{run.planner, run.state, no_secrets};
+      const json::Object marks = secret_marks(services_.tools, run.context);
+      const workflow::RenderContext context{run.planner, run.state, marks};
       apply(run, workflow::decide(context, command.path, command.alternative));
       return;
     }

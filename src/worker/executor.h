@@ -107,6 +107,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void take(ActiveRun& run, const std::string& path, Started started);
   void finish_attempt(ActiveRun& run, Running running, StepOutcome outcome);
   bool leaves_process(const ActiveRun& run, const Running& running) const;
+  std::shared_ptr<const SecretUse> secret_use_of(const ActiveRun& run,
+                                                 const Running& running) const;
   void note_effect(ActiveRun& run, const Running& running, std::string state, std::string response);
   void add_ai_calls(ActiveRun& run, Running& running, std::vector<AiCallRow> calls);
   void add_acts(ActiveRun& run, const Running& running, std::vector<ActRow> acts);

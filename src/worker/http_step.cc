@@ -7,12 +7,14 @@
 //
 // GET, HEAD and OPTIONS are pure. Others are keyed if the step has an idempotency_key (sent as
 // Idempotency-Key), else unsafe: when such a request got no answer, nobody knows whether it acted.
+// One that carries a secret goes only where the secret may, and follows no redirect.
 #include <algorithm>
 #include <charconv>
 
 #include "base/strings.h"
 #include "net/client.h"
 #include "worker/acts.h"
+#include "worker/secrets.h"
 #include "worker/step_types.h"
 
 namespace weft::worker {
@@ -226,6 +228,13 @@ class HttpStep final : public StepType {
   Started start(StepContext context, StepDone done) const override {
     auto request = http_request_of(context, context.effect == EffectClass::kKeyed);
     if (!request.ok()) return failed(std::move(request).error(), false);
+    const std::shared_ptr<const SecretValues> secrets = context.secrets;
+    if (secrets != nullptr) {
+      if (Status good = secrets->may_go_to(request->url); !good.ok()) {
+        return failed(std::move(good).error(), false);
+      }
+      request->redirects_max = 0;  // a server does not decide where they go
+    }
     net::Client* client = context.services->http;
     if (client == nullptr) {
       return failed(make_error("E0610", "this process makes no outbound calls"), false);
@@ -235,8 +244,10 @@ class HttpStep final : public StepType {
       expected = std::make_shared<const json::Value>(*status);
     }
     const bool unsafe = context.effect == EffectClass::kUnsafe;
-    const auto call = client->send(std::move(*request), [done = std::move(done), expected,
-                                                         unsafe](Result<net::Response> response) {
+    const auto call = client->send(std::move(*request), [done = std::move(done), expected, unsafe,
+                                                         secrets](Result<net::Response> response) {
+      // before anything is quoted and cut
+      if (secrets != nullptr && response.ok()) response = secrets->redacted(std::move(*response));
       done(response_outcome(std::move(response), expected.get(), unsafe));
     });
     return {std::nullopt, std::make_unique<HttpActivity>(*client, call)};

@@ -145,6 +145,7 @@ void Executor::start_child(ActiveRun& run, const Running& running, StepChild chi
   request.env = run.state.env;
   request.context = run.context;
   request.context["depth"] = depth + 1;
+  if (running.type->name() == "plan") request.context["proposed"] = true;
   if (run.definitions != nullptr) request.definitions = *run.definitions;
   const workflow::Step& step = run.planner.step(running.path, running.alternative);
   request.priority = run.state.priority + step.priority;

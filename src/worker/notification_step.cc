@@ -15,6 +15,7 @@
 #include "net/mail.h"
 #include "worker/acts.h"
 #include "worker/blocking_activity.h"
+#include "worker/secrets.h"
 #include "worker/step_types.h"
 #include "worker/tool_settings.h"
 
@@ -150,17 +151,31 @@ class NotificationStep final : public StepType {
   static Started post(const StepContext& context, StepDone done, const std::string& channel) {
     auto request = webhook_of(context, channel == "chat");
     if (!request.ok()) return failed(std::move(request).error(), false);
+    const std::shared_ptr<const SecretValues> secrets = context.secrets;
+    if (secrets != nullptr) {
+      if (Status good = secrets->may_go_to(request->url); !good.ok()) {
+        return failed(std::move(good).error(), false);
+      }
+    }
     net::Client* client = context.services->http;
     if (client == nullptr) {
       return failed(make_error("E0610", "this process makes no outbound calls"), false);
     }
     const auto call = client->send(
-        std::move(*request), [done = std::move(done), channel](Result<net::Response> response) {
+        std::move(*request),
+        [done = std::move(done), channel, secrets](Result<net::Response> response) {
+          if (secrets != nullptr && response.ok()) {
+            response = secrets->redacted(std::move(*response));
+          }
           done(webhook_outcome(std::move(response), channel));
         });
     return {std::nullopt, std::make_unique<CallActivity>(*client, call)};
   }
   static Started send_mail(const StepContext& context, StepDone done) {
+    if (context.secrets != nullptr) {
+      return failed(make_error("E0634", "a mail carries no secrets",
+                               "webhook and chat send them in `to` and `headers`"), false);
+    }
     auto mail = mail_of(context);
     if (!mail.ok()) return failed(std::move(mail).error(), false);
     const ToolSettings& settings = *context.services->tools;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "schema/example.h"
+#include "worker/secrets.h"
 
 namespace weft::worker {
 namespace {
@@ -21,6 +22,19 @@ std::string without_indices(std::string_view path) {
     if (c == ']') inside = false;
   }
   return out;
+}
+
+Started begin_with_secrets(const StepType& type, StepContext context, StepDone done) {
+  auto values = SecretValues::put_into(context);
+  if (!values.ok()) return failed(std::move(values).error(), false);
+  const auto secrets = std::move(*values);
+  context.secrets = secrets;
+  Started started = type.start(std::move(context), [secrets, done = std::move(done)](
+                                                       StepOutcome outcome) {
+    done(secrets->redacted(std::move(outcome)));
+  });
+  if (started.outcome) started.outcome = secrets->redacted(std::move(*started.outcome));
+  return started;
 }
 
 }  // namespace
@@ -110,7 +124,11 @@ std::vector<std::string> Rehearsal::unused_answers() const {
 Started begin_step(const StepType& type, StepContext context, StepDone done,
                    std::string_view tool, bool approval) {
   Rehearsal* const rehearsal = context.services->rehearsal;
-  if (rehearsal == nullptr) return type.start(std::move(context), std::move(done));
+  if (rehearsal == nullptr && context.secret_use == nullptr) {
+    return type.start(std::move(context), std::move(done));
+  }
+  if (rehearsal == nullptr) return begin_with_secrets(type, std::move(context), std::move(done));
+  context.secret_use.reset();  // nothing is sent
   return rehearsal->begin(type, std::move(context), std::move(done), tool, approval);
 }
 

@@ -60,7 +60,8 @@ class Rehearsal {
   std::vector<RehearsedCall> calls_;
 };
 
-// The one way to begin a step or a tool: as a dry run does where this is one.
+// The one way to begin a step or a tool: as a dry run does where this is one, else with the values
+// of the secrets that it uses (secrets.h), which are taken out of what it answers.
 Started begin_step(const StepType& type, StepContext context, StepDone done,
                    std::string_view tool = {}, bool approval = false);
 

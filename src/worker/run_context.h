@@ -22,6 +22,7 @@ struct RunContext {
   std::string tenant = {};
   std::string by = {};             // name of the key that asked; empty: this machine's user
   std::string key = {};            // its id: whose tokens its models use; empty: nobody's
+  bool proposed = false;           // its steps, or those around it, were proposed (`plan`)
 };
 
 inline json::Object to_json(const RunContext& context) {
@@ -33,6 +34,7 @@ inline json::Object to_json(const RunContext& context) {
   if (!context.tenant.empty()) object["tenant"] = context.tenant;
   if (!context.by.empty()) object["by"] = context.by;
   if (!context.key.empty()) object["key"] = context.key;
+  if (context.proposed) object["proposed"] = true;
   return object;
 }
 
@@ -51,6 +53,8 @@ inline RunContext run_context_from_json(const json::Object& object) {
   text("tenant", context.tenant);
   text("by", context.by);
   text("key", context.key);
+  const json::Value* proposed = object.if_contains("proposed");
+  context.proposed = proposed != nullptr && proposed->is_bool() && proposed->get_bool();
   return context;
 }
 

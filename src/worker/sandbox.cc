@@ -5,12 +5,14 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "base/descriptor.h"
@@ -21,10 +23,24 @@ namespace weft::worker {
 namespace {
 
 constexpr const char* kProgram = "/usr/bin/bwrap";
+constexpr const char* kLimiter = "/usr/bin/prlimit";
+constexpr const char* kProcesses = "--nproc=256:256";   // threads count, too
+constexpr const char* kTemporaryBytes = "268435456";    // of /tmp, which lies in memory
+constexpr const char* kSharedBytes = "67108864";        // of /dev/shm
 constexpr int kPollMs = 100;
 
 Error failure(std::string message, std::string hint = {}) {
   return make_error("E0627", std::move(message), std::move(hint));
+}
+
+// Since Linux 5.14 a limit that is set inside of a user namespace counts what runs in there. Before
+// it counted whatever its user ran anywhere: a busy user's commands would fail for no reason.
+bool counts_processes() {
+  utsname system{};
+  int major = 0, minor = 0;
+  if (::uname(&system) != 0 || ::access(kLimiter, X_OK) != 0) return false;
+  if (std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 5 || (major == 5 && minor >= 14);
 }
 
 std::vector<std::string> bubblewrap_arguments(const SandboxRequest& request) {
@@ -34,7 +50,8 @@ std::vector<std::string> bubblewrap_arguments(const SandboxRequest& request) {
       "/bin",       "--symlink",     "usr/lib",           "/lib",          "--symlink",
       "usr/lib64",  "/lib64",        "--symlink",         "usr/sbin",      "/sbin",
       "--ro-bind-try", "/etc/fonts", "/etc/fonts", "--ro-bind-try", "/etc/alternatives",
-      "/etc/alternatives", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+      "/etc/alternatives", "--proc", "/proc", "--dev", "/dev", "--size", kSharedBytes,
+      "--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--size", kTemporaryBytes, "--tmpfs", "/tmp",
       "--setenv",   "PATH",          "/usr/bin:/bin",     "--setenv",      "LANG",  "C.UTF-8"};
   const auto add = [&](std::initializer_list<std::string> words) {
     out.insert(out.end(), words);
@@ -45,7 +62,8 @@ std::vector<std::string> bubblewrap_arguments(const SandboxRequest& request) {
   } else {
     add({"--bind", request.directory, "/work", "--chdir", "/work"});
   }
-  add({"--"});
+  add({"--remount-ro", "/", "--"});  // else every directory is one more place in memory
+  if (counts_processes()) add({kLimiter, kProcesses, "--"});
   out.insert(out.end(), request.command.begin(), request.command.end());
   return out;
 }
@@ -66,7 +84,10 @@ void limit(int resource, rlim_t value) {
   limit(RLIMIT_FSIZE, 64u << 20);
   limit(RLIMIT_CPU, static_cast<rlim_t>(request.timeout_ms / 1000 + 1));
   ::signal(SIGPIPE, SIG_DFL);
-  ::execv(argv[0], argv);
+  // Whatever the sandbox does for its command's environment, everybody in there can read that of
+  // its first process, and weft's holds keys and passwords.
+  char* const nothing[] = {nullptr};
+  ::execve(argv[0], argv, nothing);
   ::_exit(127);
 }
 
@@ -173,7 +194,8 @@ Result<SandboxResult> run_sandboxed(const SandboxRequest& request) {
                             std::move(error.read));
   TRY(conversation.run(result));
   result.exit_code = child.wait();
-  if (result.error_output.starts_with("bwrap: ")) {
+  const bool not_found = result.exit_code == 127 && result.error_output.starts_with("prlimit: ");
+  if (result.error_output.starts_with("bwrap: ") || not_found) {
     return failure(fmt::format("the sandbox did not start: {}", result.error_output),
                    "user namespaces must be allowed here, and the program exist in /usr");
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A child process in a sandbox of bubblewrap: no network, no view of other processes, the system's
-// programs read-only, a private /tmp, an environment of its own, and nothing of this machine's
-// files but a directory that is named. Time, memory and output are bounded; when it
-// ends, or its parent does, everything it started ends with it.
+// programs read-only, a private /tmp of 256 MiB, an environment of its own, and nothing of this
+// machine's files but a directory that is named. Time, memory of each process and output are
+// bounded, and so is the number of processes (256) where Linux can count them: since 5.14, and not
+// for root. When it ends, or its parent does, everything it started ends with it.
 //
 // Blocks: call it on a Pool. E0627: there is no sandbox, the program did not start, or it used up
 // what it may.

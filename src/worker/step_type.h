@@ -41,6 +41,8 @@ namespace weft::worker {
 
 class McpClient;
 class Rehearsal;
+class SecretValues;
+struct SecretUse;
 struct ToolSettings;
 
 enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
@@ -90,7 +92,9 @@ struct StepContext {
   std::string effect_key;             // the same for every attempt
   int64_t now_us = 0;                 // the store's clock
   int64_t deadline_us = 0;            // of the step; 0: none
-  json::Object parameters;            // rendered
+  json::Object parameters;            // rendered; with the values of secrets only in start()
+  std::shared_ptr<const SecretUse> secret_use = {};    // begin_step() puts them in; null: none
+  std::shared_ptr<const SecretValues> secrets = {};    // those that are in; null: none
   const json::Object* pinned = nullptr;  // replay(): the route that was taken then; null: none
   const json::Array* notes = nullptr; // of this execution so far; null: none; outlives start()
   const json::Value* input = nullptr; // of the run; these two outlive start(), too

@@ -33,9 +33,22 @@ struct McpServerSettings {
   }
 };
 
+// A value that steps may send and that nothing keeps (secrets.h).
+struct SecretSource {
+  std::optional<std::string> value{};                // read at the start; or
+  std::string file = {};                             // read at each use
+  std::string origin = {};                           // for people: "env:CRM_TOKEN", "file:/run/…"
+  std::optional<std::vector<std::string>> hosts{};   // HOST or HOST:PORT; unset: any
+  std::optional<std::vector<std::string>> tenants{};  // as those of MCP servers
+  bool serves(const std::string& tenant) const {
+    return !tenants || std::ranges::find(*tenants, tenant) != tenants->end();
+  }
+};
+
 struct ToolSettings {
   std::map<std::string, DatabaseGrant> databases = {};  // by the name that steps give
   std::map<std::string, McpServerSettings> mcp = {};      // by the name that steps give
+  std::map<std::string, SecretSource> secrets = {};       // by the name that templates give
   bool shell = false;           // commands may run in the sandbox
   std::string smtp_url = {};    // smtp://host:port; empty: no mail
   std::string smtp_user = {};   // empty: without

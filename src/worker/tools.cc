@@ -6,6 +6,8 @@
 #include "base/digest.h"
 #include "base/strings.h"
 #include "schema/validator.h"
+#include "worker/secrets.h"
+#include "workflow/catalog.h"
 #include "workflow/render.h"
 
 namespace weft::worker {
@@ -75,6 +77,24 @@ std::string key_of_call(std::string_view scope, std::string_view key, bool globa
                                                        : out + sha256_hex(key);
 }
 
+json::Object secret_marks_of(const Tool& tool, const StepContext& context) {
+  const workflow::StepType* type = workflow::find_step_type(tool.type->name());
+  if (type == nullptr || !type->secrets || context.run_context == nullptr) return {};
+  return secret_marks(context.services->tools, *context.run_context);
+}
+
+std::shared_ptr<const SecretUse> secret_use_of_tool(const Tool& tool, const json::Value& arguments,
+                                                    const StepContext& context,
+                                                    std::vector<std::string> names) {
+  const workflow::ToolDefinition* definition = tool.definition;
+  return std::make_shared<const SecretUse>(SecretUse{
+      std::move(names), [definition, arguments, input = context.input, env = context.env,
+                          run = run_names(context)](const json::Object& secrets) {
+        return workflow::render_tool(definition->step.parameters, definition->name,
+                                     {arguments, *input, *env, nullptr, &run, &secrets});
+      }});
+}
+
 }  // namespace
 
 std::vector<Tool> builtin_tools() {
@@ -139,11 +159,17 @@ Result<PreparedCall> prepare_call(const Tool& tool, const json::Value& arguments
     call.context.parameters = arguments.get_object();
   } else {
     const json::Value run = run_names(call.context);
-    const workflow::ToolNames names{arguments, *call.context.input, *call.context.env, nullptr,
-                                    &run};
-    json::Value rendered = TRY(workflow::render_tool(step.parameters, tool.name, names));
+    const json::Object marks = secret_marks_of(tool, call.context);
+    std::vector<std::string> used;
+    const json::Value &input = *call.context.input, &env = *call.context.env;
+    json::Value rendered = TRY(workflow::render_tool(
+        step.parameters, tool.name, {arguments, input, env, nullptr, &run, &marks, &used}));
     CHECK(rendered.is_object(), "parameters of {} are an object", tool.name);
     call.context.parameters = std::move(rendered.as_object());
+    if (!used.empty()) {
+      call.context.secret_use = secret_use_of_tool(tool, arguments, call.context, std::move(used));
+    }
+    const workflow::ToolNames names{arguments, input, env, nullptr, &run};
     if (!step.idempotency_key().empty()) {
       const json::Value key = TRY(
           workflow::render_tool(json::Value(step.idempotency_key()), tool.name, names));

@@ -35,6 +35,7 @@ struct StepType {
   bool open = false;                       // other parameters are accepted, too
   bool runs = true;                        // in this edition
   bool effects = false;                    // may change the world: sees run.attempt
+  bool secrets = false;                    // its parameters may hold {{ secrets.NAME }}
   // At least one of these parameters; empty: no such rule.
   std::span<const std::string_view> one_of = {};
 };

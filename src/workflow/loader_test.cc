@@ -300,15 +300,32 @@ TEST(Loader, ExpressionsAreChecked) {
 }
 
 TEST(Loader, NamesThatAreNeverFilledAreSaidToBeEmpty) {
-  for (const std::string name : {"secrets", "env"}) {
-    const Loaded loaded = load(
-        with_head("  - {id: a, type: set, when: \"{{ " + name + ".KEY is defined }}\"}\n"));
+  const std::pair<const char*, const char*> cases[] = {
+      {"when: \"{{ env.KEY is defined }}\"", "'env' is reserved"},
+      {"parameters: {value: \"{{ secrets.KEY }}\"}", "there are no secrets here"}};
+  for (const auto& [step, message] : cases) {
+    const Loaded loaded = load(with_head(fmt::format("  - {{id: a, type: set, {}}}\n", step)));
     EXPECT_TRUE(loaded.workflow) << "runs that were accepted with it must still be read";
     ASSERT_EQ(loaded.warnings.size(), 1U);
     EXPECT_EQ(loaded.warnings[0].code, "E0418");
     EXPECT_EQ(loaded.warnings[0].place.line, 4);
-    EXPECT_THAT(loaded.warnings[0].message, HasSubstr("'" + name + "' is reserved"));
+    EXPECT_THAT(loaded.warnings[0].message, HasSubstr(message));
   }
+}
+
+TEST(Loader, StepsThatSendSecretsMayNameThem) {
+  const Loaded loaded = load(with_head(
+      "  - {id: a, type: http, when: \"{{ secrets.KEY is defined }}\", parameters: {url: x, "
+      "headers: {K: \"{{ secrets.KEY }}\"}}}\n"));
+  EXPECT_TRUE(loaded.workflow);
+  EXPECT_TRUE(loaded.warnings.empty());
+  const Loaded tools = load(
+      "weft: \"1\"\nid: x\ntools:\n"
+      "  - {name: good, step: {type: http, parameters: {url: \"{{ secrets.KEY }}\"}}}\n"
+      "  - {name: bad, step: {type: set, parameters: {value: \"{{ secrets.KEY }}\"}}}\n"
+      "steps:\n  - {id: a, type: set}\n");
+  ASSERT_EQ(tools.errors.size(), 1U);
+  EXPECT_THAT(tools.errors[0].message, HasSubstr("tool 'bad'"));
 }
 
 TEST(Loader, NamesOfStepsUpstreamThroughOthers) {

@@ -97,9 +97,11 @@ void Names::check_alternative(uint32_t step, Node node, const Step& definition, 
   if (const Node when = node.find("when"); when.ok() && when.is_text()) {
     scene.where = what + ": when";
     scene.item = loop && &owner != &definition;  // a loop's own condition comes before its items
+    scene.secrets = true;
     check_text(when, scene, true);
   }
   scene.item = loop;
+  scene.secrets = false;
   if (const Node key = node.find("idempotency_key"); key.ok() && key.is_text()) {
     scene.where = what + ": idempotency_key";
     check_value(key, scene);
@@ -108,13 +110,14 @@ void Names::check_alternative(uint32_t step, Node node, const Step& definition, 
     for (const Node key : parameters) {
       scene.where = fmt::format("{}: parameters.{}", what, key.text());
       scene.statements = false;
+      scene.secrets = type != nullptr && type->secrets;
       for (const Parameter& p : type == nullptr ? std::span<const Parameter>() : type->parameters) {
         if (p.name == key.text()) scene.statements = p.takes == Takes::kPrompt;
       }
       check_value(key.value(), scene);
     }
   }
-  scene.statements = false;
+  scene.statements = scene.secrets = false;
   if (const Node as = node.find("output_as"); as.ok()) {
     scene.where = what + ": output_as";
     scene.output = true;
@@ -158,18 +161,25 @@ void Names::unknown(Place place, const Scene& scene, std::string what, std::stri
 }
 
 // Only a warning: definitions of runs that are stored must load for ever.
-void Names::never_filled(Place place, const Scene& scene, const text::FreeName& name) {
+void Names::never_there(Place place, const Scene& scene, const text::FreeName& name) {
+  if (name.path[0] == "secrets") {
+    warnings_.add("E0418", place,
+                  fmt::format("{}: there are no secrets here", scene.where),
+                  "they are seen by `when`, and by the parameters of http and notification steps, "
+                  "which send them and keep them out of the journal and of prompts");
+    return;
+  }
   warnings_.add("E0418", place,
                 fmt::format("{}: '{}' is reserved and always empty in this edition", scene.where,
                             name.path[0]),
-                "give it to the run as an input; connections, models and MCP servers have their "
-                "addresses and secrets from the configuration");
+                "give it to the run as an input");
 }
 
 void Names::check_name(Place place, const Scene& scene, const text::FreeName& name) {
   CHECK(!name.path.empty());
   const std::string& root = name.path[0];
-  if (root == "env" || root == "secrets") return never_filled(place, scene, name);
+  if (root == "secrets" && scene.secrets) return;  // which there are, the configuration knows
+  if (root == "env" || root == "secrets") return never_there(place, scene, name);
   if (root == "steps") return check_step_name(place, scene, name);
   if (root == "input") {
     const bool closed = workflow_.input_schema.is_object();

@@ -70,6 +70,7 @@ class Names {
     bool output = false;     // output
     bool attempt = false;    // run.attempt
     bool statements = false; // {% %}
+    bool secrets = false;    // secrets
   };
   void check_alternative(uint32_t step, YamlTree::Node node, const Step& definition,
                          std::string what);
@@ -79,7 +80,7 @@ class Names {
   void check_step_name(Place place, const Scene& scene, const text::FreeName& name);
   void check_members(Place place, const Scene& scene, const json::Value& schema,
                      const text::FreeName& name, size_t from, bool closed);
-  void never_filled(Place place, const Scene& scene, const text::FreeName& name);
+  void never_there(Place place, const Scene& scene, const text::FreeName& name);
   void unknown(Place place, const Scene& scene, std::string what, std::string hint);
   std::vector<std::string> near_steps(const Scene& scene) const;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `tools:` of a workflow: what agents may call, and the step that happens then. Its templates see
-// only what they are called with, the run's id, input and environment; all of that is checked here,
-// because nobody reads a model's mind when a name is missing.
+// only what they are called with, the run's id, input and environment, and secrets where the step
+// sends them; all of that is checked here, because nobody reads a model's mind when a name is
+// missing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,29 +37,31 @@ class ToolNamesCheck {
   ToolNamesCheck(const ToolDefinition& tool, Problems& problems)
       : tool_(tool), problems_(problems) {}
 
-  void check(const json::Value& value, bool output) {  // NOLINT(misc-no-recursion): of a YamlTree
-    if (value.is_string()) return check_text(value.get_string(), output);
+  // `more`: the names that are seen beside those of every tool.
+  using Names = std::vector<std::string>;
+  void check(const json::Value& value, const Names& more) {  // NOLINT(misc-no-recursion): YamlTree
+    if (value.is_string()) return check_text(value.get_string(), more);
     if (value.is_array()) {
-      for (const json::Value& item : value.get_array()) check(item, output);
+      for (const json::Value& item : value.get_array()) check(item, more);
     }
     if (value.is_object()) {
-      for (const auto& member : value.get_object()) check(member.value(), output);
+      for (const auto& member : value.get_object()) check(member.value(), more);
     }
   }
 
  private:
-  void check_text(std::string_view source, bool output) {
+  void check_text(std::string_view source, const Names& more) {
     if (!may_hold_expression(source)) return;
     const auto parsed = text::Interpolation::parse(source);
     if (!parsed.ok()) {
       return add("E0417", parsed.error().message, parsed.error().hint);
     }
-    for (const text::FreeName& name : parsed->names()) check_name(name, output);
+    for (const text::FreeName& name : parsed->names()) check_name(name, more);
   }
 
-  void check_name(const text::FreeName& name, bool output) {
-    std::vector<std::string> known = {"args", "input", "run", "env"};
-    if (output) known.emplace_back("output");
+  void check_name(const text::FreeName& name, const Names& more) {
+    Names known = {"args", "input", "run", "env"};
+    known.insert(known.end(), more.begin(), more.end());
     const std::string& root = name.path.front();
     if (std::find(known.begin(), known.end(), root) == known.end()) {
       return add("E0418", fmt::format("a tool sees no {}", quoted(root)), name_hint(root, known));
@@ -152,9 +155,12 @@ ToolDefinition Reading::read_tool(Node node) {
   }
   fields.finish();
   ToolNamesCheck check(tool, problems_);
-  check.check(tool.step.parameters, false);
-  check.check(tool.step.output_as(), true);
-  check.check(json::Value(tool.step.idempotency_key()), false);
+  const StepType* type = find_step_type(tool.step.type);
+  const bool secrets = type != nullptr && type->secrets;
+  check.check(tool.step.parameters, secrets ? std::vector<std::string>{"secrets"}
+                                            : std::vector<std::string>());
+  check.check(tool.step.output_as(), {"output"});
+  check.check(json::Value(tool.step.idempotency_key()), {});
   return tool;
 }
 

@@ -50,6 +50,8 @@ class StepsScope final : public text::Scope {
   json::Value null_;
 };
 
+const json::Object kNoSecrets;
+
 // Remembers which secrets were read, so that what holds them can be kept apart.
 class SecretsScope final : public text::Scope {
  public:
@@ -81,12 +83,13 @@ class RunScope final : public text::Scope {
     std::optional<ExecutionId> id = {};     // none: the run's output
     const Step* step = nullptr;             // the alternative
     const json::Value* output = nullptr;    // for output_as
+    bool secrets = false;                   // are seen
   };
   RunScope(const RenderContext& context, const Options& options)
       : context_(context),
         output_(options.output),
         steps_(context, options.id ? std::optional(options.id->step) : std::nullopt),
-        secrets_(context.secrets) {
+        secrets_(options.secrets ? context.secrets : kNoSecrets) {
     const Execution* e = options.id ? find_execution(context.state, *options.id) : nullptr;
     const StepType* type =
         options.step == nullptr ? nullptr : find_step_type(options.step->type);
@@ -159,6 +162,12 @@ struct Where {
 
 Error expression_failed(const Error& error, const Where& where) {
   Error out = make_error("E0450", fmt::format("{}: {}", where.text(), error.message), error.hint);
+  const bool no_secrets = error.message.find("'secrets.") != error.message.npos &&
+                          out.hint == "the map is empty";  // text/jinja, of a scope without names
+  if (no_secrets) {
+    out.hint = "secrets are declared in weft.yaml (--config), and seen by `when` and by the "
+               "parameters of http and notification steps alone";
+  }
   out.cause = std::make_shared<Error>(error);
   return out;
 }
@@ -251,12 +260,13 @@ Result<StepDecided> decided(const RenderContext& context, std::string_view path,
   const auto id = context.planner.find(path);
   CHECK(id.has_value(), "'{}' is no path of this workflow", path);
   const Step& step = context.planner.step(path, alternative);
-  const RunScope scope(context, {.id = id, .step = &step});
+  const RunScope scope(context, {.id = id, .step = &step, .secrets = true});
   StepDecided out;
   out.path = path;
   out.run = TRY(render_condition(step.when(), scope, Where{.step = path, .what = "when"}));
   if (out.run && alternative == 0 && !step.for_each().is_null()) {
-    out.items = TRY(render_items(step, scope, Where{.step = path, .what = "for_each"}));
+    const RunScope open(context, {.id = id, .step = &step});  // items are kept
+    out.items = TRY(render_items(step, open, Where{.step = path, .what = "for_each"}));
   }
   return out;
 }
@@ -295,7 +305,8 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   CHECK(id.has_value(), "'{}' is no path of this workflow", start.path);
   const Step& step = context.planner.step(start.path, start.alternative);
   const StepType* type = find_step_type(step.type);
-  const RunScope scope(context, {.id = id, .step = &step});
+  const bool secrets = type != nullptr && type->secrets;
+  const RunScope scope(context, {.id = id, .step = &step, .secrets = secrets});
   Rendering rendering{scope};
   Rendered out;
   json::Object parameters;
@@ -316,7 +327,9 @@ Result<Rendered> render_parameters(const RenderContext& context, const Command& 
   if (start.alternative > 0) out.idempotency_key += "/" + step.id;
   if (!step.idempotency_key().empty()) {
     const Where where{.step = start.path, .what = "idempotency_key"};
-    const json::Value key = TRY(render_text(step.idempotency_key(), rendering, where));
+    const RunScope open(context, {.id = id, .step = &step});  // a key is kept and shown
+    Rendering key_rendering{open, rendering.left};
+    const json::Value key = TRY(render_text(step.idempotency_key(), key_rendering, where));
     out.idempotency_key = key.is_string() ? std::string(key.get_string()) : json::dump(key);
   }
   out.secrets_used = scope.secrets_used();
@@ -338,7 +351,8 @@ namespace {
 
 class ToolScope final : public text::Scope {
  public:
-  explicit ToolScope(const ToolNames& names) : names_(names) {}
+  explicit ToolScope(const ToolNames& names)
+      : names_(names), secrets_(names.secrets != nullptr ? *names.secrets : kNoSecrets) {}
   const json::Value* find(std::string_view name) const override {
     if (name == "args") return &names_.args;
     if (name == "input") return &names_.input;
@@ -346,15 +360,20 @@ class ToolScope final : public text::Scope {
     if (name == "run") return names_.run;
     return name == "output" ? names_.output : nullptr;
   }
+  const text::Scope* nested(std::string_view name) const override {
+    return name == "secrets" ? &secrets_ : nullptr;
+  }
   std::vector<std::string> names() const override {
     std::vector<std::string> names = {"args", "input", "env"};
     if (names_.run != nullptr) names.emplace_back("run");
     if (names_.output != nullptr) names.emplace_back("output");
     return names;
   }
+  const std::vector<std::string>& secrets_used() const { return secrets_.used; }
 
  private:
   const ToolNames& names_;
+  SecretsScope secrets_;
 };
 
 }  // namespace
@@ -364,7 +383,9 @@ Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
   const std::string what = fmt::format("tool '{}'", tool);
   const ToolScope scope(names);
   Rendering rendering{scope};
-  return render_value(value, rendering, Where{.step = {}, .what = what});
+  json::Value out = TRY(render_value(value, rendering, Where{.step = {}, .what = what}));
+  if (names.secrets_used != nullptr) *names.secrets_used = scope.secrets_used();
+  return out;
 }
 
 Result<json::Value> render_run_output(const RenderContext& context) {

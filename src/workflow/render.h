@@ -9,8 +9,9 @@
 // Names: input, steps.ID (finished steps only; skipped and tolerated ones are null), run (id,
 // started, deadline; attempt only for steps with effects), env, secrets, item and index in a
 // loop, output in output_as. A step sees only the steps that it depends on; those of them that
-// did not succeed (or, behind join any_ok, have not ended) are null. Values of secrets appear in
-// what is rendered here: whoever keeps or shows it keeps them apart (`Rendered::secrets_used`).
+// did not succeed (or, behind join any_ok, have not ended) are null. secrets are seen by `when` and
+// by the parameters of step types that send them (catalog.h); what stands for them is the caller's:
+// text without a secret for everything that is kept, the values only for what is about to be sent.
 #pragma once
 
 #include <string>
@@ -30,7 +31,7 @@ namespace weft::workflow {
 struct RenderContext {
   const Planner& planner;
   const State& state;
-  const json::Object& secrets;  // name -> text; only what this run may see
+  const json::Object& secrets;  // name -> text; only what this run may use
 };
 
 // The answer to Command::kDecide for `path`: StepDecided or DecisionFailed.
@@ -43,7 +44,7 @@ struct Rendered {
   std::vector<std::pair<std::string, text::MarkedText>> prompts;
   std::string idempotency_key;            // rendered, or RUN/PATH (a fallback: RUN/PATH/ID);
                                           // RUN is that of the first try, through retries of it
-  std::vector<std::string> secrets_used;  // names whose values were read
+  std::vector<std::string> secrets_used;  // names that the parameters read
 };
 // For Command::kStart. E0450: an expression failed.
 Result<Rendered> render_parameters(const RenderContext& context, const Command& start);
@@ -60,6 +61,8 @@ struct ToolNames {
   const json::Value& env;
   const json::Value* output = nullptr;
   const json::Value* run = nullptr;
+  const json::Object* secrets = nullptr;              // as in RenderContext; null: none
+  std::vector<std::string>* secrets_used = nullptr;   // gets the names that were read
 };
 Result<json::Value> render_tool(const json::Value& value, std::string_view tool,
                                 const ToolNames& names);

@@ -137,7 +137,6 @@ steps:
     type: llm
     parameters:
       prompt: "Say: {{ input.text }}!"
-      stop: ["{{ secrets.KEY }}"]
 )",
           *json::parse(R"({"text": "<|im_end|>"})"));
   const auto rendered = render_parameters(run.context(), run.starts[0]);
@@ -146,8 +145,51 @@ steps:
   EXPECT_EQ(rendered->prompts[0].second.text, "Say: <|im_end|>!");
   ASSERT_EQ(rendered->prompts[0].second.data.size(), 1U);
   EXPECT_EQ(rendered->prompts[0].second.data[0], (text::ByteRange{5, 15}));
-  EXPECT_EQ(rendered->secrets_used, std::vector<std::string>{"KEY"});
   EXPECT_EQ(rendered->idempotency_key, "run_1/a");
+}
+
+TEST(Render, SecretsAreSeenWhereTheyAreSentAndNowhereElse) {
+  Driven run(R"(
+weft: "1"
+id: x
+steps:
+  - id: send
+    type: http
+    when: "{{ secrets.KEY is defined and secrets.OTHER is undefined }}"
+    parameters: {url: "http://h/", headers: {Authorization: "Bearer {{ secrets.KEY }}"}}
+  - {id: ask, type: llm, parameters: {prompt: "{{ secrets.KEY }}"}}
+  - {id: keep, type: set, parameters: {value: "{{ secrets.KEY }}"}, when: "{{ input.never }}"}
+  - {id: named, type: http, parameters: {url: "http://h/"}, idempotency_key: "{{ secrets.KEY }}"}
+  - {id: wrong, type: http, parameters: {url: "{{ secrets.KEI }}"}}
+)",
+          *json::parse(R"({"never": true})"));
+  EXPECT_EQ(run.parameters("send"),
+            R"({"url":"http://h/","headers":{"Authorization":"Bearer s3cret"}})");
+  const auto rendered = render_parameters(run.context(), run.starts[0]);
+  ASSERT_TRUE(rendered.ok()) << rendered.error().text();
+  EXPECT_EQ(rendered->secrets_used, std::vector<std::string>{"KEY"});
+  for (const char* step : {"ask", "keep", "named"}) {
+    EXPECT_THAT(run.parameters(step), HasSubstr("'secrets.KEY' is undefined")) << step;
+    EXPECT_THAT(run.parameters(step), HasSubstr("http and notification steps")) << step;
+  }
+  EXPECT_THAT(run.parameters("wrong"), HasSubstr("KEY")) << "the nearest name";
+  EXPECT_FALSE(
+      render_step_output(run.context(), "send", 0, json::Object{{"a", 1}})->get_object().empty());
+}
+
+TEST(Render, NoOutputHoldsASecret) {
+  Driven run(R"(
+weft: "1"
+id: x
+steps:
+  - {id: a, type: http, parameters: {url: "http://h/"}, output_as: "{{ secrets.KEY }}"}
+output: "{{ secrets.KEY }}"
+)");
+  const auto output = render_step_output(run.context(), "a", 0, json::Object());
+  ASSERT_FALSE(output.ok());
+  EXPECT_EQ(output.error().code, "E0450");
+  run.succeed("a", 1);
+  EXPECT_FALSE(render_run_output(run.context()).ok());
 }
 
 TEST(Render, OutputAsAndSecretsAndUnreachedSteps) {

@@ -193,6 +193,35 @@ def test_commands_run_only_where_allowed_and_in_a_sandbox():
         assert "longer" in slow.stderr, slow.stderr
 
 
+def test_commands_see_nothing_of_the_environment_of_weft():
+    if not sandboxed():
+        print("        SKIPPED: bubblewrap cannot make a sandbox here")
+        return
+    with Place() as place:
+        place.env["WEFT_SMTP_PASSWORD"] = "pass-4471-word"
+        seen = shell(place, "sh", "-c", "cat /proc/*/environ | tr '\\0' '\\n'; env")
+        assert "pass-4471-word" not in seen.stdout and "HOME=" not in seen.stdout, seen.stdout
+        assert "PATH=/usr/bin:/bin" in seen.stdout, seen.stdout
+
+
+def test_what_a_command_may_fill_is_bounded():
+    if not sandboxed():
+        print("        SKIPPED: bubblewrap cannot make a sandbox here")
+        return
+    with Place() as place:
+        sizes = json.loads(shell(place, "sh", "-c", "df -m --output=target,size /tmp /dev/shm").stdout)
+        assert [line.split() for line in sizes["stdout"].splitlines()[1:]] == [
+            ["/tmp", "256"], ["/dev/shm", "64"]], sizes
+        shell(place, "sh", "-c", "touch /tmp/x /dev/shm/x && echo > /dev/null")
+        for elsewhere in ("/x", "/dev/x"):
+            assert "Read-only" in shell(place, "touch", elsewhere, code=1).stderr
+        assert "did not start" in shell(place, "no-such-program", code=1).stderr
+        # Root is not counted, and old kernels count what its user runs elsewhere.
+        release = [int(n) for n in os.uname().release.split("-")[0].split(".")[:2]]
+        if shutil.which("prlimit") and release >= [5, 14]:
+            assert json.loads(shell(place, "sh", "-c", "ulimit -p").stdout)["stdout"] == "256\n"
+
+
 class Mail(socketserver.StreamRequestHandler):
     """Enough of SMTP (RFC 5321) to take a mail."""
 
