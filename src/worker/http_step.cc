@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "net/client.h"
+#include "net/url.h"
 #include "worker/step_types.h"
 
 namespace weft::worker {
@@ -104,6 +105,7 @@ Result<net::Request> http_request_of(const StepContext& context, bool keyed) {
   net::Request request;
   request.method = TRY(text_parameter_or(parameters, "method", "GET"));
   request.url = TRY(text_parameter(parameters, "url"));
+  TRY(net::refuse_dot_segments(request.url));
   request.query = TRY(pairs_of(parameters, "query"));
   for (auto& [name, value] : TRY(pairs_of(parameters, "headers"))) {
     request.headers.push_back({std::move(name), std::move(value)});

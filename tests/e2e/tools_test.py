@@ -315,6 +315,9 @@ def test_declared_tools_are_listed_and_called():
         found = json.loads(call(place, *words, "-i", "customer_id=a/b c").stdout)
         assert crm.asked[0][1] == "/customers/a%2Fb%20c" and found["status"] == "damaged", crm.asked
         assert "E0603" in call(place, *words, "-i", "customer=1", code=1).stderr
+        for away in ("..", ".", "%2e%2e", "../tickets", "..;x"):  # would be another address
+            refused = call(place, *words, "-i", f"customer_id={away}", code=1)
+            assert "E0802" in refused.stderr and len(crm.asked) == 1, (refused.stderr, crm.asked)
         assert "did you mean" in call(place, "get_customer_profil", "--workflow", "support.yaml",
                                       code=4).stderr
 
