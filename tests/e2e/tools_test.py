@@ -331,6 +331,17 @@ API = {"openapi": "3.1.0", "servers": [{"url": "URL"}], "paths": {
     "components": {"schemas": {"Id": {"type": "string", "maxLength": 12}}}}
 
 
+# What OpenAPI has and simple examples have not.
+ODD_API = {"openapi": "3.0.3", "servers": [{"url": "/v3"}], "paths": {
+    "/find": {"get": {"operationId": "find", "security": [{"key": []}], "parameters": [
+        {"name": "X-Tenant", "in": "header", "required": True, "schema": {"type": "string"}},
+        {"name": "tag", "in": "query", "schema": {
+            "type": "array", "nullable": True, "items": {"type": "string"}}}]}},
+    "/upload": {"post": {"operationId": "upload", "requestBody": {"required": True, "content": {
+        "multipart/form-data": {}}}}}},
+    "components": {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}}}
+
+
 def test_an_api_description_becomes_tools():
     with Place() as place, Crm() as crm:
         place.write("api.json", json.dumps(API).replace("URL", crm.url))
@@ -345,6 +356,15 @@ def test_an_api_description_becomes_tools():
         place.write("b.json", json.dumps({"body": {"text": "x"}}))
         call(place, "createTicket", "-i", "@b.json", *words)
         assert crm.posts() == [{"text": "x"}], crm.asked
+        place.write("odd.json", json.dumps(ODD_API))
+        imported = subprocess.run([WEFT, "tools", "import", "odd.json", "--base-url", crm.url],
+                                  cwd=place.path, capture_output=True, text=True, check=True).stdout
+        assert "# upload: left out: it needs a body of multipart/form-data" in imported, imported
+        assert '# find: the API asks for a credential' in imported and "X-Key" in imported, imported
+        place.write("odd.yaml", 'weft: "1"\nid: w\nsteps: [{ id: a, type: set }]\n' + imported)
+        place.write("a.json", json.dumps({"tag": ["a b", "c"], "X-Tenant": "t1"}))
+        call(place, "find", "-i", "@a.json", "--workflow", "odd.yaml", "--allow-host", crm.host)
+        assert crm.asked[-1][1] == "/v3/find?tag=a%20b&tag=c", crm.asked
         for broken in ({"swagger": "2.0"}, {"openapi": "3.0.0", "servers": API["servers"], "paths": {
                 "/x": {"get": {"parameters": [{"$ref": "#/paths/~1x/get/parameters/0"}]}}}}):
             place.write("bad.json", json.dumps(broken).replace("URL", crm.url))
