@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "cli/config_file.h"
 #include "cli/exit.h"
 #include "cli/run_input.h"
 #include "cli/terminal.h"
@@ -106,7 +107,8 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
   const json::Value arguments = TRY(input_members(reading, options.inputs));
   json::Value input = json::Object();
   if (!options.run_input.empty()) input = TRY(json::parse(options.run_input));
-  Caller caller(options, TRY(tool_settings(options.grants)));
+  const Config config = TRY(load_config(options.grants.config));
+  Caller caller(options, TRY(tool_settings(options.grants, config)));
   return caller.call(tool, arguments, input, options.timeout_s);
 }
 
@@ -114,7 +116,8 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
 // about reading only is a hint; who pastes this decides.
 Result<worker::OpenapiTools> tools_of_mcp(const ToolsImportOptions& options,
                                           const std::string& server) {
-  const worker::ToolSettings settings = TRY(tool_settings(options.grants));
+  const Config config = TRY(load_config(options.grants.config));
+  const worker::ToolSettings settings = TRY(tool_settings(options.grants, config));
   worker::AsioLoop loop;
   worker::McpClient client(loop, settings.mcp);
   std::optional<worker::McpClient::Answer> answer;
