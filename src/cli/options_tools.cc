@@ -135,8 +135,7 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("--from", options->from, "what it should do, in words")->required();
   command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
-  command->add_option("--seed", options->seed, "another one, another draft")
-      ->capture_default_str();
+  command->add_option("--seed", options->seed, "sample the draft: another one, another draft");
   command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
   command->footer(
