@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "cli/config.h"
+#include "cli/config_file.h"
 
 namespace weft::cli {
 namespace {
@@ -104,6 +105,13 @@ Result<worker::ToolSettings> tool_settings(const Grants& grants) {
     out.smtp_url.erase(begin + 3, at - begin - 2);
     out.smtp_password = environment("WEFT_SMTP_PASSWORD").value_or("");
   }
+  return out;
+}
+
+Result<worker::ToolSettings> tool_settings(const Grants& grants, const Config& config) {
+  worker::ToolSettings out = TRY(tool_settings(grants));
+  out.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
+  out.secrets = config.secrets;
   return out;
 }
 

@@ -16,6 +16,8 @@
 
 namespace weft::cli {
 
+struct Config;
+
 struct Grants {
   std::vector<std::string> hosts;      // that http steps may reach in private networks
   std::vector<std::string> databases;  // NAME=URL, or NAME=write:URL
@@ -32,6 +34,8 @@ std::vector<std::string> words_of(const Grants& grants);
 
 // E0905: a grant that is malformed.
 Result<worker::ToolSettings> tool_settings(const Grants& grants);
+// With the MCP servers of weft.yaml; those of the flags win.
+Result<worker::ToolSettings> tool_settings(const Grants& grants, const Config& config);
 
 // What programs that weft starts get to know of its environment.
 std::map<std::string, std::string> program_environment();

@@ -19,20 +19,34 @@
 namespace weft::cli {
 namespace {
 
+constexpr int kTriesMax = 3;
+
+Result<backend::ChatResult> draft_answer(backend::Router& router,
+                                         const backend::ChatRequest& request) {
+  auto promise = std::make_shared<std::promise<Result<backend::ChatResult>>>();
+  auto future = promise->get_future();
+  const auto call = router.chat(
+      request, {.on_delta = {}, .on_done = [promise](Result<backend::ChatResult> result) {
+        promise->set_value(std::move(result));
+      }});
+  return future.get();
+}
+
 Result<std::string> drafted(const NewOptions& options) {
   const Config config = TRY(load_config(options.grants.config));
   backend::ModelsOptions models = models_options(config.models);
   models.load.cache_directory = cache_directory();
   const auto router = TRY(open_router(std::move(models), options.grants, config.models));
-  auto promise = std::make_shared<std::promise<Result<backend::ChatResult>>>();
-  auto future = promise->get_future();
-  const auto call = router->chat(
-      worker::draft_request(options.model, options.from, static_cast<uint64_t>(options.seed)),
-      {.on_delta = {}, .on_done = [promise](Result<backend::ChatResult> result) {
-        promise->set_value(std::move(result));
-      }});
-  const backend::ChatResult result = TRY(future.get());
-  return worker::drafted_document(result.content, options.from);
+  backend::ChatRequest request = worker::draft_request(options.model, options.from, options.seed);
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    const backend::ChatResult result = TRY(draft_answer(*router, request));
+    auto text = worker::drafted_document(result.content, options.from);
+    if (text.ok() || text.error().code != "E0907") return text;
+    say_error(text.error());
+    worker::tell_draft_refused(request, result.content, text.error());
+  }
+  say(fmt::format("the model gave no draft in {} tries: this is a frame to fill in", kTriesMax));
+  return worker::undrafted_document(options.from);
 }
 
 Result<std::string> made(const NewOptions& options) {
@@ -57,7 +71,7 @@ void try_out(const NewOptions& options, const std::string& text) {
                     .input = TRY(workflow::completed_input(*workflow, std::move(input))),
                     .model = options.model == "default" ? "" : options.model,
                     .grants = options.grants,
-                    .seed = static_cast<uint64_t>(options.seed)});
+                    .seed = static_cast<uint64_t>(options.seed.value_or(1))});
   }();
   if (!report.ok()) return say_error(report.error());
   say(dry_run_text(*report));

@@ -76,12 +76,16 @@ void add_tools(CLI::App& app, Action& action) {
   auto import = std::make_shared<ToolsImportOptions>();
   command = tools->add_subcommand(
       "import", "The operations of an OpenAPI document, or the tools of an MCP server, as tools");
-  command->add_option("file", import->file, "OpenAPI 3, JSON or YAML; or mcp:NAME with --mcp")
+  command->add_option("file", import->file,
+                      "OpenAPI 3, JSON or YAML; or mcp:NAME with --mcp or --config")
       ->required();
-  add_grants(*command, import->grants);
+  add_run_grants(*command, import->grants);
   command->add_option("--operation", import->operations, "only this one; may be repeated")
       ->allow_extra_args(false);
-  command->add_option("--server", import->server, "base URL, if not the document's first");
+  command->add_option("--server", import->server,
+                      "where the API is, if not where the document says");
+  command->add_option("--base-url", import->base_url,
+                      "where the document comes from, if its servers are relative to that");
   command->add_flag("--json", import->json, "a JSON list on stdout");
   command->callback([&action, import] { action = [import] { return import_tools(*import); }; });
 }
@@ -131,8 +135,7 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("--from", options->from, "what it should do, in words")->required();
   command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
-  command->add_option("--seed", options->seed, "another one, another draft")
-      ->capture_default_str();
+  command->add_option("--seed", options->seed, "sample the draft: another one, another draft");
   command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
   command->footer(

@@ -16,9 +16,7 @@ Result<worker::ProcessOptions> process_options(const worker::StorePlace& store,
   out.backend = &router;
   out.ledger = router.ledger();
   out.allowed_hosts = grants.hosts;
-  out.tools = TRY(tool_settings(grants));
-  out.tools.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
-  out.tools.secrets = config.secrets;
+  out.tools = TRY(tool_settings(grants, config));
   return out;
 }
 

@@ -113,17 +113,16 @@ Result<json::Value> call_result(const ToolsCallOptions& options) {
   json::Value input = json::Object();
   if (!options.run_input.empty()) input = TRY(json::parse(options.run_input));
   const Config config = TRY(load_config(options.grants.config));
-  worker::ToolSettings settings = TRY(tool_settings(options.grants));
-  settings.mcp.insert(config.mcp.servers.begin(), config.mcp.servers.end());
-  settings.secrets = config.secrets;
-  Caller caller(options, std::move(settings));
+  Caller caller(options, TRY(tool_settings(options.grants, config)));
   return caller.call(tool, arguments, input, options.timeout_s);
 }
 
 // The tools of an MCP server, each as a declaration whose step calls it. What the server says
 // about reading only is a hint; who pastes this decides.
-Result<json::Array> tools_of_mcp(const ToolsImportOptions& options, const std::string& server) {
-  const worker::ToolSettings settings = TRY(tool_settings(options.grants));
+Result<worker::OpenapiTools> tools_of_mcp(const ToolsImportOptions& options,
+                                          const std::string& server) {
+  const Config config = TRY(load_config(options.grants.config));
+  const worker::ToolSettings settings = TRY(tool_settings(options.grants, config));
   worker::AsioLoop loop;
   worker::McpClient client(loop, settings.mcp);
   std::optional<worker::McpClient::Answer> answer;
@@ -134,19 +133,19 @@ Result<json::Array> tools_of_mcp(const ToolsImportOptions& options, const std::s
   loop.run();
   CHECK(answer.has_value());
   if (answer->failure) return answer->failure->error;
-  json::Array out;
+  worker::OpenapiTools out;
   for (const json::Value& tool : answer->result.at("tools").as_array()) {
     if (!tool.is_object() || !tool.get_object().contains("name")) continue;
     const json::Value& name = tool.get_object().at("name");
     const auto& wanted = options.operations;
     const std::string said = name.is_string() ? std::string(name.get_string()) : "";
     if (!wanted.empty() && std::ranges::find(wanted, said) == wanted.end()) continue;
-    out.push_back(worker::declaration_of_mcp_tool(server, tool.get_object()));
+    out.tools.push_back(worker::declaration_of_mcp_tool(server, tool.get_object()));
   }
   return out;
 }
 
-Result<json::Array> imported(const ToolsImportOptions& options) {
+Result<worker::OpenapiTools> imported(const ToolsImportOptions& options) {
   if (options.file.starts_with("mcp:")) return tools_of_mcp(options, options.file.substr(4));
   const std::string text = TRY(read_file(options.file, kToolsBytesMax));
   workflow::YamlTree tree;
@@ -156,7 +155,9 @@ Result<json::Array> imported(const ToolsImportOptions& options) {
     return workflow::to_error(found, options.file);
   }
   const json::Value document = TRY(json::parse(tree.canonical()));
-  return worker::tools_of_openapi(document, {options.operations, options.server});
+  return worker::tools_of_openapi(document, {.operations = options.operations,
+                                             .server = options.server,
+                                             .base_url = options.base_url});
 }
 
 }  // namespace
@@ -187,15 +188,19 @@ int call_tool(const ToolsCallOptions& options) {
 }
 
 int import_tools(const ToolsImportOptions& options) {
-  const auto tools = imported(options);
-  if (!tools.ok()) return refuse_call(tools.error());
+  const auto imported_tools = imported(options);
+  if (!imported_tools.ok()) return refuse_call(imported_tools.error());
   // JSON is YAML: a list of one line each reads well and can be pasted under `tools:`.
   if (options.json) {
-    print_data(json::dump(*tools, {.spaces = true, .indent = 2}));
+    for (const std::string& note : imported_tools->notes) say(note);
+    print_data(json::dump(imported_tools->tools, {.spaces = true, .indent = 2}));
     return kExitOk;
   }
+  for (const std::string& note : imported_tools->notes) print_data("# " + note);
   print_data("tools:");
-  for (const json::Value& tool : *tools) print_data("  - " + json::dump(tool, {.spaces = true}));
+  for (const json::Value& tool : imported_tools->tools) {
+    print_data("  - " + json::dump(tool, {.spaces = true}));
+  }
   return kExitOk;
 }
 

@@ -32,7 +32,8 @@ int call_tool(const ToolsCallOptions& options);
 struct ToolsImportOptions {
   std::string file;                     // OpenAPI 3, JSON or YAML; or mcp:NAME
   std::vector<std::string> operations;  // empty: all
-  std::string server;                   // base URL; empty: the document's first server
+  std::string server;                   // where the API is; empty: as the document says
+  std::string base_url;                 // what servers of the document are relative to
   Grants grants;                        // for `mcp:NAME`: which server that is
   bool json = false;
 };

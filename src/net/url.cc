@@ -7,6 +7,7 @@
 #include <charconv>
 #include <memory>
 
+#include "base/hexadecimal.h"
 #include "base/strings.h"
 
 namespace weft::net {
@@ -15,6 +16,7 @@ namespace {
 using Handle = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 
 constexpr size_t kUrlBytesMax = 16 * 1024;
+constexpr int kDecodingsMax = 3;  // a proxy and the server behind it may both decode
 
 Error bad_url(std::string_view text, std::string_view why, std::string_view hint = {}) {
   return make_error("E0802", fmt::format("URL {}: {}", quoted(text), why),
@@ -64,7 +66,35 @@ Result<Url> read(CURLU* handle, std::string_view text) {
   return url;
 }
 
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = text[i] == '%' && i + 2 < text.size() ? hexadecimal(text.substr(i + 1, 2))
+                                                            : std::nullopt;
+    out += byte ? static_cast<char>(*byte) : text[i];
+    if (byte) i += 2;
+  }
+  return out;
+}
+
 }  // namespace
+
+Status refuse_dot_segments(std::string_view text) {
+  const size_t scheme = text.find("://");
+  const size_t begin =
+      scheme == text.npos ? 0 : std::min(text.find_first_of("/\\?#", scheme + 3), text.size());
+  std::string path(text.substr(begin, text.find_first_of("?#", begin) - begin));
+  for (int round = 0; round < kDecodingsMax; ++round) path = percent_decoded(path);
+  std::ranges::replace(path, '\\', '/');
+  for (std::string_view segment : split(path, '/')) {
+    segment = segment.substr(0, segment.find(';'));
+    if (segment != "." && segment != "..") continue;
+    return bad_url(text, fmt::format("a segment of its path is {}, which would lead elsewhere",
+                                     quoted(segment)),
+                   "the values that are put into a path should name one thing each");
+  }
+  return ok_status();
+}
 
 Result<Url> parse_url(std::string_view text) {
   const Handle handle(curl_url(), curl_url_cleanup);

@@ -27,6 +27,10 @@ struct Url {
 
 // E0802.
 Result<Url> parse_url(std::string_view text);
+// For an address that was put together from values: E0802 if a segment of its path is "." or "..",
+// however it is written ("%2e%2e", "..%2F", "..;x"), for clients, proxies and servers take such a
+// segment out together with the one before it, and the request would go elsewhere.
+Status refuse_dot_segments(std::string_view text);
 // What `reference` (of a Location header) means at `base`. E0802.
 Result<Url> resolve_url(const Url& base, std::string_view reference);
 // With the parameters appended to the query, percent-encoded. E0802.

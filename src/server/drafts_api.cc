@@ -30,7 +30,9 @@ class DraftForm final : public ReplyForm {
 
   Status check(std::span<const backend::ChatResult> results) override {
     CHECK(results.size() == 1, "a draft is one answer");
-    text_ = TRY(worker::drafted_document(results[0].content, wish_.description));
+    auto text = worker::drafted_document(results[0].content, wish_.description);
+    const bool none = !text.ok() && text.error().code == "E0907";
+    text_ = none ? worker::undrafted_document(wish_.description) : TRY(std::move(text));
     return ok_status();
   }
 

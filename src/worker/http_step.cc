@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "net/client.h"
+#include "net/url.h"
 #include "worker/acts.h"
 #include "worker/secrets.h"
 #include "worker/step_types.h"
@@ -39,7 +40,13 @@ std::string method_of(const json::Object& parameters) {
   return method != nullptr && method->is_string() ? std::string(method->as_string()) : "GET";
 }
 
-// A member of `query`, `headers` or `form` as text: numbers and booleans as in JSON.
+// Numbers and booleans as in JSON.
+std::string scalar_text(const json::Value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::dump(value);
+}
+
+// Members of `query`, `headers` or `form` as texts. A list in `query` and `form` sends its name
+// once for each item; null sends nothing.
 Result<std::vector<std::pair<std::string, std::string>>> pairs_of(const json::Object& parameters,
                                                                   std::string_view name) {
   std::vector<std::pair<std::string, std::string>> pairs;
@@ -49,14 +56,16 @@ Result<std::vector<std::pair<std::string, std::string>>> pairs_of(const json::Ob
     return wrong_parameter(name, "a mapping", std::string(json::kind_name(*value)));
   }
   for (const auto& member : value->as_object()) {
-    if (member.value().is_null()) continue;
-    if (member.value().is_structured()) {
-      return wrong_parameter(name, fmt::format("text for {}", quoted(member.key())),
-                             std::string(json::kind_name(member.value())));
+    const bool list = member.value().is_array() && name != "headers";
+    const json::Array one{list ? json::Value() : member.value()};
+    for (const json::Value& item : list ? member.value().get_array() : one) {
+      if (item.is_null()) continue;
+      if (item.is_structured()) {
+        return wrong_parameter(name, fmt::format("text for {}", quoted(member.key())),
+                               std::string(json::kind_name(item)));
+      }
+      pairs.emplace_back(member.key(), scalar_text(item));
     }
-    pairs.emplace_back(member.key(), member.value().is_string()
-                                         ? std::string(member.value().as_string())
-                                         : json::dump(member.value()));
   }
   return pairs;
 }
@@ -107,6 +116,7 @@ Result<net::Request> http_request_of(const StepContext& context, bool keyed) {
   net::Request request;
   request.method = TRY(text_parameter_or(parameters, "method", "GET"));
   request.url = TRY(text_parameter(parameters, "url"));
+  TRY(net::refuse_dot_segments(request.url));
   request.query = TRY(pairs_of(parameters, "query"));
   for (auto& [name, value] : TRY(pairs_of(parameters, "headers"))) {
     request.headers.push_back({std::move(name), std::move(value)});

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "net/client.h"
 #include "net/mail.h"
+#include "net/url.h"
 #include "worker/acts.h"
 #include "worker/blocking_activity.h"
 #include "worker/secrets.h"
@@ -44,6 +45,7 @@ Result<net::Request> webhook_of(const StepContext& context, bool chat) {
   net::Request request;
   request.method = "POST";
   request.url = TRY(text_parameter(parameters, "to"));
+  TRY(net::refuse_dot_segments(request.url));
   request.headers = {{"Content-Type", "application/json"},
                      {"Idempotency-Key", context.effect_key}};
   TRY(add_headers(parameters, request));

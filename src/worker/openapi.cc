@@ -4,224 +4,183 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/strings.h"
+#include "net/url.h"
+#include "worker/openapi_operation.h"
+#include "worker/openapi_schema.h"
 
 namespace weft::worker {
 namespace {
 
-constexpr int kReferenceDepthMax = 32;
-constexpr size_t kNodesMax = 200'000;  // of all that references write out
 constexpr size_t kToolsMax = 256;
+constexpr size_t kNameMax = 64;  // of a tool
 constexpr std::string_view kMethods[] = {"get", "post", "put", "patch", "delete"};
 
-Error wrong(std::string message, std::string hint = {}) {
-  return make_error("E0629", std::move(message), std::move(hint));
+bool is_web_address(std::string_view url) {
+  return url.starts_with("http://") || url.starts_with("https://");
 }
 
-const json::Value* json_member(const json::Value& value, std::string_view name) {
-  const json::Object* object = value.if_object();
-  return object != nullptr ? object->if_contains(name) : nullptr;
-}
-
-std::string json_text_of(const json::Value& value, std::string_view name) {
-  const json::Value* found = json_member(value, name);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
+// A note is a line, whatever the document's texts hold.
+std::string one_line(std::string text) {
+  for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  return text;
 }
 
 class Importer {
  public:
-  explicit Importer(const json::Value& document) : document_(document) {}
+  Importer(const json::Value& document, const OpenapiOptions& options)
+      : document_(document), options_(options), schemas_(document) {}
 
-  Result<json::Array> import(const OpenapiOptions& options) {
-    if (!json_text_of(document_, "openapi").starts_with("3.")) {
-      return wrong("expected an OpenAPI document of version 3, found none",
-                   "its first member is   openapi: 3.x.y");
+  Result<OpenapiTools> import() {
+    if (!openapi_text(document_, "openapi").starts_with("3.")) {
+      return openapi_error("expected an OpenAPI document of version 3, found none",
+                           "its first member is   openapi: 3.x.y");
     }
-    server_ = options.server.empty() ? first_server() : options.server;
-    while (server_.ends_with('/')) server_.pop_back();
-    if (!server_.starts_with("http://") && !server_.starts_with("https://")) {
-      return wrong("the document names no server", "--server https://…");
+    const json::Value* paths = openapi_member(document_, "paths");
+    if (paths == nullptr || !paths->is_object()) {
+      return openapi_error("expected `paths`, found none");
     }
-    const json::Value* paths = json_member(document_, "paths");
-    if (paths == nullptr || !paths->is_object()) return wrong("expected `paths`, found none");
-    for (const auto& path : paths->get_object()) {
-      for (const std::string_view method : kMethods) {
-        const json::Value* operation = json_member(path.value(), method);
-        if (operation == nullptr || !operation->is_object()) continue;
-        TRY(add(std::string(path.key()), std::string(method), path.value(), *operation, options));
-      }
-    }
-    for (const std::string& name : options.operations) {
+    for (const auto& path : paths->get_object()) TRY(add_path(path.key(), path.value()));
+    for (const std::string& name : options_.operations) {
       if (std::ranges::find(names_, name) == names_.end()) {
-        return wrong(fmt::format("the API has no operation {}", quoted(name)),
-                     name_hint(name, names_));
+        return openapi_error(fmt::format("the API has no operation {}", quoted(name)),
+                             name_hint(name, names_));
       }
     }
-    return std::move(tools_);
+    if (out_.tools.empty() && failure_) return std::move(*failure_);
+    return std::move(out_);
   }
 
  private:
-  std::string first_server() const {
-    const json::Value* servers = json_member(document_, "servers");
-    const json::Array* list = servers != nullptr ? servers->if_array() : nullptr;
-    return list != nullptr && !list->empty() ? json_text_of(list->front(), "url") : std::string();
+  Status add_path(std::string_view path, const json::Value& given) {
+    const auto item = schemas_.followed(given);
+    if (!item.ok()) return left_out(std::string(path), item.error());
+    for (const std::string_view method : kMethods) {
+      const json::Value* operation = openapi_member(**item, method);
+      if (operation == nullptr || !operation->is_object()) continue;
+      TRY(add({document_, **item, *operation, std::string(path), std::string(method), {}}));
+    }
+    return ok_status();
   }
 
-  // With every reference replaced by what it names.  NOLINTNEXTLINE(misc-no-recursion):
-  // kReferenceDepthMax
-  Result<json::Value> resolved(const json::Value& value, int depth = 0) {
-    if (depth > kReferenceDepthMax) return wrong("references lead in circles, or too deep");
-    if (++nodes_ > kNodesMax) return wrong("the document grows too large when written out");
-    if (value.is_array()) {
-      json::Array out;
-      for (const json::Value& item : value.get_array()) {
-        out.push_back(TRY(resolved(item, depth + 1)));
-      }
-      return json::Value(std::move(out));
+  Status add(OpenapiPlace place) {
+    const std::string wanted_name = name_of(place);
+    const std::string name = unique(wanted_name);
+    names_.push_back(name);
+    const auto& wanted = options_.operations;
+    if (!wanted.empty() && std::ranges::find(wanted, name) == wanted.end()) return ok_status();
+    if (out_.tools.size() == kToolsMax) {
+      return openapi_error(fmt::format("the API has more than {} operations", kToolsMax),
+                           "name those that are needed: --operation NAME");
     }
-    if (!value.is_object()) return value;
-    if (const std::string reference = json_text_of(value, "$ref"); !reference.empty()) {
-      const json::Value* target = &document_;
-      if (!reference.starts_with("#/")) {
-        return wrong(fmt::format("the reference {} leads out of the document", quoted(reference)));
-      }
-      for (std::string_view part : split(std::string_view(reference).substr(2), '/')) {
-        std::string name(part);
-        for (const auto& [code, sign] : {std::pair("~1", "/"), std::pair("~0", "~")}) {
-          for (size_t at = name.find(code); at != std::string::npos; at = name.find(code, at + 1)) {
-            name.replace(at, 2, sign);
-          }
-        }
-        target = target != nullptr ? json_member(*target, name) : nullptr;
-      }
-      if (target == nullptr) return wrong(fmt::format("{} leads nowhere", quoted(reference)));
-      return resolved(*target, depth + 1);
+    auto server = server_of(place);
+    if (!server.ok()) return left_out(name, server.error());
+    place.server = std::move(*server);
+    auto tool = tool_of_operation(schemas_, place, name);
+    if (!tool.ok()) return left_out(name, tool.error());
+    out_.tools.push_back(std::move(tool->declaration));
+    if (name != wanted_name) {
+      note(name, fmt::format("{} {}; another operation is called {}, too",
+                             place.method, place.path, wanted_name));
     }
-    json::Object out;
-    for (const auto& entry : value.get_object()) {
-      if (entry.key() == "example" || entry.key() == "examples" || entry.key() == "xml") continue;
-      out[entry.key()] = TRY(resolved(entry.value(), depth + 1));
-    }
-    return json::Value(std::move(out));
+    for (const std::string& one : tool->notes) note(name, one);
+    return ok_status();
+  }
+
+  // Who asked for it by name is told by an error.
+  Status left_out(const std::string& name, const Error& error) {
+    Error told = in_context(error, name);
+    if (std::ranges::find(options_.operations, name) != options_.operations.end()) return told;
+    note(name, "left out: " + error.message);
+    if (!failure_) failure_ = std::move(told);
+    return ok_status();
+  }
+
+  void note(const std::string& name, const std::string& text) {
+    out_.notes.push_back(one_line(name + ": " + text));
   }
 
   // operationId, or method and path; only what may stand in the name of a function.
-  static std::string name_of(const json::Value& operation, const std::string& method,
-                             const std::string& path) {
-    std::string given = json_text_of(operation, "operationId");
-    if (given.empty()) given = method + path;
-    std::string out;
-    for (const char c : given) {
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || c == '_' || c == '-';
-      if (plain) out += c;
-      if (!plain && !out.empty() && out.back() != '_') out += '_';
-    }
-    while (out.ends_with('_')) out.pop_back();
-    return out.substr(0, 64);
+  static std::string name_of(const OpenapiPlace& place) {
+    const auto cleaned = [](std::string_view given) {
+      std::string out;
+      for (const char c : given) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '_' || c == '-';
+        if (plain) out += c;
+        if (!plain && !out.empty() && out.back() != '_') out += '_';
+      }
+      while (out.ends_with('_')) out.pop_back();
+      return out.substr(0, kNameMax);
+    };
+    std::string out = cleaned(openapi_text(place.operation, "operationId"));
+    if (out.empty()) out = cleaned(place.method + place.path);
+    const bool begins = out[0] == '_' || (out[0] | 0x20) >= 'a';
+    return begins ? out : ("op_" + out).substr(0, kNameMax);
   }
 
-  struct Shape {
-    std::string url;
-    json::Object query = {}, properties = {};
-    json::Array required = {};
-    bool body = false;
-  };
-
-  Status add_parameter(const json::Value& given, Shape& shape) {
-    const json::Value parameter = TRY(resolved(given));
-    const std::string name = json_text_of(parameter, "name");
-    const std::string in = json_text_of(parameter, "in");
-    if (name.empty() || (in != "path" && in != "query")) return ok_status();
-    json::Value schema = json::Object{{"type", "string"}};
-    if (const json::Value* found = json_member(parameter, "schema")) schema = *found;
-    if (const std::string said = json_text_of(parameter, "description");
-        !said.empty() && schema.is_object()) {
-      schema.as_object()["description"] = said;
+  std::string unique(const std::string& wanted) const {
+    std::string name = wanted;
+    for (int i = 2; std::ranges::find(names_, name) != names_.end(); ++i) {
+      const std::string suffix = fmt::format("_{}", i);
+      name = wanted.substr(0, kNameMax - suffix.size()) + suffix;
     }
-    shape.properties[name] = std::move(schema);
-    const json::Value* needed = json_member(parameter, "required");
-    const bool required = in == "path" || (needed != nullptr && *needed == json::Value(true));
-    if (required) shape.required.emplace_back(name);
-    if (in == "query") {
-      shape.query[name] = fmt::format("{{{{ args['{0}'] if '{0}' in args else none }}}}", name);
-      return ok_status();
-    }
-    const std::string place = fmt::format("{{{}}}", name);
-    const size_t at = shape.url.find(place);
-    if (at == std::string::npos) return wrong(fmt::format("the path has no {}", place));
-    shape.url.replace(at, place.size(), fmt::format("{{{{ args['{}'] | urlencode }}}}", name));
-    return ok_status();
+    return name;
   }
 
-  Status add_body(const json::Value& operation, Shape& shape) {
-    const json::Value* given = json_member(operation, "requestBody");
-    if (given == nullptr) return ok_status();
-    const json::Value body = TRY(resolved(*given));
-    const json::Value* content = json_member(body, "content");
-    const json::Value* json_body =
-        content != nullptr ? json_member(*content, "application/json") : nullptr;
-    const json::Value* schema = json_body != nullptr ? json_member(*json_body, "schema") : nullptr;
-    if (schema == nullptr) return ok_status();
-    shape.body = true;
-    shape.properties["body"] = *schema;
-    const json::Value* needed = json_member(body, "required");
-    if (needed != nullptr && *needed == json::Value(true)) shape.required.emplace_back("body");
-    return ok_status();
+  // The first one of the operation, the path or the document, with the defaults of its variables.
+  Result<std::string> server_of(const OpenapiPlace& place) const {
+    std::string url = options_.server;
+    for (const json::Value* holder : {&place.operation, &place.item, &document_}) {
+      const json::Value* servers = openapi_member(*holder, "servers");
+      const json::Array* list = servers != nullptr ? servers->if_array() : nullptr;
+      if (url.empty() && list != nullptr && !list->empty()) url = with_variables(list->front());
+    }
+    if (url.empty()) url = "/";  // as the specification has it
+    if (!is_web_address(url) && !options_.base_url.empty()) {
+      url = TRY(net::resolve_url(TRY(net::parse_url(options_.base_url)), url)).text;
+    }
+    while (url.ends_with('/')) url.pop_back();
+    if (url.find_first_of("{}") != url.npos) {
+      return openapi_error(fmt::format("the server {} has a variable without a default",
+                                       quoted(url)),
+                           "--server https://…");
+    }
+    if (!is_web_address(url)) {
+      return openapi_error(fmt::format("the document's server is {}, relative to where the "
+                                       "document comes from", quoted(url.empty() ? "/" : url)),
+                           "--base-url https://HOST, or --server with the whole address");
+    }
+    return url;
   }
 
-  Status add(const std::string& path, const std::string& method, const json::Value& item,
-             const json::Value& operation, const OpenapiOptions& options) {
-    const std::string name = name_of(operation, method, path);
-    names_.push_back(name);
-    const bool wanted = options.operations.empty() ||
-                        std::ranges::find(options.operations, name) != options.operations.end();
-    if (!wanted) return ok_status();
-    if (tools_.size() == kToolsMax) {
-      return wrong(fmt::format("the API has more than {} operations", kToolsMax),
-                   "name those that are needed: --operation NAME");
+  static std::string with_variables(const json::Value& server) {
+    std::string url = openapi_text(server, "url");
+    const json::Value* variables = openapi_member(server, "variables");
+    if (variables == nullptr || !variables->is_object()) return url;
+    for (const auto& variable : variables->get_object()) {
+      const std::string place = fmt::format("{{{}}}", std::string_view(variable.key()));
+      const size_t at = url.find(place);
+      const std::string value = openapi_text(variable.value(), "default");
+      if (at != url.npos && !value.empty()) url.replace(at, place.size(), value);
     }
-    Shape shape{.url = server_ + path};
-    for (const json::Value* list :
-         {json_member(item, "parameters"), json_member(operation, "parameters")}) {
-      if (list == nullptr || !list->is_array()) continue;
-      for (const json::Value& one : list->get_array()) TRY(add_parameter(one, shape));
-    }
-    TRY(add_body(operation, shape));
-    tools_.push_back(declaration(name, method, operation, std::move(shape)));
-    return ok_status();
-  }
-
-  static json::Object declaration(const std::string& name, std::string method,
-                                  const json::Value& operation, Shape shape) {
-    for (char& c : method) c = static_cast<char>(c - 'a' + 'A');
-    json::Object http{{"method", method}, {"url", shape.url}};
-    if (!shape.query.empty()) http["query"] = std::move(shape.query);
-    if (shape.body) http["json"] = "{{ args.body if 'body' in args else none }}";
-    json::Object schema{{"type", "object"}, {"additionalProperties", false}};
-    if (!shape.required.empty()) schema["required"] = std::move(shape.required);
-    schema["properties"] = std::move(shape.properties);
-    std::string said = json_text_of(operation, "description");
-    if (const std::string summary = json_text_of(operation, "summary"); !summary.empty())
-      said = summary;
-    json::Object step{{"type", "http"}, {"parameters", std::move(http)},
-                      {"output_as", "{{ output.body }}"}};
-    return {{"name", name}, {"description", said}, {"parameters", std::move(schema)},
-            {"step", std::move(step)}};
+    return url;
   }
 
   const json::Value& document_;
-  std::string server_;
-  json::Array tools_;
+  const OpenapiOptions& options_;
+  OpenapiSchemas schemas_;
+  OpenapiTools out_;
   std::vector<std::string> names_;
-  size_t nodes_ = 0;
+  std::optional<Error> failure_;  // the first
 };
 
 }  // namespace
 
-Result<json::Array> tools_of_openapi(const json::Value& document, const OpenapiOptions& options) {
-  return Importer(document).import(options);
+Result<OpenapiTools> tools_of_openapi(const json::Value& document, const OpenapiOptions& options) {
+  return Importer(document, options).import();
 }
 
 }  // namespace weft::worker

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,16 @@
 
 namespace weft::worker {
 
-// What asks a model for a draft of what `wanted` says.
-backend::ChatRequest draft_request(std::string model, std::string_view wanted, uint64_t seed);
+// What asks a model for a draft of what `wanted` says. With a seed it is sampled, so that another
+// seed gives another draft; without, the model's own settings hold.
+backend::ChatRequest draft_request(std::string model, std::string_view wanted,
+                                   std::optional<uint64_t> seed);
+// Makes of it the request for a second try, with what was wrong about the first answer.
+void tell_draft_refused(backend::ChatRequest& request, std::string_view answer,
+                        const Error& error);
+// A valid document without a model: a frame that says in a comment what is to be filled in. For
+// models that give no draft.
+std::string undrafted_document(std::string_view wanted);
 // The document out of its answer, as YAML, checked as every document is. E0907: there is none in
 // it, which models that no grammar holds may bring about.
 Result<std::string> drafted_document(std::string_view answer, std::string_view wanted);

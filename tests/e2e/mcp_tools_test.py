@@ -107,6 +107,11 @@ def test_another_weft_by_both_transports():
             place.env["SOME_KEY"] = "k"
             by_config = place.weft("run", "calls.yaml", "--config", "weft.yaml", "--json")
             assert json.loads(by_config.stdout)["output"] == {"text": "Hello Ada"}
+            known = place.weft_bare("tools", "import", "mcp:peer", "--config", "weft.yaml", "--json")
+            assert json.loads(known.stdout) == [tool], known.stdout
+            called = place.weft_bare("tools", "call", "hello", "-i", "name=Cy", "--workflow",
+                                     "agent.yaml", "--config", "weft.yaml")
+            assert json.loads(called.stdout) == {"text": "Hello Cy"}
 
 
 def test_servers_that_break_the_protocol():

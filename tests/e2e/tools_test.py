@@ -344,6 +344,9 @@ def test_declared_tools_are_listed_and_called():
         found = json.loads(call(place, *words, "-i", "customer_id=a/b c").stdout)
         assert crm.asked[0][1] == "/customers/a%2Fb%20c" and found["status"] == "damaged", crm.asked
         assert "E0603" in call(place, *words, "-i", "customer=1", code=1).stderr
+        for away in ("..", ".", "%2e%2e", "../tickets", "..;x"):  # would be another address
+            refused = call(place, *words, "-i", f"customer_id={away}", code=1)
+            assert "E0802" in refused.stderr and len(crm.asked) == 1, (refused.stderr, crm.asked)
         assert "did you mean" in call(place, "get_customer_profil", "--workflow", "support.yaml",
                                       code=4).stderr
 
@@ -355,6 +358,17 @@ API = {"openapi": "3.1.0", "servers": [{"url": "URL"}], "paths": {
     "/tickets": {"post": {"operationId": "createTicket", "requestBody": {"required": True, "content": {
         "application/json": {"schema": {"type": "object", "properties": {"text": {"type": "string"}}}}}}}}},
     "components": {"schemas": {"Id": {"type": "string", "maxLength": 12}}}}
+
+
+# What OpenAPI has and simple examples have not.
+ODD_API = {"openapi": "3.0.3", "servers": [{"url": "/v3"}], "paths": {
+    "/find": {"get": {"operationId": "find", "security": [{"key": []}], "parameters": [
+        {"name": "X-Tenant", "in": "header", "required": True, "schema": {"type": "string"}},
+        {"name": "tag", "in": "query", "schema": {
+            "type": "array", "nullable": True, "items": {"type": "string"}}}]}},
+    "/upload": {"post": {"operationId": "upload", "requestBody": {"required": True, "content": {
+        "multipart/form-data": {}}}}}},
+    "components": {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}}}
 
 
 def test_an_api_description_becomes_tools():
@@ -371,6 +385,15 @@ def test_an_api_description_becomes_tools():
         place.write("b.json", json.dumps({"body": {"text": "x"}}))
         call(place, "createTicket", "-i", "@b.json", *words)
         assert crm.posts() == [{"text": "x"}], crm.asked
+        place.write("odd.json", json.dumps(ODD_API))
+        imported = subprocess.run([WEFT, "tools", "import", "odd.json", "--base-url", crm.url],
+                                  cwd=place.path, capture_output=True, text=True, check=True).stdout
+        assert "# upload: left out: it needs a body of multipart/form-data" in imported, imported
+        assert '# find: the API asks for a credential' in imported and "X-Key" in imported, imported
+        place.write("odd.yaml", 'weft: "1"\nid: w\nsteps: [{ id: a, type: set }]\n' + imported)
+        place.write("a.json", json.dumps({"tag": ["a b", "c"], "X-Tenant": "t1"}))
+        call(place, "find", "-i", "@a.json", "--workflow", "odd.yaml", "--allow-host", crm.host)
+        assert crm.asked[-1][1] == "/v3/find?tag=a%20b&tag=c", crm.asked
         for broken in ({"swagger": "2.0"}, {"openapi": "3.0.0", "servers": API["servers"], "paths": {
                 "/x": {"get": {"parameters": [{"$ref": "#/paths/~1x/get/parameters/0"}]}}}}):
             place.write("bad.json", json.dumps(broken).replace("URL", crm.url))

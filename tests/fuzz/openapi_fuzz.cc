@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A document of an API: its operations become declarations of tools, or it says why not. What
 // becomes one has a name, an object of arguments and an http step, whatever the document says.
-// sources: src/worker/openapi.cc
+// sources: src/worker/openapi*.cc src/net/url.cc src/schema/*.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
+#include "net/url.h"
+#include "schema/schema.h"
 #include "worker/openapi.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -17,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(tools.error().code == "E0629" && !tools.error().message.empty());
     return 0;
   }
-  for (const json::Value& tool : *tools) {
+  for (const std::string& note : tools->notes) CHECK(note.find('\n') == note.npos);
+  for (const json::Value& tool : tools->tools) {
     const json::Object& object = tool.as_object();
     CHECK(!object.at("name").as_string().empty() && object.at("parameters").is_object());
     CHECK(object.at("step").as_object().at("type") == "http");
