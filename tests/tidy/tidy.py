@@ -59,7 +59,7 @@ LIBRARY_UNITS = {
     "prometheus/": ["src/server/metrics"],
     "sqlite3.h": ["src/store/sqlite"],
     "CLI/": ["src/cli/options"],
-    "openssl/": ["src/base/digest.cc", "src/net/tls_",
+    "openssl/": ["src/base/digest.cc", "src/base/git_blob.cc", "src/net/tls_",
                  "src/security/jwk.cc"],
     "sodium.h": ["src/security/crypto.cc"],
     "utf8proc.h": ["src/text/unicode.cc"],
