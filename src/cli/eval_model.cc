@@ -32,7 +32,7 @@ Result<ChatRequest> case_request(const EvalOptions& options, const eval::Case& i
                                  const json::Value& schema) {
   ChatRequest request;
   request.model = options.model.empty() ? "default" : options.model;
-  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
+  request.thinking = TRY(thinking_of_flags(options.think, options.no_think)).mode;
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
   request.seed = options.seed;

@@ -55,8 +55,10 @@ Status add_form(const ChatOptions& options, backend::ChatRequest& request) {
 Result<backend::ChatRequest> request_of(const ChatOptions& options) {
   backend::ChatRequest request;
   request.model = options.model;
-  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
-  request.thinking_budget_tokens = options.thinking_budget;
+  const auto thinking =
+      TRY(thinking_of_flags(options.think, options.no_think, options.thinking_budget));
+  request.thinking = thinking.mode;
+  request.thinking_budget_tokens = thinking.budget_tokens;
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
   request.top_p = options.top_p;

@@ -7,6 +7,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "workflow/definition.h"
 #include "workflow/fields.h"
@@ -42,12 +44,14 @@ class Reading {
   void read_tool_step(YamlTree::Node node, ToolDefinition& tool);
   void read_type(Fields& fields, Step& step);
   void read_parameters(Fields& fields, Step& step);
+  void read_parameters_thinking(YamlTree::Node parameters, const std::string& what);
   void read_options(Fields& fields, Step& step);
   void read_loop(Fields& fields, Step& step);
   void read_fallbacks(Fields& fields, Step& step, const StepDefaults& defaults);
 
   Problems& problems_;
   Problems& warnings_;
+  std::vector<std::pair<std::string, std::string>> modes_;  // of classes, as the config says
 };
 
 // Whether text may hold an expression: cheap, and never wrongly no.
