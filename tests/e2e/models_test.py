@@ -7,12 +7,14 @@ import http.server
 import json
 import pathlib
 import random
+import shutil
 import subprocess
 import threading
 
 from harness import WEFT, Place, main
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+QWEN3 = GOLDEN / "logits" / "qwen3-tied"
 GGUF = GOLDEN / "gguf" / "models"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -299,6 +301,25 @@ def test_show_tells_shape_and_memory():
         assert "granitehybrid" in weft(place, "models", "show", path).stdout
         assert "embedded" in weft(place, "models", "list").stdout
         weft(place, "models", "show", "no/such/model", code=4)
+
+
+def changed(place, source, name="copy", **fields):
+    """A copy of a model in Hugging Face layout whose config.json says something else."""
+    shutil.copytree(source, place.path / name)
+    config = json.loads((place.path / name / "config.json").read_text())
+    config.update(fields)
+    (place.path / name / "config.json").write_text(json.dumps(config))
+    return name
+
+
+def test_show_refuses_a_config_that_contradicts_the_tensors():
+    with Place() as place:
+        for number, fields in enumerate(({"hidden_size": 96}, {"intermediate_size": 200},
+                                         {"vocab_size": 300}, {"attention_bias": True})):
+            model = changed(place, QWEN3, f"m{number}", **fields)
+            done = weft(place, "models", "show", model, code=3)
+            assert "E0212" in done.stderr and "tensor '" in done.stderr, (fields, done.stderr)
+        assert weft(place, "models", "show", str(QWEN3)).stdout
 
 
 def logits(place, model, *words):
