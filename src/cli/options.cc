@@ -13,6 +13,7 @@
 #include "cli/definitions.h"
 #include "cli/doctor.h"
 #include "cli/exit.h"
+#include "cli/options_examples.h"
 #include "cli/options_models.h"
 #include "cli/options_security.h"
 #include "cli/options_tools.h"
@@ -67,7 +68,8 @@ void add_run(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_option("--model", options->model, "a name, or a model's directory or file");
   add_store(*command, options->store, "database file (default: the user's own)");
-  command->add_option("--seed", options->seed, "of everything random in the run (default 0)");
+  command->add_option("--seed", options->seed, "of everything random in the run (default 0)")
+      ->check(CLI::NonNegativeNumber);
   add_run_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
@@ -356,11 +358,6 @@ int run_command_line(int argc, char** argv) {
   app.name("weft");
   app.set_version_flag("--version", WEFT_VERSION);
   app.require_subcommand(1);
-  app.footer(
-      "Examples:\n"
-      "  weft run examples/customer-service.yaml -i inquiry=\"I was charged twice\"\n"
-      "  weft validate examples/*.yaml\n"
-      "  weft doctor\n");
   Action action;
   add_generate(app, action);
   add_chat(app, action);
@@ -387,6 +384,7 @@ int run_command_line(int argc, char** argv) {
   add_models(app, action);
   add_validate(app, action);
   add_graph(app, action);
+  add_examples(app);
   if (const auto wrong = unknown_command(app, argc, argv)) {
     say_error(*wrong);
     return kExitUsage;

@@ -18,6 +18,13 @@
 namespace weft::cli {
 namespace {
 
+// A text of which nothing is left says nothing that could be done: an empty variable of a script.
+void note_empty(CLI::Option* option, ChatOptions& chat) {
+  option->each([option, &chat](const std::string& value) {
+    if (value.empty()) chat.empty_flags.push_back(option->get_name());
+  });
+}
+
 void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--model", chat.model, "a name, a Hugging Face directory, a .gguf file");
   command.add_option("--system", chat.system, "a system message in front");
@@ -33,12 +40,16 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--repetition-penalty", chat.repetition_penalty, "1 = none");
   command.add_option("--presence-penalty", chat.presence_penalty, "0 = none");
   command.add_option("--frequency-penalty", chat.frequency_penalty, "0 = none");
-  command.add_option("--seed", chat.seed, "same request and seed: same tokens");
+  command.add_option("--seed", chat.seed, "same request and seed: same tokens")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--stop", chat.stop, "a text that ends the answer; may be repeated");
-  command.add_option("--schema", chat.schema, "file: the answer is JSON of this JSON Schema");
-  command.add_option("--regex", chat.regex, "the whole answer matches");
-  command.add_option("--choice", chat.choice, "the answer is one of these: a,b,c");
-  command.add_option("--ebnf", chat.ebnf, "file: the answer follows this grammar (GBNF)");
+  for (CLI::Option* option :
+       {command.add_option("--schema", chat.schema, "file: the answer is JSON of this JSON Schema"),
+        command.add_option("--regex", chat.regex, "the whole answer matches"),
+        command.add_option("--choice", chat.choice, "the answer is one of these: a,b,c"),
+        command.add_option("--ebnf", chat.ebnf, "file: the answer follows this grammar (GBNF)")}) {
+    note_empty(option, chat);
+  }
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
   command.add_option("--kv", chat.kv, "f32, f16 or q8: the KV cache; f16, with --dtype f32 f32");
@@ -92,7 +103,8 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
       ->capture_default_str();
   command.add_option("--temperature", options.temperature, "0 = the likeliest token each time")
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "of everything random");
+  command.add_option("--seed", options.seed, "of everything random")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("-p,--parallel", options.parallel, "cases at once; changes no result")
       ->check(CLI::Range(int64_t{1}, int64_t{1024}))
       ->capture_default_str();
@@ -116,8 +128,11 @@ void add_generate(CLI::App& app, Action& action) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "One answer of a model, streamed");
   add_chat_flags(*command, options->chat);
-  command->add_option("--prompt", options->prompt, "one message of a user");
-  command->add_option("--messages", options->messages, "a conversation: JSON, or @file.json");
+  note_empty(command->add_option("--prompt", options->prompt, "one message of a user"),
+             options->chat);
+  note_empty(command->add_option("--messages", options->messages,
+                                 "a conversation: JSON, or @file.json"),
+             options->chat);
   command->add_option("--tools", options->tools,
                       "OpenAI function definitions: JSON, or @file.json");
   command->add_option("--tool-choice", options->tool_choice,

@@ -138,6 +138,7 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
   command->add_option("--seed", options->seed, "another one, another draft")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
