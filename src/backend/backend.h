@@ -18,13 +18,13 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 namespace weft::backend {
 
 // What the model may do before it answers (non_reasoning = kOff, reasoning = kOn, not given =
 // kAuto, the model's own default).
-using Thinking = chat::ThinkingMode;
+using Thinking = text::ThinkingMode;
 
 // What has been generated of an answer that is not complete: to be kept outside the process, and
 // given back with the same request after a crash.

@@ -26,7 +26,7 @@ bool may_think(const LoadedModel& model, const ChatRequest& request, const Answe
     answer = form.calls.grammar->fewest_tokens() + 2;
   }
   const auto close = static_cast<int64_t>(model.dialect->close_text.size());
-  return chat::thinking_limit(request.max_tokens, answer, close) > 0;
+  return text::thinking_limit(request.max_tokens, answer, close) > 0;
 }
 
 Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request,

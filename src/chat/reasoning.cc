@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chat/reasoning.h"
 
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 namespace weft::chat {
 namespace {
@@ -32,7 +32,7 @@ bool ReasoningBlock::may_close() const { return !inside_character(tail_); }
 
 bool ReasoningBlock::must_close(std::optional<int64_t> budget) const {
   if (!budget || tokens_ < *budget) return false;
-  const int64_t window = thinking_overrun(*budget);
+  const int64_t window = text::thinking_overrun(*budget);
   const int64_t over = tokens_ - *budget;
   if (over >= window) return true;
   // A character has at most four bytes: three tokens before the end of the window it is high time.

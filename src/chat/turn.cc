@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 namespace weft::chat {
 
@@ -116,7 +116,7 @@ Status Turn::reserve() {
       options_.answer || options_.calls.choice == ToolChoice::Mode::kRequired;
   const auto close = static_cast<int64_t>(dialect_.close_text.size());
   if (options_.tokens_max) {
-    const int64_t limit = thinking_limit(*options_.tokens_max, answer_min(), close);
+    const int64_t limit = text::thinking_limit(*options_.tokens_max, answer_min(), close);
     options_.thinking_budget = std::min(options_.thinking_budget.value_or(limit), limit);
     const int64_t needed = answer_min() + (state_ == State::kReasoning ? close : 0);
     if (must_answer && needed > *options_.tokens_max) {

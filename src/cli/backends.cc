@@ -71,6 +71,7 @@ Status check_rules(const backend::RoutingConfig& rules, const backend::ModelsOpt
 Result<std::unique_ptr<backend::Router>> open_router(backend::ModelsOptions models,
                                                      const Grants& grants,
                                                      const ModelsConfig& config) {
+  if (!grants.kv.empty()) models.load.kv = TRY(tensor::kv_type_of(grants.kv));
   for (const auto& [name, source] : config.local) models.names[name] = source;
   models.limits = config.limits;
   backend::RemoteModels others = TRY(remote_models(grants, config.remote));

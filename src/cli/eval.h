@@ -18,6 +18,7 @@ struct EvalOptions {
   std::string model;                // empty: default, or as the workflow says
   std::string system;               // in front of every case's messages
   std::string schema;               // file: a grammar holds a model's answers to it
+  std::string kv;                   // f32, f16, q8: the cache; empty: as usual
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;

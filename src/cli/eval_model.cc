@@ -32,7 +32,7 @@ Result<ChatRequest> case_request(const EvalOptions& options, const eval::Case& i
                                  const json::Value& schema) {
   ChatRequest request;
   request.model = options.model.empty() ? "default" : options.model;
-  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
+  request.thinking = TRY(thinking_of_flags(options.think, options.no_think)).mode;
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
   request.seed = options.seed;
@@ -107,6 +107,12 @@ class Inbox {
 
 }  // namespace
 
+Result<backend::ModelsOptions> eval_models(const EvalOptions& options) {
+  backend::ModelsOptions out;
+  if (!options.kv.empty()) out.load.kv = TRY(tensor::kv_type_of(options.kv));
+  return out;
+}
+
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
                                  const OnCase& on_case) {
   json::Value schema;
@@ -120,7 +126,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
     requests.push_back(TRY(case_request(options, item, schema)));
   }
   const auto inbox = std::make_shared<Inbox>();
-  backend::LocalBackend backend;
+  backend::LocalBackend backend(TRY(eval_models(options)));
   const auto model = TRY(backend.models().get(requests.at(0).model));
   Evaluated out;
   out.subject.kind = "model";
@@ -134,6 +140,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"temperature", json::number_text(options.temperature)},
       {"max_tokens", fmt::format("{}", options.max_tokens)},
       {"seed", fmt::format("{}", options.seed)}};
+  if (!options.kv.empty()) out.subject.settings.emplace_back("kv", options.kv);
   if (!options.schema.empty()) {
     out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/models.h"
 #include "base/error.h"
 #include "cli/eval.h"
 #include "eval/case.h"
@@ -26,6 +27,9 @@ struct Evaluated {
 
 // Called after every case, on one thread.
 using OnCase = std::function<void(const eval::CaseResult&)>;
+
+// The models of an evaluation: E0214 for an unknown --kv.
+Result<backend::ModelsOptions> eval_models(const EvalOptions& options);
 
 // E0923: a case that this subject cannot take. Errors of loading the model.
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,

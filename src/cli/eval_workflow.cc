@@ -152,9 +152,11 @@ Result<json::Value> input_for(const workflow::Workflow& definition, const eval::
 class Evaluation {
  public:
   Evaluation(const EvalOptions& options, const std::vector<eval::Case>& cases,
-             std::shared_ptr<const workflow::Workflow> definition, const OnCase& on_case)
+             std::shared_ptr<const workflow::Workflow> definition,
+             backend::ModelsOptions models, const OnCase& on_case)
       : options_(options), cases_(cases), definition_(std::move(definition)), on_case_(on_case),
-        local_(std::make_unique<backend::LocalBackend>()), recorder_(*local_) {
+        local_(std::make_unique<backend::LocalBackend>(std::move(models))),
+        recorder_(*local_) {
     out_.results.resize(cases.size());
     out_.subject.kind = "workflow";
     out_.subject.name = options.workflow;
@@ -296,7 +298,7 @@ class Evaluation {
 Result<Evaluated> evaluate_workflow(const EvalOptions& options,
                                     const std::vector<eval::Case>& cases, const OnCase& on_case) {
   auto definition = TRY(load_document(options.workflow));
-  Evaluation evaluation(options, cases, std::move(definition), on_case);
+  Evaluation evaluation(options, cases, std::move(definition), TRY(eval_models(options)), on_case);
   TRY(evaluation.start());
   return evaluation.run();
 }

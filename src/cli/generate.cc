@@ -48,15 +48,23 @@ Status add_form(const ChatOptions& options, backend::ChatRequest& request) {
   if (!options.regex.empty()) request.regex = options.regex;
   if (!options.ebnf.empty()) request.ebnf = TRY(read_file(options.ebnf));
   if (options.choice.empty()) return ok_status();
-  for (const std::string_view one : split(options.choice, ',')) request.choice.emplace_back(one);
+  for (const std::string_view one : split(options.choice, ',')) {
+    if (one.empty()) {
+      return make_error("E0904", fmt::format("--choice {} has an empty alternative",
+                                             quoted(options.choice)), "e.g. --choice yes,no");
+    }
+    request.choice.emplace_back(one);
+  }
   return ok_status();
 }
 
 Result<backend::ChatRequest> request_of(const ChatOptions& options) {
   backend::ChatRequest request;
   request.model = options.model;
-  request.thinking = TRY(thinking_of_flags(options.think, options.no_think));
-  request.thinking_budget_tokens = options.thinking_budget;
+  const auto thinking =
+      TRY(thinking_of_flags(options.think, options.no_think, options.thinking_budget));
+  request.thinking = thinking.mode;
+  request.thinking_budget_tokens = thinking.budget_tokens;
   request.max_tokens = options.max_tokens;
   request.temperature = options.temperature;
   request.top_p = options.top_p;
@@ -143,7 +151,23 @@ json::Object document_of(const backend::ChatResult& result) {
           {"system_fingerprint", result.evidence.system_fingerprint}};
 }
 
+// What no flag may hold, before anything is loaded.
+Status check_texts(const ChatOptions& chat, const std::string& prompt) {
+  if (!chat.empty_flags.empty()) {
+    return make_error("E0904", fmt::format("{} is empty", chat.empty_flags[0]),
+                      "leave it out, or give it a text");
+  }
+  for (const auto& [flag, text] :
+       {std::pair<std::string_view, const std::string&>{"--prompt", prompt},
+        std::pair<std::string_view, const std::string&>{"--system", chat.system}}) {
+    const auto at = invalid_utf8_at(text);
+    if (at) return make_error("E0904", fmt::format("{} is not UTF-8, at byte {}", flag, *at));
+  }
+  return ok_status();
+}
+
 Result<int> generate(const GenerateOptions& options) {
+  TRY(check_texts(options.chat, options.prompt));
   if (options.prompt.empty() == options.messages.empty()) {
     return make_error("E0904", "expected either --prompt or --messages",
                       "weft generate --prompt \"I was charged twice\"");
@@ -188,6 +212,7 @@ std::optional<std::string> read_line() {
 }
 
 Result<int> chat(const ChatOptions& options) {
+  TRY(check_texts(options, ""));
   const auto backend = TRY(backend_of(options));
   const backend::ChatRequest first = TRY(request_of(options));
   json::Array messages = first.messages;

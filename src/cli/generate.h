@@ -35,6 +35,7 @@ struct ChatOptions {
   std::string kv;                    // f32, f16, q8; empty = by the precision
   int threads = 0;                   // 0 = all usable cores
   bool no_cache = false;             // packed weights are neither read nor kept
+  std::vector<std::string> empty_flags;  // that were given an empty text
 };
 
 struct GenerateOptions {

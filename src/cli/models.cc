@@ -11,6 +11,7 @@
 #include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
+#include "family/family.h"
 #include "model/footprint.h"
 #include "model/gguf_model.h"
 #include "runtime/model_instance.h"
@@ -39,6 +40,7 @@ Result<Card> card_of(const std::string& name) {
   out.where = files.where();
   out.config = TRY(model::load_config(files));
   const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
+  TRY(family::check_weights(out.config, checkpoint));
   out.format = files.gguf() != nullptr
                    ? fmt::format("GGUF {}, {}", files.gguf()->file().version,
                                  files.gguf()->architecture())

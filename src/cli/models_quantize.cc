@@ -119,11 +119,11 @@ json::Object errors_json(const std::vector<model::QuantisedTensor>& tensors,
 }
 
 Result<std::vector<model::QuantisedTensor>> write(const ModelsQuantizeOptions& options) {
-  const Precision precision = TRY(model::precision_of(options.type));
-  if (precision != Precision::kQ8 && precision != Precision::kQ4) {
-    return make_error("E0214", fmt::format("--type {} is no quantisation", options.type),
+  if (options.type != "q8" && options.type != "q4") {
+    return make_error("E0214", fmt::format("--type {} is no quantisation", quoted(options.type)),
                       "expected q8 or q4");
   }
+  const Precision precision = TRY(model::precision_of(options.type));
   model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   ThreadPool pool(options.threads > 0 ? options.threads : usable_cores());
   model::QuantiseOptions to{.precision = precision, .directory = options.directory,

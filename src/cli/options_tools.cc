@@ -33,10 +33,15 @@ void add_grants(CLI::App& command, Grants& grants) {
   command.add_option("--mail-from", grants.mail_from, "the address that mail comes from");
 }
 
+void add_cache(CLI::App& command, std::string& kv) {
+  command.add_option("--kv", kv, "f32, f16 (default) or q8: the KV cache of this process's models");
+}
+
 void add_run_grants(CLI::App& command, Grants& grants) {
   command.add_option("--config", grants.config,
                      "weft.yaml: its models, rules of routing, MCP servers and secrets");
   add_grants(command, grants);
+  add_cache(command, grants.kv);
 }
 
 namespace {
@@ -102,6 +107,7 @@ void add_mcp(CLI::App& app, Action& action) {
   command->add_option("--files", options->files, "the directory that file steps may use");
   add_store(*command, options->store, "the store's file (default: the user's own)");
   add_grants(*command, options->grants);
+  add_cache(*command, options->grants.kv);
   command->footer(
       "Example, for a program that starts MCP servers:\n"
       "  {\"command\": \"weft\", \"args\": [\"mcp\", \"--workflow\", \"triage.yaml\"]}\n");
@@ -135,7 +141,8 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("--from", options->from, "what it should do, in words")->required();
   command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
-  command->add_option("--seed", options->seed, "sample the draft: another one, another draft");
+  command->add_option("--seed", options->seed, "sample the draft: another one, another draft")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
   command->footer(

@@ -4,17 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "base/digest.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/file_writer.h"
+#include "base/git_blob.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/config.h"
 #include "cli/exit.h"
+#include "cli/pull_record.h"
 #include "cli/terminal.h"
 #include "net/blocking_client.h"
 #include "net/url.h"
@@ -30,6 +33,13 @@ struct RemoteFile {
   std::string name;
   std::optional<uint64_t> size;
   std::string sha256;  // hex; empty for files that are not in LFS
+  std::string blob;    // Git's name of the content; empty for files in LFS
+
+  // What the server says about the content; a mirror may know nothing but the commit.
+  std::string identity(const std::string& commit) const {
+    return !sha256.empty() ? "sha256:" + sha256 : !blob.empty() ? "git:" + blob
+                                                                : "commit:" + commit;
+  }
 };
 
 Error server_said(int status, const std::string& what) {
@@ -93,7 +103,10 @@ Result<RemoteFile> remote_file(const json::Value& entry) {
   if (lfs != nullptr && lfs->is_object()) {
     const json::Value* hash = lfs->get_object().if_contains("sha256");
     if (hash != nullptr && hash->is_string()) out.sha256 = std::string(hash->get_string());
+    return out;  // whose blobId names the pointer, not the content
   }
+  const json::Value* blob = object.if_contains("blobId");
+  if (blob != nullptr && blob->is_string()) out.blob = std::string(blob->get_string());
   return out;
 }
 
@@ -197,14 +210,6 @@ class PullProgress {
   uint64_t first_ = 0;
 };
 
-// What the part on disk holds already goes into the hash first.
-Status hash_part(const FileWriter& writer, Sha256Stream& stream) {
-  if (writer.size() == 0) return ok_status();
-  const MappedFile part = TRY(MappedFile::open(writer.part_path()));
-  stream.add(part.bytes());
-  return ok_status();
-}
-
 // One request from where the part ends. True: the file is whole as far as the server says; false:
 // the connection broke, or the part has to be begun again, and another attempt may help.
 Result<bool> transfer(Fetcher& fetcher, const std::string& path, const RemoteFile& file,
@@ -242,6 +247,13 @@ Result<bool> transfer(Fetcher& fetcher, const std::string& path, const RemoteFil
   return true;
 }
 
+// Whether these bytes are what the server's list says; true also if it says nothing.
+bool is_content(const RemoteFile& file, std::string_view bytes) {
+  if (file.size && bytes.size() != *file.size) return false;
+  if (!file.sha256.empty()) return sha256_hex(bytes) == file.sha256;
+  return file.blob.empty() || git_blob_hex(bytes) == file.blob;
+}
+
 Status check_content(const RemoteFile& file, FileWriter& writer) {
   if (file.size && writer.size() != *file.size) {
     TRY(writer.restart());
@@ -249,20 +261,24 @@ Status check_content(const RemoteFile& file, FileWriter& writer) {
                                            "had promised", file.name, *file.size),
                       "try again; if it stays, the server is at fault");
   }
-  if (file.sha256.empty()) return ok_status();
-  Sha256Stream stream;
-  TRY(hash_part(writer, stream));
-  const std::string found = hex(stream.finish());
-  if (found == file.sha256) return ok_status();
+  if (writer.size() == 0) return ok_status();
+  const MappedFile part = TRY(MappedFile::open(writer.part_path()));
+  if (is_content(file, part.bytes())) return ok_status();
+  const bool strong = !file.sha256.empty();
+  const std::string found = strong ? sha256_hex(part.bytes()) : git_blob_hex(part.bytes());
   TRY(writer.restart());  // a later call must not continue from wrong bytes
-  return make_error("E0933", fmt::format("{}: the SHA-256 of what came is {}, the server's list "
-                                         "says {}", file.name, found, file.sha256),
+  return make_error("E0933", fmt::format("{}: the {} of what came is {}, the server's list says {}",
+                                         file.name, strong ? "SHA-256" : "Git name", found,
+                                         strong ? file.sha256 : file.blob),
                     "the transfer was damaged or the file exchanged; try again");
 }
 
-Status fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
-                  const std::string& directory) {
-  FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, true));
+// The whole file, checked, as a part that is still to be put in its place.
+Result<FileWriter> fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
+                              const std::string& directory) {
+  // Without a hash nobody could tell that an old part is of another version.
+  const bool resume = !file.sha256.empty() || !file.blob.empty();
+  FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, resume));
   writer.keep();
   PullProgress progress(file);
   bool whole = false;
@@ -279,13 +295,92 @@ Status fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& f
                       "run the same command again: it continues where it ended");
   }
   TRY(check_content(file, writer));
-  return writer.commit();
+  return writer;
 }
 
-// A file of the right size that is there already; its hash was checked when it came.
-bool is_there(const RemoteFile& file, const std::string& path) {
-  const auto mapped = MappedFile::open(path);
-  return mapped.ok() && file.size && mapped->bytes().size() == *file.size;
+// Where the files go, and what is known about those that lie there.
+struct PullPlace {
+  std::string directory;
+  std::string commit;
+  PullRecord record;
+
+  // The file lies there with the content that this commit has: as the record vouches, or by its
+  // hash, which the record then knows.
+  bool has(const RemoteFile& file) {
+    const std::string path = directory + "/" + file.name;
+    const std::string identity = file.identity(commit);
+    if (record.vouches(file.name, identity)) {
+      return record.verified(file.name, identity, commit).ok();
+    }
+    if (file.sha256.empty() && file.blob.empty()) return false;
+    const auto mapped = MappedFile::open(path);
+    return mapped.ok() && is_content(file, mapped->bytes()) &&
+           record.verified(file.name, identity, commit).ok();
+  }
+};
+
+// All at once, when everything has come, and config.json last: whatever interrupts this, no
+// configuration stands beside weights of another version.
+Status put_in_place(std::vector<std::pair<RemoteFile, FileWriter>>& fetched, PullPlace& place) {
+  const auto is_config = [](const auto& one) { return one.first.name == "config.json"; };
+  if (fetched.size() > 1 && std::any_of(fetched.begin(), fetched.end(), is_config)) {
+    std::error_code absent;
+    std::filesystem::remove(place.directory + "/config.json", absent);
+  }
+  for (const bool last : {false, true}) {
+    for (auto& one : fetched) {
+      if (is_config(one) != last) continue;
+      const RemoteFile& file = one.first;
+      TRY(one.second.commit());
+      TRY(place.record.verified(file.name, file.identity(place.commit), place.commit));
+    }
+  }
+  return ok_status();
+}
+
+// Files of another version that stay beside those of this one: not asked for, or no longer listed.
+std::vector<std::string> other_versions(const Listing& listing, PullPlace& place) {
+  std::vector<std::string> names;
+  for (const RemoteFile& file : listing.files) {
+    if (!is_plain_name(file.name) || !a_model_needs(file.name, true)) continue;
+    if (file_exists(place.directory + "/" + file.name) && !place.has(file)) {
+      names.push_back(file.name);
+    }
+  }
+  for (const std::string& name : place.record.of_other_commits(place.commit)) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    say(fmt::format("warning: {} there is not of commit {}; fetch it too, or remove it",
+                    name, place.commit));
+  }
+  return names;
+}
+
+std::string directory_of(const PullOptions& options) {
+  if (!options.directory.empty()) return options.directory;
+  std::string name = options.repository;
+  std::replace(name.begin(), name.end(), '/', '_');
+  if (options.revision != PullOptions().revision) name += "@" + options.revision;
+  return data_directory() + "/models/" + name;
+}
+
+// Fetches what is not there; the report about each file.
+Result<json::Array> fetch_all(Fetcher& fetcher, const PullOptions& options,
+                              const std::vector<RemoteFile>& files, PullPlace& place) {
+  const std::string base = fmt::format("/{}/resolve/{}/", options.repository, place.commit);
+  json::Array report;
+  std::vector<std::pair<RemoteFile, FileWriter>> fetched;
+  for (const RemoteFile& file : files) {
+    const bool there = place.has(file);
+    if (!there) {
+      fetched.emplace_back(file, TRY(fetch_file(fetcher, base, file, place.directory)));
+    }
+    say(fmt::format("{} {}", there ? "there already" : "fetched", file.name));
+    report.push_back(json::Object{{"name", file.name}, {"fetched", !there}});
+  }
+  TRY(put_in_place(fetched, place));
+  return report;
 }
 
 Result<json::Object> pull(const PullOptions& options) {
@@ -303,26 +398,15 @@ Result<json::Object> pull(const PullOptions& options) {
   Fetcher fetcher(endpoint, *url, environment("HF_TOKEN").value_or(""));
   const Listing listing = TRY(list_files(fetcher, options));
   const std::vector<RemoteFile> files = TRY(choose(listing, options));
-  std::string directory = options.directory;
-  if (directory.empty()) {
-    directory = data_directory() + "/models/" + options.repository;
-    std::replace(directory.end() - static_cast<ptrdiff_t>(options.repository.size()),
-                 directory.end(), '/', '_');
-  }
+  const std::string directory = directory_of(options);
   TRY(make_directories(directory));
-  json::Array fetched;
-  for (const RemoteFile& file : files) {
-    const bool there = is_there(file, directory + "/" + file.name);
-    if (!there) {
-      TRY(fetch_file(fetcher,
-                     fmt::format("/{}/resolve/{}/", options.repository, listing.commit), file,
-                     directory));
-    }
-    say(fmt::format("{} {}", there ? "there already" : "fetched", file.name));
-    fetched.push_back(json::Object{{"name", file.name}, {"fetched", !there}});
-  }
+  PullPlace place{directory, listing.commit, PullRecord::load(directory)};
+  json::Array fetched = TRY(fetch_all(fetcher, options, files, place));
+  json::Array other;
+  for (const std::string& name : other_versions(listing, place)) other.emplace_back(name);
+  TRY(place.record.save());
   return json::Object{{"model", directory}, {"commit", listing.commit},
-                      {"files", std::move(fetched)}};
+                      {"files", std::move(fetched)}, {"other_versions", std::move(other)}};
 }
 
 }  // namespace

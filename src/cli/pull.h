@@ -2,13 +2,14 @@
 //
 // `weft models pull`: a model from a server that speaks the Hugging Face HTTP API.
 //
-//   GET ENDPOINT/api/models/OWNER/NAME/revision/REV?blobs=true   the files: name, size, LFS sha256
+//   GET ENDPOINT/api/models/OWNER/NAME/revision/REV?blobs=true   the files: name, size, hash
 //   GET ENDPOINT/OWNER/NAME/resolve/COMMIT/FILE                  one file, often by a redirect
 //
-// A file is FILE.part until it is whole and its SHA-256 is the one the API gave; what is there of
-// it after an interruption is continued by a Range request. The token goes to the endpoint only,
-// never to where it redirects. Files of the commit that the first answer named, all of them: a
-// branch that moves meanwhile mixes nothing.
+// Files are FILE.part until all are whole and their hashes those the API gave; what is there of one
+// after an interruption is continued by a Range request. A file that lies there already stays only
+// if its hash is right too (cli/pull_record.h). The token goes to the endpoint only, never to where
+// it redirects. Files of the commit that the first answer named, all of them: a branch that moves
+// meanwhile mixes nothing.
 #pragma once
 
 #include <string>
@@ -20,7 +21,7 @@ struct PullOptions {
   std::string repository;          // "OWNER/NAME"
   std::string revision = "main";   // branch, tag or commit
   std::vector<std::string> files;  // these only; empty: what a model needs
-  std::string directory;           // empty: the user's models directory
+  std::string directory;           // empty: by repository and revision, in the user's own
   bool json = false;
 };
 

@@ -49,7 +49,9 @@ int run_replay(const ReplayOptions& options) {
   if (!id.ok()) return refuse_run(id.error());
   worker::AsioLoop loop;
   worker::ThreadPool pool(1);
-  const auto router = open_router({}, {});
+  Grants grants;
+  grants.kv = options.kv;
+  const auto router = open_router({}, grants);
   if (!router.ok()) return refuse_run(router.error());
   worker::Services services{real_env(), loop, pool, router->get(), nullptr};
   const auto calls = worker::replay_run(**db, *id, services);

@@ -20,6 +20,7 @@ int run_fsck(const FsckOptions& options);
 struct ReplayOptions {
   StoreFlags store;
   std::string run;
+  std::string kv;       // of the cache with which the run was made; empty: as usual
   bool verify = false;  // exit code 1 unless all tokens are equal
   bool json = false;
 };

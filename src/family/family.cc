@@ -20,13 +20,8 @@ constexpr Entry kFamilies[] = {
     {"granite", Granite::bind},
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Family>> make_family(const model::Config& config,
-                                            const model::Checkpoint& checkpoint,
-                                            model::Precision precision, ThreadPool& pool,
-                                            model::PackedCache* cache) {
-  model::WeightBinder weights(checkpoint, config, precision, pool, cache);
+Result<std::unique_ptr<Family>> bind_by_name(const model::Config& config,
+                                             model::WeightBinder& weights) {
   for (const Entry& entry : kFamilies) {
     if (entry.name != config.family) continue;
     std::unique_ptr<Family> out = TRY(entry.bind(config, weights));
@@ -34,6 +29,24 @@ Result<std::unique_ptr<Family>> make_family(const model::Config& config,
     return out;
   }
   CHECK(false, "family '{}' is not in the table", config.family);  // model/config knows no other
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Family>> make_family(const model::Config& config,
+                                            const model::Checkpoint& checkpoint,
+                                            model::Precision precision, ThreadPool& pool,
+                                            model::PackedCache* cache) {
+  model::WeightBinder weights(checkpoint, config, precision, pool, cache);
+  return bind_by_name(config, weights);
+}
+
+Status check_weights(const model::Config& config, const model::Checkpoint& checkpoint) {
+  ThreadPool pool(1);
+  model::WeightBinder weights(checkpoint, config, model::Precision::kNative, pool);
+  weights.only_check();
+  (void)TRY(bind_by_name(config, weights));
+  return ok_status();
 }
 
 }  // namespace weft::family

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "model/config_neutral.h"
 #include "model/config_rope.h"
 
 namespace weft::model {
@@ -332,7 +333,8 @@ Status read_family(const Fields& fields, Config& config) {
       return fields.wrong("model_type", fmt::format("'{}' for {}", a.model_type, a.name),
                           *fields.find("model_type"));
     }
-    return reader.read(fields, config);
+    TRY(reader.read(fields, config));
+    return refuse_other_arithmetic(fields, a.name);
   }
   return config_error(fmt::format("{}: field '{}': {} is not supported", fields.where(),
                                   name.empty() ? "model_type" : "architectures",

@@ -26,6 +26,14 @@ Status read_rope_factors(const Fields& scaling, RopeSpec& rope) {
 }
 
 Status read_rope_scaling(const Fields& scaling, int context, RopeSpec& rope) {
+  // What yarn and longrope know besides, and nothing here computes.
+  for (const std::string_view name : {"short_factor", "long_factor", "extrapolation_factor",
+                                      "attn_factor", "mrope_section", "alpha"}) {
+    const json::Value* value = scaling.find(name);
+    const bool one = value != nullptr && value->is_number() && value->to_number<double>() == 1.0;
+    if (value == nullptr || one) continue;
+    return config_error(fmt::format("{}: field '{}' is not supported", scaling.where(), name));
+  }
   const std::string older = TRY(scaling.string("type", "default"));
   const std::string kind = TRY(scaling.string("rope_type", older));
   if (kind == "default") return ok_status();

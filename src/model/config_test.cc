@@ -243,6 +243,48 @@ TEST(Config, RefusesWhatContradictsItselfInEveryFamily) {
   }
 }
 
+TEST(Config, RefusesArithmeticThatIsNotComputed) {
+  const struct {
+    const char* name;
+    const char* fields;
+    const char* expected;
+  } cases[] = {
+      {"qwen3-tied", R"({"partial_rotary_factor":0.5})", "'partial_rotary_factor': '0.5' is not"},
+      {"qwen3-tied", R"({"partial_rotary_factor":1.0})", "accepted"},
+      {"qwen3-tied", R"({"attention_logit_softcapping":30.0})", "'attention_logit_softcapping'"},
+      {"granite3", R"({"final_logit_softcapping":30.0})", "'final_logit_softcapping'"},
+      {"granite3", R"({"final_logit_softcapping":null})", "accepted"},
+      {"exaone35-tied", R"({"alibi":true})", "'alibi': 'true' is not supported"},
+      {"exaone35-tied", R"({"alibi":false})", "accepted"},
+      {"exaone4-full", R"({"attention_bias":true})", "'attention_bias'"},
+      {"exaone4-full", R"({"attention_bias":false})", "accepted"},
+      {"qwen3-tied", R"({"mlp_bias":true})", "'mlp_bias'"},
+      {"granite4-h", R"({"mlp_bias":true})", "'mlp_bias'"},
+      {"granite3", R"({"mlp_bias":true})", "accepted"},
+      {"qwen3-tied", R"({"qk_layernorm":false})", "'qk_layernorm'"},
+      {"qwen3-tied", R"({"use_qk_norm":true})", "accepted"},
+      {"granite3", R"({"qk_layernorm":true})", "'qk_layernorm'"},
+      {"qwen3-tied", R"({"embedding_multiplier":12})", "'embedding_multiplier'"},
+      {"qwen3-tied", R"({"clip_qkv":8})", "'clip_qkv'"},
+      {"qwen3-tied", R"({"position_embedding_type":"alibi"})", "'position_embedding_type'"},
+      {"granite3", R"({"sliding_window":4096})", "'sliding_window'"},
+      {"granite3", R"({"use_sliding_window":true})", "'use_sliding_window'"},
+      {"granite3", R"({"use_sliding_window":false,"sliding_window":4096})", "accepted"},
+      {"granite3", R"({"layer_types":["full_attention","sliding_attention"]})", "'layer_types'"},
+      {"granite3", R"({"layer_types":["full_attention","full_attention"]})", "accepted"},
+      {"qwen3moe-norm", R"({"routed_scaling_factor":2.5})", "'routed_scaling_factor'"},
+      {"qwen3-tied", R"({"rope_scaling":{"rope_type":"yarn","factor":4,"attn_factor":2}})",
+       "'attn_factor' is not supported"},
+      {"qwen3-tied", R"({"transformers_version":"9","torch_dtype":"float8","attention_dropout":0.5,
+                         "use_cache":false,"pretraining_tp":4,"note":{"a":1}})", "accepted"},
+  };
+  for (const auto& c : cases) {
+    const std::string found = changed(c.name, c.fields);
+    EXPECT_NE(found.find(c.expected), std::string::npos)
+        << c.name << " " << c.fields << "\n" << found;
+  }
+}
+
 // Python's json writes infinities as bare words.
 TEST(Config, CopesWithBareInfinity) {
   ModelFiles files(std::string(kGolden) + "granite4-h");

@@ -64,6 +64,21 @@ Status put_rope(const GgufModel& model, json::Object& config) {
   return ok_status();
 }
 
+// Arithmetic that model/config refuses, under the names it has there.
+Status put_other_arithmetic(const GgufMetadata& metadata, json::Object& config) {
+  for (const std::string_view field : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    const std::string key = metadata.own(field);
+    if (metadata.has(key)) config[field] = TRY(metadata.number(key));
+  }
+  const std::string rotated = metadata.own("rope.dimension_count");
+  if (!metadata.has(rotated)) return ok_status();
+  const int64_t count = TRY(metadata.integer(rotated, 0, kSizeMax));
+  const int64_t all = config["head_dim"].as_int64();
+  if (count == 0 || count == all) return ok_status();
+  config["partial_rotary_factor"] = static_cast<double>(count) / static_cast<double>(all);
+  return ok_status();
+}
+
 // Pattern of local and global layers (EXAONE 4). Files older than the key: LLLG; of those without
 // a window, 64 layers mean the 32B with 4,096.
 Status put_windows(const GgufMetadata& metadata, size_t layers, json::Object& config) {
@@ -256,6 +271,7 @@ Result<std::string> gguf_config_json(const GgufModel& model) {
   config["max_position_embeddings"] = TRY(size("context_length"));
   config["hidden_act"] = "silu";
   TRY(put_rope(model, config));
+  TRY(put_other_arithmetic(metadata, config));
   TRY(put_tokens(metadata, config));
   TRY(put_family(model, layers, config));
   return json::dump(config, {.spaces = true, .indent = 2});

@@ -174,6 +174,7 @@ Result<tensor::Matrix> WeightBinder::pack(std::span<const MatrixPart> parts, int
     sources.push_back(TRY(source(part, columns, as_table)));
     rows += part.rows;
   }
+  if (only_checks_) return tensor::Matrix();
   const WeightType type = common_type(sources, precision);
   std::string key = fmt::format("{} {}", as_table ? "table" : "matrix", name_of(type));
   for (const MatrixPart& part : parts) key += fmt::format(" {}:{}", part.name, part.index);

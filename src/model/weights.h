@@ -76,6 +76,9 @@ class WeightBinder {
   Result<std::vector<float>> vector(const std::string& name, int64_t size);
   Result<std::vector<float>> tensor(const std::string& name, const std::vector<int64_t>& shape);
 
+  // From now on names, shapes and types of matrices are checked, and what is returned is empty.
+  void only_check() { only_checks_ = true; }
+
   // Some parts come under several names: which one do the files have?
   bool has(const std::string& name) const { return checkpoint_.find(name) != nullptr; }
   // The tensor is known and not needed.
@@ -102,6 +105,7 @@ class WeightBinder {
   Precision precision_;
   ThreadPool& pool_;
   PackedCache* cache_;
+  bool only_checks_ = false;
   tensor::Arena arena_;  // all matrices side by side
   std::set<std::string, std::less<>> used_;
 };

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "base/strings.h"
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 namespace weft::server {
 namespace {
@@ -43,7 +43,7 @@ Result<json::Object> unwrapped(const json::Object& body, std::string& warning) {
 Status check_template_kwargs(Fields& fields) {
   const json::Object* kwargs = TRY(fields.object("chat_template_kwargs"));
   if (kwargs == nullptr) return ok_status();
-  const auto variables = chat::thinking_variables();
+  const auto variables = text::thinking_variables();
   for (const auto& [name, value] : *kwargs) {
     if (std::ranges::find(variables, std::string_view(name)) == variables.end()) {
       return unsupported_field(fmt::format("chat_template_kwargs.{}", std::string_view(name)),
@@ -161,8 +161,8 @@ Status read_logprobs(Fields& fields, backend::ChatRequest& request) {
 }
 
 Status read_thinking(const json::Object& body, Fields& fields, backend::ChatRequest& request) {
-  const chat::ThinkingRequest thinking = TRY(chat::parse_thinking(body));
-  fields.known(chat::thinking_fields());
+  const text::ThinkingRequest thinking = TRY(text::parse_thinking(body));
+  fields.known(text::thinking_fields());
   request.thinking = thinking.mode;
   request.thinking_budget_tokens = thinking.budget_tokens;
   return check_template_kwargs(fields);

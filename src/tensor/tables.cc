@@ -99,11 +99,12 @@ std::vector<const KernelTable*> usable_tables() {
   return tables;
 }
 
-Result<const KernelTable*> best_table() {
-  const auto tables = usable_tables();
-  if (tables.empty()) return lacks("AVX2, FMA or F16C");
-  return tables.back();
+Result<const KernelTable*> best_of(const std::vector<const KernelTable*>& usable) {
+  if (usable.empty()) return lacks("AVX2, FMA or F16C");
+  return usable.back();
 }
+
+Result<const KernelTable*> best_table() { return best_of(usable_tables()); }
 
 Result<const KernelTable*> table_by_name(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kNames = {{

@@ -16,6 +16,8 @@ namespace weft::tensor {
 
 // The fastest table of this processor, or E0290.
 Result<const KernelTable*> best_table();
+// The same of the tables that a processor can run, slowest first; E0290 if there are none.
+Result<const KernelTable*> best_of(const std::vector<const KernelTable*>& usable);
 
 // "scalar", "avx2", "avx512", "amx" or "amx-twin" (AMX's algorithm without AMX); E0290 if the
 // processor lacks it, E0291 if there is no such name.

@@ -303,5 +303,19 @@ TEST(Scalar, ExpAndLogAtTheirEdges) {
   EXPECT_EQ(y[7], -inf);
 }
 
+TEST(TableNames, AProcessorThatIsTooOldIsRefusedByWhatItLacks) {
+  const auto none = best_of({});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, "E0290");
+  EXPECT_NE(none.error().message.find("AVX2, FMA or F16C"), std::string::npos);
+  EXPECT_NE(none.error().hint.find("2013 or later"), std::string::npos);
+  const auto usable = usable_tables();
+  EXPECT_EQ(best_of(usable).value(), usable.back());
+  for (const char* name : {"avx2", "avx512", "amx-twin", "amx"}) {
+    const auto found = table_by_name(name);
+    if (!found.ok()) EXPECT_EQ(found.error().code, "E0290") << name;
+  }
+}
+
 }  // namespace
 }  // namespace weft::tensor

@@ -21,6 +21,7 @@
 #include "worker/llm_request.h"
 #include "worker/run_context.h"
 #include "worker/step_types.h"
+#include "workflow/step_thinking.h"
 
 namespace weft::worker {
 namespace {
@@ -102,22 +103,15 @@ Status add_wishes(const StepContext& context, std::string_view mode, ChatRequest
   return ok_status();
 }
 
-Result<std::optional<int64_t>> thinking_budget(const json::Object& parameters) {
-  const json::Value* thinking = parameters.if_contains("thinking");
-  if (thinking == nullptr) return std::optional<int64_t>();
-  if (!thinking->is_object()) {
-    return wrong_parameter("thinking", "{budget_tokens, limit_tokens}",
-                           std::string(json::kind_name(*thinking)));
+// The same judgement as when the document was read, now that expressions are values.
+Status add_thinking(const json::Object& parameters, std::string_view mode, ChatRequest& request) {
+  const auto said = workflow::step_thinking(mode, parameters.if_contains("thinking"));
+  if (!said.ok()) {
+    return make_error("E0603", "parameter " + said.error().message, said.error().hint);
   }
-  const json::Object& object = thinking->as_object();
-  const json::Value* budget = object.if_contains("budget_tokens");
-  const bool automatic =
-      budget == nullptr || (budget->is_string() && budget->as_string() == "auto");
-  auto limit = TRY(integer_of(object, "limit_tokens"));
-  if (automatic) return limit;
-  const auto fixed = TRY(integer_of(object, "budget_tokens"));
-  if (limit && fixed) return std::optional<int64_t>(std::min(*limit, *fixed));
-  return fixed;
+  request.thinking = said->mode;
+  request.thinking_budget_tokens = said->budget_tokens;
+  return ok_status();
 }
 
 Result<json::Array> messages_of(const json::Object& parameters) {
@@ -236,10 +230,8 @@ Result<ChatRequest> chat_request_of(const StepContext& context) {
   if (!terms.tenant.empty()) request.cache_salt = terms.tenant + "\n";
   request.seed = seed_of(context);
   const std::string mode = TRY(asked_mode(context)).mode;
-  if (mode == "non_reasoning") request.thinking = backend::Thinking::kOff;
-  if (mode == "reasoning") request.thinking = backend::Thinking::kOn;
+  TRY(add_thinking(parameters, mode, request));
   TRY(add_wishes(context, mode, request));
-  request.thinking_budget_tokens = TRY(thinking_budget(parameters));
   request.messages = TRY(messages_of(parameters));
   // What the grammar cannot hold is judged below, and the step tries again: `weft validate` says
   // which schemas are so.

@@ -230,6 +230,35 @@ TEST(Loader, WrongKinds) {
             Strings{"E0412 4:46"});
 }
 
+TEST(Loader, ThinkingThatContradictsItself) {
+  const auto step = [](std::string_view type, std::string_view parameters) {
+    return wrong(fmt::format("weft: \"1\"\nid: test\nworkflow_config:\n"
+                             "  mode_selection: {{ simple: non_reasoning }}\nsteps:\n"
+                             "- id: a\n  type: {}\n  parameters:\n{}", type, parameters));
+  };
+  for (const char* type : {"llm", "agent", "plan"}) {
+    const std::string asked = std::string(type) == "llm" ? "    prompt: x\n" : "    goal: x\n";
+    EXPECT_THAT(step(type, asked + "    mode: non_reasoning\n    thinking: { budget_tokens: 500 }"),
+                ElementsAre("E0412 11:17"));
+    EXPECT_THAT(step(type, asked + "    mode: reasoning\n    thinking: { budget_tokens: 0 }"),
+                ElementsAre("E0412 11:17"));
+    EXPECT_THAT(step(type, asked + "    class: simple\n    thinking: { budget_tokens: 5 }"),
+                ElementsAre("E0412 11:17"));
+    EXPECT_THAT(step(type, asked + "    thinking: { budget_tokenz: 5 }"),
+                ElementsAre("E0410 10:17"));
+    EXPECT_THAT(step(type, asked + "    thinking: { limit_tokens: 9, budget_tokens: -5 }"),
+                ElementsAre("E0412 10:34"));
+    EXPECT_THAT(step(type, asked + "    mode: \"{{ input.m }}\"\n"
+                                   "    thinking: { budget_tokens: 0 }"),
+                testing::Not(testing::Contains("E0412 11:17")));
+    EXPECT_THAT(step(type, asked + "    mode: reasoning\n    thinking: { budget_tokens: 7 }"),
+                ElementsAre());
+  }
+  EXPECT_THAT(first(with_head("- id: a\n  type: llm\n  parameters: { prompt: x, thinking: "
+                              "{ budget_tokenz: 5 } }")).hint,
+              HasSubstr("budget_tokens"));
+}
+
 TEST(Loader, Ids) {
   EXPECT_EQ(wrong_steps("  - {id: a-b, type: set}\n"), Strings{"E0413 4:10"});
   EXPECT_EQ(wrong_steps("  - {id: not, type: set}\n"), Strings{"E0413 4:10"});

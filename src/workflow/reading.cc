@@ -10,6 +10,7 @@
 #include "schema/pointer.h"
 #include "schema/schema.h"
 #include "workflow/catalog.h"
+#include "workflow/step_thinking.h"
 #include "workflow/timetable.h"
 
 namespace weft::workflow {
@@ -200,6 +201,7 @@ WorkflowConfig Reading::read_config(Node node) {
       const auto mode = selection.word(key.text(), {"non_reasoning", "reasoning", "adaptive"});
       if (mode) config.mode_selection.emplace_back(key.text(), key.value().text());
     }
+    modes_ = config.mode_selection;
   }
   if (const Node targets = fields.any("optimization_targets"); targets.ok()) {
     Fields target(targets, "optimization_targets", problems_);
@@ -337,6 +339,9 @@ void Reading::read_parameters(Fields& fields, Step& step) {
   }
   if (type->name == "agent" && node.ok() && !stored_) check_agent(fields.what(), node);
   if (type->open || !node.ok()) return;
+  if (std::find(names.begin(), names.end(), "thinking") != names.end()) {
+    read_parameters_thinking(node, fields.what());
+  }
   for (const Node key : node) {
     if (std::find(names.begin(), names.end(), key.text()) != names.end()) continue;
     problems_.add("E0410", key.place(),
@@ -344,6 +349,37 @@ void Reading::read_parameters(Fields& fields, Step& step) {
                               quoted(key.text()), type->name),
                   name_hint(key.text(), names));
   }
+}
+
+// What `mode`, or the mode of the class, and `thinking` say together. What an expression will say
+// is judged when the step runs.
+void Reading::read_parameters_thinking(Node parameters, const std::string& what) {
+  const Node thinking = parameters.find("thinking");
+  if (!thinking.ok() || !thinking.is_mapping()) return;
+  json::Value value = thinking.to_json();
+  for (const Node key : thinking) {
+    const Node member = key.value();
+    if (member.is_text() && may_hold_expression(member.text())) {
+      value.as_object().erase(key.text());
+    }
+  }
+  const Node given = parameters.find("mode");
+  const Node kind = parameters.find("class");
+  std::string mode = given.ok() && given.is_text() ? std::string(given.text()) : "";
+  for (const auto& [name, selected] : modes_) {
+    if (!given.ok() && kind.ok() && kind.is_text() && kind.text() == name) mode = selected;
+  }
+  if (may_hold_expression(mode)) mode.clear();
+  const auto said = step_thinking(mode, &value);
+  if (said.ok()) return;
+  const std::string& message = said.error().message;
+  const size_t dot = message.find('.'), colon = message.find(':');
+  Node at = thinking;
+  for (const Node key : thinking) {
+    if (dot < colon && key.text() == message.substr(dot + 1, colon - dot - 1)) at = key;
+  }
+  problems_.add(said.error().code, at.place(), fmt::format("{}: parameters.{}", what, message),
+                said.error().hint);
 }
 
 // The keys that a fallback may carry, too.

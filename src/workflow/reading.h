@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "workflow/definition.h"
@@ -49,6 +50,7 @@ class Reading {
   bool check_tool_name(const std::string& where, YamlTree::Node name,
                        const std::set<std::string>& known);
   void check_agent(const std::string& what, YamlTree::Node parameters);
+  void read_parameters_thinking(YamlTree::Node parameters, const std::string& what);
   void read_options(Fields& fields, Step& step);
   void read_loop(Fields& fields, Step& step);
   void read_fallbacks(Fields& fields, Step& step, const StepDefaults& defaults);
@@ -57,6 +59,7 @@ class Reading {
   Problems& warnings_;
   const bool stored_;
   std::set<std::string> tool_names_;  // that agents may name: declared, and built in
+  std::vector<std::pair<std::string, std::string>> modes_;  // of classes, as the config says
 };
 
 // Whether text may hold an expression: cheap, and never wrongly no.

@@ -397,12 +397,12 @@ id: thinking
 steps:
   - id: ask
     type: llm
-    parameters: { prompt: "I was charged twice!", thinking: { mode: non_reasoning }, max_tokens: 8 }
+    parameters: { prompt: "I was charged twice!", mode: non_reasoning, max_tokens: 8 }
   - { id: pause, type: signal, dependencies: [ask], parameters: { name: go } }
   - id: again
     type: llm
     dependencies: [pause]
-    parameters: { prompt: "And once more!", thinking: { mode: non_reasoning }, max_tokens: 8 }
+    parameters: { prompt: "And once more!", mode: non_reasoning, max_tokens: 8 }
 """
 
 

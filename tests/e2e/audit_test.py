@@ -26,7 +26,7 @@ steps:
     type: llm
     parameters:
       prompt: "I was charged twice"
-      thinking: { mode: non_reasoning }
+      mode: non_reasoning
       output: { type: object, required: [category], additionalProperties: false,
                 properties: { category: { enum: [technical, billing, general] } } }
 """

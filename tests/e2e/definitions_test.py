@@ -44,7 +44,7 @@ steps:
     type: llm
     parameters:
       prompt: "I was charged twice"
-      thinking: { mode: non_reasoning }
+      mode: non_reasoning
       output: { type: object, required: [category], additionalProperties: false,
                 properties: { category: { enum: [technical, billing, general] } } }
 output: "{{ steps.triage }}"

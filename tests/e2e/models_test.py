@@ -7,12 +7,14 @@ import http.server
 import json
 import pathlib
 import random
+import shutil
 import subprocess
 import threading
 
 from harness import WEFT, Place, main
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+QWEN3 = GOLDEN / "logits" / "qwen3-tied"
 GGUF = GOLDEN / "gguf" / "models"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -25,6 +27,7 @@ class Hub(http.server.ThreadingHTTPServer):
         self.daemon_threads = True
         self.files = {"config.json": b'{"architectures": ["Qwen3ForCausalLM"]}',
                       "README.md": b"no", "model.safetensors": random.Random(1).randbytes(300_000)}
+        self.commit = COMMIT
         self.faults = {}
         self.requests = []
         self.address = f"http://127.0.0.1:{self.server_port}"
@@ -51,9 +54,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if hub.faults.get("token") and self.headers.get("Authorization") != "Bearer secret" and \
                 not self.path.startswith("/cdn/"):
             return self.answer(401)
-        if self.path == "/api/models/acme/tiny/revision/main?blobs=true":
+        if self.path in (f"/api/models/acme/tiny/revision/{revision}?blobs=true"
+                         for revision in ("main", "v2")):
             return self.answer(200, json.dumps(self.listing()).encode())
-        prefix = f"/acme/tiny/resolve/{COMMIT}/"
+        prefix = f"/acme/tiny/resolve/{hub.commit}/"
         if self.path.startswith(prefix):
             name = self.path[len(prefix):]
             if hub.faults.get("redirect"):
@@ -73,8 +77,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if self.server.faults.get("hash"):
                     digest = "0" * 64
                 entry["lfs"] = {"sha256": digest, "size": len(data)}
+            elif not self.server.faults.get("no blobs"):
+                blob = b"blob %d\0" % len(data) + data
+                entry["blobId"] = hashlib.sha1(blob).hexdigest()
             files.append(entry)
-        return {"sha": COMMIT, "siblings": files}
+        return {"sha": self.server.commit, "siblings": files}
 
     def content(self, name):
         data = self.server.files[name]
@@ -181,6 +188,74 @@ def test_pull_drops_a_damaged_part():
         assert same(place, server)
 
 
+def second_version(server):
+    """The same sizes, other bytes."""
+    server.commit = COMMIT[::-1]
+    server.files["config.json"] = server.files["config.json"].replace(b"Qwen3", b"Qwen4")
+    server.files["model.safetensors"] = random.Random(2).randbytes(300_000)
+
+
+def test_pull_of_another_version_replaces_files_of_the_same_size():
+    for faults in ({}, {"no blobs": True}):
+        with Place() as place, hub() as server:
+            server.faults.update(faults)
+            pull(place, server)
+            second_version(server)
+            report = json.loads(pull(place, server).stdout)
+            assert all(f["fetched"] for f in report["files"]), report
+            assert same(place, server) and same(place, server, "config.json")
+            assert report["other_versions"] == []
+
+
+def test_pull_fetches_damaged_files_again():
+    with Place() as place, hub() as server:
+        pull(place, server)
+        for name in ("model.safetensors", "config.json"):
+            path = place.path / "got" / name
+            path.write_bytes(b"x" * len(server.files[name]))
+            report = json.loads(pull(place, server).stdout)
+            assert [f["name"] for f in report["files"] if f["fetched"]] == [name], report
+            assert same(place, server, name)
+
+
+def test_pull_without_a_record_goes_by_the_hashes():
+    with Place() as place, hub() as server:
+        pull(place, server)
+        (place.path / "got" / ".weft-pull.json").write_text("{damaged")
+        asked = len(server.requests)
+        report = json.loads(pull(place, server).stdout)
+        assert not any(f["fetched"] for f in report["files"]), report
+        assert len(server.requests) == asked + 1
+
+
+def test_pull_never_mixes_versions_silently():
+    with Place() as place, hub() as server:
+        pull(place, server)
+        first = {name: (place.path / "got" / name).read_bytes() for name in
+                 ("config.json", "model.safetensors")}
+        second_version(server)
+        server.faults["hash"] = True  # the new weights do not arrive
+        pull(place, server, code=1)
+        for name, data in first.items():
+            assert (place.path / "got" / name).read_bytes() == data, name
+        server.faults.clear()
+        done = pull(place, server, "--file", "config.json")
+        assert "warning: model.safetensors there is not of commit" in done.stderr, done.stderr
+        assert json.loads(done.stdout)["other_versions"] == ["model.safetensors"]
+        pull(place, server)
+        server.files["other.safetensors"] = server.files.pop("model.safetensors")
+        server.commit = COMMIT
+        assert json.loads(pull(place, server).stdout)["other_versions"] == ["model.safetensors"]
+
+
+def test_pull_gives_every_revision_its_directory():
+    with Place() as place, hub() as server:
+        at = [json.loads(weft(place, "models", "pull", "acme/tiny", "--revision", revision, "--json",
+                              HF_ENDPOINT=server.address).stdout)["model"]
+              for revision in ("main", "v2")]
+        assert at[0].endswith("/models/acme_tiny") and at[1] == at[0] + "@v2", at
+
+
 def test_pull_follows_redirects_without_the_token():
     with Place() as place, hub() as server, hub() as cdn:
         server.faults.update(redirect=cdn.address.replace("127.0.0.1", "localhost"), token=True)
@@ -226,6 +301,25 @@ def test_show_tells_shape_and_memory():
         assert "granitehybrid" in weft(place, "models", "show", path).stdout
         assert "embedded" in weft(place, "models", "list").stdout
         weft(place, "models", "show", "no/such/model", code=4)
+
+
+def changed(place, source, name="copy", **fields):
+    """A copy of a model in Hugging Face layout whose config.json says something else."""
+    shutil.copytree(source, place.path / name)
+    config = json.loads((place.path / name / "config.json").read_text())
+    config.update(fields)
+    (place.path / name / "config.json").write_text(json.dumps(config))
+    return name
+
+
+def test_show_refuses_a_config_that_contradicts_the_tensors():
+    with Place() as place:
+        for number, fields in enumerate(({"hidden_size": 96}, {"intermediate_size": 200},
+                                         {"vocab_size": 300}, {"attention_bias": True})):
+            model = changed(place, QWEN3, f"m{number}", **fields)
+            done = weft(place, "models", "show", model, code=3)
+            assert "E0212" in done.stderr and "tensor '" in done.stderr, (fields, done.stderr)
+        assert weft(place, "models", "show", str(QWEN3)).stdout
 
 
 def logits(place, model, *words):

@@ -378,7 +378,7 @@ id: asking
 steps:
   - id: triage
     type: llm
-    parameters: { prompt: "I was charged twice", thinking: { mode: non_reasoning }, max_tokens: 8 }
+    parameters: { prompt: "I was charged twice", mode: non_reasoning, max_tokens: 8 }
   - id: fail
     type: http
     dependencies: [triage]

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first byte chooses: the text of a tool call in one of its forms, a request's words about
 // thinking, tools and a choice of one. What is read as a call has a name; its markers are closed.
-// covers: src/chat/call_text.cc src/chat/thinking.cc src/chat/tools.cc
+// covers: src/chat/call_text.cc src/chat/tools.cc src/text/thinking.cc
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "chat/call_text.h"
-#include "chat/thinking.h"
 #include "chat/tools.h"
+#include "text/thinking.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace weft;
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   (void)chat::parse_tool_choice(*value, {});
   if (!value->is_object()) return 0;
-  const auto thinking = chat::parse_thinking(value->get_object());
+  const auto thinking = weft::text::parse_thinking(value->get_object());
   CHECK(thinking.ok() || thinking.error().code == "E0743");
   if (thinking.ok() && thinking->budget_tokens) CHECK(*thinking->budget_tokens >= 0);
   return 0;

@@ -27,7 +27,7 @@ const CHOOSING = `weft: "1"
 id: choosing
 steps:
 ${llm("hard", ["model: auto", "complexity: 0.9", "mode: non_reasoning"])}${
-  llm("plain", ["thinking: { mode: non_reasoning }"])}${
+  llm("plain", ["mode: non_reasoning"])}${
   llm("classed", ["class: simple_tasks"])}output: "{{ steps.plain }}"
 `;
 const PAYMENT = `weft: "1"

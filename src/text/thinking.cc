@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/strings.h"
 
-namespace weft::chat {
+namespace weft::text {
 namespace {
 
 constexpr std::array<std::string_view, 13> kFields = {
@@ -42,23 +42,23 @@ Error wrong(std::string_view field, std::string_view expected, const json::Value
 }
 
 // One thing said, and by which field.
-struct Word {
+struct Saying {
   std::string field;
   std::string text;  // as the client wrote it
 };
 struct Said {
-  std::optional<Word> on, off, effort, budget;
+  std::optional<Saying> on, off, effort, budget;
   const Effort* chosen = nullptr;
   int64_t tokens = 0;  // of `budget`; -1 = no bound
 
-  static Error conflict(const Word& a, const Word& b) {
+  static Error conflict(const Saying& a, const Saying& b) {
     return make_error("E0743",
                       fmt::format("{}: {} contradicts {}: {}", a.field, a.text, b.field, b.text),
                       "say it once: by one switch, one effort or one budget");
   }
-  Status switch_to(bool thinks, Word word) {
-    std::optional<Word>& same = thinks ? on : off;
-    const std::optional<Word>& other = thinks ? off : on;
+  Status switch_to(bool thinks, Saying word) {
+    std::optional<Saying>& same = thinks ? on : off;
+    const std::optional<Saying>& other = thinks ? off : on;
     if (other) return conflict(word, *other);
     if (!same) same = std::move(word);
     return ok_status();
@@ -71,7 +71,7 @@ struct Said {
     if (found == kEfforts.end()) {
       return wrong(field, "none, minimal, low, medium, high, xhigh or max", value);
     }
-    Word word{field, json::dump(value)};
+    Saying word{field, json::dump(value)};
     if (chosen && chosen != &*found) return conflict(word, *effort);
     chosen = &*found;
     if (!effort) effort = word;
@@ -81,7 +81,7 @@ struct Said {
     if (!value.is_int64() || value.get_int64() < -1 || value.get_int64() > kBudgetMax) {
       return wrong(field, "a number of tokens, 0 for none or -1 for no bound", value);
     }
-    Word word{field, json::dump(value)};
+    Saying word{field, json::dump(value)};
     if (budget && tokens != value.get_int64()) return conflict(word, *budget);
     tokens = value.get_int64();
     if (!budget) budget = word;
@@ -209,4 +209,4 @@ int64_t thinking_limit(int64_t tokens, int64_t answer_min, int64_t close) {
   return std::max<int64_t>(0, budget);
 }
 
-}  // namespace weft::chat
+}  // namespace weft::text

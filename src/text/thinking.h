@@ -3,7 +3,7 @@
 // How clients say whether a model may reason, and for how long: every spelling in use, brought
 // into one mode and one budget. One pure function, so that HTTP, command line and workflows mean
 // the same by the same words, and nothing is ignored: fields that contradict each other are
-// refused by name.
+// refused by name. The words of workflow steps: workflow/step_thinking.h.
 //
 //   on or off   enable_thinking, thinking (true, {type}), think, reasoning.enabled
 //   effort      reasoning_effort, reasoning.effort, think ("low"), output_config.effort, low_effort
@@ -24,7 +24,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
-namespace weft::chat {
+namespace weft::text {
 
 // What the model may do before it answers. kAuto: the model's own default.
 enum class ThinkingMode { kAuto, kOff, kOn };
@@ -53,4 +53,4 @@ int64_t thinking_limit(int64_t tokens, int64_t answer_min, int64_t close);
 // Tokens by which reasoning may go beyond its budget to reach the end of a line.
 int64_t thinking_overrun(int64_t budget);
 
-}  // namespace weft::chat
+}  // namespace weft::text

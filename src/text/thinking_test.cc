@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 #include <gtest/gtest.h>
 
-namespace weft::chat {
+namespace weft::text {
 namespace {
 
 Result<ThinkingRequest> parse(std::string_view body) {
@@ -107,4 +107,4 @@ TEST(Thinking, TheLimitIsTheLargestBudgetThatLeavesTheAnswerItsRoom) {
 }
 
 }  // namespace
-}  // namespace weft::chat
+}  // namespace weft::text
