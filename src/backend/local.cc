@@ -242,6 +242,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   AnswerForm form = TRY(answer_form(*model, request));
   const bool thinks = may_think(*model, request, form);
   const text::MarkedText prompt_text = TRY(render(*model, request, thinks));
+  TRY(check_could_fit(*model, prompt_text.text));
   runtime::Request work;
   work.prompt = model->instance->tokenizer->encode(prompt_text);
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
@@ -310,6 +311,8 @@ std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks 
   const std::string model = request.model;
   prepare(model, [this, call, called_ns, request = std::move(request),
                   callbacks = std::move(callbacks)](Status ready) mutable {
+    // Nobody waits for it.
+    if (call->cancelled()) return callbacks.on_done(never_begun(request.model));
     if (ready.ok()) ready = start(models_, request, callbacks, *call, called_ns);
     if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });

@@ -7,6 +7,19 @@
 
 namespace weft::backend {
 
+Status check_could_fit(const LoadedModel& model, std::string_view text) {
+  CHECK(model.instance->tokenizer.has_value());
+  const int64_t limit = model.engine->context();
+  if (std::ssize(text) < limit) return ok_status();  // a token has at least a byte
+  const int64_t fewest = model.instance->tokenizer->fewest_tokens(text);
+  if (fewest < limit) return ok_status();
+  const bool cache = limit < model.instance->config.context;
+  return make_error("E0731",
+                    fmt::format("the prompt has at least {} tokens, {} holds {}", fewest,
+                                cache ? "the KV cache" : "the model's context", limit),
+                    "shorten the input");
+}
+
 Result<runtime::Sampling> sampling_of(const ChatRequest& request,
                                       const model::GenerationDefaults& defaults) {
   runtime::Sampling out;
@@ -75,6 +88,13 @@ std::vector<std::string> hurries_in_words(const json::Array& record) {
                                       : "the end, without asking the model";
     out.push_back(fmt::format("deadline: {} after {} tokens", what, one.at));
   }
+  return out;
+}
+
+ChatResult never_begun(const std::string& model) {
+  ChatResult out;
+  out.evidence.model = model;
+  out.finish_reason = finish_reason(runtime::Finish::kCancelled);
   return out;
 }
 

@@ -539,6 +539,12 @@ TEST(LocalBackend, RefusalsTeach) {
   const auto result = ask(backend, request);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, "E0731");
+  // So long that nobody has to tokenise it to know.
+  const auto longer = ask(backend, request_for(std::string(9'000'000, 'a')));
+  ASSERT_FALSE(longer.ok());
+  EXPECT_EQ(longer.error().code, "E0731");
+  EXPECT_NE(longer.error().message.find("has at least "), std::string::npos)
+      << longer.error().text();
   request = request_for("x");
   request.messages[0].as_object()["role"] = "nobody";
   EXPECT_FALSE(ask(backend, request).ok());
