@@ -203,7 +203,7 @@ TEST(LocalBackend, ModelsLeaveUnderABudgetAndComeBack) {
   const auto refused = chat("copy");
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, "E0714");
-  EXPECT_NE(refused.error().text().find("GiB"), std::string::npos);
+  EXPECT_NE(refused.error().text().find("MiB"), std::string::npos);
   EXPECT_EQ(backend.models().unload("default").error().code, "E0715");
 }
 

@@ -27,7 +27,11 @@ Status check_rows(const chat::Dialect& dialect, size_t rows, const std::string& 
   return ok_status();
 }
 
-double gib(uint64_t bytes) { return static_cast<double>(bytes) / (uint64_t{1} << 30); }
+// As people read it: small budgets in MiB.
+std::string size_text(uint64_t bytes) {
+  const double mib = static_cast<double>(bytes) / (1 << 20);
+  return mib < 1024 ? fmt::format("{:.1f} MiB", mib) : fmt::format("{:.2f} GiB", mib / 1024);
+}
 
 // Worked out from the headers of the files; nothing is loaded.
 Result<uint64_t> memory_needed(const std::string& source, const ModelsOptions& options) {
@@ -126,19 +130,23 @@ Status Models::make_room(const std::string& name, uint64_t needed) {
       for (const auto& [source, model] : loaded_) oldest.emplace_back(model->asked_for, source);
     }
     std::ranges::sort(oldest);
-    const bool fits_alone = needed <= most;
-    const bool left = fits_alone && std::ranges::any_of(oldest, [&](const auto& one) {
+    if (needed > most) {
+      return make_error("E0716",
+                        fmt::format("model {} needs {} for weights and cache, the budget for all "
+                                    "models is {}", name, size_text(needed), size_text(most)),
+                        "raise --model-memory, lower --kv-memory, or load it with fewer bits "
+                        "(--dtype q4)");
+    }
+    const bool left = std::ranges::any_of(oldest, [&](const auto& one) {
       return unload_source(one.second);
     });
     if (left) continue;
     if (!fits_alone || oldest.empty() || i >= kTries) {
       return make_error("E0714",
-                        fmt::format("model {} needs {:.2f} GiB for weights and cache; the budget "
-                                    "is {:.2f} GiB, of which models in use hold {:.2f}",
-                                    name, gib(needed), gib(most), gib(memory_bytes())),
-                        fits_alone ? "try again when the other models have answered"
-                                   : "raise --model-memory, lower --kv-memory, or load it with "
-                                     "fewer bits (--dtype q4)");
+                        fmt::format("model {} needs {} for weights and cache; the budget is {}, "
+                                    "of which models in use hold {}", name, size_text(needed),
+                                    size_text(most), size_text(memory_bytes())),
+                        "try again when the other models have answered");
     }
     real_env().sleep_us(2000);
   }

@@ -20,6 +20,7 @@ constexpr std::array kKnown = {
     Known{"E0710", 404, "model_not_found"},
     Known{"E0713", 503, "overloaded"},
     Known{"E0714", 503, "overloaded"},
+    Known{"E0716", 507, "model_too_large"},
     Known{"E0715", 409, "model_in_use"},
     Known{"E0755", 404, "previous_response_not_found"},
     Known{"E0761", 403, "insufficient_privileges"},
@@ -47,7 +48,8 @@ std::string_view type_of(int status) {
     case 403: return "permission_error";
     case 404: return "not_found_error";
     case 429: return "rate_limit_error";
-    case 500: return "server_error";
+    case 500:
+    case 507: return "server_error";
     case 503: return "service_unavailable_error";
     default: return "invalid_request_error";
   }
@@ -101,6 +103,7 @@ net::HttpResponse json_response(const json::Value& body, int status) {
 net::HttpResponse openai_error(const Error& error) {
   net::HttpResponse out = json_response(openai_error_body(error), status_of(error));
   if (out.status == 503) out.headers.push_back({"Retry-After", "1"});
+  if (out.status == 507) out.headers.push_back({"x-should-retry", "false"});  // it never fits
   if (out.status == 429) {  // a ceiling: OpenAI's clients need not try again by themselves
     out.headers.push_back({"Retry-After", "60"});
     out.headers.push_back({"x-should-retry", "false"});

@@ -424,7 +424,8 @@ def test_models_leave_and_come_back():
         assert server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"] == said
     with Server("--model-memory", "5", "--kv-memory", "32") as server:
         refused = server.post("/v1/chat/completions", chat(max_tokens=8))
-        assert refused.status == 503 and "GiB" in refused.error["message"], refused.body
+        assert refused.status == 507 and "MiB" in refused.error["message"], refused.body
+        assert "Retry-After" not in refused.headers
 
 
 def test_deadlines_priorities_and_their_bad_values():
