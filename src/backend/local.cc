@@ -184,6 +184,9 @@ chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& requ
 // What only the backend can know. Whether the prompt fits the context is the engine's to say, which
 // knows its cache; what a sampler accepts is the sampler's.
 Status check_request(const LoadedModel& model, const ChatRequest& request) {
+  if (model.chat_template && !model.dialect && model.instance->tokenizer) {
+    TRY(chat::Dialect::recognise(*model.instance->tokenizer, model.chat_template->source()));
+  }
   if (!model.chat_template || !model.dialect || !model.instance->tokenizer) {
     return make_error("E0711",
                       fmt::format("model {} has no chat template or no tokenizer",

@@ -58,10 +58,14 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
   if (!out->instance->chat_template.empty() && out->instance->tokenizer.has_value()) {
     out->chat_template = TRY(chat::ChatTemplate::from_config(out->instance->tokenizer_config,
                                                              out->instance->chat_template));
-    out->dialect = TRY(chat::Dialect::recognise(*out->instance->tokenizer,
-                                                out->chat_template->source()));
+    // Who only embeds or continues text needs no dialect: a chat is told why it has none.
+    auto dialect = chat::Dialect::recognise(*out->instance->tokenizer,
+                                            out->chat_template->source());
     const auto rows = static_cast<size_t>(out->instance->config.vocab_size);
-    TRY(check_rows(*out->dialect, rows, out->instance->name));
+    if (dialect.ok()) {
+      TRY(check_rows(*dialect, rows, out->instance->name));
+      out->dialect = *std::move(dialect);
+    }
     out->grammars = std::make_unique<grammar::Grammars>(*out->instance->tokenizer, rows);
     out->template_hash = sha256_hex(out->instance->chat_template);
   }
@@ -141,7 +145,7 @@ Status Models::make_room(const std::string& name, uint64_t needed) {
       return unload_source(one.second);
     });
     if (left) continue;
-    if (!fits_alone || oldest.empty() || i >= kTries) {
+    if (oldest.empty() || i >= kTries) {
       return make_error("E0714",
                         fmt::format("model {} needs {} for weights and cache; the budget is {}, "
                                     "of which models in use hold {}", name, size_text(needed),
