@@ -189,11 +189,11 @@ Status check_request(const LoadedModel& model, const ChatRequest& request) {
                       "tokenizer_config.json");
   }
   if (request.max_tokens < 1 || request.max_tokens > (1 << 30)) {
-    return make_error("E0712", fmt::format("max_tokens should be at least 1, found {}",
+    return make_error("E0712", fmt::format("max_tokens: expected at least 1, found {}",
                                            request.max_tokens));
   }
   if (request.thinking_budget_tokens.value_or(0) < 0) {
-    return make_error("E0712", fmt::format("the thinking budget should be 0 or more, found {}",
+    return make_error("E0712", fmt::format("thinking budget: expected 0 or more, found {}",
                                            *request.thinking_budget_tokens),
                       "0 answers without thinking");
   }

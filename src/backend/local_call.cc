@@ -43,7 +43,7 @@ Status set_service(runtime::Request& work, const ChatRequest& request, int64_t c
   constexpr int64_t kDeadlineMax = int64_t{1000} * 3600 * 24 * 365;  // ms
   const int64_t deadline_ms = request.deadline_ms.value_or(kDeadlineMax);
   if (deadline_ms < 1 || deadline_ms > kDeadlineMax) {
-    return make_error("E0712", fmt::format("the deadline should be 1 to {} ms from now, found {}",
+    return make_error("E0712", fmt::format("deadline_ms: expected 1 to {} from now, found {}",
                                            kDeadlineMax, deadline_ms));
   }
   work.priority = request.priority;

@@ -197,11 +197,13 @@ class Answer : public std::enable_shared_from_this<Answer> {
     ended_ = true;
     drop_timer();
     cancel();
+    const bool problems = plan_.form->tells_problems();
+    const Error told = problems ? error : in_request_words(error, plan_.words);
     if (opened_) {
       exchange_->write(plan_.form->failure(error));
       exchange_->end();
     } else {
-      exchange_->respond(plan_.form->tells_problems() ? problem(error) : openai_error(error));
+      exchange_->respond(problems ? problem(told) : openai_error(told));
     }
   }
 

@@ -133,6 +133,7 @@ Status start_chat(ServerContext& context, const ExchangePtr& exchange,
   if (!parameters.warning.empty()) {
     plan.headers.push_back({"Warning", "299 weft \"" + parameters.warning + "\""});
   }
+  plan.words.form = parameters.form;
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !parameters.request.output_schema.is_null();
   plan.start = [&context, request = std::move(parameters.request)](

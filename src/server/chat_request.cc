@@ -90,52 +90,83 @@ class AnswerForms {
   explicit AnswerForms(backend::ChatRequest& request) : request_(request) {
     if (!request.output_schema.is_null()) first_ = "response_format";
   }
-  Status read(Fields& fields, std::string_view json_name, std::string_view regex,
-              std::string_view choice, std::string_view ebnf) {
-    if (const json::Value* schema = fields.any(json_name)) {
-      TRY(claim(json_name));
+  // Names of one family of members; `where` stands before them, as in "structured_outputs.".
+  struct Names {
+    std::string_view schema, regex, choice, ebnf, where = {};
+  };
+  Status read(Fields& fields, const Names& names) {
+    if (const json::Value* schema = fields.any(names.schema)) {
+      TRY(claim(names.where, names.schema));
       request_.output_schema = *schema;
-      // Some clients send the schema as JSON text.
-      if (schema->is_string()) request_.output_schema = TRY(json::parse(schema->get_string()));
+      if (schema->is_string()) {  // some clients send the schema as JSON text
+        auto parsed = json::parse(schema->get_string());
+        if (!parsed.ok()) return in_context(std::move(parsed).error(), first_);
+        request_.output_schema = *std::move(parsed);
+      }
     }
-    if (const auto pattern = TRY(fields.text(regex))) {
-      TRY(claim(regex));
+    if (const auto pattern = TRY(fields.text(names.regex))) {
+      TRY(claim(names.where, names.regex));
       request_.regex = *pattern;
     }
-    if (const json::Array* list = TRY(fields.list(choice)); list && !list->empty()) {
-      TRY(claim(choice));
-      request_.choice = TRY(fields.texts(choice, kChoiceTextsMax));
+    if (const json::Array* list = TRY(fields.list(names.choice)); list && !list->empty()) {
+      TRY(claim(names.where, names.choice));
+      request_.choice = TRY(fields.texts(names.choice, kChoiceTextsMax));
     }
-    if (const auto grammar = TRY(fields.text(ebnf)); grammar && !grammar->empty()) {
-      TRY(claim(ebnf));
+    if (const auto grammar = TRY(fields.text(names.ebnf)); grammar && !grammar->empty()) {
+      TRY(claim(names.where, names.ebnf));
       request_.ebnf = *grammar;
     }
     return ok_status();
   }
+  const std::string& given() const { return first_; }
 
  private:
-  Status claim(std::string_view name) {
+  Status claim(std::string_view where, std::string_view name) {
+    const std::string place = std::string(where) + std::string(name);
     if (!first_.empty()) {
       return make_error("E0750", fmt::format("{}: the form of the answer is given by {} already",
-                                             name, first_));
+                                             place, first_));
     }
-    first_ = name;
+    first_ = place;
     return ok_status();
   }
   backend::ChatRequest& request_;
   std::string first_;
 };
 
-Status read_answer_form(Fields& fields, backend::ChatRequest& request) {
+// The member that gives the form; empty: there is none.
+Result<std::string> read_answer_form(Fields& fields, backend::ChatRequest& request) {
   TRY(read_response_format(fields, request));
   AnswerForms forms(request);
-  TRY(forms.read(fields, "guided_json", "guided_regex", "guided_choice", "guided_grammar"));
-  TRY(forms.read(fields, "json_schema", "regex", "choice", "grammar"));
+  TRY(forms.read(fields, {"guided_json", "guided_regex", "guided_choice", "guided_grammar"}));
+  TRY(forms.read(fields, {"json_schema", "regex", "choice", "grammar"}));
   const json::Object* structured = TRY(fields.object("structured_outputs"));
-  if (structured == nullptr) return ok_status();
+  if (structured == nullptr) return forms.given();
   Fields inner(*structured, "structured_outputs.");
-  TRY(forms.read(inner, "json", "regex", "choice", "grammar"));
-  return inner.finish();
+  TRY(forms.read(inner, {"json", "regex", "choice", "grammar", "structured_outputs."}));
+  TRY(inner.finish());
+  return forms.given();
+}
+
+// Members of a message. What answers have and clients give back says nothing to a model; what is
+// inside those that do is the prompt's to read.
+Status check_messages(const json::Array& messages) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const json::Object* message = messages[i].if_object();
+    if (message == nullptr) continue;
+    const std::string where = fmt::format("messages[{}].", i);
+    Fields fields(*message, where);
+    fields.known({"role", "content", "name", "tool_calls", "tool_call_id", "reasoning",
+                  "reasoning_content", "reasoning_details", "refusal", "annotations", "parsed",
+                  "id", "type", "status", "cache_control"});
+    for (const std::string_view name : {"function_call", "audio"}) {
+      if (fields.any(name) == nullptr) continue;
+      return unsupported_field(where + std::string(name),
+                               name == "audio" ? "only text" : "tool_calls replace it");
+    }
+    TRY(fields.finish());
+  }
+  return ok_status();
 }
 
 Status read_tools(Fields& fields, backend::ChatRequest& request) {
@@ -271,6 +302,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
     return wrong_field("messages", fmt::format("1 to {} messages", kMessagesMax),
                        std::to_string(messages->size()));
   }
+  TRY(check_messages(*messages));
   out.request.messages = *messages;
   out.seeded = TRY(read_sampling(fields, out.request));
   out.choices = static_cast<int>(TRY(fields.integer("n", 1, kChoicesMax)).value_or(1));
@@ -279,7 +311,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
   TRY(read_thinking(body, fields, out.request));
   out.include_reasoning = TRY(fields.boolean("include_reasoning")).value_or(true) &&
                           TRY(fields.boolean("separate_reasoning")).value_or(true);
-  TRY(read_answer_form(fields, out.request));
+  out.form = TRY(read_answer_form(fields, out.request));
   TRY(read_tools(fields, out.request));
   if (const json::Array* modalities = TRY(fields.list("modalities"))) {
     for (const json::Value& kind : *modalities) {

@@ -31,6 +31,7 @@ struct ChatParameters {
   int choices = 1;
   bool include_reasoning = true;
   StreamOptions streaming;
+  std::string form;               // which member gives the answer's form; empty: none
   std::string warning;            // for a Warning header; empty: none
 };
 

@@ -177,6 +177,7 @@ Status start_completions(ServerContext& context, const ExchangePtr& exchange,
   plan.choices = total;
   plan.stream = parameters.streaming.stream;
   plan.form = std::make_unique<CompletionForm>(std::move(head), parameters);
+  plan.words.prompt = "prompt";
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !parameters.options.output_schema.is_null();
   plan.start = [&context, parameters = std::move(parameters)](int choice,

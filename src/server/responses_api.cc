@@ -73,6 +73,8 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   plan.model = request.model;
   plan.stream = parameters.chat.streaming.stream;
   plan.form = form_of(context, exchange, std::move(head), parameters);
+  plan.words = {.prompt = "input", .tokens = "max_output_tokens",
+                .form = parameters.chat.form};
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !request.output_schema.is_null();
   plan.start = [&context, request = std::move(request)](int, backend::ChatCallbacks callbacks) {
