@@ -65,10 +65,16 @@ Status read_response_format(Fields& fields, backend::ChatRequest& request) {
   if (named != nullptr) {
     Fields more(*named, "response_format.json_schema.");
     schema = more.any("schema");
-    more.known({"name", "description", "strict"});
+    TRY(more.text("name"));
+    TRY(more.text("description"));
+    TRY(more.boolean("strict"));
     TRY(more.finish());
   }
-  if (type == "text") return ok_status();
+  if (type == "text") {
+    if (schema == nullptr && named == nullptr) return ok_status();
+    return unsupported_field(named ? "response_format.json_schema" : "response_format.schema",
+                             "the type text has no schema; json_schema has one");
+  }
   if (type == "json_object") {
     request.output_schema = json::Object{{"type", "object"}};
     if (schema != nullptr) request.output_schema = *schema;
@@ -254,18 +260,26 @@ Result<StreamOptions> read_stream_options(Fields& fields) {
   if (!out.stream) return wrong_field("stream_options", "stream: true beside it", "no stream");
   Fields inner(*options, "stream_options.");
   out.include_usage = TRY(inner.boolean("include_usage")).value_or(false);
-  inner.known({"include_obfuscation", "continuous_usage_stats"});
+  out.usage_so_far = TRY(inner.boolean("continuous_usage_stats")).value_or(false);
+  if (out.usage_so_far && !out.include_usage) {
+    return wrong_field("stream_options.continuous_usage_stats", "include_usage: true beside it",
+                       "none");
+  }
+  TRY(inner.boolean("include_obfuscation"));
   TRY(inner.finish());
   return out;
 }
 
-void ignore_harmless(Fields& fields) {
+Status ignore_harmless(Fields& fields) {
+  TRY(fields.text("user"));
+  TRY(fields.object("metadata"));
   // About whom, why, and how the server should go about it; none changes which tokens are right.
-  fields.known({"user", "metadata", "store", "service_tier", "safety_identifier",
+  fields.known({"store", "service_tier", "safety_identifier",
                 "prompt_cache_key", "prompt_cache_retention", "prediction", "request_id",
                 "session_id", "cache_salt", "cache_prompt", "priority", "stream_interval",
                 "sse_ping_interval", "id_slot", "return_progress", "timings_per_token",
-                "skip_special_tokens", "spaces_between_special_tokens"});
+                "spaces_between_special_tokens"});
+  return ok_status();
 }
 
 Status refuse_unsupported(Fields& fields) {
@@ -280,7 +294,7 @@ Status refuse_unsupported(Fields& fields) {
       Fixed{"repetition_detection", nullptr},    Fixed{"length_penalty", 1.0},
       Fixed{"typical_p", 1.0},                   Fixed{"lora", json::Array()},
       Fixed{"reasoning_format", "deepseek"},     Fixed{"echo", false},
-      Fixed{"mirostat", 0},
+      Fixed{"mirostat", 0},                      Fixed{"skip_special_tokens", true},
   };
   for (const Fixed& fixed : kFixed) {
     const json::Value* found = fields.any(fixed.name);
@@ -323,7 +337,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
     return unsupported_field("continue_final_message", "an answer is a message of its own here");
   }
   fields.known({"verbosity"});
-  ignore_harmless(fields);
+  TRY(ignore_harmless(fields));
   TRY(refuse_unsupported(fields));
   TRY(fields.finish());
   return out;

@@ -50,7 +50,10 @@ std::unique_ptr<ResponsesForm> form_of(ServerContext& context, const ExchangePtr
       context.responses->put(id, {response, std::move(messages), std::move(input)});
     };
   }
-  auto form = std::make_unique<ResponsesForm>(std::move(head), std::move(echo), std::move(keep));
+  auto form = std::make_unique<ResponsesForm>(std::move(head), std::move(echo), std::move(keep),
+                                              parameters.chat.request.logprobs
+                                                  ? parameters.chat.request.top_logprobs
+                                                  : -1);
   *self = form.get();
   return form;
 }
@@ -119,7 +122,11 @@ void list_response_input(ServerContext& context, const ExchangePtr& exchange) {
     if (!item.contains("id")) item["id"] = fmt::format("item_{}_{}", id.substr(5), i);
     items.push_back(std::move(item));
   }
-  json::Object out{{"object", "list"}, {"data", std::move(items)}, {"has_more", false}};
+  json::Object out{{"object", "list"}};
+  out["first_id"] = items.empty() ? json::Value() : items.front().as_object().at("id");
+  out["last_id"] = items.empty() ? json::Value() : items.back().as_object().at("id");
+  out["data"] = std::move(items);
+  out["has_more"] = false;
   exchange->respond(json_response(out));
 }
 
