@@ -177,6 +177,7 @@ struct Completing {
     tell();
     result.content = guide->text();
     result.finish_reason = finish_reason(completion.finish);
+    result.stop_reason = stop_reason(completion.finish);
     result.tokens = with_engine_counts(result.tokens, completion.usage);
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;

@@ -143,6 +143,7 @@ struct Generation {
                                ? finish_reason(completion.finish)
                            : result.tool_calls.empty() ? "stop"
                                                        : "tool_calls";
+    result.stop_reason = stop_reason(completion.finish);
     result.tokens = with_engine_counts(counts(), completion.usage);
     result.thinking_budget = thinking_budget;
     result.budget_reached = said.budget_reached;

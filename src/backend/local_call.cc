@@ -110,6 +110,11 @@ std::string finish_reason(runtime::Finish finish) {
   return "stop";
 }
 
+std::string stop_reason(runtime::Finish finish) {
+  if (finish == runtime::Finish::kLoop) return "repetition";
+  return finish == runtime::Finish::kDeadline ? "deadline" : "";
+}
+
 TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage) {
   counts.cached = usage.cached_tokens;
   counts.drafted = usage.drafted_tokens;

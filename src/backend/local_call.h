@@ -52,6 +52,8 @@ Status set_service(runtime::Request& work, const ChatRequest& request, int64_t c
 ChatResult never_begun(const std::string& model);
 // Of a generation that was not ended by its own last token: "length", "cancelled".
 std::string finish_reason(runtime::Finish finish);
+// As ChatResult::stop_reason.
+std::string stop_reason(runtime::Finish finish);
 // Beside what the turn has counted, what the engine has.
 TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage);
 // As evidence (Evidence::hurries), and back; a record that was not written here says nothing.

@@ -42,5 +42,13 @@ TEST(LocalCall, NothingIsDoneForACallThatWasCancelledInTheQueue) {
   EXPECT_EQ(result->tokens.prompt, 0);
 }
 
+TEST(LocalCall, AnAnswerThatWasEndedSaysByWhat) {
+  EXPECT_EQ(finish_reason(runtime::Finish::kLoop), "length");
+  EXPECT_EQ(stop_reason(runtime::Finish::kLoop), "repetition");
+  EXPECT_EQ(stop_reason(runtime::Finish::kDeadline), "deadline");
+  EXPECT_EQ(stop_reason(runtime::Finish::kLength), "");
+  EXPECT_EQ(stop_reason(runtime::Finish::kStop), "");
+}
+
 }  // namespace
 }  // namespace weft::backend

@@ -67,6 +67,7 @@ class ChatForm final : public ReplyForm {
 
   std::string closing(int choice, const ChatResult& result) override {
     if (counts_) so_far_ = usage_so_far(result.tokens);
+    stop_reason_ = result.stop_reason;
     return chunk(choice, {}, nullptr, json::Value(result.finish_reason));
   }
 
@@ -104,6 +105,7 @@ class ChatForm final : public ReplyForm {
     json::Object out = reply_object(head_);
     json::Object entry{{"index", choice}, {"delta", std::move(delta)}};
     entry["logprobs"] = std::move(logprobs);
+    if (!finish.is_null() && !stop_reason_.empty()) entry["stop_reason"] = stop_reason_;
     entry["finish_reason"] = std::move(finish);
     out["choices"] = json::Array{std::move(entry)};
     if (usage_) out["usage"] = so_far_;
@@ -115,6 +117,7 @@ class ChatForm final : public ReplyForm {
   const int top_logprobs_;
   const bool reasoning_, usage_, counts_;
   json::Value so_far_;                    // usage in the next chunk
+  std::string stop_reason_;               // in the chunk that ends a choice
   const std::string calls_;               // ids of tool calls begin with it
   std::map<int, json::Array> told_calls_;  // by choice
 };

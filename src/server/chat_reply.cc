@@ -89,6 +89,7 @@ json::Object chat_choice(int index, const ChatResult& result, const ChoiceForm& 
         content_logprobs(result.generated, form.top_logprobs)}};
   }
   out["finish_reason"] = result.finish_reason;
+  if (!result.stop_reason.empty()) out["stop_reason"] = result.stop_reason;
   return out;
 }
 

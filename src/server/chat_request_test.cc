@@ -266,6 +266,14 @@ TEST(ChatReply, AForcedTokenIsItsOwnAlternative) {
   EXPECT_EQ(json::dump(content_logprobs({&forced, 1}, 0)[0].as_object().at("top_logprobs")), "[]");
 }
 
+TEST(ChatReply, AnAnswerThatWentRoundInCirclesSaysSo) {
+  backend::ChatResult result;
+  result.finish_reason = "length";
+  EXPECT_FALSE(chat_choice(0, result, {}).contains("stop_reason"));
+  result.stop_reason = "repetition";
+  EXPECT_EQ(chat_choice(0, result, {}).at("stop_reason"), "repetition");
+}
+
 TEST(OpenAiError, KindsAndCodes) {
   const auto shape = [](const char* code) {
     const Error error = make_error(code, "max_tokens: wrong", "do this");

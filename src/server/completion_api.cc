@@ -68,6 +68,8 @@ class CompletionForm final : public ReplyForm {
     for (size_t i = 0; i < results.size(); ++i) {
       choices.push_back(choice_object(static_cast<int>(i), results[i].content,
                                       results[i].generated, json::Value(results[i].finish_reason)));
+      if (results[i].stop_reason.empty()) continue;
+      choices.back().as_object()["stop_reason"] = results[i].stop_reason;
     }
     json::Object out = reply_object(head_);
     out["choices"] = std::move(choices);
@@ -81,7 +83,9 @@ class CompletionForm final : public ReplyForm {
   }
   std::string closing(int choice, const ChatResult& result) override {
     if (counts_) so_far_ = usage_so_far(result.tokens);
-    return chunk(choice_object(choice, "", {}, json::Value(result.finish_reason)));
+    json::Object end = choice_object(choice, "", {}, json::Value(result.finish_reason));
+    if (!result.stop_reason.empty()) end["stop_reason"] = result.stop_reason;
+    return chunk(std::move(end));
   }
   std::string ending(std::span<const ChatResult> results) override {
     std::string text;
