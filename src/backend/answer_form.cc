@@ -44,7 +44,7 @@ Status check_one_form(const ChatRequest& request) {
   }
   if (!given.empty() && !request.stop.empty()) {
     return make_error("E0712",
-                      fmt::format("the answer should have {}, and stop texts that could cut it off",
+                      fmt::format("stop: the answer has {}, which stop texts could cut off",
                                   given[0]),
                       "leave the stop texts away: the form says where the answer ends");
   }
@@ -61,11 +61,11 @@ Result<grammar::GrammarPtr> grammar_of(const LoadedModel& model, const ChatReque
                                        const json::Value& schema) {
   grammar::Grammars& all = *model.grammars;
   if (!schema.is_null()) {
-    return at(all.of_schema(schema, schema_options(model)), "output schema");
+    return at(all.of_schema(schema, schema_options(model)), kSchemaPlace);
   }
-  if (request.regex) return at(all.of_regex(*request.regex), "regular expression of the answer");
-  if (!request.choice.empty()) return at(all.of_choice(request.choice), "choices of the answer");
-  if (request.ebnf) return at(all.of_ebnf(*request.ebnf), "EBNF grammar of the answer");
+  if (request.regex) return at(all.of_regex(*request.regex), kRegexPlace);
+  if (!request.choice.empty()) return at(all.of_choice(request.choice), kChoicePlace);
+  if (request.ebnf) return at(all.of_ebnf(*request.ebnf), kEbnfPlace);
   return grammar::GrammarPtr();
 }
 
@@ -209,7 +209,7 @@ Result<AnswerForm> answer_form(const LoadedModel& model, const ChatRequest& requ
   out.calls = TRY(call_options(model, request));
   out.schema = request.output_schema;
   if (!out.schema.is_null() && chat::asks_verbatim(out.schema)) {
-    out.schema = TRY(at(chat::bound_to(out.schema, request.messages), "output schema"));
+    out.schema = TRY(at(chat::bound_to(out.schema, request.messages), kSchemaPlace));
   }
   auto made = grammar_of(model, request, out.schema);
   if (!made.ok()) {

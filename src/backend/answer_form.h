@@ -9,12 +9,20 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "backend/backend.h"
 #include "backend/models.h"
 #include "chat/turn.h"
 
 namespace weft::backend {
+
+// What errors about a form of the answer begin with, up to a colon: whoever knows under which name
+// the form was given puts that there.
+inline constexpr std::string_view kSchemaPlace = "output schema";
+inline constexpr std::string_view kRegexPlace = "regular expression of the answer";
+inline constexpr std::string_view kChoicePlace = "choices of the answer";
+inline constexpr std::string_view kEbnfPlace = "EBNF grammar of the answer";
 
 struct AnswerForm {
   grammar::GrammarPtr answer;  // null: any text

@@ -157,6 +157,9 @@ struct ChatResult {
   // Answers that a router found not good enough, before this one.
   std::vector<std::shared_ptr<const ChatResult>> earlier = {};
   Evidence evidence;
+  // Why an answer has the finish_reason "length" although max_tokens were not reached:
+  // "repetition" (it went round in circles), "deadline"; else empty.
+  std::string stop_reason = {};
 };
 
 struct ChatDelta {

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "chat/message.h"
 #include "grammar/guide.h"
+#include "runtime/evaluator.h"
 
 namespace weft::backend {
 namespace {
@@ -176,6 +177,7 @@ struct Completing {
     tell();
     result.content = guide->text();
     result.finish_reason = finish_reason(completion.finish);
+    result.stop_reason = stop_reason(completion.finish);
     result.tokens = with_engine_counts(result.tokens, completion.usage);
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
@@ -189,10 +191,14 @@ Status start_completion(Models& models, const CompletionRequest& request,
   const ChatRequest& options = request.options;
   const std::shared_ptr<LoadedModel> model = TRY(models.get(options.model));
   const text::Tokenizer tokenizer = TRY(tokenizer_of(*model));
+  if (request.ids.empty()) TRY(check_could_fit(*model, request.text));
   runtime::Request work;
   work.prompt = request.ids.empty()
                     ? tokenizer.encode(request.text, text::Tokenizer::AddedTokens::kNone)
                     : request.ids;
+  if (work.prompt.empty()) return make_error("E0730", "prompt: it has no token");
+  const Status known = runtime::check_tokens(*model->instance, work.prompt);
+  if (!known.ok()) return in_context(known.error(), "prompt");
   work.sampling = TRY(sampling_of(options, model->instance->config.generation));
   work.max_tokens = static_cast<int>(std::clamp<int64_t>(options.max_tokens, 0, 1 << 30));
   work.logprobs = options.logprobs;
@@ -295,6 +301,7 @@ std::shared_ptr<ChatCall> complete(LocalBackend& backend, CompletionRequest requ
   const std::string model = request.options.model;
   backend.prepare(model, [&backend, call, called_ns, request = std::move(request),
                           callbacks = std::move(callbacks)](Status ready) {
+    if (call->cancelled()) return callbacks.on_done(never_begun(request.options.model));
     if (ready.ok()) {
       ready = start_completion(backend.models(), request, callbacks, *call, called_ns);
     }

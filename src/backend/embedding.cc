@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "backend/local.h"
+#include "backend/local_call.h"
 #include "runtime/evaluator.h"
 
 namespace weft::backend {
@@ -100,13 +101,17 @@ Result<std::vector<std::vector<int32_t>>> ids_of(const LoadedModel& model,
                         "its directory needs tokenizer.json");
     }
     if (ids.empty()) {
+      const Status fits = check_could_fit(model, request.inputs[i].text);
+      if (!fits.ok()) return in_context(fits.error(), fmt::format("input[{}]", i));
       ids = instance.tokenizer->encode(request.inputs[i].text, text::Tokenizer::AddedTokens::kNone);
     }
     if (ids.empty()) return make_error("E0712", fmt::format("input[{}]: it has no token", i));
-    TRY(runtime::check_tokens(instance, ids));
+    if (const Status known = runtime::check_tokens(instance, ids); !known.ok()) {
+      return in_context(known.error(), fmt::format("input[{}]", i));
+    }
     if (std::ssize(ids) > model.engine->context()) {
-      return make_error("E0731", fmt::format("input[{}] has {} tokens, the model's context holds "
-                                             "{}", i, ids.size(), model.engine->context()),
+      return make_error("E0731", fmt::format("input[{}]: it has {} tokens, the model's context "
+                                             "holds {}", i, ids.size(), model.engine->context()),
                         "cut it into pieces");
     }
     out.push_back(std::move(ids));

@@ -7,6 +7,7 @@
 
 #include "backend/answer_form.h"
 #include "backend/local_call.h"
+#include "backend/token_parts.h"
 #include "base/digest.h"
 #include "base/env.h"
 #include "chat/message.h"
@@ -61,36 +62,26 @@ struct Generation {
   std::optional<json::Value> schema;        // that holds the answer
   std::string not_held;
   bool told = false;                        // the caller wants the tokens
-  std::vector<GeneratedToken> generated;
-  size_t told_tokens = 0;        // of `generated`
+  std::optional<TokenParts> parts;          // of the tokens; with `spelling`
+  size_t told_tokens = 0;        // of these
   PartialAnswer partial;         // not yet told to on_partial
   int64_t resumed = 0;           // tokens so far that an earlier process had generated
   int64_t partial_told_ns = 0;
-  int64_t reasoning_tokens = 0;  // of the turn, before the newest token
 
   TokenCounts counts() const {
     return {prompt_tokens, turn->result().reasoning_tokens, turn->result().answer_tokens};
-  }
-
-  // Which part of the turn the newest token belongs to: the turn has just counted it.
-  GeneratedToken::Part part_of(text::TokenId id) const {
-    if (spelling->is_added(id)) return GeneratedToken::Part::kControl;
-    const bool reasoning = turn->result().reasoning_tokens > reasoning_tokens;
-    return reasoning ? GeneratedToken::Part::kReasoning : GeneratedToken::Part::kAnswer;
   }
 
   void on_token(const runtime::Sampled& sampled) {
     resumed += sampled.resumed ? 1 : 0;
     note_partial(sampled);
     if (spelling) {
-      GeneratedToken token{std::string(spelling->token_bytes(sampled.id)), sampled.logprob,
-                           part_of(sampled.id)};
+      GeneratedToken token{std::string(spelling->token_bytes(sampled.id)), sampled.logprob};
       for (const runtime::TokenLogprob& other : sampled.top) {
         token.top.push_back({std::string(spelling->token_bytes(other.id)), other.logprob});
       }
-      generated.push_back(std::move(token));
+      parts->add(std::move(token), sampled.id, spelling->is_added(sampled.id), turn->result());
     }
-    reasoning_tokens = turn->result().reasoning_tokens;
     tell_delta();
   }
 
@@ -127,9 +118,11 @@ struct Generation {
       out.tool_calls.push_back(chat::openai_form(call));
     }
     if (told) {
-      out.generated.assign(generated.begin() + static_cast<std::ptrdiff_t>(told_tokens),
-                           generated.end());
-      told_tokens = generated.size();
+      const auto& all = parts->tokens();
+      const size_t end = parts->settled(told_tokens, turn->result());
+      out.generated.assign(all.begin() + static_cast<std::ptrdiff_t>(told_tokens),
+                           all.begin() + static_cast<std::ptrdiff_t>(end));
+      told_tokens = end;
     }
     callbacks.on_delta(out);
   }
@@ -137,6 +130,7 @@ struct Generation {
   void on_done(runtime::Completion completion) {
     if (completion.error.has_value()) return callbacks.on_done(std::move(*completion.error));
     turn->finish();
+    if (parts) parts->finish(turn->result());
     tell_delta();  // what was held back
     const chat::TurnResult& said = turn->result();
     ChatResult result;
@@ -149,12 +143,13 @@ struct Generation {
                                ? finish_reason(completion.finish)
                            : result.tool_calls.empty() ? "stop"
                                                        : "tool_calls";
+    result.stop_reason = stop_reason(completion.finish);
     result.tokens = with_engine_counts(counts(), completion.usage);
     result.thinking_budget = thinking_budget;
     result.budget_reached = said.budget_reached;
     result.prefill_seconds = completion.usage.prefill_seconds;
     result.decode_seconds = completion.usage.decode_seconds;
-    result.generated = std::move(generated);
+    if (parts) result.generated = std::move(parts->tokens());
     if (schema) result.chosen = chosen_values(*schema, result.content, result.generated);
     if (!told) result.generated.clear();
     result.not_held = not_held;
@@ -184,6 +179,9 @@ chat::TurnOptions turn_options(const LoadedModel& model, const ChatRequest& requ
 // What only the backend can know. Whether the prompt fits the context is the engine's to say, which
 // knows its cache; what a sampler accepts is the sampler's.
 Status check_request(const LoadedModel& model, const ChatRequest& request) {
+  if (model.chat_template && !model.dialect && model.instance->tokenizer) {
+    TRY(chat::Dialect::recognise(*model.instance->tokenizer, model.chat_template->source()));
+  }
   if (!model.chat_template || !model.dialect || !model.instance->tokenizer) {
     return make_error("E0711",
                       fmt::format("model {} has no chat template or no tokenizer",
@@ -192,11 +190,11 @@ Status check_request(const LoadedModel& model, const ChatRequest& request) {
                       "tokenizer_config.json");
   }
   if (request.max_tokens < 1 || request.max_tokens > (1 << 30)) {
-    return make_error("E0712", fmt::format("max_tokens should be at least 1, found {}",
+    return make_error("E0712", fmt::format("max_tokens: expected at least 1, found {}",
                                            request.max_tokens));
   }
   if (request.thinking_budget_tokens.value_or(0) < 0) {
-    return make_error("E0712", fmt::format("the thinking budget should be 0 or more, found {}",
+    return make_error("E0712", fmt::format("thinking budget: expected 0 or more, found {}",
                                            *request.thinking_budget_tokens),
                       "0 answers without thinking");
   }
@@ -242,6 +240,7 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   AnswerForm form = TRY(answer_form(*model, request));
   const bool thinks = may_think(*model, request, form);
   const text::MarkedText prompt_text = TRY(render(*model, request, thinks));
+  TRY(check_could_fit(*model, prompt_text.text));
   runtime::Request work;
   work.prompt = model->instance->tokenizer->encode(prompt_text);
   work.sampling = TRY(sampling_of(request, model->instance->config.generation));
@@ -264,7 +263,13 @@ Status start(Models& models, const ChatRequest& request, ChatCallbacks& callback
   generation->not_held = form.not_held;
   generation->told = request.logprobs;
   work.logprobs = request.logprobs || generation->schema.has_value();
-  if (work.logprobs) generation->spelling = *model->instance->tokenizer;
+  if (work.logprobs) {
+    const bool calls = form.calls.choice != chat::ToolChoice::Mode::kNone;
+    const auto none = std::optional<text::TokenId>();
+    generation->spelling = *model->instance->tokenizer;
+    generation->parts.emplace(calls ? model->dialect->call_open : none,
+                              calls ? model->dialect->call_close : none, form.answer != nullptr);
+  }
   generation->prompt_tokens = prompt_tokens;
   generation->evidence = {.model = model->instance->name,
                           .model_hash = model->instance->weights_hash,
@@ -326,6 +331,8 @@ std::shared_ptr<ChatCall> LocalBackend::chat(ChatRequest request, ChatCallbacks 
   const LaneOf lane = models_.is_loaded(request.model) ? ready_lane : kLoading;
   add(lane, [this, call, called_ns, request = std::move(request),
              callbacks = std::move(callbacks)](Status ready) mutable {
+    // Nobody waits for it.
+    if (call->cancelled()) return callbacks.on_done(never_begun(request.model));
     if (ready.ok()) ready = start(models_, request, callbacks, *call, called_ns);
     if (!ready.ok()) callbacks.on_done(std::move(ready).error());
   });

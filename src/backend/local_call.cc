@@ -7,6 +7,19 @@
 
 namespace weft::backend {
 
+Status check_could_fit(const LoadedModel& model, std::string_view text) {
+  CHECK(model.instance->tokenizer.has_value());
+  const int64_t limit = model.engine->context();
+  if (std::ssize(text) < limit) return ok_status();  // a token has at least a byte
+  const int64_t fewest = model.instance->tokenizer->fewest_tokens(text);
+  if (fewest < limit) return ok_status();
+  const bool cache = limit < model.instance->config.context;
+  return make_error("E0731",
+                    fmt::format("the prompt has at least {} tokens, {} holds {}", fewest,
+                                cache ? "the KV cache" : "the model's context", limit),
+                    "shorten the input");
+}
+
 Result<runtime::Sampling> sampling_of(const ChatRequest& request,
                                       const model::GenerationDefaults& defaults) {
   runtime::Sampling out;
@@ -30,7 +43,7 @@ Status set_service(runtime::Request& work, const ChatRequest& request, int64_t c
   constexpr int64_t kDeadlineMax = int64_t{1000} * 3600 * 24 * 365;  // ms
   const int64_t deadline_ms = request.deadline_ms.value_or(kDeadlineMax);
   if (deadline_ms < 1 || deadline_ms > kDeadlineMax) {
-    return make_error("E0712", fmt::format("the deadline should be 1 to {} ms from now, found {}",
+    return make_error("E0712", fmt::format("deadline_ms: expected 1 to {} from now, found {}",
                                            kDeadlineMax, deadline_ms));
   }
   work.priority = request.priority;
@@ -78,6 +91,13 @@ std::vector<std::string> hurries_in_words(const json::Array& record) {
   return out;
 }
 
+ChatResult never_begun(const std::string& model) {
+  ChatResult out;
+  out.evidence.model = model;
+  out.finish_reason = finish_reason(runtime::Finish::kCancelled);
+  return out;
+}
+
 std::string finish_reason(runtime::Finish finish) {
   switch (finish) {
     case runtime::Finish::kCancelled: return "cancelled";
@@ -88,6 +108,11 @@ std::string finish_reason(runtime::Finish finish) {
     case runtime::Finish::kError: break;
   }
   return "stop";
+}
+
+std::string stop_reason(runtime::Finish finish) {
+  if (finish == runtime::Finish::kLoop) return "repetition";
+  return finish == runtime::Finish::kDeadline ? "deadline" : "";
 }
 
 TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage) {

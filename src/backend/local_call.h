@@ -8,6 +8,8 @@
 
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "backend/backend.h"
 #include "backend/models.h"
@@ -27,6 +29,10 @@ class LocalCall final : public ChatCall {
     handle_ = handle;
     if (cancelled_) handle.cancel();
   }
+  bool cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
+  }
 
  private:
   std::mutex mutex_;
@@ -34,13 +40,20 @@ class LocalCall final : public ChatCall {
   std::optional<runtime::Handle> handle_;
 };
 
+// E0731 for a text of which a quick look says that its tokens cannot fit: those who are answered
+// meanwhile need not wait until it is tokenised. `model` has a tokenizer.
+Status check_could_fit(const LoadedModel& model, std::string_view text);
 // The request's parameters, else the checkpoint's own, else greedy. E0730 out of range.
 Result<runtime::Sampling> sampling_of(const ChatRequest& request,
                                       const model::GenerationDefaults& defaults);
 // Who is served first, whose prefixes are shared, and until when. E0712.
 Status set_service(runtime::Request& work, const ChatRequest& request, int64_t called_ns);
+// The answer of `model` to a call that was cancelled before anything was done for it.
+ChatResult never_begun(const std::string& model);
 // Of a generation that was not ended by its own last token: "length", "cancelled".
 std::string finish_reason(runtime::Finish finish);
+// As ChatResult::stop_reason.
+std::string stop_reason(runtime::Finish finish);
 // Beside what the turn has counted, what the engine has.
 TokenCounts with_engine_counts(TokenCounts counts, const runtime::Usage& usage);
 // As evidence (Evidence::hurries), and back; a record that was not written here says nothing.

@@ -204,7 +204,7 @@ TEST(LocalBackend, ModelsLeaveUnderABudgetAndComeBack) {
   const auto refused = chat("copy");
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, "E0714");
-  EXPECT_NE(refused.error().text().find("GiB"), std::string::npos);
+  EXPECT_NE(refused.error().text().find("MiB"), std::string::npos);
   EXPECT_EQ(backend.models().unload("default").error().code, "E0715");
 }
 
@@ -566,6 +566,12 @@ TEST(LocalBackend, RefusalsTeach) {
   const auto result = ask(backend, request);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, "E0731");
+  // So long that nobody has to tokenise it to know.
+  const auto longer = ask(backend, request_for(std::string(9'000'000, 'a')));
+  ASSERT_FALSE(longer.ok());
+  EXPECT_EQ(longer.error().code, "E0731");
+  EXPECT_NE(longer.error().message.find("has at least "), std::string::npos)
+      << longer.error().text();
   request = request_for("x");
   request.messages[0].as_object()["role"] = "nobody";
   EXPECT_FALSE(ask(backend, request).ok());

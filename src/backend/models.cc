@@ -29,8 +29,6 @@ Status check_rows(const chat::Dialect& dialect, size_t rows, const std::string& 
   return ok_status();
 }
 
-double gib(uint64_t bytes) { return static_cast<double>(bytes) / (uint64_t{1} << 30); }
-
 // Worked out from the headers of the files; nothing is loaded.
 Result<uint64_t> memory_needed(const std::string& source, const ModelsOptions& options) {
   model::ModelFiles files = source.empty() ? TRY(runtime::embedded_model_files())
@@ -56,10 +54,14 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
   if (!out->instance->chat_template.empty() && out->instance->tokenizer.has_value()) {
     out->chat_template = TRY(chat::ChatTemplate::from_config(out->instance->tokenizer_config,
                                                              out->instance->chat_template));
-    out->dialect = TRY(chat::Dialect::recognise(*out->instance->tokenizer,
-                                                out->chat_template->source()));
+    // Who only embeds or continues text needs no dialect: a chat is told why it has none.
+    auto dialect = chat::Dialect::recognise(*out->instance->tokenizer,
+                                            out->chat_template->source());
     const auto rows = static_cast<size_t>(out->instance->config.vocab_size);
-    TRY(check_rows(*out->dialect, rows, out->instance->name));
+    if (dialect.ok()) {
+      TRY(check_rows(*dialect, rows, out->instance->name));
+      out->dialect = *std::move(dialect);
+    }
     out->grammars = std::make_unique<grammar::Grammars>(*out->instance->tokenizer, rows);
     out->template_hash = sha256_hex(out->instance->chat_template);
   }
@@ -135,7 +137,7 @@ Status Models::check_limit(const std::string& name, const std::string& source,
   for (const auto& [limited, most] : options_.limits) {
     const auto known = options_.names.find(limited);
     if (known == options_.names.end() || known->second != source || needed <= most) continue;
-    return make_error("E0714",
+    return make_error("E0716",
                       fmt::format("model {} needs {} for weights and cache; the limit of {} is {}",
                                   name, bytes_text(needed), limited, bytes_text(most)),
                       "raise its `memory` in the configuration, or lower the cache of each model "
@@ -154,20 +156,23 @@ Status Models::make_room(const std::string& name, uint64_t needed) {
       for (const auto& [source, model] : loaded_) oldest.emplace_back(model->asked_for, source);
     }
     std::ranges::sort(oldest);
-    const bool fits_alone = needed <= most;
-    const bool left = fits_alone && std::ranges::any_of(oldest, [&](const auto& one) {
+    if (needed > most) {
+      return make_error("E0716",
+                        fmt::format("model {} needs {} for weights and cache, the budget for all "
+                                    "models is {}", name, bytes_text(needed), bytes_text(most)),
+                        "raise --model-memory (memory.models), lower --kv-memory (memory.kv), or "
+                        "load it with fewer bits (--dtype q4)");
+    }
+    const bool left = std::ranges::any_of(oldest, [&](const auto& one) {
       return unload_source(one.second);
     });
     if (left) continue;
-    if (!fits_alone || oldest.empty() || i >= kTries) {
+    if (oldest.empty() || i >= kTries) {
       return make_error("E0714",
-                        fmt::format("model {} needs {:.2f} GiB for weights and cache; the budget "
-                                    "is {:.2f} GiB, of which models in use hold {:.2f}",
-                                    name, gib(needed), gib(most), gib(memory_bytes())),
-                        fits_alone ? "try again when the other models have answered"
-                                   : "raise --model-memory (memory.models), lower "
-                                     "--kv-memory (memory.kv), or load it with fewer bits "
-                                     "(--dtype q4)");
+                        fmt::format("model {} needs {} for weights and cache; the budget is {}, "
+                                    "of which models in use hold {}", name, bytes_text(needed),
+                                    bytes_text(most), bytes_text(memory_bytes())),
+                        "try again when the other models have answered");
     }
     real_env().sleep_us(2000);
   }

@@ -43,7 +43,7 @@ struct LoadedModel {
   std::shared_ptr<runtime::ModelInstance> instance;
   std::unique_ptr<runtime::Engine> engine;
   std::optional<chat::ChatTemplate> chat_template;  // absent: the checkpoint has none
-  std::optional<chat::Dialect> dialect;             // absent with it
+  std::optional<chat::Dialect> dialect;             // absent with it, or of no known family
   std::string template_hash;                        // sha256 of its text, or empty
   std::unique_ptr<grammar::Grammars> grammars;      // absent with it
   // It was trained on system texts that say the form in words: a schema behind them would lead it
@@ -59,8 +59,9 @@ class Models {
 
   // Loads on first use, which takes as long as reading and packing the weights; later calls answer
   // at once, also while another model is being loaded. From any thread. E0710 for a name that is
-  // neither known nor a directory; E0714: no room for it in the memory budget, or it is beyond its
-  // own limit. What is held by somebody counts as used: let go soon.
+  // neither known nor a directory; E0714: no room for it in the memory budget now; E0716: it is
+  // larger than the budget, or than its own limit. What is held by somebody counts as used: let go
+  // soon.
   Result<std::shared_ptr<LoadedModel>> get(const std::string& name);
   // Would get() answer at once?
   bool is_loaded(const std::string& name) const { return if_loaded(name) != nullptr; }

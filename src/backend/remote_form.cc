@@ -333,7 +333,7 @@ std::string_view name_of(RemoteKind kind) {
 Result<RemoteForm> remote_form(RemoteKind kind, const std::string& model,
                                const ChatRequest& request) {
   if (request.max_tokens < 1) {
-    return make_error("E0712", fmt::format("max_tokens should be at least 1, found {}",
+    return make_error("E0712", fmt::format("max_tokens: expected at least 1, found {}",
                                            request.max_tokens));
   }
   return Form(kind, request).make(model);

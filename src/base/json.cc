@@ -238,6 +238,24 @@ Error wrong_type(std::string_view where, std::string_view field, std::string_vie
                                          expected, kind_name(found)));
 }
 
+// What is wrong, where the library's own words do not say it.
+std::string syntax_text(const Handler::Code& ec, std::string_view text, size_t used) {
+  using boost::json::error;
+  if (ec == error::incomplete) return "JSON ends too early";
+  // The first half with anything else behind it is but a syntax error to the library.
+  const std::string_view before = text.substr(0, used);
+  const size_t escape = before.rfind("\\u");
+  const bool half = escape != before.npos && used - escape <= 8 && used - escape > 3 &&
+                    std::string_view("dD").find(before[escape + 2]) != before.npos &&
+                    std::string_view("89abAB").find(before[escape + 3]) != before.npos;
+  if (half || ec == error::illegal_leading_surrogate || ec == error::illegal_trailing_surrogate) {
+    return "half of a surrogate pair: \\ud800 to \\udfff stand in pairs only";
+  }
+  const auto invalid = invalid_utf8_at(text);
+  if (invalid && *invalid <= used + 3) return "not valid JSON: its bytes are not UTF-8";
+  return fmt::format("not valid JSON: {}", ec.message());
+}
+
 }  // namespace
 
 Status parse_events(std::string_view text, Events& events, const ParseOptions& options) {
@@ -256,10 +274,7 @@ Status parse_events(std::string_view text, Events& events, const ParseOptions& o
   while (!ec && end < text.size() && kSpace.find(text[end]) != text.npos) ++end;
   if (parser.handler().error) return placed(*parser.handler().error, text, used);
   if (ec) {
-    const bool cut = ec == boost::json::error::incomplete;
-    return placed(make_error("E0010", cut ? "JSON ends too early"
-                                          : fmt::format("not valid JSON: {}", ec.message())),
-                  text, used);
+    return placed(make_error("E0010", syntax_text(ec, text, used)), text, used);
   }
   if (end < text.size()) {
     return placed(make_error("E0010", "text follows after the end of the JSON value"), text, end);

@@ -49,7 +49,11 @@ TEST(Json, ErrorsNameThePlace) {
   EXPECT_EQ(error_of("[1, 2"), "E0010 line 1 column 6: JSON ends too early");
   EXPECT_EQ(error_of("[] x").substr(0, 24), "E0010 line 1 column 4: t");
   EXPECT_EQ(error_of("").substr(0, 5), "E0010");
-  EXPECT_EQ(error_of("\"\xff\"").substr(0, 5), "E0010");
+  EXPECT_NE(error_of("\"\xff\"").find("its bytes are not UTF-8"), std::string::npos);
+  EXPECT_EQ(error_of("[x, \"\xff\"]").find("UTF-8"), std::string::npos);
+  for (const char* half : {R"("\ud800")", R"("\ud800x")", R"("\udc00")", R"("\ud800\u0041")"}) {
+    EXPECT_NE(error_of(half).find("half of a surrogate pair"), std::string::npos) << half;
+  }
 }
 
 TEST(Json, LimitsHold) {

@@ -105,8 +105,9 @@ Result<Dialect> Dialect::recognise(const text::Tokenizer& tokenizer,
     return out;
   }
   return make_error("E0742", "the tokenizer belongs to no family that weft knows",
-                    "it has none of <|im_start|>, [|endofturn|], <|start_of_role|>; supported are "
-                    "Qwen3, EXAONE 4.0 and Granite 4.0");
+                    "it has none of <|im_start|> (Qwen3 and others of ChatML), [|endofturn|] "
+                    "(EXAONE 3.5, Deep, 4.0) and <|start_of_role|> (Granite 3, 4.0, 4.1); "
+                    "/v1/completions and /v1/embeddings take this model");
 }
 
 }  // namespace weft::chat

@@ -15,7 +15,7 @@ namespace {
 // messages and one error.
 Error wrong_member(const std::string& where, std::string_view expected, const json::Value& found) {
   return make_error(
-      "E0740", fmt::format("{} should be {}, found {}", where, expected, json::kind_name(found)));
+      "E0740", fmt::format("{}: expected {}, found {}", where, expected, json::kind_name(found)));
 }
 
 // A text, a list of text parts, or null. Parts become lines: templates print the content as one
@@ -33,8 +33,13 @@ Result<std::optional<std::string>> content_of(const json::Value& value, const st
     const json::Value* type = part.get_object().if_contains("type");
     const json::Value* body = part.get_object().if_contains("text");
     const bool is_text = body && body->is_string() && (!type || *type == "text");
+    if (!is_text && type && *type == "text") {
+      return make_error("E0740", fmt::format("{}.text: expected a text, found {}", place,
+                                             body ? json::kind_name(*body) : "nothing"),
+                        "a part is {\"type\": \"text\", \"text\": \"…\"}");
+    }
     if (!is_text) {
-      return make_error("E0740", fmt::format("{} is not a text part", place),
+      return make_error("E0740", fmt::format("{}: not a text part", place),
                         "the models here read text only; leave images and sound out");
     }
     if (!first) text += '\n';
@@ -67,7 +72,9 @@ Result<ToolCall> tool_call_of(const json::Value& value, const std::string& where
     call = &function->get_object();
   }
   out.name = TRY(text_field(*call, "name", place));
-  if (out.name.empty()) return make_error("E0740", fmt::format("{} lacks a name", place));
+  if (out.name.empty()) {
+    return make_error("E0740", fmt::format("{}.name: expected a name, found nothing", place));
+  }
   const json::Value* arguments = call->if_contains("arguments");
   if (arguments == nullptr) {
     out.arguments = json::Object();
@@ -90,7 +97,7 @@ Result<Message> message_of(const json::Value& value, const std::string& where) {
   if (out.role == "developer") out.role = "system";
   static const std::vector<std::string> kRoles = {"system", "user", "assistant", "tool"};
   if (std::find(kRoles.begin(), kRoles.end(), out.role) == kRoles.end()) {
-    return make_error("E0740", fmt::format("{}.role is {}", where, quoted(out.role)),
+    return make_error("E0740", fmt::format("{}.role: {} is no role", where, quoted(out.role)),
                       name_hint(out.role, kRoles));
   }
   if (const json::Value* content = object.if_contains("content")) {
@@ -112,7 +119,8 @@ Result<Message> message_of(const json::Value& value, const std::string& where) {
   out.tool_call_id = TRY(text_field(object, "tool_call_id", where));
   out.name = TRY(text_field(object, "name", where));
   if (!out.content && out.role != "assistant") {
-    return make_error("E0740", fmt::format("{} of role {} has no content", where, out.role));
+    return make_error("E0740", fmt::format("{}.content: expected a text for role {}, found nothing",
+                                           where, out.role));
   }
   return out;
 }
@@ -124,7 +132,10 @@ Result<std::vector<Message>> parse_messages(const json::Array& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     out.push_back(TRY(message_of(messages[i], fmt::format("messages[{}]", i))));
   }
-  if (out.empty()) return make_error("E0740", "messages is empty", "give at least one message");
+  if (out.empty()) {
+    return make_error("E0740", "messages: expected at least one, found none",
+                      "give at least one message");
+  }
   return out;
 }
 

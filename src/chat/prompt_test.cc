@@ -105,16 +105,19 @@ TEST(Message, ErrorsNameThePlace) {
     const auto result = parse_messages(json::parse(text)->as_array());
     return result.ok() ? "no error" : result.error().message;
   };
-  EXPECT_EQ(error("[]"), "messages is empty");
-  EXPECT_EQ(error("[7]"), "messages[0] should be an object, found integer");
-  EXPECT_EQ(error(R"([{"role": "usr", "content": ""}])"), "messages[0].role is 'usr'");
-  EXPECT_EQ(error(R"([{"role": "user"}])"), "messages[0] of role user has no content");
+  EXPECT_EQ(error("[]"), "messages: expected at least one, found none");
+  EXPECT_EQ(error("[7]"), "messages[0]: expected an object, found integer");
+  EXPECT_EQ(error(R"([{"role": "usr", "content": ""}])"), "messages[0].role: 'usr' is no role");
+  EXPECT_EQ(error(R"([{"role": "user"}])"),
+            "messages[0].content: expected a text for role user, found nothing");
   EXPECT_EQ(error(R"([{"role": "user", "content": 5}])"),
-            "messages[0].content should be a text, a list of parts or null, found integer");
+            "messages[0].content: expected a text, a list of parts or null, found integer");
   EXPECT_EQ(error(R"([{"role": "user", "content": [{"type": "image_url"}]}])"),
-            "messages[0].content[0] is not a text part");
+            "messages[0].content[0]: not a text part");
+  EXPECT_EQ(error(R"([{"role": "user", "content": [{"type": "text"}]}])"),
+            "messages[0].content[0].text: expected a text, found nothing");
   EXPECT_EQ(error(R"([{"role": "assistant", "content": "", "tool_calls": [{"function": {}}]}])"),
-            "messages[0].tool_calls[0].function lacks a name");
+            "messages[0].tool_calls[0].function.name: expected a name, found nothing");
 }
 
 std::vector<TokenId> control_tokens(const Tokenizer& tokenizer, const text::MarkedText& prompt) {

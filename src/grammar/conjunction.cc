@@ -66,7 +66,11 @@ Error Facts::refused(NodeId id, std::string_view keyword, std::string hint) cons
 }
 
 bool Facts::is_anything(const Conjunction& set) const {
-  return std::all_of(set.begin(), set.end(), [&](uint32_t key) { return is_true(node(key)); });
+  return std::all_of(set.begin(), set.end(), [&](uint32_t key) {
+    // An empty list of members says nothing in JSON Schema, and here that there are none.
+    const bool closes = options_.closed_objects && node(key).lists_properties;
+    return is_true(node(key)) && !closes;
+  });
 }
 
 std::optional<Conjunction> Facts::expanded(const Conjunction& set) const {

@@ -54,5 +54,41 @@ TEST(JsonSchema, AForbiddenNameIsNoOpenName) {
   EXPECT_FALSE(belongs(*others, R"({"xx":1,"x":2})"));
 }
 
+// `properties` closes an object, also where it lists nothing: the usual function without arguments.
+TEST(JsonSchema, AnEmptyListOfMembersIsAList) {
+  for (const char* schema : {R"({"type":"object","properties":{}})", R"({"properties":{}})",
+                             R"({"$ref":"#/$defs/e","$defs":{"e":{"properties":{}}}})"}) {
+    const auto closed = rules_of(schema);
+    ASSERT_TRUE(closed.ok()) << closed.error().text();
+    EXPECT_TRUE(belongs(*closed, "{}")) << schema;
+    EXPECT_FALSE(belongs(*closed, R"({"a":1})")) << schema;
+  }
+  EXPECT_TRUE(belongs(*rules_of(R"({"properties":{}})"), "[1]"));
+  const auto open = rules_of(R"({"properties":{},"additionalProperties":true})");
+  EXPECT_TRUE(belongs(*open, R"({"a":1})"));
+  SchemaOptions options;
+  options.closed_objects = false;
+  const auto plain = schema_rules(
+      schema::Schema::parse(json::parse(R"({"properties":{}})").value()).value(), options);
+  EXPECT_TRUE(belongs(*plain, R"({"a":1})"));
+}
+
+TEST(JsonSchema, RefusalsNameThePlaceThatIsThere) {
+  const auto said = [](std::string_view schema) {
+    const auto rules = rules_of(schema);
+    return rules.ok() ? std::string("accepted") : rules.error().text();
+  };
+  EXPECT_EQ(said(R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":1,
+                     "maxProperties":2,"propertyNames":{"pattern":"^[a-z]{1,3}$"}})")
+                .substr(0, 24), "E0320 #/propertyNames: a");
+  EXPECT_EQ(said(R"({"type":"object","patternProperties":{"^[a-z]{3}$":{}}})").substr(0, 28),
+            "E0320 #/patternProperties: a");
+  const std::string large = said(R"({"properties":{"n":{"type":"number","minimum":1e20}}})");
+  EXPECT_EQ(large.substr(0, 25), "E0320 #/properties/n: no ");
+  EXPECT_NE(large.find("1e+20"), std::string::npos) << large;
+  EXPECT_EQ(said(R"({"type":"integer","maximum":-1e19})").substr(0, 8), "E0320 #:");
+  EXPECT_EQ(said(R"({"type":"integer","minimum":-1e19})"), "accepted");
+}
+
 }  // namespace
 }  // namespace weft::grammar

@@ -427,7 +427,15 @@ Result<Dfa> number_text(const NumberLanguage& language) {
   const Dfa above = TRY(Comparison(none, kGreater, integers).run());
   Dfa out = TRY(with_sign(all, above));
   for (const NumberBound& bound : language.bounds) {
-    out = TRY(combined(out, TRY(bounded(bound, integers)), Combine::kBoth));
+    const Dfa within = TRY(bounded(bound, integers));
+    if (within.is_empty()) {
+      return make_error("E0320",
+                        fmt::format("no number that a grammar writes is within the bound {}",
+                                    json::dump(*bound.limit)),
+                        fmt::format("at most {} digits are written before the point",
+                                    integers ? kIntegerDigitsMax : kNumberDigitsMax));
+    }
+    out = TRY(combined(out, within, Combine::kBoth));
   }
   for (const json::Value* divisor : language.multiples) {
     out = TRY(combined(out, TRY(multiples_of(*divisor, integers)), Combine::kBoth));

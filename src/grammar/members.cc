@@ -85,7 +85,8 @@ bool Facts::is_closed(const Conjunction& set) const {
     const Node& n = node(key);
     if (n.additional_properties != kNone || !n.pattern_properties.empty()) return false;
     if (n.property_names != kNone) return false;
-    listed = listed || !n.properties.empty();
+    // Also an empty list: that of a function without arguments.
+    listed = listed || n.lists_properties;
   }
   return listed;
 }
@@ -198,7 +199,17 @@ Status Facts::add_free(const Conjunction& set, Conjunction value, Dfa names,
     return ok_status();
   }
   if (!key_slack(quoted_text(names))) {
-    return refused(set.empty() ? schema_.root() : set[0] >> 2, "patternProperties",
+    CHECK(!set.empty());
+    uint32_t where = set[0];
+    std::string_view keyword = "propertyNames";
+    for (const uint32_t key : set) {
+      const bool patterns = !node(key).pattern_properties.empty();
+      if (!patterns && node(key).property_names == kNone) continue;
+      where = key;
+      keyword = patterns ? "patternProperties" : "propertyNames";
+      if (patterns) break;
+    }
+    return refused(where >> 2, keyword,
                    "patterns of names must leave room: not of fixed length, or at most 64 names");
   }
   members.free.push_back({std::move(names), std::move(value)});

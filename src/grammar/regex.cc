@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "base/hexadecimal.h"
@@ -134,6 +135,10 @@ class RegexParser {
       return node;
     }
     (void)take("?");  // lazy: the same language
+    if (at_ < in_.size() && std::string_view("*+?{").find(in_[at_]) != std::string_view::npos) {
+      return error(at_, "a quantifier follows a quantifier",
+                   "put the first one into a group: (?:a{2}){3}");
+    }
     if (node.kind == RegexNode::Kind::kBegin || node.kind == RegexNode::Kind::kEnd) {
       return error(begin, "an anchor cannot be repeated");
     }
@@ -142,7 +147,7 @@ class RegexParser {
     return repeat;
   }
 
-  // {n}, {n,} or {n,m}; any other '{' is a character.
+  // {n}, {n,} or {n,m}; any other '{' is atom()'s.
   Result<bool> bounds(uint32_t& min, uint32_t& max) {
     size_t i = at_ + 1;
     const auto number = [&](uint32_t& out) {
@@ -179,9 +184,7 @@ class RegexParser {
         if (next_is(look)) return error(begin, "look-around");
       }
       if (take("?<")) {
-        const size_t end = in_.find('>', at_);
-        if (end == in_.npos) return error(begin, "a group's name without '>'");
-        at_ = end + 1;
+        TRY(group_name(begin));
       } else if (!take("?:") && next_is("?")) {
         return error(begin, "a group '(?' of a kind that ECMA-262 does not have");
       }
@@ -194,6 +197,11 @@ class RegexParser {
       return RegexNode{c == '^' ? RegexNode::Kind::kBegin : RegexNode::Kind::kEnd, {}, {}};
     }
     if (c == '*' || c == '+' || c == '?') return error(begin, "a quantifier without anything");
+    if (c == '{' && at_ + 1 < in_.size() && std::string_view("0123456789,").find(in_[at_ + 1]) !=
+                                                std::string_view::npos) {
+      return error(begin, "bounds '{' without anything or without their end", "write \\{ for the "
+                   "character, {0,2} for at most two");
+    }
     RegexNode node{RegexNode::Kind::kChars, {}, {}};
     if (c == '[') {
       node.chars = TRY(char_class());
@@ -207,6 +215,25 @@ class RegexParser {
       node.chars = {{code, code}};
     }
     return node;
+  }
+
+  // (?<name>: counts as (?:, but a wrong or second name is an error in ECMA-262.
+  Status group_name(size_t begin) {
+    const size_t end = in_.find('>', at_);
+    if (end == in_.npos) return error(begin, "a group's name without '>'");
+    const std::string_view name = in_.substr(at_, end - at_);
+    const bool word = !name.empty() && (name[0] < '0' || name[0] > '9') &&
+                      std::all_of(name.begin(), name.end(), [](char c) {
+                        return c == '$' || c == '_' || static_cast<unsigned char>(c) >= 0x80 ||
+                               (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                               (c >= 'a' && c <= 'z');
+                      });
+    if (!word) return error(begin, fmt::format("{} is no name of a group", quoted(name)));
+    if (!names_.insert(name).second) {
+      return error(begin, fmt::format("a second group {}", quoted(name)));
+    }
+    at_ = end + 1;
+    return ok_status();
   }
 
   char32_t character() {
@@ -243,6 +270,8 @@ class RegexParser {
     return CharRanges{{code, code}};
   }
 
+  static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
   Result<CharRanges> escape(bool in_class) {
     const size_t begin = at_++;
     if (at_ >= in_.size()) return error(begin, "a backslash at the end");
@@ -260,13 +289,19 @@ class RegexParser {
       case 'r': return one('\r');
       case 'f': return one('\f');
       case 'v': return one('\v');
-      case '0': return one(0);
+      case '0':
+        if (at_ < in_.size() && in_[at_] >= '0' && in_[at_] <= '9') {
+          return error(begin, "'\\0' before a digit", "ECMA-262 has no octal numbers: write \\x00");
+        }
+        return one(0);
       case 'x': return one(TRY(hexadecimal(begin, 2)));
       case 'u': return one(TRY(unicode_escape(begin)));
       case 'p':
       case 'P': return property(begin, c == 'P');
       case 'c':
-        if (at_ >= in_.size()) return error(begin, "'\\c' needs a letter");
+        if (at_ >= in_.size() || !is_letter(in_[at_])) {
+          return error(begin, "'\\c' needs a letter");
+        }
         return one(static_cast<char32_t>(in_[at_++] & 0x1F));
       default: break;
     }
@@ -277,8 +312,7 @@ class RegexParser {
       --at_;
       return one(character());
     }
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (letter) return error(begin, fmt::format("'\\{}' is no escape of ECMA-262", c));
+    if (is_letter(c)) return error(begin, fmt::format("'\\{}' is no escape of ECMA-262", c));
     return one(static_cast<char32_t>(c));
   }
 
@@ -337,6 +371,7 @@ class RegexParser {
 
   std::string_view in_;
   size_t at_ = 0;
+  std::set<std::string_view> names_;  // of groups
 };
 
 class Builder {

@@ -14,7 +14,7 @@ TEST(Regex, AgreesWithTheValidatorsMatcher) {
       "a{2,3}",      "^a{2,}b?$",    "^$",             "x|^a|b$",    "^(a|b)*c$",  "^(?:a|bc){2}$",
       "[^a-y]",      "^\\w+@\\w+$",  "(^a|b)c",        "\\u00e9",    "^[\\u{1F600}-\\u{1F610}]$",
       "^[가-힣]+$",  "\\p{L}",       "^\\P{Lu}+$",     "^\\p{Nd}+$", "a.c",        "^[^\\n]*$",
-      "^a*?b+?$",    "{",            "a{,2}",          "^[\\]\\-a]+$", "\\x41\\t", "^()$",
+      "^a*?b+?$",    "{",            "a\\{,2}",        "^[\\]\\-a]+$", "\\x41\\t", "^()$",
       "a||b",        "^\\S{1,3}$",   "[]",             "[^]"};
   const std::vector<std::string> texts = {
       "",    "a",    "ab",   "abc", "b",   "c",   "aa", "aaa", "aab", "x y", "\n", "1",  "é",
@@ -48,6 +48,23 @@ TEST(Regex, RefusesWhatIsNotRegular) {
     ASSERT_FALSE(dfa.ok()) << pattern;
     EXPECT_EQ(dfa.error().code, "E0321") << pattern;
   }
+}
+
+// What other dialects read in another way must not become other text.
+TEST(Regex, RefusesWhatFlagUDoesNotHave) {
+  for (const char* pattern :
+       {"a{2}{3}", "a+{3}", "a{2}+", "a?*", "a{2}??", "a+?{2}", "{2}a", "{,2}", "a{,2}", "a{2",
+        "\\01", "\\c1", "\\c", "(?<>a)", "(?<1>a)", "(?<n>a)(?<n>b)", "(?P<n>a)", "(?#a)",
+        "(?>a)", "\\A", "\\z", "\\Q"}) {
+    EXPECT_FALSE(regex_language(pattern, Matching::kWhole).ok()) << pattern;
+    EXPECT_FALSE(as_repetition(std::string("^") + pattern + "$").has_value()) << pattern;
+  }
+  for (const char* pattern : {"a{2}{3}", "a+{3}", "a{2}+", "a+?{2}", "{2}a", "{,2}", "a{,2}",
+                              "\\01"}) {
+    EXPECT_FALSE(schema::Regex::compile(pattern).ok()) << pattern;
+  }
+  EXPECT_TRUE(regex_language("(?:a{2}){3}", Matching::kWhole).value().accepts("aaaaaa"));
+  EXPECT_TRUE(regex_language("(?<n>a){]}", Matching::kWhole).value().accepts("a{]}"));
 }
 
 TEST(Regex, HostilePatternsEndInAnError) {

@@ -542,10 +542,10 @@ Result<Handle> Engine::submit(Request request) {
   const auto refused = [](std::string message) { return make_error("E0730", std::move(message)); };
   if (request.prompt.empty()) return refused("the prompt has no token");
   if (request.max_tokens < 1) {
-    return refused(fmt::format("max_tokens should be at least 1, found {}", request.max_tokens));
+    return refused(fmt::format("max_tokens: expected at least 1, found {}", request.max_tokens));
   }
   if (std::abs(request.priority) > Scheduler::kPriorityMax) {
-    return refused(fmt::format("priority should be from -{0} to {0}, found {1}",
+    return refused(fmt::format("priority: expected -{0} to {0}, found {1}",
                                Scheduler::kPriorityMax, request.priority));
   }
   TRY(check_sampling(request.sampling));

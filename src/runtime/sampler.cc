@@ -18,7 +18,7 @@ constexpr size_t kNucleusFirst = 64;
 
 Status in_range(std::string_view name, double value, double low, double high) {
   if (value >= low && value <= high) return ok_status();
-  return make_error("E0730", fmt::format("{} should be from {} to {}, found {}", name, low, high,
+  return make_error("E0730", fmt::format("{}: expected {} to {}, found {}", name, low, high,
                                          value));
 }
 

@@ -64,6 +64,11 @@ Status read_schema_map(Parser& parser, Reading& at, const Value& value) {
   return ok_status();
 }
 
+Status read_properties(Parser& parser, Reading& at, const Value& value) {
+  at.node.lists_properties = true;
+  return read_schema_map<&Node::properties>(parser, at, value);
+}
+
 Status read_pattern_properties(Parser& parser, Reading& at, const Value& value) {
   const auto* object = value.if_object();
   if (!object) return parser.bad(at, "an object of schemas, by pattern", value);
@@ -292,7 +297,7 @@ constexpr std::array kKeywords = {
     Keyword{"maxProperties", kValidation, read_count<&Node::max_properties>},
     Keyword{"required", kValidation, read_required},
     Keyword{"dependentRequired", kValidation, read_dependent_required},
-    Keyword{"properties", kApplicator, read_schema_map<&Node::properties>},
+    Keyword{"properties", kApplicator, read_properties},
     Keyword{"patternProperties", kApplicator, read_pattern_properties},
     Keyword{"additionalProperties", kApplicator, read_schema<&Node::additional_properties>},
     Keyword{"propertyNames", kApplicator, read_schema<&Node::property_names>},

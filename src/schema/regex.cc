@@ -118,6 +118,12 @@ class Translator {
     } else if (c == '{') {
       const size_t bytes = bounds_bytes();
       if (bytes > 0) return bounds(bytes);
+      // Other dialects read {,2} in other ways; any other '{' is a character in all of them.
+      const char next = at_ + 1 < in_.size() ? in_[at_ + 1] : '\0';
+      if (next == ',' || (next >= '0' && next <= '9')) {
+        return bad_pattern(in_, at_, "bounds '{' without their end or their first number",
+                           "write \\{ for the character, {0,2} for at most two");
+      }
       out_ += "\\{";
     } else {
       if (c == ')' && depth_ > 0) --depth_;
@@ -140,7 +146,7 @@ class Translator {
     return ok_status();
   }
 
-  // Length of {n}, {n,} or {n,m} here, or 0: any other '{' is a character.
+  // Length of {n}, {n,} or {n,m} here, or 0: it is none.
   size_t bounds_bytes() const {
     size_t i = at_ + 1;
     const size_t digits = i;
@@ -152,6 +158,10 @@ class Translator {
   }
 
   Status bounds(size_t bytes) {
+    if (at_ > 0 && quantified_at_ == at_) {
+      return bad_pattern(in_, at_, "a quantifier follows a quantifier",
+                         "put the first one into a group: (?:a{2}){3}");
+    }
     out_ += in_.substr(at_, bytes);
     at_ += bytes;
     quantified_at_ = at_;
@@ -195,7 +205,11 @@ class Translator {
     if (c == 'p' || c == 'P') return property(begin, c);
     if (c == 'x') return hexadecimal(begin, 2);
     if (c == 'c') return control(begin);
-    if (c == '0') return put("\\x{0}");
+    if (c == '0') {
+      const bool octal = at_ < in_.size() && in_[at_] >= '0' && in_[at_] <= '9';
+      if (octal) return bad_pattern(in_, begin, "'\\0' before a digit");
+      return put("\\x{0}");
+    }
     if (c == 'k' && next_is("<")) return put("\\k");
     if (c == 'b' && in_class_) return put("\\x{8}");
     if (std::string_view("dDwWtnfrv").find(c) != std::string_view::npos) {

@@ -58,6 +58,7 @@ struct DependentRequired {
 struct Node {
   enum class Kind : uint8_t { kKeywords, kTrue, kFalse } kind = Kind::kKeywords;
   uint8_t types = 0;
+  bool lists_properties = false;  // `properties` is there, be it empty
   NodeId parent = kNone;
   std::string step;        // pointer from the parent ("/properties/a"), from the document if none
   uint32_t resource = 0;   // index of the schema resource (the scope of `$id`)

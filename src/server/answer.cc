@@ -22,6 +22,9 @@ constexpr size_t kUnsentBytes = size_t{64} << 10;
 // A stream begins with its first text, or after this long: so errors found at once have a status
 // of their own, and a client that waits for a long prompt sees that it is being worked on.
 constexpr int64_t kOpenAfterUs = 500'000;
+// A stream that has nothing to say is heard at least so often: proxies close silent connections,
+// after 30 s the strictest of them, and a long prompt takes longer.
+constexpr int64_t kPingUs = 10'000'000;
 
 // Keeps itself alive through the callbacks of its calls.
 class Answer : public std::enable_shared_from_this<Answer> {
@@ -72,8 +75,23 @@ class Answer : public std::enable_shared_from_this<Answer> {
     timer_ = context_.loop.after(kOpenAfterUs, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
         self->timer_ = 0;
-        if (!self->ended_) self->open();
+        if (self->ended_) return;
+        self->open();
+        self->ping_later();
       }
+    });
+  }
+
+  // A comment of server-sent events, which every client passes over; none while bytes wait.
+  void ping_later() {
+    timer_ = context_.loop.after(kPingUs, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      self->timer_ = 0;
+      if (self->ended_) return;
+      const bool silent = !std::exchange(self->wrote_, false);
+      if (silent && self->exchange_->unsent_bytes() == 0) self->exchange_->write(": ping\n\n");
+      self->ping_later();
     });
   }
 
@@ -131,6 +149,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
     for (int i = 0; i < plan_.choices; ++i) {
       Choice& from = choice(i);
       if (!std::exchange(from.has_unsent, false)) continue;
+      wrote_ = true;
       exchange_->write(plan_.form->delta(i, std::exchange(from.unsent, {})));
     }
   }
@@ -202,11 +221,13 @@ class Answer : public std::enable_shared_from_this<Answer> {
     ended_ = true;
     drop_timer();
     cancel();
+    const bool problems = plan_.form->tells_problems();
+    const Error told = problems ? error : in_request_words(error, plan_.words);
     if (opened_) {
-      exchange_->write(plan_.form->failure(error));
+      exchange_->write(plan_.form->failure(told));
       exchange_->end();
     } else {
-      exchange_->respond(plan_.form->tells_problems() ? problem(error) : openai_error(error));
+      exchange_->respond(problems ? problem(told) : openai_error(told));
     }
   }
 
@@ -240,6 +261,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   int done_ = 0;     // choices with a result
   int arrived_ = 0;  // choices with a result or an error
   bool opened_ = false;
+  bool wrote_ = false;  // since the last time that a ping was due
   bool ended_ = false;
   bool cancelled_ = false;
 };

@@ -20,6 +20,7 @@
 #include "backend/backend.h"
 #include "backend/direct.h"
 #include "server/context.h"
+#include "server/openai_error.h"
 
 namespace weft::server {
 
@@ -56,6 +57,7 @@ struct AnswerPlan {
   Start start;
   std::unique_ptr<ReplyForm> form;
   std::vector<net::Header> headers = {};
+  RequestWords words = {};  // for errors that layers below find
   // What is taken out of the answer; null: nothing. `json_answer`: it is JSON, and stays it.
   const security::Redaction* redaction = nullptr;
   bool json_answer = false;

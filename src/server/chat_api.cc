@@ -21,7 +21,9 @@ class ChatForm final : public ReplyForm {
  public:
   ChatForm(ReplyHead head, const ChatParameters& parameters)
       : head_(std::move(head)), logprobs_(parameters.request.logprobs),
-        reasoning_(parameters.include_reasoning), usage_(parameters.streaming.include_usage),
+        top_logprobs_(parameters.request.top_logprobs), reasoning_(parameters.include_reasoning),
+        usage_(parameters.streaming.include_usage),
+        counts_(parameters.streaming.usage_so_far),
         calls_("call_" + head_.id.substr(head_.id.find('-') + 1)) {}
 
   void set_facts(const backend::ModelFacts& facts) override {
@@ -33,7 +35,7 @@ class ChatForm final : public ReplyForm {
     json::Array choices;
     for (size_t i = 0; i < results.size(); ++i) {
       choices.push_back(chat_choice(static_cast<int>(i), results[i],
-                                    {logprobs_, reasoning_, calls_}));
+                                    {logprobs_, top_logprobs_, reasoning_, calls_}));
     }
     out["choices"] = std::move(choices);
     out["usage"] = usage_of(results);
@@ -45,6 +47,7 @@ class ChatForm final : public ReplyForm {
   }
 
   std::string delta(int choice, const ChatDelta& delta) override {
+    if (counts_) so_far_ = usage_so_far(delta.tokens);
     // Reasoning comes before the answer, and calls behind it: what was joined comes apart again.
     std::string text;
     if (reasoning_ && !delta.reasoning.empty()) {
@@ -54,7 +57,8 @@ class ChatForm final : public ReplyForm {
     }
     if (!delta.content.empty()) {
       json::Value logprobs;
-      if (logprobs_) logprobs = json::Object{{"content", content_logprobs(delta.generated)}};
+      if (logprobs_) logprobs = json::Object{{"content", 
+            content_logprobs(delta.generated, top_logprobs_)}};
       text += chunk(choice, {{"content", delta.content}}, std::move(logprobs), nullptr);
     }
     if (!delta.tool_calls.empty()) text += call_chunk(choice, delta.tool_calls);
@@ -62,6 +66,8 @@ class ChatForm final : public ReplyForm {
   }
 
   std::string closing(int choice, const ChatResult& result) override {
+    if (counts_) so_far_ = usage_so_far(result.tokens);
+    stop_reason_ = result.stop_reason;
     return chunk(choice, {}, nullptr, json::Value(result.finish_reason));
   }
 
@@ -99,14 +105,19 @@ class ChatForm final : public ReplyForm {
     json::Object out = reply_object(head_);
     json::Object entry{{"index", choice}, {"delta", std::move(delta)}};
     entry["logprobs"] = std::move(logprobs);
+    if (!finish.is_null() && !stop_reason_.empty()) entry["stop_reason"] = stop_reason_;
     entry["finish_reason"] = std::move(finish);
     out["choices"] = json::Array{std::move(entry)};
-    if (usage_) out["usage"] = nullptr;
+    if (usage_) out["usage"] = so_far_;
     return event(out);
   }
 
   ReplyHead head_;
-  const bool logprobs_, reasoning_, usage_;
+  const bool logprobs_;
+  const int top_logprobs_;
+  const bool reasoning_, usage_, counts_;
+  json::Value so_far_;                    // usage in the next chunk
+  std::string stop_reason_;               // in the chunk that ends a choice
   const std::string calls_;               // ids of tool calls begin with it
   std::map<int, json::Array> told_calls_;  // by choice
 };
@@ -133,6 +144,7 @@ Status start_chat(ServerContext& context, const ExchangePtr& exchange,
   if (!parameters.warning.empty()) {
     plan.headers.push_back({"Warning", "299 weft \"" + parameters.warning + "\""});
   }
+  plan.words.form = parameters.form;
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !parameters.request.output_schema.is_null();
   plan.start = [&context, request = std::move(parameters.request)](

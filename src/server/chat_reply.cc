@@ -35,7 +35,7 @@ json::Object reply_object(const ReplyHead& head) {
   return out;
 }
 
-json::Array content_logprobs(std::span<const GeneratedToken> tokens) {
+json::Array content_logprobs(std::span<const GeneratedToken> tokens, int top_wanted) {
   json::Array out;
   for (const GeneratedToken& token : tokens) {
     if (token.part != GeneratedToken::Part::kAnswer) continue;
@@ -44,6 +44,7 @@ json::Array content_logprobs(std::span<const GeneratedToken> tokens) {
     for (const backend::TokenAlternative& other : token.top) {
       top.push_back(token_object(other.bytes, other.logprob));
     }
+    if (top.empty() && top_wanted > 0) top.push_back(token_object(token.bytes, token.logprob));
     entry["top_logprobs"] = std::move(top);
     out.push_back(std::move(entry));
   }
@@ -84,9 +85,11 @@ json::Object chat_choice(int index, const ChatResult& result, const ChoiceForm& 
   json::Object out{{"index", index}, {"message", std::move(message)}};
   out["logprobs"] = nullptr;
   if (form.logprobs) {
-    out["logprobs"] = json::Object{{"content", content_logprobs(result.generated)}};
+    out["logprobs"] = json::Object{{"content", 
+        content_logprobs(result.generated, form.top_logprobs)}};
   }
   out["finish_reason"] = result.finish_reason;
+  if (!result.stop_reason.empty()) out["stop_reason"] = result.stop_reason;
   return out;
 }
 
@@ -110,6 +113,13 @@ json::Object usage_of(std::span<const ChatResult> results) {
           {"total_tokens", prompt + completion},
           {"prompt_tokens_details", json::Object{{"cached_tokens", std::max<int64_t>(cached, 0)}}},
           {"completion_tokens_details", std::move(details)}};
+}
+
+json::Object usage_so_far(const backend::TokenCounts& tokens) {
+  const int64_t completion = tokens.reasoning + tokens.answer;
+  return {{"prompt_tokens", tokens.prompt},
+          {"completion_tokens", completion},
+          {"total_tokens", tokens.prompt + completion}};
 }
 
 std::string event(const json::Value& data) { return "data: " + json::dump(data) + "\n\n"; }

@@ -26,18 +26,23 @@ json::Object reply_object(const ReplyHead& head);
 
 struct ChoiceForm {
   bool logprobs = false;
+  int top_logprobs = 0;
   bool include_reasoning = true;
   std::string call_seed = {};  // ids of tool calls begin with it
 };
 // choices[index] of a whole answer.
 json::Object chat_choice(int index, const backend::ChatResult& result, const ChoiceForm& form);
-// {token, logprob, bytes, top_logprobs} of the answer's own tokens.
-json::Array content_logprobs(std::span<const backend::GeneratedToken> tokens);
+// {token, logprob, bytes, top_logprobs} of the answer's own tokens. Where alternatives were asked
+// for (`top` > 0), a token that nothing else could stand for is the only one of its own.
+json::Array content_logprobs(std::span<const backend::GeneratedToken> tokens, int top);
 // Calls in OpenAI's form, arguments as JSON text; ids SEED_INDEX where they have none.
 json::Array reply_tool_calls(const json::Array& calls, std::string_view id_seed);
 
 // {prompt_tokens, completion_tokens, …} over all choices: the prompt counts once.
 json::Object usage_of(std::span<const backend::ChatResult> results);
+
+// {prompt_tokens, completion_tokens, total_tokens} of one choice, so far.
+json::Object usage_so_far(const backend::TokenCounts& tokens);
 
 // "data: {…}\n\n".
 std::string event(const json::Value& data);

@@ -65,10 +65,16 @@ Status read_response_format(Fields& fields, backend::ChatRequest& request) {
   if (named != nullptr) {
     Fields more(*named, "response_format.json_schema.");
     schema = more.any("schema");
-    more.known({"name", "description", "strict"});
+    TRY(more.text("name"));
+    TRY(more.text("description"));
+    TRY(more.boolean("strict"));
     TRY(more.finish());
   }
-  if (type == "text") return ok_status();
+  if (type == "text") {
+    if (schema == nullptr && named == nullptr) return ok_status();
+    return unsupported_field(named ? "response_format.json_schema" : "response_format.schema",
+                             "the type text has no schema; json_schema has one");
+  }
   if (type == "json_object") {
     request.output_schema = json::Object{{"type", "object"}};
     if (schema != nullptr) request.output_schema = *schema;
@@ -90,52 +96,83 @@ class AnswerForms {
   explicit AnswerForms(backend::ChatRequest& request) : request_(request) {
     if (!request.output_schema.is_null()) first_ = "response_format";
   }
-  Status read(Fields& fields, std::string_view json_name, std::string_view regex,
-              std::string_view choice, std::string_view ebnf) {
-    if (const json::Value* schema = fields.any(json_name)) {
-      TRY(claim(json_name));
+  // Names of one family of members; `where` stands before them, as in "structured_outputs.".
+  struct Names {
+    std::string_view schema, regex, choice, ebnf, where = {};
+  };
+  Status read(Fields& fields, const Names& names) {
+    if (const json::Value* schema = fields.any(names.schema)) {
+      TRY(claim(names.where, names.schema));
       request_.output_schema = *schema;
-      // Some clients send the schema as JSON text.
-      if (schema->is_string()) request_.output_schema = TRY(json::parse(schema->get_string()));
+      if (schema->is_string()) {  // some clients send the schema as JSON text
+        auto parsed = json::parse(schema->get_string());
+        if (!parsed.ok()) return in_context(std::move(parsed).error(), first_);
+        request_.output_schema = *std::move(parsed);
+      }
     }
-    if (const auto pattern = TRY(fields.text(regex))) {
-      TRY(claim(regex));
+    if (const auto pattern = TRY(fields.text(names.regex))) {
+      TRY(claim(names.where, names.regex));
       request_.regex = *pattern;
     }
-    if (const json::Array* list = TRY(fields.list(choice)); list && !list->empty()) {
-      TRY(claim(choice));
-      request_.choice = TRY(fields.texts(choice, kChoiceTextsMax));
+    if (const json::Array* list = TRY(fields.list(names.choice)); list && !list->empty()) {
+      TRY(claim(names.where, names.choice));
+      request_.choice = TRY(fields.texts(names.choice, kChoiceTextsMax));
     }
-    if (const auto grammar = TRY(fields.text(ebnf)); grammar && !grammar->empty()) {
-      TRY(claim(ebnf));
+    if (const auto grammar = TRY(fields.text(names.ebnf)); grammar && !grammar->empty()) {
+      TRY(claim(names.where, names.ebnf));
       request_.ebnf = *grammar;
     }
     return ok_status();
   }
+  const std::string& given() const { return first_; }
 
  private:
-  Status claim(std::string_view name) {
+  Status claim(std::string_view where, std::string_view name) {
+    const std::string place = std::string(where) + std::string(name);
     if (!first_.empty()) {
       return make_error("E0750", fmt::format("{}: the form of the answer is given by {} already",
-                                             name, first_));
+                                             place, first_));
     }
-    first_ = name;
+    first_ = place;
     return ok_status();
   }
   backend::ChatRequest& request_;
   std::string first_;
 };
 
-Status read_answer_form(Fields& fields, backend::ChatRequest& request) {
+// The member that gives the form; empty: there is none.
+Result<std::string> read_answer_form(Fields& fields, backend::ChatRequest& request) {
   TRY(read_response_format(fields, request));
   AnswerForms forms(request);
-  TRY(forms.read(fields, "guided_json", "guided_regex", "guided_choice", "guided_grammar"));
-  TRY(forms.read(fields, "json_schema", "regex", "choice", "grammar"));
+  TRY(forms.read(fields, {"guided_json", "guided_regex", "guided_choice", "guided_grammar"}));
+  TRY(forms.read(fields, {"json_schema", "regex", "choice", "grammar"}));
   const json::Object* structured = TRY(fields.object("structured_outputs"));
-  if (structured == nullptr) return ok_status();
+  if (structured == nullptr) return forms.given();
   Fields inner(*structured, "structured_outputs.");
-  TRY(forms.read(inner, "json", "regex", "choice", "grammar"));
-  return inner.finish();
+  TRY(forms.read(inner, {"json", "regex", "choice", "grammar", "structured_outputs."}));
+  TRY(inner.finish());
+  return forms.given();
+}
+
+// Members of a message. What answers have and clients give back says nothing to a model; what is
+// inside those that do is the prompt's to read.
+Status check_messages(const json::Array& messages) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const json::Object* message = messages[i].if_object();
+    if (message == nullptr) continue;
+    const std::string where = fmt::format("messages[{}].", i);
+    Fields fields(*message, where);
+    fields.known({"role", "content", "name", "tool_calls", "tool_call_id", "reasoning",
+                  "reasoning_content", "reasoning_details", "refusal", "annotations", "parsed",
+                  "id", "type", "status", "cache_control"});
+    for (const std::string_view name : {"function_call", "audio"}) {
+      if (fields.any(name) == nullptr) continue;
+      return unsupported_field(where + std::string(name),
+                               name == "audio" ? "only text" : "tool_calls replace it");
+    }
+    TRY(fields.finish());
+  }
+  return ok_status();
 }
 
 Status read_tools(Fields& fields, backend::ChatRequest& request) {
@@ -223,18 +260,26 @@ Result<StreamOptions> read_stream_options(Fields& fields) {
   if (!out.stream) return wrong_field("stream_options", "stream: true beside it", "no stream");
   Fields inner(*options, "stream_options.");
   out.include_usage = TRY(inner.boolean("include_usage")).value_or(false);
-  inner.known({"include_obfuscation", "continuous_usage_stats"});
+  out.usage_so_far = TRY(inner.boolean("continuous_usage_stats")).value_or(false);
+  if (out.usage_so_far && !out.include_usage) {
+    return wrong_field("stream_options.continuous_usage_stats", "include_usage: true beside it",
+                       "none");
+  }
+  TRY(inner.boolean("include_obfuscation"));
   TRY(inner.finish());
   return out;
 }
 
-void ignore_harmless(Fields& fields) {
+Status ignore_harmless(Fields& fields) {
+  TRY(fields.text("user"));
+  TRY(fields.object("metadata"));
   // About whom, why, and how the server should go about it; none changes which tokens are right.
-  fields.known({"user", "metadata", "store", "service_tier", "safety_identifier",
+  fields.known({"store", "service_tier", "safety_identifier",
                 "prompt_cache_key", "prompt_cache_retention", "prediction", "request_id",
                 "session_id", "cache_salt", "cache_prompt", "priority", "stream_interval",
                 "sse_ping_interval", "id_slot", "return_progress", "timings_per_token",
-                "skip_special_tokens", "spaces_between_special_tokens"});
+                "spaces_between_special_tokens"});
+  return ok_status();
 }
 
 Status refuse_unsupported(Fields& fields) {
@@ -249,7 +294,7 @@ Status refuse_unsupported(Fields& fields) {
       Fixed{"repetition_detection", nullptr},    Fixed{"length_penalty", 1.0},
       Fixed{"typical_p", 1.0},                   Fixed{"lora", json::Array()},
       Fixed{"reasoning_format", "deepseek"},     Fixed{"echo", false},
-      Fixed{"mirostat", 0},
+      Fixed{"mirostat", 0},                      Fixed{"skip_special_tokens", true},
   };
   for (const Fixed& fixed : kFixed) {
     const json::Value* found = fields.any(fixed.name);
@@ -271,6 +316,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
     return wrong_field("messages", fmt::format("1 to {} messages", kMessagesMax),
                        std::to_string(messages->size()));
   }
+  TRY(check_messages(*messages));
   out.request.messages = *messages;
   out.seeded = TRY(read_sampling(fields, out.request));
   out.choices = static_cast<int>(TRY(fields.integer("n", 1, kChoicesMax)).value_or(1));
@@ -279,7 +325,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
   TRY(read_thinking(body, fields, out.request));
   out.include_reasoning = TRY(fields.boolean("include_reasoning")).value_or(true) &&
                           TRY(fields.boolean("separate_reasoning")).value_or(true);
-  TRY(read_answer_form(fields, out.request));
+  out.form = TRY(read_answer_form(fields, out.request));
   TRY(read_tools(fields, out.request));
   if (const json::Array* modalities = TRY(fields.list("modalities"))) {
     for (const json::Value& kind : *modalities) {
@@ -291,7 +337,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
     return unsupported_field("continue_final_message", "an answer is a message of its own here");
   }
   fields.known({"verbosity"});
-  ignore_harmless(fields);
+  TRY(ignore_harmless(fields));
   TRY(refuse_unsupported(fields));
   TRY(fields.finish());
   return out;

@@ -23,6 +23,7 @@ constexpr int64_t kChoicesMax = 32;
 struct StreamOptions {
   bool stream = false;
   bool include_usage = false;  // one more chunk with the counts of tokens
+  bool usage_so_far = false;   // with it: the counts in every chunk, as vLLM has it
 };
 
 struct ChatParameters {
@@ -31,6 +32,7 @@ struct ChatParameters {
   int choices = 1;
   bool include_reasoning = true;
   StreamOptions streaming;
+  std::string form;               // which member gives the answer's form; empty: none
   std::string warning;            // for a Warning header; empty: none
 };
 
@@ -40,8 +42,8 @@ Result<ChatParameters> parse_chat_request(const json::Object& body);
 // What chat and bare completion share: max_tokens, sampling, seed, stop. True: a seed was given.
 Result<bool> read_sampling(Fields& fields, backend::ChatRequest& request);
 Result<StreamOptions> read_stream_options(Fields& fields);
-// Fields that clients send and that change nothing: `user`, `metadata` and the like.
-void ignore_harmless(Fields& fields);
+// Fields that clients send and that change nothing: `user`, `metadata` and the like. E0750.
+Status ignore_harmless(Fields& fields);
 // Refuses those of OpenAI's and other servers' fields that would change the answer, unless they
 // have the value that changes nothing.
 Status refuse_unsupported(Fields& fields);

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "server/chat_reply.h"
 #include "server/openai_error.h"
 #include "server/prompts.h"
+#include "server/responses_request.h"
 
 namespace weft::server {
 namespace {
@@ -70,8 +72,9 @@ TEST(ChatRequest, NothingIsIgnoredSilently) {
   EXPECT_EQ(refused(R"("n": 1000000)"), "E0750 n");
   EXPECT_EQ(refused(R"("top_logprobs": 5)"), "E0750 top_logprobs");
   EXPECT_EQ(refused(R"("stream_options": {"include_usage": true})"), "E0750 stream_options");
-  EXPECT_EQ(refused(R"("stream": true, "stream_options": {"usage": true})"), "E0750 null");
-  EXPECT_EQ(refused(R"("max_token": 5)"), "E0750 null");
+  EXPECT_EQ(refused(R"("stream": true, "stream_options": {"usage": true})"),
+            "E0750 stream_options.usage");
+  EXPECT_EQ(refused(R"("max_token": 5)"), "E0750 max_token");
   EXPECT_EQ(refused(R"("logit_bias": {"5": 100})"), "E0751 logit_bias");
   EXPECT_EQ(refused(R"("min_tokens": 3)"), "E0751 min_tokens");
   EXPECT_EQ(refused(R"("modalities": ["text", "audio"])"), "E0751 modalities");
@@ -81,6 +84,43 @@ TEST(ChatRequest, NothingIsIgnoredSilently) {
   EXPECT_EQ(refused(R"("reasoning_effort": "none", "thinking_token_budget": 100)").substr(0, 5),
             "E0743");
   EXPECT_EQ(refused(R"("stop": [1])"), "E0750 stop");
+}
+
+TEST(ChatRequest, WhatHasNoEffectIsRefused) {
+  EXPECT_EQ(refused(R"("reasoning": {"efort": "none"})"), "E0743 reasoning.efort");
+  EXPECT_EQ(refused(R"("nvext": 3)"), "E0743 nvext");
+  EXPECT_EQ(refused(R"("skip_special_tokens": false)"), "E0751 skip_special_tokens");
+  EXPECT_EQ(refused(R"("skip_special_tokens": true)"), "accepted");
+  EXPECT_EQ(refused(R"("user": 5)"), "E0750 user");
+  EXPECT_EQ(refused(R"("metadata": "x")"), "E0750 metadata");
+  EXPECT_EQ(refused(R"("response_format": {"type": "text", "schema": {}})"),
+            "E0751 response_format.schema");
+  for (const char* wrong : {R"("strict": "yes")", R"("name": 5)", R"("description": [])"}) {
+    EXPECT_EQ(refused(std::string(R"("response_format": {"type": "json_schema", "json_schema":
+                      {"schema": {}, )") + wrong + "}}").substr(0, 5), "E0750") << wrong;
+  }
+  EXPECT_EQ(refused(R"("stream": true, "stream_options": {"continuous_usage_stats": true})"),
+            "E0750 stream_options.continuous_usage_stats");
+  EXPECT_TRUE(parse(R"("stream": true, "stream_options": {"include_usage": true,
+                       "continuous_usage_stats": true})")->streaming.usage_so_far);
+  EXPECT_EQ(refused(R"("max_tokens": 1e400)"), "E0750 max_tokens");
+  EXPECT_NE(parse(R"("max_tokens": 1e400)").error().message.find("beyond all bounds"),
+            std::string::npos);
+}
+
+TEST(ChatRequest, MembersOfMessagesAreKnown) {
+  const auto problem = [](std::string_view message) {
+    const std::string text = R"({"model": "m", "messages": [)" + std::string(message) + "]}";
+    const auto parsed = parse_chat_request(json::parse(text)->as_object());
+    return parsed.ok() ? std::string("accepted") : parsed.error().text();
+  };
+  EXPECT_EQ(problem(R"({"role": "user", "content": "x", "cotent": "y"})"),
+            "E0750 messages[0].cotent: this field is not known here. hint: did you mean "
+            "'content'?");
+  EXPECT_EQ(problem(R"({"role": "assistant", "content": "x", "refusal": null, "annotations": [],
+                        "function_call": null, "audio": null, "tool_calls": []})"), "accepted");
+  EXPECT_EQ(problem(R"({"role": "assistant", "function_call": {"name": "f"}})").substr(0, 33),
+            "E0751 messages[0].function_call: ");
 }
 
 TEST(ChatRequest, FormsOfTheAnswer) {
@@ -100,8 +140,13 @@ TEST(ChatRequest, FormsOfTheAnswer) {
   EXPECT_EQ(refused(R"("regex": "a", "grammar": "b")"), "E0750 grammar");
   EXPECT_EQ(refused(R"("response_format": {"type": "json_object"}, "guided_regex": "b")"),
             "E0750 guided_regex");
-  EXPECT_EQ(refused(R"("structured_outputs": {"structural_tag": "x"})"), "E0750 null");
+  EXPECT_EQ(refused(R"("structured_outputs": {"structural_tag": "x"})"),
+            "E0750 structured_outputs.structural_tag");
   EXPECT_EQ(refused(R"("functions": [])"), "E0751 functions");
+  EXPECT_EQ(refused(R"("guided_json": "{")"), "E0010 guided_json");
+  EXPECT_EQ(parse(R"("structured_outputs": {"regex": "a+"})")->form, "structured_outputs.regex");
+  EXPECT_EQ(parse(R"("response_format": {"type": "json_object"})")->form, "response_format");
+  EXPECT_EQ(parse("")->form, "");
 }
 
 TEST(ChatRequest, MessagesAreNeeded) {
@@ -142,6 +187,93 @@ TEST(Prompts, AllFourForms) {
   }
 }
 
+TEST(OpenAiError, ErrorsOfOtherLayersNameTheMember) {
+  const auto told = [](const char* code, const char* message, RequestWords words) {
+    const json::Object body =
+        openai_error_body(in_request_words(make_error(code, message), words));
+    const json::Object& error = body.at("error").as_object();
+    return std::string(error.at("message").as_string()) + " | " + json::dump(error.at("param"));
+  };
+  EXPECT_EQ(told("E0731", "the prompt has 5 tokens", {.prompt = "input"}),
+            "input: the prompt has 5 tokens | \"input\"");
+  EXPECT_EQ(told("E0731", "input[3]: it has 5 tokens", {}),
+            "input[3]: it has 5 tokens | \"input[3]\"");
+  EXPECT_EQ(told("E0326", "3 tokens for the whole turn", {.tokens = "max_output_tokens"}),
+            "max_output_tokens: 3 tokens for the whole turn | \"max_output_tokens\"");
+  EXPECT_EQ(told("E0320", "output schema: #/properties/a/not: x", {.form = "guided_json"}),
+            "guided_json: #/properties/a/not: x | \"guided_json\"");
+  EXPECT_EQ(told("E0322", "EBNF grammar of the answer: line 1 column 2: x", {.form = "grammar"}),
+            "grammar: line 1 column 2: x | \"grammar\"");
+  EXPECT_EQ(told("E0324", "no choices are given", {}), "no choices are given | null");
+  EXPECT_EQ(told("E0010", "the request's body: line 1 column 2: x", {}),
+            "the request's body: line 1 column 2: x | null");
+  EXPECT_EQ(told("E0730", "token 5 at index 3 is not known", {}),
+            "token 5 at index 3 is not known | null");
+}
+
+TEST(OpenAiError, WhatNeverFitsIsNotToBeTriedAgain) {
+  const net::HttpResponse never = openai_error(make_error("E0716", "too large"));
+  EXPECT_EQ(never.status, 507);
+  for (const net::Header& header : never.headers) EXPECT_NE(header.name, "Retry-After");
+  EXPECT_EQ(openai_error(make_error("E0714", "later")).status, 503);
+}
+
+TEST(Responses, EveryWordAboutThinkingIsChats) {
+  const auto parsed = [](std::string_view more) {
+    const std::string text = R"({"model": "m", "input": "hi", )" + std::string(more) + "}";
+    return parse_responses_request(json::parse(text)->as_object(), {});
+  };
+  for (const char* off : {R"("enable_thinking": false)", R"("thinking": {"type": "disabled"})",
+                          R"("think": false)", R"("reasoning_effort": "none")",
+                          R"("thinking_token_budget": 0)", R"("reasoning_budget_tokens": 0)",
+                          R"("reasoning": {"effort": "none", "summary": "auto"})"}) {
+    const auto request = parsed(off);
+    ASSERT_TRUE(request.ok()) << off << request.error().text();
+    EXPECT_EQ(request->chat.request.thinking, backend::Thinking::kOff) << off;
+  }
+  EXPECT_EQ(parsed(R"("reasoning": {"effort": "none"}, "think": true)").error().code, "E0743");
+  EXPECT_EQ(parsed(R"("reasoning": {"efort": "none"})").error().message,
+            "reasoning.efort: not known");
+  EXPECT_TRUE(parsed(R"("include": ["message.output_text.logprobs"])")->chat.request.logprobs);
+  EXPECT_EQ(parsed(R"("top_logprobs": 3)")->chat.request.top_logprobs, 3);
+  EXPECT_TRUE(parsed(R"("include": ["reasoning.encrypted_content"])").ok());
+  EXPECT_EQ(parsed(R"("include": ["message.output_text.logprob"])").error().code, "E0750");
+  EXPECT_EQ(parsed(R"("text": {"format": {"type": "json_object"}})")->chat.form, "text.format");
+}
+
+TEST(Responses, AnOutputNeedsItsCall) {
+  const auto parsed = [](std::string_view items, const json::Array& history) {
+    const std::string text = R"({"model": "m", "input": [)" + std::string(items) + "]}";
+    return parse_responses_request(json::parse(text)->as_object(), history);
+  };
+  constexpr std::string_view kOutput =
+      R"({"type": "function_call_output", "call_id": "c1", "output": "7"})";
+  EXPECT_EQ(parsed(kOutput, {}).error().message,
+            "input[0].call_id: expected the call_id of a function_call before it, found 'c1'");
+  const json::Array history = json::parse(R"([{"role": "assistant", "content": null, "tool_calls":
+      [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}])")
+                                  ->as_array();
+  EXPECT_TRUE(parsed(kOutput, history).ok());
+  EXPECT_TRUE(parsed(R"({"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+                     )" + std::string(kOutput), {}).ok());
+}
+
+TEST(ChatReply, AForcedTokenIsItsOwnAlternative) {
+  backend::GeneratedToken forced{"{\"", 0.0f};
+  const json::Array asked = content_logprobs({&forced, 1}, 5);
+  EXPECT_EQ(json::dump(asked[0].as_object().at("top_logprobs")),
+            R"([{"token":"{\"","logprob":0.0,"bytes":[123,34]}])");
+  EXPECT_EQ(json::dump(content_logprobs({&forced, 1}, 0)[0].as_object().at("top_logprobs")), "[]");
+}
+
+TEST(ChatReply, AnAnswerThatWentRoundInCirclesSaysSo) {
+  backend::ChatResult result;
+  result.finish_reason = "length";
+  EXPECT_FALSE(chat_choice(0, result, {}).contains("stop_reason"));
+  result.stop_reason = "repetition";
+  EXPECT_EQ(chat_choice(0, result, {}).at("stop_reason"), "repetition");
+}
+
 TEST(OpenAiError, KindsAndCodes) {
   const auto shape = [](const char* code) {
     const Error error = make_error(code, "max_tokens: wrong", "do this");
@@ -154,9 +286,9 @@ TEST(OpenAiError, KindsAndCodes) {
   EXPECT_EQ(shape("E0732"), "500 \"E0732\"");
   EXPECT_EQ(shape("E0010"), "400 \"E0010\"");
   EXPECT_EQ(shape("E0212"), "500 \"E0212\"");
-  EXPECT_EQ(json::dump(openai_error_body(make_error("E0740", "messages[2].content should be x",
+  EXPECT_EQ(json::dump(openai_error_body(make_error("E0740", "messages[2].content: expected x",
                                                     ""))),
-            R"({"error":{"message":"messages[2].content should be x",)"
+            R"({"error":{"message":"messages[2].content: expected x",)"
             R"("type":"invalid_request_error","param":"messages[2].content","code":"E0740"}})");
 }
 

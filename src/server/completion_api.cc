@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "backend/direct.h"
 #include "server/answer.h"
@@ -44,7 +45,7 @@ Result<CompletionParameters> parse_completion_request(const json::Object& body) 
   if (const auto suffix = TRY(fields.text("suffix")); suffix && !suffix->empty()) {
     return unsupported_field("suffix", "these models continue text, they do not fill gaps");
   }
-  ignore_harmless(fields);
+  TRY(ignore_harmless(fields));
   TRY(refuse_unsupported(fields));
   TRY(fields.finish());
   return out;
@@ -55,6 +56,8 @@ class CompletionForm final : public ReplyForm {
   CompletionForm(ReplyHead head, const CompletionParameters& parameters)
       : head_(std::move(head)), logprobs_(parameters.options.logprobs),
         usage_(parameters.streaming.include_usage),
+        counts_(parameters.streaming.usage_so_far),
+        top_logprobs_(parameters.options.top_logprobs),
         choices_of_prompt_(static_cast<size_t>(parameters.choices)) {}
 
   void set_facts(const backend::ModelFacts& facts) override {
@@ -65,6 +68,8 @@ class CompletionForm final : public ReplyForm {
     for (size_t i = 0; i < results.size(); ++i) {
       choices.push_back(choice_object(static_cast<int>(i), results[i].content,
                                       results[i].generated, json::Value(results[i].finish_reason)));
+      if (results[i].stop_reason.empty()) continue;
+      choices.back().as_object()["stop_reason"] = results[i].stop_reason;
     }
     json::Object out = reply_object(head_);
     out["choices"] = std::move(choices);
@@ -73,10 +78,14 @@ class CompletionForm final : public ReplyForm {
   }
   std::string opening(int) override { return {}; }
   std::string delta(int choice, const ChatDelta& delta) override {
+    if (counts_) so_far_ = usage_so_far(delta.tokens);
     return chunk(choice_object(choice, delta.content, delta.generated, nullptr));
   }
   std::string closing(int choice, const ChatResult& result) override {
-    return chunk(choice_object(choice, "", {}, json::Value(result.finish_reason)));
+    if (counts_) so_far_ = usage_so_far(result.tokens);
+    json::Object end = choice_object(choice, "", {}, json::Value(result.finish_reason));
+    if (!result.stop_reason.empty()) end["stop_reason"] = result.stop_reason;
+    return chunk(std::move(end));
   }
   std::string ending(std::span<const ChatResult> results) override {
     std::string text;
@@ -94,15 +103,16 @@ class CompletionForm final : public ReplyForm {
   std::string chunk(json::Object choice) {
     json::Object out = reply_object(head_);
     out["choices"] = json::Array{std::move(choice)};
-    if (usage_) out["usage"] = nullptr;
+    if (usage_) out["usage"] = so_far_;
     return event(out);
   }
 
-  // The legacy form: parallel lists instead of a list of tokens.
-  static json::Object legacy_logprobs(std::span<const backend::GeneratedToken> tokens) {
+  // The legacy form: parallel lists instead of a list of tokens. Offsets count characters of the
+  // choice's text; a token may begin inside one.
+  json::Object legacy_logprobs(int choice, std::span<const backend::GeneratedToken> tokens) {
     json::Array texts, values, tops, offsets;
-    size_t offset = 0;
-    for (const json::Value& token : content_logprobs(tokens)) {
+    int64_t& offset = offsets_[choice];
+    for (const json::Value& token : content_logprobs(tokens, top_logprobs_)) {
       const json::Object& entry = token.as_object();
       texts.push_back(entry.at("token"));
       values.push_back(entry.at("logprob"));
@@ -112,7 +122,9 @@ class CompletionForm final : public ReplyForm {
       }
       tops.push_back(std::move(top));
       offsets.push_back(offset);
-      offset += entry.at("bytes").as_array().size();
+      for (const json::Value& byte : entry.at("bytes").as_array()) {
+        if ((byte.to_number<int>() & 0xC0) != 0x80) ++offset;
+      }
     }
     return {{"tokens", std::move(texts)},
             {"token_logprobs", std::move(values)},
@@ -125,7 +137,7 @@ class CompletionForm final : public ReplyForm {
                              json::Value finish) {
     json::Object out{{"text", text}, {"index", index}};
     out["logprobs"] = nullptr;
-    if (logprobs_) out["logprobs"] = legacy_logprobs(tokens);
+    if (logprobs_) out["logprobs"] = legacy_logprobs(index, tokens);
     out["finish_reason"] = std::move(finish);
     return out;
   }
@@ -151,7 +163,10 @@ class CompletionForm final : public ReplyForm {
   }
 
   ReplyHead head_;
-  const bool logprobs_, usage_;
+  const bool logprobs_, usage_, counts_;
+  const int top_logprobs_;
+  json::Value so_far_;              // usage in the next chunk
+  std::map<int, int64_t> offsets_;  // characters told so far, by choice
   const size_t choices_of_prompt_;
 };
 
@@ -177,6 +192,7 @@ Status start_completions(ServerContext& context, const ExchangePtr& exchange,
   plan.choices = total;
   plan.stream = parameters.streaming.stream;
   plan.form = std::make_unique<CompletionForm>(std::move(head), parameters);
+  plan.words.prompt = "prompt";
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !parameters.options.output_schema.is_null();
   plan.start = [&context, parameters = std::move(parameters)](int choice,

@@ -61,7 +61,7 @@ Status start_embeddings(ServerContext& context, const ExchangePtr& exchange,
   request.pooling = pooling == "last" ? backend::Pooling::kLast : backend::Pooling::kMean;
   request.dimensions = TRY(fields.integer("dimensions", 1, 1 << 20));
   const bool as_base64 = TRY(wants_base64(fields));
-  ignore_harmless(fields);
+  TRY(ignore_harmless(fields));
   TRY(fields.finish());
   TRY(check_model_name(context, request.model));
   TRY(may_use_model(exchange->request(), request.model));

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/strings.h"
 
 namespace weft::server {
@@ -12,8 +15,18 @@ constexpr size_t kBodyDepthMax = 128;
 
 // A value as it may stand in a message: short ones as they are, others by their kind.
 std::string shown(const json::Value& value) {
+  if (value.is_double() && !std::isfinite(value.get_double())) return "a number beyond all bounds";
   if (value.is_structured()) return std::string(json::kind_name(value));
   return value.is_string() ? quoted(value.get_string(), 40) : json::dump(value);
+}
+
+// Can stand in a path, and so in an error's `param`, as it is.
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= 60 &&
+         std::ranges::all_of(name, [](char c) {
+           return c == '_' || c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                  (c >= 'A' && c <= 'Z');
+         });
 }
 
 }  // namespace
@@ -128,7 +141,9 @@ Status Fields::finish() const {
     const std::vector<std::string> names(known_.begin(), known_.end());
     const auto near = nearest_name(name, names);
     return make_error("E0750",
-                      fmt::format("{}: this field is not known here", place(quoted(name, 60))),
+                      fmt::format("{}: this field is not known here",
+                                  place(is_plain_name(name) ? std::string(name)
+                                                            : quoted(name, 60))),
                       near ? fmt::format("did you mean '{}'?", *near)
                            : std::string("leave it out"));
   }

@@ -4,8 +4,8 @@
 // nobody knows is an error that names it. So a client's typing error is never taken for silence.
 //
 // Reading a member marks it as known; finish() refuses what nobody asked for. null counts as
-// absent. Messages begin with the member's name, up to the first colon (that is the `param` of
-// OpenAI's error form).
+// absent. Messages begin with the member's path, up to the first colon: that is the `param` of
+// OpenAI's error form.
 #pragma once
 
 #include <cstdint>

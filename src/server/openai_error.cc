@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+
+#include "backend/answer_form.h"
 
 namespace weft::server {
 namespace {
@@ -20,6 +23,7 @@ constexpr std::array kKnown = {
     Known{"E0710", 404, "model_not_found"},
     Known{"E0713", 503, "overloaded"},
     Known{"E0714", 503, "overloaded"},
+    Known{"E0716", 507, "model_too_large"},
     Known{"E0715", 409, "model_in_use"},
     Known{"E0755", 404, "previous_response_not_found"},
     Known{"E0761", 403, "insufficient_privileges"},
@@ -47,25 +51,30 @@ std::string_view type_of(int status) {
     case 403: return "permission_error";
     case 404: return "not_found_error";
     case 429: return "rate_limit_error";
-    case 500: return "server_error";
+    case 500:
+    case 507: return "server_error";
     case 503: return "service_unavailable_error";
     default: return "invalid_request_error";
   }
 }
 
-// Which field the error speaks of: what stands before the first colon or blank, if it looks like
-// a path into the request.
+// Codes of errors that may be about a member of the request.
+constexpr std::array<std::string_view, 7> kOfMembers = {"E001", "E03", "E0712", "E0730",
+                                                        "E0731", "E074", "E075"};
+
+// Which member the error speaks of: what stands before the first colon, where it is a path.
+// "the prompt has 5 tokens" and "line 1 column 2: …" have blanks there and are none.
 json::Value param_of(const Error& error) {
-  const std::string_view name = std::string_view(error.message).substr(
-      0, error.message.find_first_of(": "));
-  const bool path = !name.empty() && name.size() < 80 &&
-                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789.[]") ==
-                        std::string_view::npos;
-  const bool names_field = error.code.starts_with("E074") || error.code.starts_with("E075") ||
-                           error.code == "E0712" || error.code == "E0730";
   if (error.code == "E0710") return "model";
-  if (error.code == "E0731") return "messages";
-  return path && names_field ? json::Value(name) : json::Value();
+  const size_t colon = error.message.find(": ");
+  const bool may_name = std::ranges::any_of(
+      kOfMembers, [&](std::string_view codes) { return error.code.starts_with(codes); });
+  if (colon == std::string::npos || colon == 0 || colon > 120 || !may_name) return nullptr;
+  const std::string_view name = std::string_view(error.message).substr(0, colon);
+  constexpr std::string_view kOfPaths =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.[]";
+  const bool path = name.find_first_not_of(kOfPaths) == std::string_view::npos;
+  return path ? json::Value(name) : json::Value();
 }
 
 json::Object body_of(std::string message, int status, json::Value param, json::Value code) {
@@ -81,6 +90,21 @@ json::Object body_of(std::string message, int status, json::Value param, json::V
 int status_of(const Error& error) {
   const Known* row = known(error.code);
   return row == nullptr ? 500 : row->status;
+}
+
+Error in_request_words(Error error, const RequestWords& words) {
+  if (!words.form.empty()) {
+    for (const std::string_view place : {backend::kSchemaPlace, backend::kRegexPlace,
+                                         backend::kChoicePlace, backend::kEbnfPlace}) {
+      if (!error.message.starts_with(std::string(place) + ": ")) continue;
+      error.message.replace(0, place.size(), words.form);
+      return error;
+    }
+  }
+  if (!param_of(error).is_null()) return error;
+  if (error.code == "E0731") return in_context(std::move(error), words.prompt);
+  if (error.code == "E0326") return in_context(std::move(error), words.tokens);
+  return error;
 }
 
 json::Object openai_error_body(const Error& error) {
@@ -101,6 +125,7 @@ net::HttpResponse json_response(const json::Value& body, int status) {
 net::HttpResponse openai_error(const Error& error) {
   net::HttpResponse out = json_response(openai_error_body(error), status_of(error));
   if (out.status == 503) out.headers.push_back({"Retry-After", "1"});
+  if (out.status == 507) out.headers.push_back({"x-should-retry", "false"});  // it never fits
   if (out.status == 429) {  // a ceiling: OpenAI's clients need not try again by themselves
     out.headers.push_back({"Retry-After", "60"});
     out.headers.push_back({"x-should-retry", "false"});

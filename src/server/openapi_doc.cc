@@ -85,7 +85,7 @@ constexpr Described kDescribed[] = {
     {"GET /audit/export", "All of it that fits, as JSON lines or CSV", "",
      "application/x-ndjson text/csv", 200, "format user action from to"},
     {"GET /audit/verify", "Whether history is what was written", "", "AuditReport"},
-    {"POST /v1/chat/completions", "OpenAI: a conversation", "Object", "Object"},
+    {"POST /v1/chat/completions", "OpenAI: a conversation", "ChatRequest", "Object"},
     {"POST /v1/completions", "OpenAI: a text continued", "Object", "Object"},
     {"POST /v1/embeddings", "OpenAI: texts as vectors", "Object", "Object"},
     {"POST /v1/responses", "OpenAI: a response", "Object", "Object"},

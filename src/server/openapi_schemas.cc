@@ -139,6 +139,54 @@ constexpr std::string_view kDefinitions = R"json({
  {"type": "array"}, "line": {"type": "integer"}}}}}}}}
 })json";
 
+// OpenAI's body as it is read here. null counts as absent everywhere; what is not listed is refused
+// unless docs/serve.md says that it is passed over.
+constexpr std::string_view kModels = R"json({
+"ChatMessage": {"type": "object", "required": ["role"], "properties": {"role": {"enum": ["system",
+ "developer", "user", "assistant", "tool"]}, "content": {"description":
+ "a text, parts {type: text, text}, or null"}, "name": {"type": ["string", "null"]},
+ "tool_calls": {"type": ["array", "null"]},
+ "tool_call_id": {"type": ["string", "null"]}, "reasoning_content": {"type": ["string",
+ "null"]}, "reasoning": {"type": ["string", "null"]}}},
+"ThinkingEffort": {"enum": ["none", "minimal", "low", "medium", "high", "xhigh", "max", null]},
+"ThinkingTokens": {"description": "reasoning tokens at most: 0 none, -1 no bound",
+ "type": ["integer", "null"], "minimum": -1},
+"ChatRequest": {"type": "object", "required": ["model", "messages"], "properties": {"model":
+ {"type": "string"}, "messages": {"type": "array", "minItems": 1, "maxItems": 10000, "items":
+ {"$ref": "#/components/schemas/ChatMessage"}}, "stream": {"type": ["boolean", "null"]},
+ "stream_options": {"type": ["object", "null"], "properties": {"include_usage": {"type":
+ ["boolean", "null"]}, "continuous_usage_stats": {"type": ["boolean", "null"]}}}, "n": {"type":
+ ["integer", "null"], "minimum": 1, "maximum": 32}, "max_tokens": {"type": ["integer", "null"],
+ "minimum": 1}, "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1},
+ "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2}, "top_p": {"type":
+ ["number", "null"], "minimum": 0, "maximum": 1}, "top_k": {"type": ["integer", "null"],
+ "minimum": -1}, "min_p": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+ "presence_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
+ "frequency_penalty": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
+ "repetition_penalty": {"type": ["number", "null"]}, "seed": {"type": ["integer", "null"]},
+ "stop": {"type": ["string", "array", "null"], "items": {"type": "string"}, "maxItems": 16},
+ "logprobs": {"type": ["boolean", "null"]}, "top_logprobs": {"type": ["integer", "null"],
+ "minimum": 0, "maximum": 20}, "tools": {"type": ["array", "null"], "items": {"type": "object"}},
+ "tool_choice": {"type": ["string", "object", "null"]}, "parallel_tool_calls": {"type":
+ ["boolean", "null"]}, "response_format": {"type": ["object", "null"], "required": ["type"],
+ "properties": {"type": {"enum": ["text", "json_object", "json_schema"]}, "json_schema": {"type":
+ ["object", "null"]}}}, "structured_outputs": {"type": ["object", "null"], "properties": {"json":
+ {}, "regex": {"type": ["string", "null"]}, "choice": {"type": ["array", "null"]}, "grammar":
+ {"type": ["string", "null"]}}}, "reasoning_effort": {"$ref":
+ "#/components/schemas/ThinkingEffort"}, "reasoning": {"type": ["object", "null"], "properties":
+ {"effort": {"$ref": "#/components/schemas/ThinkingEffort"}, "max_tokens": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "enabled": {"type": ["boolean", "null"]}}},
+ "enable_thinking": {"type": ["boolean", "null"]}, "thinking": {"type": ["boolean", "object",
+ "null"]}, "think": {"type": ["boolean", "string", "null"]}, "thinking_budget": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "thinking_token_budget": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "thinking_budget_tokens": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "reasoning_budget": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "reasoning_budget_tokens": {"$ref":
+ "#/components/schemas/ThinkingTokens"}, "include_reasoning": {"type": ["boolean", "null"]},
+ "deadline_ms": {"type": ["integer", "null"], "minimum": 1}, "priority": {"type": ["integer",
+ "null"]}, "user": {"type": ["string", "null"]}, "metadata": {"type": ["object", "null"]}}}
+})json";
+
 constexpr std::string_view kHouse = R"json({
 "KeyRequest": {"type": "object", "required": ["name", "roles"], "additionalProperties": false,
  "properties": {"name": {"type": "string"}, "roles": {"$ref": "#/components/schemas/Texts"},
@@ -214,7 +262,9 @@ void add_list(json::Object& out, std::string_view of, bool pages) {
 
 json::Object openapi_schemas() {
   json::Object out;
-  for (const std::string_view part : {kShared, kRuns, kDefinitions, kHouse}) add_all(out, part);
+  for (const std::string_view part : {kShared, kRuns, kDefinitions, kModels, kHouse}) {
+    add_all(out, part);
+  }
   for (const std::string_view of : {"RunSummary", "Callback", "Definition", "DefinitionVersion",
                                     "Key", "AuditRecord"}) {
     add_list(out, of, true);

@@ -50,7 +50,10 @@ std::unique_ptr<ResponsesForm> form_of(ServerContext& context, const ExchangePtr
       context.responses->put(id, {response, std::move(messages), std::move(input)});
     };
   }
-  auto form = std::make_unique<ResponsesForm>(std::move(head), std::move(echo), std::move(keep));
+  auto form = std::make_unique<ResponsesForm>(std::move(head), std::move(echo), std::move(keep),
+                                              parameters.chat.request.logprobs
+                                                  ? parameters.chat.request.top_logprobs
+                                                  : -1);
   *self = form.get();
   return form;
 }
@@ -73,6 +76,8 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   plan.model = request.model;
   plan.stream = parameters.chat.streaming.stream;
   plan.form = form_of(context, exchange, std::move(head), parameters);
+  plan.words = {.prompt = "input", .tokens = "max_output_tokens",
+                .form = parameters.chat.form};
   plan.redaction = redaction_of_answers(context);
   plan.json_answer = !request.output_schema.is_null();
   plan.start = [&context, request = std::move(request)](int, backend::ChatCallbacks callbacks) {
@@ -117,7 +122,11 @@ void list_response_input(ServerContext& context, const ExchangePtr& exchange) {
     if (!item.contains("id")) item["id"] = fmt::format("item_{}_{}", id.substr(5), i);
     items.push_back(std::move(item));
   }
-  json::Object out{{"object", "list"}, {"data", std::move(items)}, {"has_more", false}};
+  json::Object out{{"object", "list"}};
+  out["first_id"] = items.empty() ? json::Value() : items.front().as_object().at("id");
+  out["last_id"] = items.empty() ? json::Value() : items.back().as_object().at("id");
+  out["data"] = std::move(items);
+  out["has_more"] = false;
   exchange->respond(json_response(out));
 }
 

@@ -11,9 +11,9 @@ namespace {
 using backend::ChatDelta;
 using backend::ChatResult;
 
-json::Object text_part(std::string_view text) {
+json::Object text_part(std::string_view text, json::Array logprobs) {
   return {{"type", "output_text"}, {"text", text}, {"annotations", json::Array()},
-          {"logprobs", json::Array()}};
+          {"logprobs", std::move(logprobs)}};
 }
 
 json::Object reasoning_part(std::string_view text) {
@@ -31,9 +31,10 @@ json::Object usage_form(const ChatResult& result) {
 
 }  // namespace
 
-ResponsesForm::ResponsesForm(ReplyHead head, json::Object echo, Finished finished)
+ResponsesForm::ResponsesForm(ReplyHead head, json::Object echo, Finished finished,
+                             int top_logprobs)
     : head_(std::move(head)), echo_(std::move(echo)), finished_(std::move(finished)),
-      seed_(head_.id.substr(head_.id.find('_') + 1)) {}
+      top_logprobs_(top_logprobs), seed_(head_.id.substr(head_.id.find('_') + 1)) {}
 
 void ResponsesForm::set_facts(const backend::ModelFacts& facts) {
   head_.fingerprint = facts.fingerprint;
@@ -72,9 +73,14 @@ json::Object ResponsesForm::reasoning_item(std::string_view text, std::string_vi
           {"summary", json::Array()}, {"content", std::move(content)}};
 }
 
-json::Object ResponsesForm::message_item(std::string_view text, std::string_view status) const {
+json::Array ResponsesForm::logprobs_of(std::span<const backend::GeneratedToken> tokens) const {
+  return top_logprobs_ < 0 ? json::Array() : content_logprobs(tokens, top_logprobs_);
+}
+
+json::Object ResponsesForm::message_item(std::string_view text, std::string_view status,
+                                         json::Array logprobs) const {
   json::Array content;
-  if (status != "in_progress") content.push_back(text_part(text));
+  if (status != "in_progress") content.push_back(text_part(text, std::move(logprobs)));
   return {{"id", "msg_" + seed_}, {"type", "message"}, {"status", status},
           {"role", "assistant"}, {"content", std::move(content)}};
 }
@@ -97,7 +103,7 @@ json::Array ResponsesForm::output_of(const ChatResult& result) const {
   json::Array out;
   if (!result.reasoning.empty()) out.push_back(reasoning_item(result.reasoning, "completed"));
   if (!result.content.empty() || result.tool_calls.empty()) {
-    out.push_back(message_item(result.content, status));
+    out.push_back(message_item(result.content, status, logprobs_of(result.generated)));
   }
   for (size_t i = 0; i < result.tool_calls.size(); ++i) {
     out.push_back(call_item(result.tool_calls[i], i));
@@ -125,7 +131,8 @@ json::Object ResponsesForm::message_of(const ChatResult& result) const {
 json::Object ResponsesForm::finished_response(const ChatResult& result) {
   const bool cut = result.finish_reason == "length";
   json::Object out = response(cut ? "incomplete" : "completed");
-  if (cut) out["incomplete_details"] = json::Object{{"reason", "max_output_tokens"}};
+  if (cut) out["incomplete_details"] = json::Object{{
+      "reason", result.stop_reason.empty() ? "max_output_tokens" : result.stop_reason}};
   out["output"] = output_of(result);
   out["usage"] = usage_form(result);
   if (finished_) finished_(out, result);
@@ -163,21 +170,23 @@ std::string ResponsesForm::open_part(Part part) {
                      {{"item_id", id},
                       {"output_index", output_index_},
                       {"content_index", 0},
-                      {"part", text ? text_part("") : reasoning_part("")}});
+                      {"part", text ? text_part("", {}) : reasoning_part("")}});
 }
 
 std::string ResponsesForm::close_part() {
   if (part_ == Part::kNone) return {};
   const bool text = std::exchange(part_, Part::kNone) == Part::kText;
   const std::string all = std::exchange(part_text_, {});
-  json::Object item = text ? message_item(all, "completed") : reasoning_item(all, "completed");
+  const json::Array logprobs = std::exchange(part_logprobs_, {});
+  json::Object item = text ? message_item(all, "completed", logprobs)
+                           : reasoning_item(all, "completed");
   json::Object place{{"item_id", item.at("id")},
                      {"output_index", output_index_},
                      {"content_index", 0}};
   json::Object done = place;
   done["text"] = all;
-  if (text) done["logprobs"] = json::Array();
-  place["part"] = text ? text_part(all) : reasoning_part(all);
+  if (text) done["logprobs"] = logprobs;
+  place["part"] = text ? text_part(all, logprobs) : reasoning_part(all);
   std::string out = typed(text ? "response.output_text.done" : "response.reasoning_text.done",
                           std::move(done));
   out += typed("response.content_part.done", std::move(place));
@@ -185,7 +194,7 @@ std::string ResponsesForm::close_part() {
                      {{"output_index", output_index_++}, {"item", std::move(item)}});
 }
 
-std::string ResponsesForm::text_delta(Part part, const std::string& text) {
+std::string ResponsesForm::text_delta(Part part, const std::string& text, json::Array logprobs) {
   if (text.empty()) return {};
   std::string out = open_part(part);
   part_text_ += text;
@@ -194,7 +203,8 @@ std::string ResponsesForm::text_delta(Part part, const std::string& text) {
                     {"output_index", output_index_},
                     {"content_index", 0},
                     {"delta", text}};
-  if (answer) data["logprobs"] = json::Array();
+  for (const json::Value& one : logprobs) part_logprobs_.push_back(one);
+  if (answer) data["logprobs"] = std::move(logprobs);
   return out + typed(answer ? "response.output_text.delta" : "response.reasoning_text.delta",
                      std::move(data));
 }
@@ -223,7 +233,7 @@ std::string ResponsesForm::calls_delta(const json::Array& calls) {
 
 std::string ResponsesForm::delta(int, const ChatDelta& delta) {
   std::string out = text_delta(Part::kReasoning, delta.reasoning);
-  out += text_delta(Part::kText, delta.content);
+  out += text_delta(Part::kText, delta.content, logprobs_of(delta.generated));
   return out + calls_delta(delta.tool_calls);
 }
 

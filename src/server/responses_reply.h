@@ -20,7 +20,8 @@ class ResponsesForm final : public ReplyForm {
  public:
   // `echo`: members that the response repeats. `finished` hears of the response when it is whole.
   using Finished = std::function<void(const json::Object& response, const backend::ChatResult&)>;
-  ResponsesForm(ReplyHead head, json::Object echo, Finished finished);
+  // `top_logprobs`: alternatives of each token; -1: the answer has no log probabilities.
+  ResponsesForm(ReplyHead head, json::Object echo, Finished finished, int top_logprobs);
 
   void set_facts(const backend::ModelFacts& facts) override;
   json::Value whole(std::span<const backend::ChatResult> results) override;
@@ -39,23 +40,27 @@ class ResponsesForm final : public ReplyForm {
   json::Object response(std::string_view status) const;
   json::Array output_of(const backend::ChatResult& result) const;
   json::Object reasoning_item(std::string_view text, std::string_view status) const;
-  json::Object message_item(std::string_view text, std::string_view status) const;
+  json::Object message_item(std::string_view text, std::string_view status,
+                            json::Array logprobs = {}) const;
+  json::Array logprobs_of(std::span<const backend::GeneratedToken> tokens) const;
   json::Object call_item(const json::Value& call, size_t index) const;
   json::Object finished_response(const backend::ChatResult& result);
   std::string typed(std::string_view type, json::Object members);
   std::string open_part(Part part);
   std::string close_part();
-  std::string text_delta(Part part, const std::string& text);
+  std::string text_delta(Part part, const std::string& text, json::Array logprobs = {});
   std::string calls_delta(const json::Array& calls);
 
   ReplyHead head_;
   const json::Object echo_;
   const Finished finished_;
+  const int top_logprobs_;
   const std::string seed_;   // ids of items end with it
   int64_t sequence_ = 0;     // of the next event
   int64_t output_index_ = 0; // of the item that is open, or comes next
   Part part_ = Part::kNone;  // that is open
   std::string part_text_;
+  json::Array part_logprobs_;
   size_t calls_ = 0;         // told so far
 };
 

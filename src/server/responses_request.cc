@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
+#include "chat/thinking.h"
 
 namespace weft::server {
 namespace {
@@ -82,6 +85,10 @@ class Conversation {
   }
   Status add_output(Fields& fields, const std::string& where) {
     const std::string call = TRY(fields.required_text("call_id"));
+    if (!has_call(call)) {
+      return wrong_field(where + ".call_id", "the call_id of a function_call before it",
+                         quoted(call, 60));
+    }
     const json::Value* output = fields.any("output");
     if (output == nullptr) return wrong_field(where + ".output", "the output", "nothing");
     push({{"role", "tool"},
@@ -99,6 +106,16 @@ class Conversation {
     return ok_status();
   }
 
+  bool has_call(std::string_view id) const {
+    return std::ranges::any_of(messages_, [&](const json::Value& message) {
+      const json::Value* calls = message.as_object().if_contains("tool_calls");
+      if (calls == nullptr || !calls->is_array()) return false;
+      return std::ranges::any_of(calls->get_array(), [&](const json::Value& call) {
+        const json::Value* its = call.as_object().if_contains("id");
+        return its != nullptr && its->is_string() && std::string_view(its->get_string()) == id;
+      });
+    });
+  }
   // The assistant's message that is being put together, or (also if `join` is false) a new one.
   json::Object& assistant(bool join) {
     if (!join || !open_) push({{"role", "assistant"}, {"content", nullptr}});
@@ -191,13 +208,23 @@ Status translate_format(Fields& fields, json::Object& chat) {
   return ok_status();
 }
 
-Status translate_reasoning(Fields& fields, json::Object& chat) {
-  const json::Object* reasoning = TRY(fields.object("reasoning"));
-  if (reasoning == nullptr) return ok_status();
-  Fields inner(*reasoning, "reasoning.");
-  if (const auto effort = TRY(inner.text("effort"))) chat["reasoning_effort"] = *effort;
-  inner.known({"summary", "generate_summary"});
-  return inner.finish();
+// What else the answer should hold. Those of OpenAI's own tools are never there, and reasoning is
+// not encrypted here.
+Status translate_include(Fields& fields, json::Object& chat) {
+  static const std::vector<std::string> kIncludes = {
+      "message.output_text.logprobs",          "reasoning.encrypted_content",
+      "file_search_call.results",              "web_search_call.results",
+      "web_search_call.action.sources",        "message.input_image.image_url",
+      "computer_call_output.output.image_url", "code_interpreter_call.outputs"};
+  for (const std::string& name : TRY(fields.texts("include", 100))) {
+    if (std::ranges::find(kIncludes, name) == kIncludes.end()) {
+      return make_error("E0750", fmt::format("include: {} is not known here", quoted(name, 60)),
+                        name_hint(name, kIncludes));
+    }
+    if (name == kIncludes.front()) chat["logprobs"] = true;
+  }
+  if (TRY(fields.integer("top_logprobs", 0, 20)).value_or(0) > 0) chat["logprobs"] = true;
+  return ok_status();
 }
 
 // What only a service with other means can do; the values that ask for nothing are welcome.
@@ -212,7 +239,7 @@ Status refuse_elsewhere(Fields& fields) {
   if (const auto cut = TRY(fields.text("truncation")); cut && *cut != "disabled") {
     return unsupported_field("truncation", "a conversation that does not fit is an error");
   }
-  fields.known({"include", "max_tool_calls", "stream_options", "moderation"});
+  fields.known({"max_tool_calls", "stream_options", "moderation"});
   return ok_status();
 }
 
@@ -220,7 +247,7 @@ constexpr std::string_view kSameInChat[] = {
     "model",       "stream",           "temperature",      "top_p",
     "top_k",       "min_p",            "seed",             "stop",
     "tool_choice", "presence_penalty", "parallel_tool_calls", "frequency_penalty",
-    "repetition_penalty", "thinking_budget", "chat_template_kwargs", "top_logprobs"};
+    "repetition_penalty", "chat_template_kwargs", "top_logprobs"};
 
 constexpr std::string_view kEchoed[] = {
     "instructions", "max_output_tokens", "metadata",    "model", "parallel_tool_calls", "reasoning",
@@ -244,10 +271,12 @@ Result<ResponsesParameters> parse_responses_request(const json::Object& body,
   if (const auto tokens = TRY(fields.integer("max_output_tokens", 1, int64_t{1} << 30))) {
     chat["max_tokens"] = *tokens;
   }
-  if (TRY(fields.integer("top_logprobs", 0, 20)).value_or(0) > 0) chat["logprobs"] = true;
+  TRY(translate_include(fields, chat));
   TRY(translate_tools(fields, chat));
   TRY(translate_format(fields, chat));
-  TRY(translate_reasoning(fields, chat));
+  for (const std::string_view name : chat::thinking_fields()) {
+    if (const json::Value* value = fields.any(name)) chat[name] = *value;
+  }
   TRY(refuse_elsewhere(fields));
   out.previous = TRY(previous_response_of(body));
   out.store = TRY(fields.boolean("store")).value_or(true);
@@ -266,9 +295,10 @@ Result<ResponsesParameters> parse_responses_request(const json::Object& body,
   }
   chat["messages"] = std::move(messages);
   fields.known({"previous_response_id"});
-  ignore_harmless(fields);
+  TRY(ignore_harmless(fields));
   TRY(fields.finish());
   out.chat = TRY(parse_chat_request(chat));
+  if (out.chat.form == "response_format") out.chat.form = "text.format";
   for (const std::string_view name : kEchoed) {
     if (const json::Value* value = body.if_contains(name)) out.echo[name] = *value;
   }

@@ -110,9 +110,21 @@ Status read_thinking(const json::Value& value, const std::string& field, Said& s
       if (member == "adaptive") continue;
       TRY(said.switch_to(member == "enabled", {place, json::dump(member)}));
     } else if (name != "display") {
-      return make_error("E0743", fmt::format("{}: not known", place), "known are type and "
-                        "budget_tokens");
+      return make_error("E0743", fmt::format("{}: not known", place),
+                        name_hint(name, std::vector<std::string>{"type", "budget_tokens",
+                                                                 "display"}));
     }
+  }
+  return ok_status();
+}
+
+// Members beside those that were read: a misspelt one must not pass for silence.
+Status only_known(const json::Object& object, const std::string& field,
+                  const std::vector<std::string>& known) {
+  for (const auto& [name, member] : object) {
+    if (std::find(known.begin(), known.end(), std::string_view(name)) != known.end()) continue;
+    return make_error("E0743", fmt::format("{}.{}: not known", field, std::string_view(name)),
+                      name_hint(name, known));
   }
   return ok_status();
 }
@@ -121,6 +133,8 @@ Status read_thinking(const json::Value& value, const std::string& field, Said& s
 // ask for how it is shown.
 Status read_reasoning(const json::Value& value, const std::string& field, Said& said) {
   if (!value.is_object()) return wrong(field, "an object", value);
+  TRY(only_known(value.get_object(), field,
+                 {"effort", "max_tokens", "enabled", "summary", "generate_summary", "exclude"}));
   for (const auto& [name, member] : value.get_object()) {
     const std::string place = fmt::format("{}.{}", field, std::string_view(name));
     if (member.is_null()) continue;
@@ -152,6 +166,13 @@ Status read_member(const json::Value& value, const std::string& field, Said& sai
 
 // Objects of which one member is about thinking.
 Status read_nested(const json::Object& body, Said& said) {
+  for (const auto& [field, name] : {std::pair("output_config", "effort"),
+                                    std::pair("nvext", "max_thinking_tokens")}) {
+    const json::Value* value = body.if_contains(field);
+    if (value == nullptr || value->is_null()) continue;
+    if (!value->is_object()) return wrong(field, "an object", *value);
+    TRY(only_known(value->get_object(), field, {name}));
+  }
   const auto member = [&](std::string_view object, std::string_view name) -> const json::Value* {
     const json::Value* outer = body.if_contains(object);
     if (outer == nullptr || !outer->is_object()) return nullptr;

@@ -83,12 +83,24 @@ TEST(Thinking, ContradictionsAndNonsenseNameTheField) {
            {R"({"thinking_token_budget": -2})", "thinking_token_budget:"},
            {R"({"thinking_token_budget": 1.5})", "thinking_token_budget:"},
            {R"({"thinking_token_budget": 99999999999999999999})", "thinking_token_budget:"},
+           {R"({"reasoning": {"efort": "none"}})", "reasoning.efort:"},
+           {R"({"output_config": {"efort": "none"}})", "output_config.efort:"},
+           {R"({"output_config": "x"})", "output_config:"},
+           {R"({"nvext": {"foo": 1}})", "nvext.foo:"},
+           {R"({"nvext": 3})", "nvext:"},
            {R"({"think": []})", "think:"}}) {
     const auto got = parse(one.body);
     ASSERT_FALSE(got.ok()) << one.body;
     EXPECT_EQ(got.error().code, "E0743");
     EXPECT_TRUE(got.error().message.starts_with(one.field)) << got.error().message;
   }
+}
+
+TEST(Thinking, AMisspeltMemberIsToldTheNearestName) {
+  EXPECT_NE(parse(R"({"reasoning": {"efort": "none"}})").error().hint.find("effort"),
+            std::string::npos);
+  EXPECT_NE(parse(R"({"nvext": {"max_thinking_token": 1}})").error().hint.find(
+                "max_thinking_tokens"), std::string::npos);
 }
 
 TEST(Thinking, TheLimitIsTheLargestBudgetThatLeavesTheAnswerItsRoom) {

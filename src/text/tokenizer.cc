@@ -4,6 +4,8 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 #include <unordered_map>
 
 #include "base/file.h"
@@ -172,7 +174,11 @@ struct Tokenizer::Tables {
   std::vector<Normalization> normalizers;
   std::vector<Splitter> splitters;
   std::optional<Bpe> bpe;
+  // By byte: the length of the longest token that holds it, at least 1. Made when first asked for.
+  mutable std::once_flag longest_once;
+  mutable std::array<uint32_t, 256> longest = {};
 
+  void find_longest() const;
   Status take_added(const TokenizerSpec& spec, const VocabIndex& index, Spellings& spellings);
   void lay_out(const Spellings& spellings);
   void encode_words(std::string_view text, size_t depth, std::vector<TokenId>& out) const;
@@ -306,6 +312,42 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, AddedTokens mode) 
                                        : tables_->find_not_special;
   tables_->encode_cut(text, finder, out);
   return out;
+}
+
+void Tokenizer::Tables::find_longest() const {
+  longest.fill(1);
+  for (size_t id = 0; id + 1 < offsets.size(); ++id) {
+    const uint32_t length = offsets[id + 1] - offsets[id];
+    for (uint32_t i = offsets[id]; i < offsets[id + 1]; ++i) {
+      uint32_t& most = longest[static_cast<uint8_t>(arena[i])];
+      most = std::max(most, length);
+    }
+  }
+}
+
+// Each byte counts as the share it has at least in its token: 1 / (the longest token that holds
+// it). The shares inside a token of n bytes add up to n * 1 / n at most, so their sum over the text
+// is never more than its tokens. What is repaired or normalized first may vanish: then only ASCII
+// counts that stands before ASCII, which no normal form touches.
+int64_t Tokenizer::fewest_tokens(std::string_view text) const {
+  const Tables& tables = *tables_;
+  std::call_once(tables.longest_once, [&] { tables.find_longest(); });
+  bool as_is = !invalid_utf8_at(text);
+  for (const Normalization form : tables.normalizers) {
+    as_is = as_is && surely_normalized(text, form);
+  }
+  std::array<uint64_t, 256> counts = {};
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    const bool plain = byte < 0x80 && (i + 1 == text.size() ||
+                                       static_cast<uint8_t>(text[i + 1]) < 0x80);
+    if (as_is || plain) ++counts[byte];
+  }
+  double sum = 0;
+  for (size_t byte = 0; byte < counts.size(); ++byte) {
+    sum += static_cast<double>(counts[byte]) / tables.longest[byte];
+  }
+  return static_cast<int64_t>(sum * (1 - 1e-9));  // rounding must not make it more than it is
 }
 
 namespace {

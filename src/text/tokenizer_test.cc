@@ -108,6 +108,26 @@ TEST_P(Family, DecodingGivesTheTextBack) {
   EXPECT_EQ(tokenizer.decode(Ids{-1, 1 << 30, static_cast<TokenId>(tokenizer.size())}), "");
 }
 
+// Also where texts are repaired, composed or cut at added tokens first.
+TEST_P(Family, TheQuickCountIsNeverTooHigh) {
+  const Tokenizer tokenizer = mini(GetParam());
+  const std::vector<std::string> pieces = {
+      "a", "e\u0301", "한국어", "\u1112\u1161\u11ab", "    ", "\n\n", "the customer", "<|im_end|>",
+      "[|endofturn|]", "\xff", "\xf0\x9f", "\U0001F600", "123", "=====", "\u212b", "\u1fef", "\t"};
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    const std::string& often = pieces[random() % pieces.size()];
+    for (int i = 0; i < 40; ++i) text += random() % 2 ? often : pieces[random() % pieces.size()];
+    const int64_t fewest = tokenizer.fewest_tokens(text);
+    for (const AddedTokens mode : {AddedTokens::kAll, AddedTokens::kNone}) {
+      EXPECT_LE(fewest, std::ssize(tokenizer.encode(text, mode))) << quoted(text, 2000);
+    }
+  }
+  EXPECT_EQ(tokenizer.fewest_tokens(""), 0);
+  EXPECT_GT(tokenizer.fewest_tokens(std::string(1'000'000, 'a')), 5'000);
+}
+
 TEST_P(Family, MarkedTextWithoutDataIsPlainText) {
   const Tokenizer tokenizer = mini(GetParam());
   std::mt19937 random(9);

@@ -230,12 +230,12 @@ def test_names_that_nobody_knows_and_limits_of_memory():
         config["models"]["small"]["memory"] = "1MiB"
         done = run(place, {"model": "small"}, config, code=1)
         error = json.loads(done.stdout)["error"]
-        assert error["code"] == "E0714" and "limit of small is 1.0 MiB" in error["message"], error
+        assert error["code"] == "E0716" and "limit of small is 1.0 MiB" in error["message"], error
         del config["models"]["small"]["memory"]
         config["memory"] = {"models": "2MiB", "kv": "64MiB"}
         done = run(place, {"model": "gen"}, config, code=1)
         error = json.loads(done.stdout)["error"]
-        assert error["code"] == "E0714" and "memory.models" in error["hint"], error
+        assert error["code"] == "E0716" and "memory.models" in error["hint"], error
 
 
 def test_over_http():

@@ -240,6 +240,70 @@ def test_bad_input_has_the_right_status_and_says_what_is_wrong():
         assert server.post("/v1/chat/completions", chat(max_tokens=2)).status == 200
 
 
+def test_errors_name_the_member_they_are_about():
+    with Server() as server:
+        def param(path, body):
+            answer = server.post(path, body)
+            assert answer.status == 400, answer.body
+            return answer.error["param"], answer.error["message"]
+
+        def of_chat(**more):
+            return param("/v1/chat/completions", chat(**more))
+
+        assert of_chat(max_token=5)[0] == "max_token"
+        assert of_chat(guided_json={"not": {"pattern": "x"}})[0] == "guided_json"
+        where, said = of_chat(guided_grammar="root :== x")
+        assert where == "guided_grammar" and said.startswith("guided_grammar: grammar, line 1"), said
+        assert of_chat(structured_outputs={"regex": "a{2}{3}"})[0] == "structured_outputs.regex"
+        assert of_chat(response_format={"type": "json_schema", "json_schema": {
+            "schema": {"type": "array", "minItems": 9}}}, max_tokens=2)[0] == "max_tokens"
+        long = "word " * 5000
+        for path, name, body in [("completions", "prompt", {"prompt": long}),
+                                 ("completions", "prompt", {"prompt": [9999999]}),
+                                 ("embeddings", "input[0]", {"input": [long]}),
+                                 ("embeddings", "input[1]", {"input": [[5], [9999999]]}),
+                                 ("responses", "input", {"input": long}),
+                                 ("responses", "input[0].call_id", {"input": [
+                                     {"type": "function_call_output", "call_id": "x",
+                                      "output": "y"}]})]:
+            got = param("/v1/" + path, {"model": "default", **body})
+            assert got[0] == name and got[1].startswith(name + ": "), (path, got)
+        half = server.post("/v1/chat/completions", '{"model": "\\ud800"}')
+        assert half.error["param"] is None and "surrogate" in half.error["message"], half.error
+        # refused by its bytes: nobody waits until 9 MB are tokenised
+        assert "at least" in of_chat(messages=[{"role": "user", "content": "a" * 9_000_000}])[1]
+
+
+def test_small_promises_of_the_openai_api():
+    with Server() as server:
+        body = chat(logprobs=True, top_logprobs=5, max_tokens=200,
+                    response_format={"type": "json_schema", "json_schema": {"schema": {
+                        "type": "object", "required": ["category"], "properties": {
+                            "category": {"enum": ["billing", "general"]}}}}})
+        choice = server.post("/v1/chat/completions", body).json["choices"][0]
+        tokens = choice["logprobs"]["content"]
+        assert bytes(b for t in tokens for b in t["bytes"]).decode() == choice["message"]["content"]
+        assert all(t["top_logprobs"] for t in tokens)
+        said = {"model": "default", "input": "I was charged twice", "max_output_tokens": 24,
+                "reasoning": {"effort": "none"}, "top_logprobs": 2}
+        response = server.post("/v1/responses", said).json
+        part = response["output"][-1]["content"][0]
+        spelled = bytes(b for t in part["logprobs"] for b in t["bytes"]).decode()
+        assert part["text"] and spelled == part["text"], part
+        items = server.get(f"/v1/responses/{response['id']}/input_items").json
+        assert items["first_id"] == items["last_id"] == items["data"][0]["id"]
+        counted = server.post("/v1/chat/completions", chat(stream=True, max_tokens=20, stream_options={
+            "include_usage": True, "continuous_usage_stats": True})).events[:-1]
+        totals = [e["usage"]["completion_tokens"] for e in counted if e["usage"]]
+        assert len(totals) > 3 and totals == sorted(totals), totals
+        text = {"model": "default", "prompt": "안녕하세요, 저는", "max_tokens": 12, "temperature": 0,
+                "logprobs": 1}
+        whole = server.post("/v1/completions", text).json["choices"][0]["logprobs"]["text_offset"]
+        streamed = [o for e in server.post("/v1/completions", {**text, "stream": True}).events[:-1]
+                    for o in e["choices"][0]["logprobs"]["text_offset"]]
+        assert whole == streamed and whole[0] == 0 and whole[-1] > 0, (whole, streamed)
+
+
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>",
             "</tool_call>", "<tool_response>", "</tool_response>"]
 
@@ -428,7 +492,8 @@ def test_models_leave_and_come_back():
         assert server.post("/v1/chat/completions", chat(max_tokens=8)).json["choices"] == said
     with Server("--model-memory", "5", "--kv-memory", "32") as server:
         refused = server.post("/v1/chat/completions", chat(max_tokens=8))
-        assert refused.status == 503 and "GiB" in refused.error["message"], refused.body
+        assert refused.status == 507 and "MiB" in refused.error["message"], refused.body
+        assert "Retry-After" not in refused.headers
 
 
 def test_deadlines_priorities_and_their_bad_values():
