@@ -176,6 +176,7 @@ void add_backup(CLI::App& app, Action& action) {
 void add_secrets(CLI::App& app, Action& action) {
   CLI::App* secrets = app.add_subcommand("secrets", "What workflows send without seeing it");
   secrets->require_subcommand(1);
+  secrets->footer("Example:\n  weft secrets list --config weft.yaml\n");
   auto options = std::make_shared<SecretsListOptions>();
   CLI::App* command =
       secrets->add_subcommand("list", "Names, whence they come, where they may go; no values");

@@ -33,16 +33,24 @@ PullRecord PullRecord::load(const std::string& directory) {
   return out;
 }
 
+namespace {
+
+Result<std::string> identity_of_file(const std::string& path) {
+  return std::string(TRY(MappedFile::open(path)).identity());
+}
+
+}  // namespace
+
 bool PullRecord::vouches(const std::string& name, const std::string& identity) const {
   const auto entry = entries_.find(name);
   if (entry == entries_.end() || entry->second.identity != identity) return false;
-  const auto now = file_identity(path_of(name));
+  const auto now = identity_of_file(path_of(name));
   return now.ok() && *now == entry->second.seen;
 }
 
 Status PullRecord::verified(const std::string& name, const std::string& identity,
                             const std::string& commit) {
-  entries_[name] = {identity, commit, TRY(file_identity(path_of(name)))};
+  entries_[name] = {identity, commit, TRY(identity_of_file(path_of(name)))};
   return ok_status();
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "chat/thinking.h"
+#include "text/thinking.h"
 
 namespace weft::server {
 namespace {
@@ -274,7 +274,7 @@ Result<ResponsesParameters> parse_responses_request(const json::Object& body,
   TRY(translate_include(fields, chat));
   TRY(translate_tools(fields, chat));
   TRY(translate_format(fields, chat));
-  for (const std::string_view name : chat::thinking_fields()) {
+  for (const std::string_view name : text::thinking_fields()) {
     if (const json::Value* value = fields.any(name)) chat[name] = *value;
   }
   TRY(refuse_elsewhere(fields));

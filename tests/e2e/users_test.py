@@ -106,8 +106,9 @@ def test_what_will_not_do():
         for body in ({"user": "ada"}, {"password": PASSWORD}, {"user": "ada", "password": 1},
                      {"user": "ada", "password": PASSWORD, "key": "x"}):
             assert server.ask("POST", "/session", body).status == 400, body
-        assert server.sign_in("ada", "x" * 100_000).status == 401
-        assert server.sign_in("x" * 100_000, PASSWORD).status == 401
+        assert server.sign_in("ada", "x" * 50_000).status == 401
+        assert server.sign_in("x" * 50_000, PASSWORD).status == 401
+        assert server.sign_in("ada", "x" * 100_000).status == 413  # nobody is known yet
 
 
 def test_guessing_is_slow_and_others_are_served():
@@ -118,10 +119,11 @@ def test_guessing_is_slow_and_others_are_served():
         assert until(lambda: server.get("/workflows", headers=bearer).status == 200)
         counts, slowest = {}, [0.0]
 
-        def guess(user):
-            for _ in range(12):
+        def guess(user, times=12):
+            for _ in range(times):
                 status = server.sign_in(user, "guess after guess").status
                 counts[status] = counts.get(status, 0) + 1
+            return status
 
         guessing = [threading.Thread(target=guess, args=(user,)) for user in ("ada", "eve") * 3]
         for thread in guessing:
@@ -132,6 +134,8 @@ def test_guessing_is_slow_and_others_are_served():
             slowest[0] = max(slowest[0], time.monotonic() - began)
         assert counts.get(401, 0) <= 12 and counts[429] > 20 and set(counts) == {401, 429}, counts
         assert slowest[0] < 1, slowest
+        while guess("ada", 1) != 429:  # a slow machine has allowed one more meanwhile
+            pass
         refused = server.sign_in("ada", PASSWORD)
         assert refused.status == 429 and int(refused.headers["Retry-After"]) >= 1, refused.body
         print(f"        {counts}, slowest other answer {slowest[0] * 1000:.0f} ms")

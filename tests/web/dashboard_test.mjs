@@ -61,7 +61,8 @@ steps:
     for_each: "{{ [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20] }}"
     concurrency: 1
     parameters:
-      thinking: { mode: reasoning, limit_tokens: 96 }
+      mode: reasoning
+      thinking: { budget_tokens: 96 }
       max_tokens: 300
       prompt: "Customer inquiry: my order number {{ item }} was charged twice!"
 output: "{{ steps.judge[0] }}"
