@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/digest.h"
 #include "chat/call_grammar.h"
@@ -85,15 +86,23 @@ Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model,
                                                    const json::Array& messages,
                                                    std::vector<chat::Tool> tools) {
   std::vector<chat::Tool> out;
+  std::optional<chat::CopySource> source;
   for (chat::Tool& tool : tools) {
-    const bool copies = chat::asks_verbatim(json::Value(tool.parameters));
-    if (copies) {
-      json::Value bound = TRY(at(chat::bound_to(json::Value(tool.parameters), messages),
-                                 fmt::format("tools: parameters of {}", tool.name)));
+    const json::Value parameters(tool.parameters);
+    if (chat::asks_verbatim(parameters)) {
+      const std::string place = fmt::format("tools: parameters of {}", tool.name);
+      if (!source) source = TRY(chat::CopySource::of(messages));
+      json::Value bound = TRY(at(chat::bound_to(parameters, *source), place));
+      if (!bound.is_object() || bound.get_object().contains("enum")) {
+        return make_error("E0301", fmt::format("{}: {} stands on a field, not on all of them",
+                                               place, chat::kVerbatim));
+      }
       tool.parameters = std::move(bound.get_object());
-      const auto alone = chat::call_grammar(TRY(model.grammars->vocabulary()),
-                                            model.dialect->call_format, {&tool, 1});
-      if (!alone.ok() && alone.error().code == "E0324") continue;
+      if (source->without_choice) {
+        const auto alone = chat::call_grammar(TRY(model.grammars->vocabulary()),
+                                              model.dialect->call_format, {&tool, 1});
+        if (!alone.ok() && alone.error().code == "E0324") continue;
+      }
     }
     out.push_back(std::move(tool));
   }

@@ -495,6 +495,11 @@ TEST(LocalBackend, AToolThatNothingCanBeCopiedForIsNotCalled) {
     }
   }
   request.tools.resize(1);
+  json::Array root = request.tools;
+  root[0].at("function").at("parameters").as_object()["x-weft-verbatim"] = true;
+  std::swap(root, request.tools);
+  EXPECT_EQ(ask(backend, request).error().code, "E0301") << "all arguments are no field";
+  std::swap(root, request.tools);
   const auto none = ask(backend, request);
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code, "E0324");

@@ -73,6 +73,7 @@ class CallCompiler {
     const json::Value* properties = tool.parameters.if_contains("properties");
     if (properties && properties->is_object()) {
       for (const auto& [name, schema] : properties->get_object()) {
+        if (schema == json::Value(false) && !is_required(tool, name)) continue;
         const StateId behind = rules_.add_state(root_);
         TRY(add_parameter(at, tool, name, behind));
         if (!is_required(tool, name)) rules_.jump(at, behind);

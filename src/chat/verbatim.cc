@@ -13,7 +13,6 @@
 #include "schema/regex.h"
 #include "schema/validator.h"
 #include "text/unicode.h"
-#include "text/word_runs.h"
 
 namespace weft::chat {
 namespace {
@@ -21,6 +20,7 @@ namespace {
 constexpr std::array<size_t, 4> kWords = {6, 3, 2, 1};  // of one field, at most
 constexpr size_t kTextsMax = 2'000;     // to choose among
 constexpr size_t kBytesMax = 256;       // of one text
+constexpr size_t kConversationMax = size_t{512} << 10;
 
 constexpr std::array<std::string_view, 5> kMaps = {"properties", "patternProperties", "$defs",
                                                    "definitions", "dependentSchemas"};
@@ -84,27 +84,19 @@ class Rewriter {
   Mark mark_;
 };
 
-// What the conversation offers, and how much work may still go into looking through it: for all
-// fields of a schema together, whatever their patterns.
-struct Source {
-  std::vector<std::string> texts;
-  size_t looks_left = 1'000'000;       // at runs of words; about a microsecond each
-  size_t pattern_steps_left = 10'000'000;  // about half a second
-
-  bool exhausted() const { return looks_left == 0 || pattern_steps_left == 0; }
-};
-
-// Judges a text, or the number that it spells, by what the field says beside the keyword.
+// Judges a text, or the number that it spells, by what the field says beside the keyword. (What is
+// a regular expression is not judged here: each would be compiled.)
 class Field {
  public:
   static constexpr std::array<std::string_view, 10> kJudged = {
       "type", "pattern", "format", "minLength", "maxLength", "minimum", "maximum",
       "exclusiveMinimum", "exclusiveMaximum", "multipleOf"};
 
-  static Result<Field> of(const json::Object& keywords, Source& source) {
+  static Result<Field> of(const json::Object& keywords, CopySource& source) {
     json::Object local;
     for (const std::string_view name : kJudged) {
-      if (const json::Value* found = keywords.if_contains(name)) local[name] = *found;
+      const json::Value* found = keywords.if_contains(name);
+      if (found != nullptr && *found != "regex") local[name] = *found;
     }
     schema::ParseOptions options;
     options.assert_formats = true;
@@ -127,7 +119,7 @@ class Field {
   }
 
  private:
-  Field(schema::Schema schema, Source& source) : schema_(std::move(schema)), source_(source) {}
+  Field(schema::Schema schema, CopySource& source) : schema_(std::move(schema)), source_(source) {}
   bool fits(const json::Value& value) const {
     return schema::is_valid_at(schema_, schema_.root(), value);
   }
@@ -140,16 +132,18 @@ class Field {
 
   schema::Schema schema_;
   std::optional<schema::Regex> pattern_;
-  Source& source_;
+  CopySource& source_;
 };
 
 // The texts to choose among, or nothing if there are too many runs of so many words.
-std::optional<json::Array> choices_of(Field& field, Source& source, size_t words) {
+std::optional<json::Array> choices_of(Field& field, CopySource& source, size_t words) {
   std::set<std::string_view> seen;
   json::Array out;
   bool enough = false;
-  for (const std::string& text : source.texts) {
-    text::for_each_word_run(text, words, kBytesMax, [&](std::string_view run) {
+  for (const text::WordRuns& text : source.texts) {
+    source.looks_left -= std::min(source.looks_left, 1 + text.words() / 8);
+    if (source.exhausted()) return std::nullopt;
+    text.for_each(words, kBytesMax, [&](std::string_view run) {
       --source.looks_left;
       if (seen.insert(run).second) {
         if (auto value = field.value_of(run)) out.push_back(std::move(*value));
@@ -162,14 +156,18 @@ std::optional<json::Array> choices_of(Field& field, Source& source, size_t words
   return out;
 }
 
-Result<json::Value> chosen_from(Source& source, json::Object keywords, const std::string& place) {
+Result<json::Value> chosen_from(CopySource& source, json::Object keywords,
+                                const std::string& place) {
   auto made = Field::of(keywords, source);
   if (!made.ok()) return in_context(std::move(made).error(), place);
   for (const size_t words : kWords) {
     auto choices = choices_of(*made, source, words);
     if (source.exhausted()) break;
     if (!choices) continue;
-    if (choices->empty()) return json::Value(false);
+    if (choices->empty()) {
+      source.without_choice = true;
+      return json::Value(false);
+    }
     for (const std::string_view name : Field::kJudged) {
       if (name != "type") keywords.erase(name);
     }
@@ -188,16 +186,35 @@ bool asks_verbatim(const json::Value& schema) {
   return json::dump(schema).find(kVerbatim) != std::string::npos;
 }
 
-Result<json::Value> bound_to(const json::Value& schema, const json::Array& messages) {
-  Source source;
-  for (Message& message : TRY(parse_messages(messages))) {
+Result<CopySource> CopySource::of(const json::Array& messages) {
+  CopySource out;
+  size_t bytes = 0;
+  for (const Message& message : TRY(parse_messages(messages))) {
     const bool counts = message.role == "user" || message.role == "tool";
-    if (counts && message.content) source.texts.push_back(text::repair_utf8(*message.content));
+    if (!counts || !message.content) continue;
+    bytes += message.content->size();
+    if (bytes > kConversationMax) {
+      return make_error("E0323",
+                        fmt::format("a conversation of more than {} bytes, too many to copy from",
+                                    kConversationMax),
+                        fmt::format("shorten it, or leave {} away", kVerbatim));
+    }
+    out.texts.emplace_back(text::repair_utf8(*message.content));
   }
+  return out;
+}
+
+Result<json::Value> bound_to(const json::Value& schema, CopySource& source) {
+  source.without_choice = false;
   const Rewriter rewriter([&](json::Object keywords, const std::string& place) {
     return chosen_from(source, std::move(keywords), place);
   });
   return rewriter.schema(schema, "#");
+}
+
+Result<json::Value> bound_to(const json::Value& schema, const json::Array& messages) {
+  CopySource source = TRY(CopySource::of(messages));
+  return bound_to(schema, source);
 }
 
 json::Value without_verbatim(const json::Value& schema) {

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "chat/message.h"
+#include "text/word_runs.h"
 
 namespace weft::chat {
 
@@ -25,9 +26,23 @@ inline constexpr std::string_view kVerbatim = "x-weft-verbatim";
 // Whether the schema may have such fields: quick, and wrong where another text says the keyword.
 bool asks_verbatim(const json::Value& schema);
 
+// What a conversation offers to be copied, and how much work may still go into looking through it:
+// for all fields of a request together, whatever their number and their patterns.
+struct CopySource {
+  // `messages` in OpenAI's form: E0740. E0323: more than 512 KiB.
+  static Result<CopySource> of(const json::Array& messages);
+  bool exhausted() const { return looks_left == 0 || pattern_steps_left == 0; }
+
+  std::vector<text::WordRuns> texts;
+  size_t looks_left = 400'000;            // at runs of words; about a microsecond each
+  size_t pattern_steps_left = 5'000'000;  // about a quarter of a second
+  bool without_choice = false;            // a field of the last schema has become `false`
+};
+
 // The schema for an answer to this conversation. At most six words a field, fewer where there
 // would be more than 2,000 texts to choose among; E0323 where single words are too many already.
 // E0301 where the keyword is not true or false. `messages` in OpenAI's form: E0740.
+Result<json::Value> bound_to(const json::Value& schema, CopySource& source);
 Result<json::Value> bound_to(const json::Value& schema, const json::Array& messages);
 
 // Without the keyword: what models and servers that do not know it are told. A schema, and the

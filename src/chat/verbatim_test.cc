@@ -95,6 +95,17 @@ TEST(Verbatim, HostilePatternsAndTextsCostABoundedAmountOfWork) {
   EXPECT_FALSE(bound_to(json::parse(kOrder).value(), said(joined)).ok());
 }
 
+TEST(Verbatim, AConversationTooLongToCopyFromIsRefused) {
+  const auto refused = bound_to(json::parse(kOrder).value(), said(std::string(600'000, ',')));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, "E0323");
+  json::Object fields;  // many fields over a text without words
+  for (int i = 0; i < 20'000; ++i) {
+    fields["f" + std::to_string(i)] = json::Object{{"type", "string"}, {"x-weft-verbatim", true}};
+  }
+  EXPECT_TRUE(bound_to(json::Object{{"properties", fields}}, said(std::string(400'000, ','))).ok());
+}
+
 TEST(Verbatim, TheKeywordIsTrueOrFalse) {
   const auto wrong = bound_to(
       json::parse(R"({"properties":{"a":{"x-weft-verbatim":"yes"}}})").value(), said("x"));

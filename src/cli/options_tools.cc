@@ -56,7 +56,8 @@ void add_tools_call(CLI::App& tools, Action& action) {
   command->add_option("--run-input", call->run_input, "JSON: what its templates see as `input`");
   command->add_option("--files", call->files, "the directory of file steps (default: this one)");
   command->add_option("--timeout", call->timeout_s, "seconds")->capture_default_str();
-  add_run_grants(*command, call->grants);
+  command->add_option("--config", call->grants.config, "weft.yaml: its MCP servers and secrets");
+  add_grants(*command, call->grants);
   command->add_flag("--json", call->json, "JSON on stdout also where the result is text");
   command->callback([&action, call] { action = [call] { return call_tool(*call); }; });
 }
@@ -84,7 +85,8 @@ void add_tools(CLI::App& app, Action& action) {
   command->add_option("file", import->file,
                       "OpenAPI 3, JSON or YAML; or mcp:NAME with --mcp or --config")
       ->required();
-  add_run_grants(*command, import->grants);
+  command->add_option("--config", import->grants.config, "weft.yaml: its MCP servers");
+  add_grants(*command, import->grants);
   command->add_option("--operation", import->operations, "only this one; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--server", import->server,

@@ -61,7 +61,8 @@ PlannedModel planned_model(const workflow::Workflow& workflow, const workflow::S
   if (!mode_sure) out.note = "its mode is known when it runs";
   if (const json::Value* complexity = parameters.if_contains("complexity")) {
     if (complexity->is_number()) query.wish.complexity = complexity->to_number<double>();
-    if (!complexity->is_number() && query.model == "auto" && !rules.general.empty()) {
+    const bool both = !rules.general.empty() && !rules.deep.empty() && rules.general != rules.deep;
+    if (!complexity->is_number() && query.model == "auto" && both) {
       return {.models = {rules.general, rules.deep},
               .note = "its complexity, and so which of them, is known when it runs"};
     }

@@ -273,13 +273,9 @@ Status check_content(const RemoteFile& file, FileWriter& writer) {
                     "the transfer was damaged or the file exchanged; try again");
 }
 
-// The whole file, checked, as a part that is still to be put in its place.
-Result<FileWriter> fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
-                              const std::string& directory) {
-  // Without a hash nobody could tell that an old part is of another version.
-  const bool resume = !file.sha256.empty() || !file.blob.empty();
-  FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, resume));
-  writer.keep();
+// All that is missing, in several attempts.
+Status transfer_whole(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
+                      bool resume, FileWriter& writer) {
   PullProgress progress(file);
   bool whole = false;
   for (int attempt = 1; !whole && attempt <= kAttemptsMax; ++attempt) {
@@ -292,8 +288,26 @@ Result<FileWriter> fetch_file(Fetcher& fetcher, const std::string& base, const R
     return make_error("E0930", fmt::format("{}: the connection broke {} times; {} of {} are there",
                                            file.name, kAttemptsMax, bytes_text(writer.size()),
                                            file.size ? bytes_text(*file.size) : "an unknown size"),
-                      "run the same command again: it continues where it ended");
+                      resume ? "run the same command again: it continues where it ended"
+                             : "run the same command again: this file begins anew");
   }
+  return ok_status();
+}
+
+// The whole file, checked, as a part that is still to be put in its place.
+Result<FileWriter> fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
+                              const std::string& directory) {
+  // Without a hash nobody could tell that an old part is of another version.
+  const bool resume = !file.sha256.empty() || !file.blob.empty();
+  FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, resume));
+  writer.keep();
+  const bool resumed = writer.size() > 0;
+  TRY(transfer_whole(fetcher, base, file, resume, writer));
+  const Status checked = check_content(file, writer);
+  if (checked.ok()) return writer;
+  if (!resumed) return checked.error();
+  // What lay there was of another version: once more, from the beginning.
+  TRY(transfer_whole(fetcher, base, file, resume, writer));
   TRY(check_content(file, writer));
   return writer;
 }
@@ -342,7 +356,9 @@ Status put_in_place(std::vector<std::pair<RemoteFile, FileWriter>>& fetched, Pul
 std::vector<std::string> other_versions(const Listing& listing, PullPlace& place) {
   std::vector<std::string> names;
   for (const RemoteFile& file : listing.files) {
-    if (!is_plain_name(file.name) || !a_model_needs(file.name, true)) continue;
+    const bool kept = a_model_needs(file.name, true) || file.name.ends_with(".gguf") ||
+                      place.record.knows(file.name);
+    if (!is_plain_name(file.name) || !kept) continue;
     if (file_exists(place.directory + "/" + file.name) && !place.has(file)) {
       names.push_back(file.name);
     }

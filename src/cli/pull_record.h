@@ -24,6 +24,7 @@ class PullRecord {
   // Of this directory; empty if there is none that can be read.
   static PullRecord load(const std::string& directory);
 
+  bool knows(const std::string& name) const { return entries_.contains(name); }
   // Whether the file was verified as `identity` and has not changed since.
   bool vouches(const std::string& name, const std::string& identity) const;
   // The file as it lies there now is `identity`, of this commit. E0020.

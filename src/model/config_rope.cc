@@ -26,9 +26,10 @@ Status read_rope_factors(const Fields& scaling, RopeSpec& rope) {
 }
 
 Status read_rope_scaling(const Fields& scaling, int context, RopeSpec& rope) {
-  // What yarn and longrope know besides, and nothing here computes.
+  // What yarn and longrope know besides, and nothing here computes. (`attn_factor` of yarn is
+  // passed over, as transformers does: DeepSeek-R1-0528-Qwen3-8B has it.)
   for (const std::string_view name : {"short_factor", "long_factor", "extrapolation_factor",
-                                      "attn_factor", "mrope_section", "alpha"}) {
+                                      "mrope_section", "alpha"}) {
     const json::Value* value = scaling.find(name);
     const bool one = value != nullptr && value->is_number() && value->to_number<double>() == 1.0;
     if (value == nullptr || one) continue;

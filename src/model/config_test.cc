@@ -273,8 +273,8 @@ TEST(Config, RefusesArithmeticThatIsNotComputed) {
       {"granite3", R"({"layer_types":["full_attention","sliding_attention"]})", "'layer_types'"},
       {"granite3", R"({"layer_types":["full_attention","full_attention"]})", "accepted"},
       {"qwen3moe-norm", R"({"routed_scaling_factor":2.5})", "'routed_scaling_factor'"},
-      {"qwen3-tied", R"({"rope_scaling":{"rope_type":"yarn","factor":4,"attn_factor":2}})",
-       "'attn_factor' is not supported"},
+      {"qwen3-tied", R"({"rope_scaling":{"rope_type":"yarn","factor":4,"mrope_section":2}})",
+       "'mrope_section' is not supported"},
       {"qwen3-tied", R"({"transformers_version":"9","torch_dtype":"float8","attention_dropout":0.5,
                          "use_cache":false,"pretraining_tp":4,"note":{"a":1}})", "accepted"},
   };

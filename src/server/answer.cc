@@ -175,9 +175,12 @@ class Answer : public std::enable_shared_from_this<Answer> {
       return static_cast<double>(at_ns - begin_ns_) / 1e9;
     };
     charge(result->tokens);
-    record_decision(context_, caller_, *result);
-    context_.metrics.generation(model_, *result, seconds(now_ns),
-                                done.first_ns != 0 ? seconds(done.first_ns) : -1);
+    const bool began = !result->evidence.model_hash.empty() || !result->evidence.remote.empty();
+    if (began || result->finish_reason != "cancelled") {  // else nobody asked a model
+      record_decision(context_, caller_, *result);
+      context_.metrics.generation(model_, *result, seconds(now_ns),
+                                  done.first_ns != 0 ? seconds(done.first_ns) : -1);
+    }
     if (ended_ || cancelled_) return;
     done.result = std::move(*result);
     if (done.redaction) {

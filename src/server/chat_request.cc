@@ -163,7 +163,8 @@ Status check_messages(const json::Array& messages) {
     const std::string where = fmt::format("messages[{}].", i);
     Fields fields(*message, where);
     fields.known({"role", "content", "name", "tool_calls", "tool_call_id", "reasoning",
-                  "reasoning_content", "reasoning_details", "refusal", "annotations", "parsed",
+                  "reasoning_content", "reasoning_details", "thinking_blocks",
+                  "provider_specific_fields", "extra_content", "refusal", "annotations", "parsed",
                   "id", "type", "status", "cache_control"});
     for (const std::string_view name : {"function_call", "audio"}) {
       if (fields.any(name) == nullptr) continue;

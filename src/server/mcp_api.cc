@@ -158,7 +158,7 @@ void McpEndpoint::post(const ExchangePtr& exchange) {
 void McpEndpoint::take(const ExchangePtr& exchange, json::Value message) {
   const json::Object& object = message.get_object();
   const json::Value* method = object.if_contains("method");
-  const bool request = object.contains("id") && method != nullptr;
+  const bool request = object.contains("id") && method != nullptr && method->is_string();
   const std::string name = method != nullptr && method->is_string()
                                ? std::string(method->get_string())
                                : std::string();
@@ -174,10 +174,11 @@ void McpEndpoint::take(const ExchangePtr& exchange, json::Value message) {
   }
   if (name != "tools/call" || !accepts(exchange->request(), "text/event-stream")) {
     ++*client->waiting;
-    const auto answered = [exchange, waiting = client->waiting](json::Object answer, bool last) {
-      if (!last) return;
-      --*waiting;
-      exchange->respond(json_response(answer));
+    // Also where no answer comes.
+    const auto waits = std::shared_ptr<void>(
+        nullptr, [waiting = client->waiting](void*) { --*waiting; });
+    const auto answered = [exchange, waits](json::Object answer, bool last) {
+      if (last) exchange->respond(json_response(answer));
     };
     return client->session->handle(std::move(message), answered);
   }

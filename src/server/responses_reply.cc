@@ -131,8 +131,9 @@ json::Object ResponsesForm::message_of(const ChatResult& result) const {
 json::Object ResponsesForm::finished_response(const ChatResult& result) {
   const bool cut = result.finish_reason == "length";
   json::Object out = response(cut ? "incomplete" : "completed");
-  if (cut) out["incomplete_details"] = json::Object{{
-      "reason", result.stop_reason.empty() ? "max_output_tokens" : result.stop_reason}};
+  // OpenAI knows two reasons, and clients no others: ours stands beside them.
+  if (cut) out["incomplete_details"] = json::Object{{"reason", "max_output_tokens"}};
+  if (!result.stop_reason.empty()) out["stop_reason"] = result.stop_reason;
   out["output"] = output_of(result);
   out["usage"] = usage_form(result);
   if (finished_) finished_(out, result);

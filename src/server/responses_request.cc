@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "text/thinking.h"
@@ -106,15 +107,19 @@ class Conversation {
     return ok_status();
   }
 
-  bool has_call(std::string_view id) const {
-    return std::ranges::any_of(messages_, [&](const json::Value& message) {
-      const json::Value* calls = message.as_object().if_contains("tool_calls");
-      if (calls == nullptr || !calls->is_array()) return false;
-      return std::ranges::any_of(calls->get_array(), [&](const json::Value& call) {
-        const json::Value* its = call.as_object().if_contains("id");
-        return its != nullptr && its->is_string() && std::string_view(its->get_string()) == id;
-      });
-    });
+  // Read once: what was there before, and each call as it comes.
+  bool has_call(const std::string& id) {
+    for (; known_ < messages_.size(); ++known_) add_call_ids(messages_[known_]);
+    if (!messages_.empty()) add_call_ids(messages_.back());  // calls join an open message
+    return call_ids_.contains(id);
+  }
+  void add_call_ids(const json::Value& message) {
+    const json::Value* calls = message.as_object().if_contains("tool_calls");
+    if (calls == nullptr || !calls->is_array()) return;
+    for (const json::Value& call : calls->get_array()) {
+      const json::Value* its = call.as_object().if_contains("id");
+      if (its != nullptr && its->is_string()) call_ids_.emplace(its->get_string());
+    }
   }
   // The assistant's message that is being put together, or (also if `join` is false) a new one.
   json::Object& assistant(bool join) {
@@ -129,6 +134,8 @@ class Conversation {
   }
 
   json::Array messages_;
+  size_t known_ = 0;                // of messages_, whose calls stand in call_ids_
+  std::set<std::string> call_ids_;
   bool open_ = false;
   bool open_has_text_ = false;
 };

@@ -248,8 +248,10 @@ Error Postgres::failure(const PGresult* result, std::string_view sql) const {
       : state == kReadOnly ? "the server takes no writes, as a standby; give the address of the "
                              "primary, or all of them with target_session_attrs=read-write"
                            : "is the server up? weft worker tries again by itself";
-  return make_error(std::string(code),
-                    fmt::format("{} in {}", trim(PQresultErrorMessage(result)), quoted(sql, 120)),
+  // The primary message alone: details repeat values of the row.
+  const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char* said = primary != nullptr ? primary : PQresultErrorMessage(result);
+  return make_error(std::string(code), fmt::format("{} in {}", trim(said), quoted(sql, 120)),
                     std::string(hint));
 }
 

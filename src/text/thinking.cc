@@ -122,6 +122,7 @@ Status read_thinking(const json::Value& value, const std::string& field, Said& s
 Status only_known(const json::Object& object, const std::string& field,
                   const std::vector<std::string>& known) {
   for (const auto& [name, member] : object) {
+    if (member.is_null()) continue;
     if (std::find(known.begin(), known.end(), std::string_view(name)) != known.end()) continue;
     return make_error("E0743", fmt::format("{}.{}: not known", field, std::string_view(name)),
                       name_hint(name, known));

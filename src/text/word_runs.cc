@@ -2,8 +2,7 @@
 #include "text/word_runs.h"
 
 #include <algorithm>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include "text/unicode.h"
 
@@ -31,18 +30,17 @@ Kind kind_of(char32_t c) {
 
 bool is_letter(Kind kind) { return kind == Kind::kLetter || kind == Kind::kWideLetter; }
 
-struct Char {
+}  // namespace
+
+struct WordRuns::Char {
   char32_t code;
   Kind kind;
   size_t at;  // byte offset
 };
 
-struct Word {
-  std::vector<size_t> begins, ends;  // byte offsets, ascending
-};
-
 // chars[from, to) stand between two gaps; `end`: byte offset behind them.
-Word word_of(const std::vector<Char>& chars, size_t from, size_t to, size_t end) {
+WordRuns::Word WordRuns::word_of(const std::vector<Char>& chars, size_t from, size_t to,
+                                 size_t end) {
   Word out;
   const auto begin_at = [&](size_t i) {
     if (out.begins.empty() || out.begins.back() != chars[i].at) out.begins.push_back(chars[i].at);
@@ -67,36 +65,32 @@ Word word_of(const std::vector<Char>& chars, size_t from, size_t to, size_t end)
   return out;
 }
 
-std::vector<Word> copyable_words(std::string_view text) {
+WordRuns::WordRuns(std::string text) : text_(std::move(text)) {
   std::vector<Char> chars;
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = utf8_char(text.data() + at);
+  for (size_t at = 0; at < text_.size();) {
+    const Utf8Char c = utf8_char(text_.data() + at);
     chars.push_back({c.code, kind_of(c.code), at});
     at += c.bytes;
   }
-  std::vector<Word> out;
   for (size_t from = 0; from < chars.size();) {
     size_t to = from;
     while (to < chars.size() && chars[to].kind != Kind::kGap) ++to;
     if (to > from) {
-      Word word = word_of(chars, from, to, to < chars.size() ? chars[to].at : text.size());
-      if (!word.begins.empty()) out.push_back(std::move(word));
+      Word word = word_of(chars, from, to, to < chars.size() ? chars[to].at : text_.size());
+      if (!word.begins.empty()) words_.push_back(std::move(word));
     }
     from = to + 1;
   }
-  return out;
 }
 
-}  // namespace
-
-void for_each_word_run(std::string_view text, size_t words_max, size_t bytes_max,
-                       const std::function<bool(std::string_view)>& take) {
-  const std::vector<Word> words = copyable_words(text);
-  for (size_t i = 0; i < words.size(); ++i) {
-    for (const size_t begin : words[i].begins) {
-      const size_t last = std::min(words.size(), i + words_max);
+void WordRuns::for_each(size_t words_max, size_t bytes_max,
+                        const std::function<bool(std::string_view)>& take) const {
+  const std::string_view text = text_;
+  for (size_t i = 0; i < words_.size(); ++i) {
+    for (const size_t begin : words_[i].begins) {
+      const size_t last = std::min(words_.size(), i + words_max);
       for (size_t j = i; j < last; ++j) {
-        const std::vector<size_t>& ends = words[j].ends;
+        const std::vector<size_t>& ends = words_[j].ends;
         for (auto end = std::ranges::upper_bound(ends, begin); end != ends.end(); ++end) {
           if (*end - begin > bytes_max) break;
           if (!take(text.substr(begin, *end - begin))) return;

@@ -11,13 +11,32 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace weft::text {
 
-// Every run of at most `words_max` words and `bytes_max` bytes, in the order of their beginnings;
-// the same text may come several times. `take` says false: enough. `text` is well-formed UTF-8.
-void for_each_word_run(std::string_view text, size_t words_max, size_t bytes_max,
-                       const std::function<bool(std::string_view)>& take);
+class WordRuns {
+ public:
+  explicit WordRuns(std::string text);  // well-formed UTF-8
+
+  size_t words() const { return words_.size(); }
+  // Every run of at most `words_max` words and `bytes_max` bytes, in the order of their
+  // beginnings; the same text may come several times. `take` says false: enough. What it is given
+  // lives as long as this object.
+  void for_each(size_t words_max, size_t bytes_max,
+                const std::function<bool(std::string_view)>& take) const;
+
+ private:
+  struct Word {
+    std::vector<size_t> begins, ends;  // byte offsets, ascending
+  };
+  struct Char;
+  static Word word_of(const std::vector<Char>& chars, size_t from, size_t to, size_t end);
+
+  std::string text_;
+  std::vector<Word> words_;
+};
 
 }  // namespace weft::text

@@ -160,11 +160,18 @@ void AgentRun::restore_call(const json::Object& note) {
 
 void AgentRun::refuse_unless_approved(const json::Object& decision) {
   decided_ = true;
-  if (text(decision, "decision") == "approved") return;
+  if (text(decision, "decision") == "approved") {
+    // Also of a call like one that was rejected: an older weft has asked again.
+    for (const Call& call : calls_) {
+      if (options_.approve.contains(call.name)) rejected_.erase(identity(call));
+    }
+    return;
+  }
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (!needs_approval(i)) continue;
     Call& call = calls_[i];
     call.refused = true;
+    call.rejected = text(decision, "by") != "timeout";
     call.text = fmt::format("not approved by {}", text(decision, "by"));
     if (const std::string why = text(decision, "comment"); !why.empty()) call.text += ": " + why;
   }
@@ -321,7 +328,7 @@ void AgentRun::end_turn() {
     const Call& call = calls_[i];
     progress_.messages.push_back(json::Object{
         {"role", "tool"}, {"tool_call_id", call.id}, {"name", call.name}, {"content", call.text}});
-    if (call.refused) rejected_.insert(identity(call));
+    if (call.rejected) rejected_.insert(identity(call));
     if (!call.failed) {
       made_.insert(identity(call));
     } else if (excess(i).empty()) {

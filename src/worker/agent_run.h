@@ -79,7 +79,8 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
     bool failed = false;
     bool begun = false;                 // maybe, by a process that is gone
     bool unknown = false;               // nobody knows whether that one acted
-    bool refused = false;               // by a person
+    bool refused = false;               // by a person, or by nobody in time
+    bool rejected = false;              // by a person
     bool acts = false;                  // begun here, with an unsafe effect
   };
   struct Objection {

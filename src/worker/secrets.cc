@@ -28,17 +28,31 @@ Error secret_missing(std::string message, std::string hint = {}) {
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
-  for (size_t at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
+  size_t at = text.find(what);
+  if (at == text.npos) return;
+  std::string out;
+  size_t from = 0;
+  for (; at != text.npos; at = text.find(what, from)) {
+    out.append(text, from, at - from);
+    out += by;
+    from = at + what.size();
   }
+  out.append(text, from);
+  text = std::move(out);
 }
 
-std::string as_in_url(std::string_view text) {
+// `form`: as forms of pages write it, spaces as plus signs.
+std::string as_in_url(std::string_view text, bool lower, bool form) {
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<uint8_t>(c));
+    if (plain || (form && c == ' ')) {
+      out += plain ? c : '+';
+    } else {
+      const auto byte = static_cast<uint8_t>(c);
+      out += lower ? fmt::format("%{:02x}", byte) : fmt::format("%{:02X}", byte);
+    }
   }
   return out;
 }
@@ -130,7 +144,9 @@ Result<std::shared_ptr<const SecretValues>> SecretValues::put_into(StepContext& 
 }
 
 void SecretValues::add(const std::string& value, const std::string& mark) {
-  for (std::string form : {value, as_in_url(value), as_in_json(value)}) {
+  for (std::string form : {value, as_in_url(value, false, false), as_in_url(value, true, false),
+                           as_in_url(value, false, true), as_in_url(value, true, true),
+                           as_in_json(value)}) {
     const bool known = std::ranges::any_of(forms_, [&](const Form& f) { return f.text == form; });
     if (!known) forms_.push_back({std::move(form), mark});
   }
@@ -145,14 +161,31 @@ void SecretValues::add_differences(  // NOLINT(misc-no-recursion): as deep as a 
     const std::string last = text.substr(text.rfind(' ') + 1);  // "Bearer …"
     if (text.size() >= kBytesMin) add(text, "[secret]");
     if (last.size() >= kBytesMin) add(last, "[secret]");
-  } else if (sent.is_array() && kept.is_array()) {
-    const size_t count = std::min(sent.get_array().size(), kept.get_array().size());
-    for (size_t i = 0; i < count; ++i) add_differences(sent.get_array()[i], kept.get_array()[i]);
+  } else if (sent.is_array() && kept.is_array() &&
+             sent.get_array().size() == kept.get_array().size()) {
+    for (size_t i = 0; i < sent.get_array().size(); ++i) {
+      add_differences(sent.get_array()[i], kept.get_array()[i]);
+    }
   } else if (sent.is_object() && kept.is_object()) {
+    static const json::Value kNothing;
     for (const auto& member : sent.get_object()) {
       const json::Value* other = kept.get_object().if_contains(member.key());
-      if (other != nullptr) add_differences(member.value(), *other);
+      add_differences(member.value(), other != nullptr ? *other : kNothing);
     }
+  } else if (sent != kept) {
+    add_all(sent);
+  }
+}
+
+// Nobody can say which part of it came from a secret.
+void SecretValues::add_all(const json::Value& sent) {  // NOLINT(misc-no-recursion)
+  if (sent.is_array()) {
+    for (const json::Value& item : sent.get_array()) add_all(item);
+  } else if (sent.is_object()) {
+    for (const auto& member : sent.get_object()) add_all(member.value());
+  } else {
+    const std::string text = sent.is_string() ? std::string(sent.get_string()) : json::dump(sent);
+    if (text.size() >= kBytesMin) add(text, "[secret]");
   }
 }
 

@@ -66,6 +66,7 @@ class SecretValues {
   };
   void add(const std::string& value, const std::string& mark);
   void add_differences(const json::Value& sent, const json::Value& kept);
+  void add_all(const json::Value& sent);
   void sort();
   std::string redacted_message(std::string text) const;
 

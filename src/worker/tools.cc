@@ -71,10 +71,15 @@ json::Value run_names(const StepContext& context) {
 // Servers get it in a header: what does not fit there is told by its digest.
 std::string key_of_call(std::string_view scope, std::string_view key, bool global) {
   constexpr size_t kBytesMax = 255;
-  const bool plain = std::ranges::all_of(key, [](char c) { return c >= 0x20 && c < 0x7f; });
-  std::string out = global ? "" : fmt::format("{}/", scope);
-  return plain && out.size() + key.size() <= kBytesMax ? out + std::string(key)
-                                                       : out + sha256_hex(key);
+  const auto fits = [](std::string_view text) {
+    return text.size() <= kBytesMax &&
+           std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+  };
+  const std::string before = global ? "" : fmt::format("{}/", scope);
+  std::string whole = before + std::string(key);
+  if (fits(whole)) return whole;
+  std::string digested = before + sha256_hex(key);
+  return fits(digested) ? digested : sha256_hex(whole);
 }
 
 json::Object secret_marks_of(const Tool& tool, const StepContext& context) {

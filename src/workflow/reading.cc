@@ -339,7 +339,8 @@ void Reading::read_parameters(Fields& fields, Step& step) {
   }
   if (type->name == "agent" && node.ok() && !stored_) check_agent(fields.what(), node);
   if (type->open || !node.ok()) return;
-  if (std::find(names.begin(), names.end(), "thinking") != names.end()) {
+  const bool thinks = std::find(names.begin(), names.end(), "thinking") != names.end();
+  if (thinks && !stored_) {  // runs of older wefts said other things there
     read_parameters_thinking(node, fields.what());
   }
   for (const Node key : node) {

@@ -183,8 +183,7 @@ def test_pull_drops_a_damaged_part():
     with Place() as place, hub() as server:
         (place.path / "got").mkdir()
         (place.path / "got" / "model.safetensors.part").write_bytes(b"x" * 1000)
-        assert "E0933" in pull(place, server, code=1).stderr
-        pull(place, server)
+        pull(place, server)  # begun anew: its bytes were of another version, or wrong
         assert same(place, server)
 
 
