@@ -92,11 +92,13 @@ Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model,
     if (chat::asks_verbatim(parameters)) {
       const std::string place = fmt::format("tools: parameters of {}", tool.name);
       if (!source) source = TRY(chat::CopySource::of(messages));
-      json::Value bound = TRY(at(chat::bound_to(parameters, *source), place));
-      if (!bound.is_object() || bound.get_object().contains("enum")) {
+      const json::Value* root = tool.parameters.if_contains(chat::kVerbatim);
+      if (root != nullptr && *root != json::Value(false)) {
         return make_error("E0301", fmt::format("{}: {} stands on a field, not on all of them",
                                                place, chat::kVerbatim));
       }
+      json::Value bound = TRY(at(chat::bound_to(parameters, *source), place));
+      CHECK(bound.is_object(), "only a marked schema becomes another kind of value");
       tool.parameters = std::move(bound.get_object());
       if (source->without_choice) {
         const auto alone = chat::call_grammar(TRY(model.grammars->vocabulary()),

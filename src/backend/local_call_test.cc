@@ -6,34 +6,19 @@
 #include <future>
 
 #include "backend/local.h"
+#include "backend/test_ask.h"
 
 namespace weft::backend {
 namespace {
 
-ChatRequest call_request() {
-  ChatRequest request;
-  request.messages = json::parse(R"([{"role": "user", "content": "I was charged twice"}])")
-                         ->as_array();
-  request.max_tokens = 120;
-  request.temperature = 0.0;
-  return request;
-}
-
-Result<ChatResult> call_answer(LocalBackend& backend, ChatRequest request) {
-  std::promise<Result<ChatResult>> told;
-  backend.chat(std::move(request),
-               {{}, [&](Result<ChatResult> result) { told.set_value(std::move(result)); }});
-  return told.get_future().get();
-}
-
 TEST(LocalCall, NothingIsDoneForACallThatWasCancelledInTheQueue) {
   LocalBackend backend;
-  ASSERT_TRUE(call_answer(backend, call_request()).ok());  // the model is loaded
+  ASSERT_TRUE(ask(backend, charged_twice()).ok());  // the model is loaded
   std::promise<void> go;
   backend.prepare("default", [&](Status) { go.get_future().wait(); });
   std::promise<Result<ChatResult>> told;
   const auto call = backend.chat(
-      call_request(), {{}, [&](Result<ChatResult> r) { told.set_value(std::move(r)); }});
+      charged_twice(), {{}, [&](Result<ChatResult> r) { told.set_value(std::move(r)); }});
   call->cancel();
   go.set_value();
   const Result<ChatResult> result = told.get_future().get();

@@ -7,6 +7,7 @@
 #include <future>
 #include <set>
 
+#include "backend/test_ask.h"
 #include "base/env.h"
 #include "schema/validator.h"
 
@@ -19,19 +20,6 @@ ChatRequest request_for(const std::string& text) {
   request.thinking = Thinking::kOff;
   request.max_tokens = 48;
   return request;
-}
-
-Result<ChatResult> ask(Backend& backend, ChatRequest request, std::string* streamed = nullptr) {
-  std::promise<Result<ChatResult>> promise;
-  ChatCallbacks callbacks;
-  if (streamed != nullptr) {
-    callbacks.on_delta = [streamed](const ChatDelta& delta) { *streamed += delta.content; };
-  }
-  callbacks.on_done = [&promise](Result<ChatResult> result) {
-    promise.set_value(std::move(result));
-  };
-  const auto call = backend.chat(std::move(request), std::move(callbacks));
-  return promise.get_future().get();
 }
 
 TEST(LocalBackend, AnswersAndStreamsTheSameText) {

@@ -3,28 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <future>
-
 #include "backend/local.h"
+#include "backend/test_ask.h"
 
 namespace weft::backend {
 namespace {
-
-ChatRequest parts_request() {
-  ChatRequest request;
-  request.messages = json::parse(R"([{"role": "user", "content": "I was charged twice"}])")
-                         ->as_array();
-  request.max_tokens = 120;
-  request.temperature = 0.0;
-  return request;
-}
-
-Result<ChatResult> parts_answer(LocalBackend& backend, ChatRequest request) {
-  std::promise<Result<ChatResult>> told;
-  backend.chat(std::move(request),
-               {{}, [&](Result<ChatResult> result) { told.set_value(std::move(result)); }});
-  return told.get_future().get();
-}
 
 // The log probabilities of an answer spell its content, whatever stands around it.
 TEST(TokenParts, TokensOfTheAnswerSpellItsContent) {
@@ -39,7 +22,7 @@ TEST(TokenParts, TokensOfTheAnswerSpellItsContent) {
   const json::Array tools = json::parse(R"([{"type": "function", "function": {"name": "look",
       "parameters": {"type": "object", "properties": {}}}}])")->as_array();
   for (const char* form : {"text", "thought", "schema", "call", "stop"}) {
-    ChatRequest request = parts_request();
+    ChatRequest request = charged_twice();
     request.logprobs = true;
     const std::string_view name = form;
     if (name == "thought") request.thinking = Thinking::kOn;
@@ -48,7 +31,7 @@ TEST(TokenParts, TokensOfTheAnswerSpellItsContent) {
     if (name == "call") request.tools = tools;
     if (name == "call") request.tool_choice = "required";
     if (name == "stop") request.stop = {"e", "\n"};
-    const auto result = parts_answer(backend, request);
+    const auto result = ask(backend, request);
     ASSERT_TRUE(result.ok()) << form << result.error().text();
     const std::string text = spelled(result->generated);
     if (name == "stop") {  // the last token may hold the beginning of the stop text

@@ -27,7 +27,7 @@ inline constexpr std::string_view kVerbatim = "x-weft-verbatim";
 bool asks_verbatim(const json::Value& schema);
 
 // What a conversation offers to be copied, and how much work may still go into looking through it:
-// for all fields of a request together, whatever their number and their patterns.
+// for all fields of an answer, or of all tools together, whatever their number and their patterns.
 struct CopySource {
   // `messages` in OpenAI's form: E0740. E0323: more than 512 KiB.
   static Result<CopySource> of(const json::Array& messages);
