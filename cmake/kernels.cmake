@@ -22,5 +22,6 @@ set(avx512 -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf
     # g++ 12 takes the undefined pass-through operand of its own intrinsics for a bug
     -Wno-uninitialized -Wno-maybe-uninitialized)
 weft_kernels(avx512 ${avx512})
-weft_kernels(amx ${avx512} -mamx-tile -mamx-int8)
+weft_kernels(avx512_bf16 ${avx512} -mavx512bf16)
+weft_kernels(amx ${avx512} -mamx-tile -mamx-int8 -mamx-bf16)
 weft_kernels(amx_twin ${avx512})

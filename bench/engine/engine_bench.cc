@@ -94,7 +94,7 @@ Figures measure(const Settings& s, Env& env, runtime::Engine& engine) {
   ThreadPool pool(s.threads);
   for (int round = 0; round < s.rounds; ++round) {
     const double bandwidth = read_bandwidth(env, pool, bytes);
-    const double peak = arithmetic_peak(env, pool, int8);
+    const double peak = arithmetic_peak(env, pool, int8 ? Arithmetic::kInt8 : Arithmetic::kF32);
     const runtime::Usage usage = serve(engine, s.prompt, s.decode);
     const double decode = (usage.generated_tokens - 1) / usage.decode_seconds;
     const double prefill = usage.prompt_tokens / usage.prefill_seconds;

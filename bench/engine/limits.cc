@@ -38,7 +38,7 @@ double read_bandwidth(Env& env, ThreadPool& pool, size_t bytes) {
   return best;
 }
 
-double arithmetic_peak(Env& env, ThreadPool& pool, bool int8) {
+double arithmetic_peak(Env& env, ThreadPool& pool, Arithmetic arithmetic) {
   const bool wide = __builtin_cpu_supports("avx512vnni") != 0;
   const Peaks peaks = peaks_of(wide ? "avx512" : "avx2");
   float keep = 0;
@@ -46,14 +46,19 @@ double arithmetic_peak(Env& env, ThreadPool& pool, bool int8) {
   for (int i = 0; i < 3; ++i) {
     const double s = seconds_of(env, [&] {
       pool.parallel_for(pool.threads(), [&](int64_t, int) {
-        const float x = int8 ? static_cast<float>(peaks.dot()) : peaks.multiply_add();
+        float x = 0;
+        if (arithmetic == Arithmetic::kF32) x = peaks.multiply_add();
+        if (arithmetic == Arithmetic::kInt8) x = static_cast<float>(peaks.dot());
+        if (arithmetic == Arithmetic::kBF16) x = peaks.dot_bf16();
         if (x == 12345.0f) keep = x;
       });
     });
     best = std::max(best, peaks.operations * pool.threads() / s);
   }
   CHECK(keep >= 0);
-  return int8 ? 4 * best : best;  // a lane of a dot product has four int8 multiply-adds
+  if (arithmetic == Arithmetic::kBF16) return peaks.bf16_factor * best;
+  // a lane of a dot product has four int8 multiply-adds
+  return arithmetic == Arithmetic::kInt8 ? 4 * best : best;
 }
 
 }  // namespace weft::bench

@@ -14,8 +14,10 @@ namespace weft::bench {
 // Bytes a second of all threads summing `bytes` bytes together.
 double read_bandwidth(Env& env, ThreadPool& pool, size_t bytes);
 
-// Operations a second of all threads: f32 multiply-adds, or int8 dot products for quantised
-// weights. A multiply-add counts as 2.
-double arithmetic_peak(Env& env, ThreadPool& pool, bool int8);
+// What meets: f32 (multiply-adds), int8 (dot products, of quantised weights), bf16 (dot products,
+// where the processor has them).
+enum class Arithmetic { kF32, kInt8, kBF16 };
+// Operations a second of all threads. A multiply-add counts as 2.
+double arithmetic_peak(Env& env, ThreadPool& pool, Arithmetic arithmetic);
 
 }  // namespace weft::bench

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// inference_bench MODEL THREADS [KV [CACHE]]: our side of bench/inference/run. Loads a model once,
-// with a KV cache of type KV (f16, q8, f32; else the model's own) and packed weights kept in the
-// folder CACHE, then answers one JSON line for each line on stdin, so that runs of two engines can
-// alternate:
+// inference_bench MODEL THREADS [KV [CACHE [NUMERICS]]]: our side of bench/inference/run. Loads a
+// model once, with a KV cache of type KV (f16, q8, f32; else the model's own), packed weights kept
+// in the folder CACHE and NUMERICS (portable, fast), then answers one JSON line for each line on
+// stdin, so that runs of two engines can alternate:
 //
-//   prefill TOKENS            {"rate": prompt tokens a second, "share": of the int8 peak}
+//   prefill TOKENS            {"rate": prompt tokens a second, "share": of the arithmetic's peak}
 //   decode DEPTH TOKENS       {"rate": tokens a second after a prompt of DEPTH, "share": weights
 //                              and cache read a second over the bandwidth of reading as many}
 //   batch SEQUENCES TOKENS    {"rate": tokens a second of all together, "share": as decode}
@@ -85,7 +85,11 @@ Figure prefill(Bench& bench, int tokens) {
   const double heads = double{1} * (2 * config.heads + 2 * config.kv_heads) * config.head_dim;
   weights += config.layers * h * (heads + 3.0 * config.intermediate_size);
   const bool floats = static_cast<double>(bench.model().family->streamed_bytes()) > 1.5 * weights;
-  const double peak = arithmetic_peak(real_env(), bench.pool, !floats);
+  const bool fast = bench.model().numerics == tensor::Numerics::kFast;
+  const double peak = arithmetic_peak(real_env(), bench.pool,
+                                      !floats ? Arithmetic::kInt8
+                                      : fast  ? Arithmetic::kBF16
+                                              : Arithmetic::kF32);
   const double rate = usage.prompt_tokens / usage.prefill_seconds;
   return {rate, 2 * weights * rate / peak};
 }
@@ -158,8 +162,8 @@ int run(const std::string& path, runtime::LoadOptions options) {
 }  // namespace weft::bench
 
 int main(int argc, char** argv) {
-  if (argc < 3 || argc > 5) {
-    std::fprintf(stderr, "usage: inference_bench MODEL THREADS [KV [CACHE]]\n");
+  if (argc < 3 || argc > 6) {
+    std::fprintf(stderr, "usage: inference_bench MODEL THREADS [KV [CACHE [NUMERICS]]]\n");
     return 2;
   }
   using weft::tensor::KvType;
@@ -172,5 +176,6 @@ int main(int argc, char** argv) {
   if (kv == "q8") options.kv = KvType::kQ8;
   if (kv == "f32") options.kv = KvType::kF32;
   if (argc > 4) options.cache_directory = argv[4];
+  if (argc > 5) options.numerics = weft::tensor::numerics_of(argv[5]).value();
   return weft::bench::run(argv[1], std::move(options));
 }

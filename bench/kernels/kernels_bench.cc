@@ -111,13 +111,24 @@ void read_matrices(ThreadPool& pool, const std::vector<Matrix>& weights) {
   }
 }
 
-void bench_decode(const Settings& settings, const std::string& table, WeightType type,
+// Weights of a type in one of the numerics; "fast" stands for bf16 in fast ones.
+struct Products {
+  WeightType type;
+  tensor::Numerics numerics = tensor::Numerics::kPortable;
+
+  bool is_fast() const { return numerics == tensor::Numerics::kFast; }
+  std::string_view name() const { return is_fast() ? "fast" : name_of(type); }
+};
+
+void bench_decode(const Settings& settings, const std::string& table, Products products,
                   ThreadPool& pool) {
+  const WeightType type = products.type;
   const int64_t out = 3072, in = 1024;
   const auto weights = weights_of(type, out, in, 256 << 20);
   int64_t bytes = 0;
   for (const Matrix& w : weights) bytes += static_cast<int64_t>(w.bytes());
-  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  const auto ops = Ops::create({.threads = settings.threads, .table = table,
+                                .numerics = products.numerics}).value();
   for (const int64_t m : {1, 2, 4, 8, 16}) {
     const auto x = TestNumbers(2).normals(m * in);
     std::vector<float> y(m * out);
@@ -128,32 +139,39 @@ void bench_decode(const Settings& settings, const std::string& table, WeightType
         },
         [&] { read_matrices(pool, weights); });
     fmt::print("{:7} {:5} decode  M={:<4} {:5.1f} % of read bandwidth ({:.1f} GB/s)\n", table,
-               name_of(type), m, 100 * pair.share, static_cast<double>(bytes) / pair.work_s * 1e-9);
+               products.name(), m, 100 * pair.share,
+               static_cast<double>(bytes) / pair.work_s * 1e-9);
   }
 }
 
-void bench_prefill(const Settings& settings, const std::string& table, WeightType type,
+void bench_prefill(const Settings& settings, const std::string& table, Products products,
                    ThreadPool& pool) {
+  const WeightType type = products.type;
   const int64_t m = 512, out = 3072, in = 1024;
   const auto weights = weights_of(type, out, in, 1);
   const auto x = TestNumbers(2).normals(m * in);
   std::vector<float> y(m * out);
-  const auto ops = Ops::create({.threads = settings.threads, .table = table}).value();
+  const auto ops = Ops::create({.threads = settings.threads, .table = table,
+                                .numerics = products.numerics}).value();
   const Peaks peaks = peaks_of(table);
   const double operations = 2.0 * static_cast<double>(m) * out * in;
-  const auto per_core = tensor::is_quantised(type) ? 4.0 * peaks.operations : peaks.operations;
+  const bool int8 = tensor::is_quantised(type);
+  const double per_core =
+      peaks.operations * (int8 ? 4 : products.is_fast() ? peaks.bf16_factor : 1);
+  const auto limit = products.is_fast() ? peaks.dot_bf16 : peaks.multiply_add;
   const int64_t calls = settings.threads * 2;
   const Pair pair = compare(
       settings, [&] { ops->matmul({y.data(), m, out}, {x.data(), m, in}, weights[0]); },
       [&] {
         pool.parallel_for(calls, [&](int64_t, int) {
-          g_sink = tensor::is_quantised(type) ? static_cast<uint64_t>(peaks.dot())
-                                           : static_cast<uint64_t>(peaks.multiply_add() != 0);
+          g_sink = int8 ? static_cast<uint64_t>(peaks.dot())
+                        : static_cast<uint64_t>(limit() != 0);
         });
       });
   const double share = pair.share * operations / (static_cast<double>(calls) * per_core);
   fmt::print("{:7} {:5} prefill M={:<4} {:5.1f} % of {} peak ({:.0f} Gop/s)\n", table,
-             name_of(type), m, 100 * share, tensor::is_quantised(type) ? "int8" : "f32",
+             products.name(), m, 100 * share,
+             int8 ? "int8" : limit == peaks.multiply_add ? "f32" : "bf16",
              operations / pair.work_s * 1e-9);
 }
 
@@ -261,10 +279,11 @@ int run(const Settings& settings) {
     // the scalar table is the specification, the twin for tests: not made for speed
     if (name == "scalar" || name == "amx-twin") continue;
     if (!settings.table.empty() && name != settings.table) continue;
-    for (const WeightType type :
-         {WeightType::kQ8, WeightType::kQ4, WeightType::kBF16, WeightType::kF32}) {
-      bench_decode(settings, name, type, pool);
-      bench_prefill(settings, name, type, pool);
+    for (const Products products :
+         {Products{WeightType::kQ8}, Products{WeightType::kQ4}, Products{WeightType::kBF16},
+          Products{WeightType::kBF16, tensor::Numerics::kFast}, Products{WeightType::kF32}}) {
+      bench_decode(settings, name, products, pool);
+      bench_prefill(settings, name, products, pool);
     }
     for (const auto kv : {tensor::KvType::kF32, tensor::KvType::kF16, tensor::KvType::kQ8}) {
       bench_attention(settings, name, {1, 1024, kv}, pool);

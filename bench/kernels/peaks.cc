@@ -46,6 +46,25 @@ constexpr int kChains = 10;  // enough to hide a latency of 5 at two a cycle
   return lanes[0];
 }
 
+[[gnu::target("avx512f,avx512bf16")]] float dot_bf16_512() {
+  static_assert(kChains == 10);
+  __m512i x = _mm512_set1_epi32(0x3f003f00);  // two halves
+  __m512 a = _mm512_set1_ps(1.0f);
+  __m512 b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+  for (int round = 0; round < kRounds; ++round) {
+    asm volatile(
+        "vdpbf16ps %10, %10, %0\n\tvdpbf16ps %10, %10, %1\n\tvdpbf16ps %10, %10, %2\n\t"
+        "vdpbf16ps %10, %10, %3\n\tvdpbf16ps %10, %10, %4\n\tvdpbf16ps %10, %10, %5\n\t"
+        "vdpbf16ps %10, %10, %6\n\tvdpbf16ps %10, %10, %7\n\tvdpbf16ps %10, %10, %8\n\t"
+        "vdpbf16ps %10, %10, %9"
+        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
+        : "v"(x));
+  }
+  __m512 sum = _mm512_add_ps(a, b);
+  for (const __m512& one : {c, d, e, f, g, h, i, j}) sum = _mm512_add_ps(sum, one);
+  return _mm512_cvtss_f32(sum);
+}
+
 [[gnu::target("avx2,fma")]] float multiply_add_256() {
   __m256 acc[kChains];
   for (auto& a : acc) a = _mm256_set1_ps(1.0f);
@@ -101,12 +120,17 @@ uint64_t read_all(const void* memory, int64_t bytes) {
          static_cast<uint64_t>(_mm_extract_epi16(sum[0], 4));
 }
 
-// int8: 4 products a 32-bit lane. The AVX2 figure is of the sequence that the kernels use; AMX is
-// shown as a share of what AVX-512 can do.
+// int8: 4 products a 32-bit lane, bf16: 2. The AVX2 figure is of the sequence that the kernels use;
+// AMX is shown as a share of what AVX-512 can do.
 Peaks peaks_of(std::string_view table) {
   constexpr double kPerLane = 2.0 * kRounds * kChains;
-  if (table != "avx2") return {16 * kPerLane, multiply_add_512, dot_512};
-  return {8 * kPerLane, multiply_add_256, dot_256};
+  if (table == "avx2") {
+    return {8 * kPerLane, multiply_add_256, dot_256, multiply_add_256, 1};
+  }
+  if (__builtin_cpu_supports("avx512bf16") == 0) {
+    return {16 * kPerLane, multiply_add_512, dot_512, multiply_add_512, 1};
+  }
+  return {16 * kPerLane, multiply_add_512, dot_512, dot_bf16_512, 2};
 }
 
 }  // namespace weft::bench

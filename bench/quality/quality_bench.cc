@@ -52,11 +52,14 @@ std::vector<Written> read_text(const std::string& path) {
   return out;
 }
 
+// `dtype` may have the numerics behind it: "native fast".
 std::shared_ptr<ModelInstance> load(const std::string& path, std::string_view dtype,
                                     std::string_view kv) {
   auto files = runtime::model_files_named(path);
   CHECK(files.ok(), "{}", files.error().text());
-  runtime::LoadOptions options{.precision = model::precision_of(dtype).value()};
+  const size_t space = dtype.find(' ');
+  runtime::LoadOptions options{.precision = model::precision_of(dtype.substr(0, space)).value()};
+  if (space != dtype.npos) options.numerics = tensor::numerics_of(dtype.substr(space + 1)).value();
   if (kv != "-") options.kv = tensor::kv_type_of(kv).value();
   auto loaded = ModelInstance::load(std::move(files).value(), options);
   CHECK(loaded.ok(), "{}", loaded.error().text());
@@ -121,7 +124,8 @@ int write(const std::string& path, const std::string& prompts, int tokens,
 
 int logits(const std::vector<std::string>& arguments) {
   const auto model = load(arguments[0], arguments[1], arguments[2]);
-  const auto ops = tensor::Ops::create({}).value();
+  const auto ops =
+      tensor::Ops::create({.threads = 0, .table = {}, .numerics = model->numerics}).value();
   std::ofstream out(arguments[4], std::ios::binary);
   for (const Written& one : read_text(arguments[3])) {
     Evaluator evaluator(*model, *ops, static_cast<int>(one.ids.size()));

@@ -66,6 +66,8 @@ Result<std::shared_ptr<LoadedModel>> load(const std::string& source, const Model
     out->template_hash = sha256_hex(out->instance->chat_template);
   }
   out->engine = TRY(runtime::Engine::create(out->instance, options.engine));
+  obs::log(obs::Level::kInfo, "model", "{} is loaded: {}", out->instance->name,
+           out->instance->fingerprint());
   return out;
 }
 

@@ -71,7 +71,8 @@ Status check_rules(const backend::RoutingConfig& rules, const backend::ModelsOpt
 Result<std::unique_ptr<backend::Router>> open_router(backend::ModelsOptions models,
                                                      const Grants& grants,
                                                      const ModelsConfig& config) {
-  if (!grants.kv.empty()) models.load.kv = TRY(tensor::kv_type_of(grants.kv));
+  if (config.numerics) models.load.numerics = *config.numerics;
+  TRY(grants.model.set(models.load));
   for (const auto& [name, source] : config.local) models.names[name] = source;
   models.limits = config.limits;
   backend::RemoteModels others = TRY(remote_models(grants, config.remote));

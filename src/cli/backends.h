@@ -15,8 +15,8 @@
 
 namespace weft::cli {
 
-// E0905: --backend is malformed, or names what the configuration names. E0214: --kv. E0773: a
-// server's kind or address, or rules that name a model nobody has.
+// E0905: --backend is malformed, or names what the configuration names. E0214: --kv, --numerics.
+// E0773: a server's kind or address, or rules that name a model nobody has.
 Result<std::unique_ptr<backend::Router>> open_router(backend::ModelsOptions models,
                                                      const Grants& grants,
                                                      const ModelsConfig& config = {});

@@ -28,6 +28,8 @@ constexpr Section kSections[] = {
     {"tls", [](Fields& f, const ConfigScope& s, Config& c) { read_tls(f, s, c.tls); }},
     {"models", [](Fields& f, const ConfigScope& s, Config& c) { read_models(f, s, c.models); }},
     {"memory", [](Fields& f, const ConfigScope& s, Config& c) { read_memory(f, s, c.models); }},
+    {"inference",
+     [](Fields& f, const ConfigScope& s, Config& c) { read_inference(f, s, c.models); }},
     {"routing", [](Fields& f, const ConfigScope& s, Config& c) { read_routing(f, s, c.models); }},
     {"mcp", [](Fields& f, const ConfigScope& s, Config& c) { read_mcp(f, s, c.mcp); }},
     {"secrets", [](Fields& f, const ConfigScope& s, Config& c) { read_secrets(f, s, c.secrets); }},

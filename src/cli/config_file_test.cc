@@ -108,6 +108,19 @@ TEST(ConfigFile, MemoryOfModels) {
   }
 }
 
+TEST(ConfigFile, NumericsOfModels) {
+  using tensor::Numerics;
+  EXPECT_EQ(parse_config("inference: { numerics: fast }", "w.yaml")->models.numerics,
+            Numerics::kFast);
+  EXPECT_EQ(parse_config("inference: { numerics: portable }", "w.yaml")->models.numerics,
+            Numerics::kPortable);
+  EXPECT_FALSE(parse_config("memory: { models: 8GiB }", "w.yaml")->models.numerics.has_value());
+  for (const char* wrong : {"inference: { numerics: quick }", "inference: { numeric: fast }",
+                            "inference: fast"}) {
+    EXPECT_FALSE(parse_config(wrong, "weft.yaml").ok()) << wrong;
+  }
+}
+
 TEST(ConfigFile, DatabaseAddressesStay) {
   const auto config = parse_config("server: { store: 'postgres://host/weft' }", "/etc/weft.yaml");
   ASSERT_TRUE(config.ok());

@@ -169,6 +169,12 @@ void read_memory(Fields& fields, const ConfigScope&, ModelsConfig& out) {
   out.kv_bytes = bytes_field(fields, "kv");
 }
 
+void read_inference(Fields& fields, const ConfigScope&, ModelsConfig& out) {
+  if (const auto numerics = fields.word("numerics", {"portable", "fast"})) {
+    out.numerics = *numerics == 1 ? tensor::Numerics::kFast : tensor::Numerics::kPortable;
+  }
+}
+
 backend::ModelsOptions models_options(const ModelsConfig& config) {
   backend::ModelsOptions out;
   out.memory_bytes_max = config.memory_bytes.value_or(0);

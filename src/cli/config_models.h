@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sections `models`, `memory` and `routing` of weft.yaml (config_file.h): which models there
-// are, here and on other servers, what they cost, how much memory those of this process may take,
-// and the rules that choose among them.
+// The sections `models`, `memory`, `inference` and `routing` of weft.yaml (config_file.h): which
+// models there are, here and on other servers, what they cost, how much memory those of this
+// process may take, how they compute, and the rules that choose among them.
 //
 //   models:
 //     small: { source: ./EXAONE-4.0-1.2B, price: { hour: 0.40 }, memory: 4GiB }
@@ -31,11 +31,13 @@ struct ModelsConfig {
   std::map<std::string, uint64_t> limits;    // of these: bytes of weights and cache
   std::optional<uint64_t> memory_bytes;      // of all models' weights and caches together
   std::optional<uint64_t> kv_bytes;          // of each model's cache
+  std::optional<tensor::Numerics> numerics;  // of the models of this process
   backend::RemoteModels remote;
   backend::RoutingConfig rules;              // prices stand with their models
 };
 void read_models(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
 void read_memory(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
+void read_inference(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
 void read_routing(workflow::Fields& fields, const ConfigScope& scope, ModelsConfig& out);
 
 // How the models of this process are loaded, as far as the file says.

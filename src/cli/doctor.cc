@@ -42,9 +42,22 @@ Check check_kernels() {
   const auto ops = tensor::Ops::create({.threads = 1, .table = {}});
   if (!ops.ok()) return {"kernels", false, ops.error().text(), ""};
   const std::string table(ops.value()->table_name());
-  const bool unused = __builtin_cpu_supports("amx-int8") && table != "amx";
+  const bool unused = __builtin_cpu_supports("amx-int8") && !table.starts_with("amx");
   return {"kernels", true, table,
           unused ? "the processor has AMX, and the system does not let weft use it" : ""};
+}
+
+// Which arithmetic the models of that configuration have, and what it runs on.
+Check check_numerics(const std::string& file) {
+  const auto config = load_config(file);  // what is wrong with it is told elsewhere
+  const bool fast = config.ok() && config->models.numerics == tensor::Numerics::kFast;
+  const auto ops = tensor::Ops::create({.threads = 1, .table = {}});
+  if (!fast || !ops.ok()) return {"numerics", true, "portable", ""};
+  const std::string unit(ops.value()->bf16_unit());
+  return {"numerics", true, fmt::format("fast: bf16 weights by {}", unit),
+          unit == "fma" ? "without AVX512_BF16 or AMX it gives the same tokens, no sooner than "
+                          "portable"
+                        : ""};
 }
 
 Check check_memory() {
@@ -103,8 +116,8 @@ void check_certificate(const std::string& file, std::vector<Check>& checks) {
 int run_doctor(const DoctorOptions& options) {
   bool all_good = true;
   json::Array list;
-  std::vector<Check> checks{check_processor(), check_kernels(), check_memory(), check_store(),
-                            list_models()};
+  std::vector<Check> checks{check_processor(), check_kernels(), check_numerics(options.config),
+                            check_memory(),    check_store(),   list_models()};
   if (!options.config.empty()) {
     checks.push_back(check_config(options.config));
     check_certificate(options.config, checks);

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/model_flags.h"
+
 namespace weft::cli {
 
 struct EvalOptions {
@@ -18,7 +20,7 @@ struct EvalOptions {
   std::string model;                // empty: default, or as the workflow says
   std::string system;               // in front of every case's messages
   std::string schema;               // file: a grammar holds a model's answers to it
-  std::string kv;                   // f32, f16, q8: the cache; empty: as usual
+  ModelFlags flags;
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;

@@ -109,7 +109,7 @@ class Inbox {
 
 Result<backend::ModelsOptions> eval_models(const EvalOptions& options) {
   backend::ModelsOptions out;
-  if (!options.kv.empty()) out.load.kv = TRY(tensor::kv_type_of(options.kv));
+  TRY(options.flags.set(out.load));
   return out;
 }
 
@@ -140,7 +140,9 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"temperature", json::number_text(options.temperature)},
       {"max_tokens", fmt::format("{}", options.max_tokens)},
       {"seed", fmt::format("{}", options.seed)}};
-  if (!options.kv.empty()) out.subject.settings.emplace_back("kv", options.kv);
+  const ModelFlags& flags = options.flags;
+  if (!flags.kv.empty()) out.subject.settings.emplace_back("kv", flags.kv);
+  if (!flags.numerics.empty()) out.subject.settings.emplace_back("numerics", flags.numerics);
   if (!options.schema.empty()) {
     out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
   }

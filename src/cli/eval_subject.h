@@ -28,7 +28,7 @@ struct Evaluated {
 // Called after every case, on one thread.
 using OnCase = std::function<void(const eval::CaseResult&)>;
 
-// The models of an evaluation: E0214 for an unknown --kv.
+// The models of an evaluation: E0214 for an unknown --kv or --numerics.
 Result<backend::ModelsOptions> eval_models(const EvalOptions& options);
 
 // E0923: a case that this subject cannot take. Errors of loading the model.

@@ -87,7 +87,7 @@ Result<std::unique_ptr<backend::LocalBackend>> backend_of(const ChatOptions& opt
   models.load = {.precision = TRY(model::precision_of(options.precision)),
                  .threads = options.threads};
   if (!options.no_cache) models.load.cache_directory = cache_directory();
-  if (!options.kv.empty()) models.load.kv = TRY(tensor::kv_type_of(options.kv));
+  TRY(options.flags.set(models.load));
   models.engine.threads = options.threads;
   return std::make_unique<backend::LocalBackend>(std::move(models));
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/model_flags.h"
+
 namespace weft::cli {
 
 struct ChatOptions {
@@ -32,7 +34,7 @@ struct ChatOptions {
   std::string choice;                // texts with commas between
   std::string ebnf;                  // file
   std::string precision = "native";  // f32, native, q8
-  std::string kv;                    // f32, f16, q8; empty = by the precision
+  ModelFlags flags;
   int threads = 0;                   // 0 = all usable cores
   bool no_cache = false;             // packed weights are neither read nor kept
   std::vector<std::string> empty_flags;  // that were given an empty text

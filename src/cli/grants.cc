@@ -72,7 +72,8 @@ std::vector<std::string> words_of(const Grants& grants) {
   add("--backend", grants.backends);
   add("--mcp", grants.mcp);
   add_one("--config", grants.config);
-  add_one("--kv", grants.kv);
+  add_one("--kv", grants.model.kv);
+  add_one("--numerics", grants.model.numerics);
   add_one("--smtp", grants.smtp);
   add_one("--mail-from", grants.mail_from);
   if (grants.shell) words.emplace_back("--allow-shell");

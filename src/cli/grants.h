@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a command grants to the workflows that it runs: hosts in private networks, databases and
-// models of other servers by name, the kind of cache of its own models, a mail server, commands in
+// models of other servers by name, the arithmetic of its own models, a mail server, commands in
 // the sandbox. The same flags wherever workflows run.
 //
 // A value `env:NAME` is read from the environment, so that passwords stay out of command lines.
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/model_flags.h"
 #include "worker/tool_settings.h"
 
 namespace weft::cli {
@@ -21,7 +22,7 @@ struct Config;
 struct Grants {
   std::vector<std::string> hosts;      // that http steps may reach in private networks
   std::vector<std::string> databases;  // NAME=URL, or NAME=write:URL
-  std::string kv;                      // f32, f16, q8: cache of local models; empty: as usual
+  ModelFlags model;                    // of local models
   std::string config;                  // weft.yaml: models, routing, MCP servers; empty: none
   std::vector<std::string> backends;   // NAME=[KIND:]URL[,URL…][#MODEL]: models of other servers
   std::vector<std::string> mcp;        // NAME=COMMAND WORDS… or NAME=URL: tools of MCP servers

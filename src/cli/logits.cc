@@ -144,7 +144,7 @@ Result<std::shared_ptr<runtime::ModelInstance>> load(const LogitsOptions& option
   const auto precision = TRY(model::precision_of(options.dtype));
   model::ModelFiles files = TRY(runtime::model_files_named(options.model));
   runtime::LoadOptions load{.precision = precision, .threads = options.threads};
-  if (!options.kv.empty()) load.kv = TRY(tensor::kv_type_of(options.kv));
+  TRY(options.flags.set(load));
   return runtime::ModelInstance::load(std::move(files), load);
 }
 
@@ -158,7 +158,8 @@ int run_logits(const LogitsOptions& options) {
     const std::string& code = loaded.error().code;
     return code == "E0213" || code == "E0710" ? kExitNotFound : kExitConfiguration;
   }
-  auto ops = tensor::Ops::create({.threads = options.threads, .table = {}});
+  auto ops = tensor::Ops::create({.threads = options.threads, .table = {},
+                                  .numerics = loaded.value()->numerics});
   if (!ops.ok()) {
     say_error(ops.error());
     return kExitConfiguration;

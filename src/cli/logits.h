@@ -8,12 +8,14 @@
 
 #include <string>
 
+#include "cli/model_flags.h"
+
 namespace weft::cli {
 
 struct LogitsOptions {
   std::string model = "default";  // a directory in Hugging Face layout; default = the embedded one
   std::string dtype = "f32";      // f32 native q8
-  std::string kv;                 // f32 f16 q8; empty = by dtype
+  ModelFlags flags;
   int threads = 0;                // 0 = all usable cores
 };
 

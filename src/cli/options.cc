@@ -275,7 +275,7 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--allow-origin", options->origins, "a web page's origin that may ask")
       ->allow_extra_args(false);
   add_grants(*command, options->grants);
-  add_cache(*command, options->grants.kv);
+  add_model_flags(*command, options->grants.model);
   add_store(*command, options->store, "the store's file (default: the user's own)");
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
@@ -336,7 +336,7 @@ void add_verify(CLI::App& app, Action& action) {
   replay->add_option("run", again->run, "id of the run, or its unique end")->required();
   replay->add_flag("--verify", again->verify, "exit code 1 unless all tokens are equal");
   add_store(*replay, again->store, "database file");
-  add_cache(*replay, again->kv);
+  add_model_flags(*replay, again->model);
   replay->add_flag("--json", again->json, "a JSON list on stdout");
   replay->callback([&action, again] { action = [again] { return run_replay(*again); }; });
 }

@@ -52,7 +52,7 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   }
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
-  command.add_option("--kv", chat.kv, "f32, f16 or q8: the KV cache; f16, with --dtype f32 f32");
+  add_model_flags(command, chat.flags);
   command.add_option("--threads", chat.threads, "0 = all usable cores");
   command.add_flag("--no-cache", chat.no_cache, "no packed weights from, or for, another start");
 }
@@ -96,7 +96,7 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
   command.add_option("--system", options.system, "a system message in front of every case");
   command.add_option("--prompt", options.prompt, "around a case's input, {} is where it goes");
   command.add_option("--schema", options.schema, "file: answers are held to this JSON Schema");
-  add_cache(command, options.kv);
+  add_model_flags(command, options.flags);
   command.add_flag("--think", options.think, "reason before the answer");
   command.add_flag("--no-think", options.no_think, "answer at once");
   command.add_option("--max-tokens", options.max_tokens, "reasoning and answer together")
@@ -160,7 +160,7 @@ void add_logits(CLI::App& app, Action& action) {
       "logits", "JSON lines {tokens, top?, positions?, greedy?, chunks?} on stdin: bare logits");
   command->add_option("--model", options->model, "a directory in Hugging Face layout");
   command->add_option("--dtype", options->dtype, "f32 (default), native, q8 or q4");
-  command->add_option("--kv", options->kv, "f32, f16 or q8: the KV cache");
+  add_model_flags(*command, options->flags);
   command->add_option("--threads", options->threads, "0 = all usable cores")
       ->check(CLI::Range(0, 1024));
   command->callback([&action, options] { action = [options] { return run_logits(*options); }; });

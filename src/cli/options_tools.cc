@@ -33,15 +33,19 @@ void add_grants(CLI::App& command, Grants& grants) {
   command.add_option("--mail-from", grants.mail_from, "the address that mail comes from");
 }
 
-void add_cache(CLI::App& command, std::string& kv) {
-  command.add_option("--kv", kv, "f32, f16 (default) or q8: the KV cache of this process's models");
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  command.add_option("--kv", flags.kv,
+                     "f32, f16 (default, but with --dtype f32) or q8: the KV cache of this "
+                     "process's models");
+  command.add_option("--numerics", flags.numerics,
+                     "portable, or fast: bf16 weights meet activations rounded to bf16");
 }
 
 void add_run_grants(CLI::App& command, Grants& grants) {
   command.add_option("--config", grants.config,
                      "weft.yaml: its models, rules of routing, MCP servers and secrets");
   add_grants(command, grants);
-  add_cache(command, grants.kv);
+  add_model_flags(command, grants.model);
 }
 
 namespace {
@@ -109,7 +113,7 @@ void add_mcp(CLI::App& app, Action& action) {
   command->add_option("--files", options->files, "the directory that file steps may use");
   add_store(*command, options->store, "the store's file (default: the user's own)");
   add_grants(*command, options->grants);
-  add_cache(*command, options->grants.kv);
+  add_model_flags(*command, options->grants.model);
   command->footer(
       "Example, for a program that starts MCP servers:\n"
       "  {\"command\": \"weft\", \"args\": [\"mcp\", \"--workflow\", \"triage.yaml\"]}\n");

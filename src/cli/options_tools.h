@@ -19,9 +19,9 @@ namespace weft::cli {
 using Action = std::function<int()>;
 
 void add_grants(CLI::App& command, Grants& grants);
-void add_cache(CLI::App& command, std::string& kv);
+void add_model_flags(CLI::App& command, ModelFlags& flags);
 void add_store(CLI::App& command, StoreFlags& store, const char* help);
-void add_run_grants(CLI::App& command, Grants& grants);  // and --config, --kv
+void add_run_grants(CLI::App& command, Grants& grants);  // and --config, model flags
 void add_dry_run(CLI::App& command, RunOptions& options);
 void add_tools(CLI::App& app, Action& action);
 void add_mcp(CLI::App& app, Action& action);

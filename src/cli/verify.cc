@@ -50,7 +50,7 @@ int run_replay(const ReplayOptions& options) {
   worker::AsioLoop loop;
   worker::ThreadPool pool(1);
   Grants grants;
-  grants.kv = options.kv;
+  grants.model = options.model;
   const auto router = open_router({}, grants);
   if (!router.ok()) return refuse_run(router.error());
   worker::Services services{real_env(), loop, pool, router->get(), nullptr};

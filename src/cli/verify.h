@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/config_encryption.h"
+#include "cli/model_flags.h"
 
 namespace weft::cli {
 
@@ -20,7 +21,7 @@ int run_fsck(const FsckOptions& options);
 struct ReplayOptions {
   StoreFlags store;
   std::string run;
-  std::string kv;       // of the cache with which the run was made; empty: as usual
+  ModelFlags model;     // with which the run was made
   bool verify = false;  // exit code 1 unless all tokens are equal
   bool json = false;
 };

@@ -528,7 +528,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<ModelInstance> mo
   CHECK(model != nullptr, "an engine without a model");
   CHECK(model->family != nullptr, "{} has weights and no family", model->name);
   CHECK(options.sequences_max > 0 && options.tokens_per_tick > 0);
-  auto ops = TRY(tensor::Ops::create({.threads = options.threads, .table = options.table}));
+  auto ops = TRY(tensor::Ops::create({.threads = options.threads, .table = options.table,
+                                      .numerics = model->numerics}));
   std::unique_ptr<KvSpill> spill;
   if (!options.spill_directory.empty()) {
     spill = TRY(KvSpill::open(options.spill_directory, KvCache::block_bytes(model->kv_shape()),

@@ -83,7 +83,7 @@ Status load_weights(const model::Checkpoint& checkpoint, const LoadOptions& opti
 }  // namespace
 
 std::string ModelInstance::fingerprint() const {
-  return fmt::format("weft-portable-{}-kv{}-{}", name_of(precision), name_of(kv),
+  return fmt::format("weft-{}-{}-kv{}-{}", name_of(numerics), name_of(precision), name_of(kv),
                      weights_hash.substr(0, 12));
 }
 
@@ -99,6 +99,7 @@ Result<std::shared_ptr<ModelInstance>> ModelInstance::load(model::ModelFiles fil
   out->name = files.where();
   out->precision = options.precision;
   out->kv = options.kv.value_or(model::default_kv_type(options.precision));
+  out->numerics = options.numerics;
   out->config = TRY(model::load_config(files));
   const model::Checkpoint checkpoint = TRY(model::Checkpoint::open(files));
   TRY(model::check_fits(out->config, checkpoint, options.precision, available_memory(),

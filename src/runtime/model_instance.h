@@ -24,6 +24,7 @@ struct LoadOptions {
   model::Precision precision = model::Precision::kNative;
   // Of the KV cache; nothing: f32 with float32 weights, else f16.
   std::optional<tensor::KvType> kv = {};
+  tensor::Numerics numerics = tensor::Numerics::kPortable;
   int threads = 0;  // for packing; 0 = all usable cores
   // Where packed weights are kept for the next start (model/packed_cache.h); empty = nowhere.
   std::string cache_directory = {};
@@ -34,6 +35,7 @@ struct ModelInstance {
   model::Config config;
   model::Precision precision = model::Precision::kNative;
   tensor::KvType kv = tensor::KvType::kF32;
+  tensor::Numerics numerics = tensor::Numerics::kPortable;  // of every forward pass
   std::unique_ptr<family::Family> family;
   std::string weights_hash;  // SHA-256 of the weights' files, hex
   size_t weights_bytes = 0;  // of the files
@@ -42,7 +44,8 @@ struct ModelInstance {
   std::string tokenizer_config;  // text of tokenizer_config.json, or empty
   std::string chat_template;     // Jinja; chat_template.jinja, else tokenizer_config's
 
-  // What the outputs depend on besides the request: "weft-portable-q8-kvf16-3f2a9c01d2e4".
+  // What the outputs depend on besides the request: "weft-portable-q8-kvf16-3f2a9c01d2e4"
+  // (numerics, weights, cache, hash).
   std::string fingerprint() const;
   // The shape of a cache for this model, its type included.
   family::KvBlocks kv_shape() const;

@@ -111,13 +111,16 @@ Result<std::unique_ptr<Ops>> Ops::create(const OpsOptions& options) {
   const KernelTable* table =
       options.table.empty() ? TRY(best_table()) : TRY(table_by_name(options.table));
   const int threads = options.threads > 0 ? options.threads : usable_cores();
-  return std::unique_ptr<Ops>(new Ops(*table, threads));
+  return std::unique_ptr<Ops>(new Ops(*table, threads, options.numerics));
 }
 
-Ops::Ops(const KernelTable& table, int threads)
-    : table_(table), pool_(threads), attention_scratch_(static_cast<size_t>(threads)) {}
+Ops::Ops(const KernelTable& table, int threads, Numerics numerics)
+    : table_(table), numerics_(numerics), pool_(threads),
+      attention_scratch_(static_cast<size_t>(threads)) {}
 
 std::string_view Ops::table_name() const { return table_.name; }
+
+std::string_view Ops::bf16_unit() const { return table_.dot.unit; }
 
 void Ops::embed(Rows y, const Matrix& w, std::span<const int32_t> tokens) {
   CHECK(y.rows == std::ssize(tokens) && y.columns == w.columns());
@@ -152,6 +155,23 @@ void Ops::rms_norm_heads(Rows x, std::span<const float> weight, float eps) {
   });
 }
 
+Ops::Product Ops::product_of(const Matrix& w) const {
+  const int64_t groups = ceil_div(w.columns(), kGroup);
+  if (is_quantised(w.type())) {
+    void (*const kernels[])(const MatmulJob*) = {table_.matmul_q8, table_.matmul_q4,
+                                                 table_.matmul_q4c};
+    return {table_.panel_q8, groups * kPanelGroup, table_.pack_q8,
+            kernels[static_cast<int>(w.type()) - static_cast<int>(WeightType::kQ8)]};
+  }
+  if (w.type() == WeightType::kBF16 && numerics_ == Numerics::kFast) {
+    const DotKernels& dot = table_.dot;
+    return {dot.panel, groups * kGroup * dot.value_bytes, dot.pack, dot.matmul};
+  }
+  void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
+                                               table_.matmul_f16};
+  return {table_.panel_f32, w.columns() * 4, table_.pack_f32, kernels[static_cast<int>(w.type())]};
+}
+
 // The weights stream once for all tokens of a pass: at one token a memory-bound product, at many a
 // compute-bound one, by the same code. Activations are packed first, into the form the kernel
 // reads; then strips of 16 output rows are shared out. K is never split, so the result does not
@@ -163,25 +183,20 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
   CHECK(bias.empty() || std::ssize(bias) == w.rows());
   if (y.rows == 0) return;
   const FlushDenormals flush;
-  const bool q8 = is_quantised(w.type());
-  const int64_t token_bytes = q8 ? ceil_div(x.columns, kGroup) * kPanelGroup : x.columns * 4;
-  const int64_t panel_most = q8 ? table_.panel_q8 : table_.panel_f32;
+  const Product product = product_of(w);
+  const int64_t token_bytes = product.token_bytes;
+  const int64_t panel_most = product.panel_tokens;
   const int64_t panels_at_once = std::max<int64_t>(1, kPanelBytesMax / (panel_most * token_bytes));
   const int64_t tokens_at_once = std::min(x.rows, panels_at_once * panel_most);
   // Equal panels: eight tokens are two panels of four, not one of six and a slow one of two.
   const int64_t panel = ceil_div(tokens_at_once, ceil_div(tokens_at_once, panel_most));
   panels_.reserve(static_cast<size_t>(tokens_at_once * token_bytes + kPanelSlack));
-  const auto pack = q8 ? table_.pack_q8 : table_.pack_f32;
-  void (*const kernels[])(const MatmulJob*) = {table_.matmul_f32, table_.matmul_bf16,
-                                               table_.matmul_f16, table_.matmul_q8,
-                                               table_.matmul_q4,  table_.matmul_q4c};
-  const auto kernel = kernels[static_cast<int>(w.type())];
 
   for (int64_t token = 0; token < x.rows; token += tokens_at_once) {
     const int64_t tokens = std::min(tokens_at_once, x.rows - token);
     const auto pack_one = [&](int64_t p, int) {
-      pack(x.row(token + p * panel), x.stride, std::min(panel, tokens - p * panel), x.columns,
-           panels_.data() + p * panel * token_bytes);
+      product.pack(x.row(token + p * panel), x.stride, std::min(panel, tokens - p * panel),
+                   x.columns, panels_.data() + p * panel * token_bytes);
     };
     const int64_t panels = ceil_div(tokens, panel);
     if (tokens * x.columns <= kSerialFloats) {
@@ -193,7 +208,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
                   panels_.data(), panel * token_bytes, panel, tokens, y.row(token), y.stride,
                   bias.empty() ? nullptr : bias.data()};
     if (tokens * w.columns() * w.rows() <= 4 * kSerialFloats) {
-      kernel(&job);
+      product.kernel(&job);
       continue;
     }
     const int64_t step = std::max<int64_t>(2, ceil_div(w.strips(), pool_.threads() * 4));
@@ -201,7 +216,7 @@ void Ops::matmul(Rows y, ConstRows x, const Matrix& w, std::span<const float> bi
       MatmulJob mine = job;
       mine.strip_begin = part * step;
       mine.strip_end = std::min(w.strips(), (part + 1) * step);
-      kernel(&mine);
+      product.kernel(&mine);
     });
   }
 }

@@ -6,7 +6,8 @@
 // the block table and the kernel table; nothing here calls libm, and denormals are zero.
 //
 // Weights of every type meet f32 activations; q8 and q4 weights meet activations quantised to int8
-// in groups of 32 inside matmul. Not here: allocation of the KV cache, sampling, model formulas.
+// in groups of 32 inside matmul, and in `fast` numerics bf16 weights meet bf16 activations.
+// Not here: allocation of the KV cache, sampling, model formulas.
 //
 // Shapes are (rows, columns), C order; a view may have a longer stride (a slice of columns). All
 // shape mistakes are our bugs: CHECK. One caller at a time; the spans must outlive the call only.
@@ -25,11 +26,13 @@
 #include "tensor/buffer.h"
 #include "tensor/kv_view.h"
 #include "tensor/matrix.h"
+#include "tensor/numerics.h"
 #include "tensor/recurrent.h"
 
 namespace weft::tensor {
 
 struct KernelTable;
+struct MatmulJob;
 
 // A view of rows of floats.
 struct Rows {
@@ -77,7 +80,8 @@ struct AttentionOptions {
 
 struct OpsOptions {
   int threads = 0;    // 0: usable_cores()
-  std::string table;  // "scalar", "avx2", "avx512"; empty: the fastest
+  std::string table;  // a name of tables.h; empty: the fastest
+  Numerics numerics = Numerics::kPortable;
 };
 
 class Ops {
@@ -89,6 +93,9 @@ class Ops {
 
   int threads() const { return pool_.threads(); }
   std::string_view table_name() const;
+  Numerics numerics() const { return numerics_; }
+  // What multiplies bf16 weights in `fast`: "tdpbf16ps" (AMX), "vdpbf16ps" (AVX512_BF16), "fma".
+  std::string_view bf16_unit() const;
 
   // y (tokens, columns) = rows `tokens` of w.
   void embed(Rows y, const Matrix& w, std::span<const int32_t> tokens);
@@ -143,9 +150,17 @@ class Ops {
   void log(std::span<float> y, std::span<const float> x);  // at most 2 ulp
 
  private:
-  Ops(const KernelTable& table, int threads);
+  Ops(const KernelTable& table, int threads, Numerics numerics);
   // Below this many floats a second thread costs more than it saves.
   static constexpr int64_t kSerialFloats = 16 * 1024;
+  // How a matmul by weights of one type packs activations, and what multiplies them.
+  struct Product {
+    int64_t panel_tokens;
+    int64_t token_bytes;  // of a packed token
+    void (*pack)(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+    void (*kernel)(const MatmulJob* job);
+  };
+  Product product_of(const Matrix& w) const;
   // fn(begin, end) over ranges of rows that together are all of them.
   template <class Function>
   void for_rows(int64_t rows, int64_t columns, Function&& fn) {
@@ -177,6 +192,7 @@ class Ops {
                       const AttentionItem& item, float* scratch);
 
   const KernelTable& table_;
+  Numerics numerics_;
   ThreadPool pool_;
   Buffer panels_;                         // packed activations of a matmul
   std::vector<AttentionItem> items_;      // of the attention that runs; kept for its memory

@@ -97,6 +97,65 @@ TEST(Matmul, SameBitsAtEveryBatchSizeThreadCountAndTable) {
   }
 }
 
+// In `fast`, bf16 weights meet rounded activations; nothing else changes.
+TEST(Matmul, FastRoundsTheActivationsOfBf16Weights) {
+  const auto fast = Ops::create({.threads = 2, .table = {}, .numerics = Numerics::kFast}).value();
+  const auto portable = make_ops("", 2);
+  EXPECT_EQ(portable->numerics(), Numerics::kPortable);
+  TestNumbers numbers(7);
+  const int64_t m = 40, out = 100, in = 224;
+  const auto x = numbers.normals(m * in);
+  const auto w = numbers.normals(out * in);
+  for (const WeightType type : kTypes) {
+    const Matrix matrix = pack(type, WeightType::kF32, w.data(), out, in);
+    std::vector<float> y(m * out), plain(m * out);
+    fast->matmul({y.data(), m, out}, {x.data(), m, in}, matrix);
+    portable->matmul({plain.data(), m, out}, {x.data(), m, in}, matrix);
+    EXPECT_EQ(same_bits(y, plain), type != WeightType::kBF16) << name_of(type);
+    if (type != WeightType::kBF16) continue;
+    std::vector<float> row(in);
+    for (int64_t o = 0; o < out; ++o) {
+      matrix.read_row(o, row);
+      for (int64_t t = 0; t < m; ++t) {
+        double sum = 0;
+        double size = 0;
+        for (int64_t k = 0; k < in; ++k) {
+          const double product = double{row[k]} * float_of_bf16(bf16_of_float(x[t * in + k]));
+          sum += product;
+          size += std::fabs(product);
+        }
+        EXPECT_NEAR(y[t * out + o], sum, 1e-6 * (size + 1));
+      }
+    }
+  }
+}
+
+TEST(Matmul, FastGivesTheSameBitsAtEveryBatchSizeThreadCountAndTable) {
+  TestNumbers numbers(8);
+  const int64_t out = 200, in = 320, m_max = 600;
+  const auto x = numbers.normals(m_max * in);
+  const auto w = numbers.normals(out * in);
+  const Matrix matrix = pack(WeightType::kBF16, WeightType::kF32, w.data(), out, in);
+  const auto product = [&](const char* table, int threads, int64_t m) {
+    std::vector<float> y(m * out, NAN);
+    Ops::create({.threads = threads, .table = table, .numerics = Numerics::kFast})
+        .value()
+        ->matmul({y.data(), m, out}, {x.data(), m, in}, matrix);
+    return y;
+  };
+  const auto expected = product("scalar", 1, m_max);
+  for (const KernelTable* table : usable_tables()) {
+    for (const int threads : {1, 2, 4}) {
+      for (const int64_t m : {int64_t{1}, int64_t{3}, int64_t{16}, int64_t{17}, m_max}) {
+        if (m == m_max && table->name == std::string("scalar") && threads == 4) continue;
+        const auto y = product(table->name, threads, m);
+        ASSERT_TRUE(same_bits(y, std::span(expected).first(y.size())))
+            << table->name << " threads=" << threads << " m=" << m;
+      }
+    }
+  }
+}
+
 TEST(Matmul, TouchesOnlyItsOwnColumnsOfAView) {
   const auto ops = make_ops("", 2);
   TestNumbers numbers(3);

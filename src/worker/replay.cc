@@ -28,6 +28,21 @@ std::string first_difference(std::string_view what, const std::string& then,
                      then.size() / 4, now.size() / 4);
 }
 
+// "fast" of "weft-fast-native-kvf16-3f2a9c01d2e4".
+std::string_view numerics_in(std::string_view fingerprint) {
+  const std::vector<std::string_view> parts = split(fingerprint, '-');
+  return parts.size() > 1 ? parts[1] : fingerprint;
+}
+
+// Why the same request may have had another answer: other numerics, or another kind of cache.
+std::string made_otherwise(const std::string& then, const std::string& now) {
+  if (then == now) return "";
+  const std::string_view was = numerics_in(then);
+  const std::string_view is = numerics_in(now);
+  if (was == is) return "; made by " + then;
+  return fmt::format("; other numerics: {} then, {} now (--numerics {})", was, is, was);
+}
+
 std::string compare(const AiCallRow& then, const AiCallRow& now) {
   if (then.model_hash != now.model_hash) {
     return fmt::format("other weights: {:.12}… then, {:.12}… now", then.model_hash,
@@ -38,11 +53,8 @@ std::string compare(const AiCallRow& then, const AiCallRow& now) {
   if (!prompt.empty()) return prompt;
   if (then.grammar != now.grammar) return "another grammar: " + then.grammar + " then";
   if (then.sampler != now.sampler) return "another sampler: " + then.sampler + " then";
-  std::string output = first_difference("answers", then.output_ids, now.output_ids);
-  if (!output.empty() && then.fingerprint != now.fingerprint) {
-    output += "; made by " + then.fingerprint;
-  }
-  if (!output.empty()) return output;
+  const std::string output = first_difference("answers", then.output_ids, now.output_ids);
+  if (!output.empty()) return output + made_otherwise(then.fingerprint, now.fingerprint);
   return then.finish_reason == now.finish_reason ? "" : "it ended for another reason";
 }
 

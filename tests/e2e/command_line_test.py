@@ -129,4 +129,38 @@ steps:
             assert done.returncode in (2, 3) and "q9" in done.stderr, (words, done.stderr)
 
 
+def test_every_command_with_models_takes_the_numerics():
+    with Place() as place:
+        out, _ = weft(place, "generate", "--prompt", "I was charged twice", "--numerics", "fast",
+                      "--json", "--max-tokens", "4", "--no-think")
+        fingerprint = json.loads(out)["system_fingerprint"]
+        assert fingerprint.startswith("weft-fast-"), fingerprint
+        place.write("ask.yaml", """
+weft: "1"
+id: ask
+input: { type: object, properties: { text: { type: string } } }
+steps:
+  - id: ask
+    type: llm
+    parameters: { prompt: "I was charged twice", mode: non_reasoning, max_tokens: 4 }
+""")
+        place.write("weft.yaml", "inference: { numerics: fast }\n")
+        for words in (("--numerics", "fast"), ("--config", "weft.yaml")):
+            run = place.run_json("ask.yaml", *words)
+            assert run["status"] == "succeeded", run
+            place.weft("replay", run["run"], "--verify", "--numerics", "fast")
+        assert place.rows("SELECT DISTINCT fingerprint FROM ai_call") == [(fingerprint,)]
+        run = place.run_json("ask.yaml", "--config", "weft.yaml", "--numerics", "portable")
+        assert len(place.rows("SELECT DISTINCT fingerprint FROM ai_call")) == 2, "the flag wins"
+        place.write("cases.jsonl", json.dumps({
+            "id": "a", "input": "I was charged twice", "expect": {"category": "billing"}}) + "\n")
+        out, _ = weft(place, "eval", "cases.jsonl", "--numerics", "fast", "--json", "--no-think",
+                      "--max-tokens", "4")
+        assert json.loads(out)["subject"]["fingerprint"] == fingerprint, out[:500]
+        for words in (("run", "ask.yaml"), ("worker",), ("serve", "--port", "0")):
+            done = place.weft(*words, "--numerics", "quick", code=None)
+            assert done.returncode in (2, 3), (words, done.stderr)
+            assert "'quick' is not known" in done.stderr, (words, done.stderr)
+
+
 main(globals())

@@ -217,9 +217,20 @@ def test_doctor_says_which_kernels_are_used():
     flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("flags", 1)[1].split()
     assert checks["kernels"]["ok"], checks
     usable = {"avx512" if "avx512_vnni" in flags else "avx2"}
+    if "avx512_bf16" in flags:
+        usable.add("avx512-bf16")  # unless it is not what its description says
     if "amx_int8" in flags:
-        usable.add("amx")  # unless the system refuses it
+        usable |= {"amx", "amx-int8"}  # unless the system refuses it
     assert checks["kernels"]["found"] in usable, checks
+    assert checks["numerics"]["found"] == "portable", checks
+    server.write("weft.yaml", "inference: { numerics: fast }\n")
+    done = subprocess.run(
+        server.command("doctor", "--json", "--config", "weft.yaml")[:-2], cwd=server.path,
+        env=server.env, text=True, capture_output=True, timeout=60, check=False)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    unit = {"avx512-bf16": "vdpbf16ps", "amx-int8": "vdpbf16ps", "amx": "tdpbf16ps"}
+    unit = unit.get(checks["kernels"]["found"], "fma")
+    assert checks["numerics"]["found"] == f"fast: bf16 weights by {unit}", checks
 
 
 def test_sigterm_lets_answers_finish():

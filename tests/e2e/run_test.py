@@ -255,6 +255,12 @@ def test_the_first_example_classifies_and_leaves_evidence():
         db.close()
         told = place.weft("replay", first["run"], "--verify", code=1).stdout
         assert "answers differ from token 0 on" in told, told
+        db = sqlite3.connect(place.store)
+        db.execute("update ai_call set fingerprint = replace(fingerprint, 'portable', 'fast')")
+        db.commit()
+        db.close()
+        told = place.weft("replay", first["run"], "--verify", code=1).stdout
+        assert "other numerics: fast then, portable now (--numerics fast)" in told, told
 
 
 def test_a_model_step_that_was_cut_off_ends_with_the_same_text():

@@ -31,16 +31,21 @@ constexpr int kVocabulary = RandomFamily::kVocabulary;
 // The span of attention is 256 positions; the four lengths around it come first.
 constexpr int kLengths[] = {257, 1031, 255, 256, 1, 2, 3, 31, 32, 33, 63, 64, 65, 5, 100, 17, 80};
 
+using tensor::Numerics;
+
 std::shared_ptr<ModelInstance> load(const RandomFamily& random, model::Precision precision,
-                                    std::optional<tensor::KvType> kv = {}) {
-  auto loaded = ModelInstance::load(random.files(),
-                                    {.precision = precision, .kv = kv, .threads = 1});
+                                    std::optional<tensor::KvType> kv = {},
+                                    Numerics numerics = Numerics::kPortable) {
+  auto loaded = ModelInstance::load(
+      random.files(), {.precision = precision, .kv = kv, .numerics = numerics, .threads = 1});
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
   return loaded.value();
 }
 
-std::unique_ptr<tensor::Ops> ops_of(int threads, std::string table = "") {
-  return tensor::Ops::create({.threads = threads, .table = std::move(table)}).value();
+std::unique_ptr<tensor::Ops> ops_of(const ModelInstance& model, int threads,
+                                    std::string table = "") {
+  return tensor::Ops::create({.threads = threads, .table = std::move(table),
+                              .numerics = model.numerics}).value();
 }
 
 std::vector<TokenId> prompt_of(int index) {
@@ -159,7 +164,7 @@ std::vector<int> first(int count) {
 
 // Every sequence alone, whole, on one thread.
 std::vector<Bits> alone(ModelInstance& model, int count) {
-  const auto ops = ops_of(1);
+  const auto ops = ops_of(model, 1);
   std::vector<Bits> out;
   for (int i = 0; i < count; ++i) out.push_back(Driver(model, *ops, {i}).run(4096)[0]);
   for (const Bits& bits : out) {
@@ -191,7 +196,7 @@ void expect_invariance(ModelInstance& model, const std::vector<Variant>& variant
     SCOPED_TRACE(fmt::format("batch {} chunk {} threads {} {}", v.batch, v.chunk, v.threads,
                              v.table));
     if (!tensor::Ops::create({.threads = 1, .table = v.table}).ok()) continue;  // older machine
-    const auto ops = ops_of(v.threads, v.table);
+    const auto ops = ops_of(model, v.threads, v.table);
     Driver driver(model, *ops, first(v.batch));
     expect_same(driver.run(v.chunk), expected);
     // Computed again from the start, as after preemption, in the dirty state and other chunks.
@@ -228,6 +233,20 @@ TEST_P(Families, HoldsForEveryHeadSize) {
     expect_invariance(*model, {{1, 1, 1}, {1, 100, 1, "scalar"}, {4, 64, 2}, {5, 300, 1, "avx2"},
                                {3, 200, 1, "amx-twin"}});
   }
+}
+
+// One class of bits for every token, whatever multiplies: also where few tokens go another way.
+TEST_P(Families, FastNumericsHoldToo) {
+  const RandomFamily random({.kind = GetParam()});
+  const auto model = load(random, model::Precision::kNative, {}, Numerics::kFast);
+  std::vector<Variant> variants = {{1, 64, 1, "scalar"}, {2, 1, 1}, {4, 64, 2, "amx-twin"}};
+  if (!kInstrumented) {
+    variants.insert(variants.end(), {{17, 64, 1}, {16, 4096, 4}, {3, 100, 2, "avx2"},
+                                     {3, 7, 1, "avx512"}, {5, 300, 2, "avx512-bf16"}});
+  }
+  expect_invariance(*model, variants);
+  const auto portable = load(random, model::Precision::kNative);
+  EXPECT_NE(alone(*portable, 1), alone(*model, 1));
 }
 
 // Weights kept as bf16 meet the same float32 arithmetic, given the same cache; 8-bit ones are near.

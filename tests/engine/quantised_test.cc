@@ -156,7 +156,8 @@ TEST(Quantised, EveryTableIsAsClose) {
     };
     const auto fastest = logits(*tensor::Ops::create({}).value());
     int compared = 0;
-    for (const char* table : {"scalar", "avx2", "avx512", "amx-twin", "amx"}) {
+    for (const char* table :
+         {"scalar", "avx2", "avx512", "avx512-bf16", "amx-twin", "amx-int8", "amx"}) {
       auto ops = tensor::Ops::create({.threads = 2, .table = table});
       if (!ops.ok()) continue;  // not here
       EXPECT_EQ(fastest, logits(*ops.value())) << table << ' ' << name_of(precision);

@@ -219,5 +219,5 @@ inline Ints dot4_codes(Ints acc, Codes w, Four four) {
 #include "tensor/kernels/table-inl.h"
 
 namespace weft::tensor {
-const KernelTable kAvx2Kernels = {"avx2", WEFT_KERNELS_ENTRIES};
+const KernelTable kAvx2Kernels = {"avx2", WEFT_DOT_FMA, WEFT_KERNELS_ENTRIES};
 }  // namespace weft::tensor

@@ -33,9 +33,22 @@ constexpr int kValueVectors = 4;
 #include "tensor/kernels/table-inl.h"
 
 namespace weft::tensor {
-const KernelTable kAvx512Kernels = {"avx512", WEFT_KERNELS_ENTRIES};
+namespace {
+
+constexpr DotKernels kDotPairs = {"vdpbf16ps", kPairTokens, 2, pack_dot_pairs, matmul_dot_pairs};
+constexpr DotKernels kDotAmx = {"tdpbf16ps", kTileTokens, 2, pack_dot_amx, matmul_dot_amx};
+constexpr DotKernels kDotTwin = {"plain tiles", kTileTokens, 4, pack_dot_twin, matmul_dot_twin};
+
+}  // namespace
+
+const KernelTable kAvx512Kernels = {"avx512", WEFT_DOT_FMA, WEFT_KERNELS_ENTRIES};
+const KernelTable kAvx512Bf16Kernels = {"avx512-bf16", kDotPairs, WEFT_KERNELS_ENTRIES};
+const KernelTable kAmxInt8Kernels = {
+    "amx-int8", kDotPairs,
+    WEFT_KERNELS_WITH(kTileTokens, matmul_q8_amx, matmul_q4_amx, matmul_q4c_amx)};
 const KernelTable kAmxKernels = {
-    "amx", WEFT_KERNELS_WITH(kTileTokens, matmul_q8_amx, matmul_q4_amx, matmul_q4c_amx)};
+    "amx", kDotAmx, WEFT_KERNELS_WITH(kTileTokens, matmul_q8_amx, matmul_q4_amx, matmul_q4c_amx)};
 const KernelTable kAmxTwinKernels = {
-    "amx-twin", WEFT_KERNELS_WITH(kTileTokens, matmul_q8_twin, matmul_q4_twin, matmul_q4c_twin)};
+    "amx-twin", kDotTwin,
+    WEFT_KERNELS_WITH(kTileTokens, matmul_q8_twin, matmul_q4_twin, matmul_q4c_twin)};
 }  // namespace weft::tensor

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // y = x W^T over strips of 32 output rows: a lane is an output row, and each output is one chain of
-// fma over ascending k (or ascending groups), so neither the number of tokens or threads nor the
-// instruction set can change a bit. Speed comes from unrolling over halves of a strip and tokens
-// only: a tile of H halves times M tokens takes each weight once for M tokens and each activation
-// once for H halves, while its sums sit in registers. Over the primitives of the including file,
-// which also says which tile fits its registers (kPanelF32, kPanelQ8 tokens, kHalvesMany halves).
+// fma over ascending k (or ascending groups, or the chains of TileDot), so neither the number of
+// tokens or threads nor the instruction set can change a bit. Speed comes from unrolling over
+// halves of a strip and tokens only: a tile of H halves times M tokens takes each weight once for M
+// tokens and each activation once for H halves, while its sums sit in registers. Over the
+// primitives of the including file, which also says which tile fits its registers (kPanelF32,
+// kPanelQ8 tokens, kHalvesMany halves).
 //
 // The layout of strips is told in tensor/matrix.h. With few tokens memory is the limit, and what it
 // gives depends on how it is asked: one stream from the first byte to the last is prefetched by the
@@ -171,6 +172,109 @@ struct TileFloat {
 #pragma GCC unroll 16
         for (int s = 0; s < S; ++s) acc[s][m] = fma(weight[s], value, acc[s][m]);
       }
+    }
+    store_tile<S, M>(job, row, token, depth, acc);
+  }
+};
+
+// --- bf16 weights times activations rounded to bf16: DotKernels in table.h ---
+
+// [k padded to whole groups][m] floats.
+inline void pack_panel_rounded(const float* x, int64_t stride, int64_t m, int64_t k,
+                               uint8_t* panel) {
+  float* out = reinterpret_cast<float*>(panel);
+  const int64_t padded = (k + kGroup - 1) / kGroup * kGroup;
+  for (int64_t t = 0; t < m; ++t) {
+    const float* row = x + t * stride;
+    for (int64_t at = 0; at < padded; at += 16) {
+      float rounded[16];
+      store(rounded, round_bf16(at < k ? load_up_to(row + at, k - at) : splat(0.0f)));
+      for (int i = 0; i < 16; ++i) out[(at + i) * m + t] = rounded[i];
+    }
+  }
+}
+
+// The last group of a strip, with zeros for the columns that it lacks.
+inline const uint8_t* padded_group(const uint8_t* group, int64_t columns,
+                                   uint8_t (&to)[kDotGroupBytes]) {
+  const int64_t bytes = columns * kStripRows * 2;
+  for (int64_t i = 0; i < kDotGroupBytes; ++i) to[i] = i < bytes ? group[i] : 0;
+  return to;
+}
+
+template <int S, int M>
+inline void zero_tile(Floats (&sum)[S][M]) {
+#pragma GCC unroll 16
+  for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) sum[s][m] = splat(0.0f);
+  }
+}
+
+// The chains of a group by fma, one after the other, so that each has the registers for itself.
+struct ChainFma {
+  static constexpr int kPanel = kPanelF32;
+  static constexpr int64_t kTokenBytes = kGroup * 4;  // of a group
+
+  template <int S, int M>
+  static void run(const uint8_t* group, const uint8_t* panel, Floats (&even)[S][M],
+                  Floats (&odd)[S][M]) {
+    chain<S, M>(group, panel, 0, even);
+    chain<S, M>(group, panel, 1, odd);
+  }
+
+ private:
+  template <int S, int M>
+  static void chain(const uint8_t* group, const uint8_t* panel, int first, Floats (&sum)[S][M]) {
+    const float* x = reinterpret_cast<const float*>(panel);
+    zero_tile<S, M>(sum);
+    for (int64_t k = first; k < kGroup; k += 2) {
+      Floats weight[S];
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+        weight[s] = WeightBF16::read(group + (k * kStripRows + s * kLanes) * 2);
+      }
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const Floats value = splat(x[k * M + m]);
+#pragma GCC unroll 16
+        for (int s = 0; s < S; ++s) sum[s][m] = fma(weight[s], value, sum[s][m]);
+      }
+    }
+  }
+};
+
+// What DotKernels in table.h says: the sums of all groups, each the sum of its two chains.
+template <class Chain>
+struct TileDot {
+  static constexpr int kPanel = Chain::kPanel;
+  static constexpr int kLines = 0;
+  static constexpr int64_t kDepth = 8;  // groups: 8 KiB of weights a half
+  static int64_t depth(const MatmulJob* job) { return (job->k + kGroup - 1) / kGroup; }
+
+  template <int S, int M>
+  static void run(const MatmulJob* job, int64_t strip, int half, int64_t token, Depth depth,
+                  const uint8_t* panel) {
+    const uint8_t* w = job->weights + strip * job->strip_bytes + depth.begin * kDotGroupBytes;
+    const int64_t row = strip * kStripRows + half * kLanes;
+    alignas(64) uint8_t padded[kDotGroupBytes];
+    Floats acc[S][M];
+    load_tile<S, M>(job, row, token, depth, acc);
+    panel += depth.begin * M * Chain::kTokenBytes;
+    for (int64_t g = depth.begin; g < depth.end; ++g) {
+      const int64_t columns = job->k - g * kGroup;
+      const uint8_t* group =
+          (columns < kGroup ? padded_group(w, columns, padded) : w) + half * (kLanes * 2);
+      Floats even[S][M];
+      Floats odd[S][M];
+      Chain::template run<S, M>(group, panel, even, odd);
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 16
+        for (int m = 0; m < M; ++m) acc[s][m] = add(acc[s][m], add(even[s][m], odd[s][m]));
+      }
+      w += kDotGroupBytes;
+      panel += M * Chain::kTokenBytes;
     }
     store_tile<S, M>(job, row, token, depth, acc);
   }

@@ -251,5 +251,5 @@ inline Ints dot4_codes(Ints acc, const Codes& w, Four four) {
 #include "tensor/kernels/table-inl.h"
 
 namespace weft::tensor {
-const KernelTable kScalarKernels = {"scalar", WEFT_KERNELS_ENTRIES};
+const KernelTable kScalarKernels = {"scalar", WEFT_DOT_FMA, WEFT_KERNELS_ENTRIES};
 }  // namespace weft::tensor

@@ -5,6 +5,8 @@
 // live in the anonymous namespace of each file.
 #pragma once
 
+#define WEFT_DOT_FMA {"fma", kPanelF32, 4, pack_panel_rounded, matmul<TileDot<ChainFma>>}
+
 // With other products of quantised weights: (PANEL_Q8 tokens, matmul_q8, matmul_q4, matmul_q4c).
 #define WEFT_KERNELS_WITH(PANEL_Q8, ...)                                                     \
   kPanelF32, PANEL_Q8, pack_panel_f32, pack_panel_q8, matmul<TileFloat<WeightF32>>,          \

@@ -23,11 +23,13 @@ constexpr int kSpan = 256;           // absolute positions that attention reduce
 constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
 constexpr int kTapsMax = 16;         // positions that a convolution sees
 constexpr int kPanelGroup = kGroup + 16;  // bytes of a group of one token in a q8 panel
+constexpr int kDotGroupBytes = kGroup * kStripRows * 2;  // of bf16 weights: a strip's 32 columns
 
 // Activations meet weights in panels of m tokens, up to `panel_*` (of the table), packed:
 //   f32: [k][m] floats.
 //   q8:  for each group: [m][32] int8, [m] float scale, [m] int32 minus 128 times the values' sum,
 //        [m] int32 minus 8 times it, [m] float the sum times the scale.
+//   dot: rounded to bf16 and padded by zeros to whole groups, as each table's DotKernels like it.
 // y[token, row] = sum over k (ascending, fma) of w[row, k] x[token, k], plus bias.
 struct MatmulJob {
   const uint8_t* weights;       // strip 0 of the matrix
@@ -95,8 +97,23 @@ struct MambaJob {
   int64_t tokens;
 };
 
+// bf16 weights times activations rounded to bf16 (to nearest even), as TDPBF16PS multiplies a tile
+// of 32 columns (Intel's manual, volume 2): for each group of 32, from +0 upwards,
+//   even = fma(w[2j], x[2j], even), odd = fma(w[2j + 1], x[2j + 1], odd)     for j = 0 .. 15
+//   y = y + (even + odd)
+// each step rounded to nearest even, denormals taken and given as zeros. VDPBF16PS takes two steps
+// of one chain at a time, first that of the upper half of a lane (avx512_bf16.cc).
+struct DotKernels {
+  const char* unit;             // "fma", "vdpbf16ps", "tdpbf16ps", "plain tiles"
+  int32_t panel;                // tokens of a full panel
+  int32_t value_bytes;          // of an activation in a panel, at most
+  void (*pack)(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+  void (*matmul)(const MatmulJob* job);
+};
+
 struct KernelTable {
-  const char* name;             // "scalar", "avx2", "avx512", "amx", "amx-twin"
+  const char* name;             // "scalar", "avx2", "avx512", "avx512-bf16", "amx", …: tables.h
+  DotKernels dot;
   int32_t panel_f32;            // tokens of a full panel
   int32_t panel_q8;
 
@@ -141,13 +158,23 @@ struct KernelTable {
 extern const KernelTable kScalarKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
-extern const KernelTable kAmxKernels;      // those of AVX-512, and matrix products in amx.cc
+extern const KernelTable kAvx512Bf16Kernels;  // those of AVX-512, and bf16 in avx512_bf16.cc
+extern const KernelTable kAmxInt8Kernels;  // those of AVX512_BF16, and quantised products by AMX
+extern const KernelTable kAmxKernels;      // these, and bf16 by AMX too
 extern const KernelTable kAmxTwinKernels;  // the same without AMX, for tests: amx_twin.cc
 
 // Bytes behind the last panel that the tiles of AMX may read: a panel of few tokens has fewer rows
-// than the tile that is configured for all of them.
-constexpr int kPanelSlack = 512;
+// (of up to 64 bytes) than the tile that is configured for all of them.
+constexpr int kPanelSlack = 1024;
 constexpr int kTileTokens = 16;
+
+constexpr int kPairTokens = 4;  // of a panel that VDPBF16PS multiplies
+void pack_dot_pairs(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+void matmul_dot_pairs(const MatmulJob* job);
+void pack_dot_amx(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+void matmul_dot_amx(const MatmulJob* job);
+void pack_dot_twin(const float* x, int64_t stride, int64_t m, int64_t k, uint8_t* panel);
+void matmul_dot_twin(const MatmulJob* job);
 
 void matmul_q8_amx(const MatmulJob* job);
 void matmul_q4_amx(const MatmulJob* job);

@@ -23,6 +23,15 @@ inline void store_up_to(float* p, Floats v, int64_t n) {
   }
 }
 
+// To nearest even bf16, with zeros behind it. A NaN stays one: x + x is quiet, so that it does not
+// become infinity when its lower half goes.
+inline Floats round_bf16(Floats x) {
+  const Ints raw = bits(x);
+  const Ints even = iadd(iand(shift_right<16>(raw), splat_int(1)), splat_int(0x7fff));
+  const Floats nearest = choose_ordered(add(x, x), floats_of(iadd(raw, even)));
+  return floats_of(iand(bits(nearest), splat_int(-0x10000)));
+}
+
 // e^x, at most 1 ulp off (exp_test: every float of the range is within it). Below -87.33 the
 // result would be denormal: 0. x = n ln 2 + r with |r| <= 0.347, and e^r by its Taylor series,
 // whose first term left out is r^8 / 8! < 2^-27.
