@@ -246,7 +246,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
 
   void tell(const ChatDelta& delta) {
     if (!callbacks_.on_delta) return;
-    if (delta.reasoning.empty() && delta.content.empty() && delta.tool_calls.empty() &&
+    if (delta.reasoning.empty() && delta.content.empty() && delta.calls.empty() &&
         delta.generated.empty()) {
       return;
     }

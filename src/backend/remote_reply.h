@@ -54,7 +54,7 @@ class RemoteReply {
   void reasoning(std::string_view text, ChatDelta& delta);
   void usage(const json::Object& object);
   void logprobs(const json::Value& value, ChatDelta& delta);
-  Result<json::Array> whole_calls() const;
+  Status read_calls();
   void estimate_usage(ChatResult& result) const;
 
   enum class Tag : uint8_t { kUnknown, kInside, kAfter };

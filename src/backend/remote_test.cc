@@ -52,7 +52,7 @@ RemoteModel model_at(const std::vector<std::string>& urls) {
 struct Asked {
   std::promise<Result<ChatResult>> result;
   std::string streamed;
-  json::Array calls;
+  std::vector<chat::CallPiece> calls;
   std::vector<ChatResult> lost;  // before the result
   std::shared_ptr<ChatCall> call;
 };
@@ -66,7 +66,7 @@ std::unique_ptr<Asked> begin_remote(Backend& backend, bool stream = false,
   if (stream) {
     callbacks.on_delta = [to = asked.get()](const ChatDelta& delta) {
       to->streamed += delta.content;
-      if (!delta.tool_calls.empty()) to->calls = delta.tool_calls;
+      if (!delta.calls.empty()) to->calls = delta.calls;
     };
   }
   callbacks.on_lost = [to = asked.get()](const ChatResult& lost) { to->lost.push_back(lost); };
@@ -195,8 +195,13 @@ TEST(RemoteBackend, AStreamTellsCallsAndWhatComesLate) {
     const auto result = asked->result.get_future().get();
     ASSERT_TRUE(result.ok()) << result.error().text();
     EXPECT_EQ(result->finish_reason, "tool_calls");
-    EXPECT_EQ(json::dump(asked->calls), json::dump(result->tool_calls));
-    EXPECT_EQ(asked->calls.size(), 1U);
+    ASSERT_EQ(result->calls.size(), 1U);
+    EXPECT_EQ(result->calls[0].arguments, "{}");
+    EXPECT_TRUE(result->calls[0].done);
+    ASSERT_EQ(asked->calls.size(), 1U);
+    EXPECT_EQ(asked->calls[0].id, "t1");
+    EXPECT_EQ(asked->calls[0].name, "look");
+    EXPECT_EQ(asked->calls[0].arguments, "{}");
     EXPECT_EQ(asked->streamed, result->content);
   }
 }

@@ -59,8 +59,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   struct Choice {
     std::shared_ptr<backend::ChatCall> call;
     std::optional<ChatResult> result;
-    ChatDelta unsent;       // joined while the client reads slowly
-    bool has_unsent = false;
+    std::vector<ChatDelta> unsent;  // in order, joined while the client reads slowly
     int64_t first_ns = 0;   // of the first text
     std::optional<AnswerRedaction> redaction;
   };
@@ -134,23 +133,29 @@ class Answer : public std::enable_shared_from_this<Answer> {
     if (exchange_->unsent_bytes() < kUnsentBytes) send_unsent();
   }
 
+  // Forms write calls behind text: text that comes behind a call is not joined with it.
   static void join(Choice& to, const ChatDelta& delta) {
-    to.has_unsent = true;
-    to.unsent.reasoning += delta.reasoning;
-    to.unsent.content += delta.content;
-    to.unsent.tokens = delta.tokens;
-    for (const json::Value& call : delta.tool_calls) to.unsent.tool_calls.push_back(call);
-    to.unsent.generated.insert(to.unsent.generated.end(), delta.generated.begin(),
-                               delta.generated.end());
+    const bool text = !delta.reasoning.empty() || !delta.content.empty();
+    if (to.unsent.empty() || (text && !to.unsent.back().calls.empty())) {
+      return to.unsent.push_back(delta);
+    }
+    ChatDelta& last = to.unsent.back();
+    last.reasoning += delta.reasoning;
+    last.content += delta.content;
+    last.tokens = delta.tokens;
+    for (const chat::CallPiece& piece : delta.calls) chat::append_piece(last.calls, piece);
+    last.generated.insert(last.generated.end(), delta.generated.begin(), delta.generated.end());
   }
 
   void send_unsent() {
     if (ended_) return;
     for (int i = 0; i < plan_.choices; ++i) {
-      Choice& from = choice(i);
-      if (!std::exchange(from.has_unsent, false)) continue;
-      wrote_ = true;
-      exchange_->write(plan_.form->delta(i, std::exchange(from.unsent, {})));
+      for (const ChatDelta& delta : std::exchange(choice(i).unsent, {})) {
+        const std::string text = plan_.form->delta(i, delta);
+        if (text.empty()) continue;  // all of it is held by the redaction
+        wrote_ = true;
+        exchange_->write(text);
+      }
     }
   }
 
@@ -198,7 +203,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   // Nothing of it may have been told yet: the counts stay those of the last delta.
   static void join_rest(Choice& to) {
     ChatDelta rest = to.redaction->rest();
-    if (rest.reasoning.empty() && rest.content.empty()) return;
+    if (rest.reasoning.empty() && rest.content.empty() && rest.calls.empty()) return;
     rest.tokens = to.result->tokens;
     join(to, rest);
   }
