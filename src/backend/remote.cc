@@ -397,6 +397,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     if (state_->model.kind == RemoteKind::kWeft && !request_.output_schema.is_null()) {
       result.chosen = chosen_values(request_.output_schema, result.content, answer_tokens(result));
     }
+    if (state_->model.kind != RemoteKind::kWeft) result.stop_reason.clear();  // not in our words
     if (!request_.logprobs) result.generated.clear();
     result.evidence = evidence();
     end(std::move(result));

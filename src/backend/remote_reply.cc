@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kAnswerBytesMax = size_t{64} << 20;
 constexpr size_t kCallsMax = 256;
+constexpr size_t kReasonBytesMax = 64;
 constexpr std::string_view kOpen = "<think>";
 constexpr std::string_view kClose = "</think>";
 
@@ -152,6 +153,8 @@ Status RemoteReply::choice(const json::Object& choice, ChatDelta& delta) {
   }
   const std::string_view finish = text_member(choice, "finish_reason");
   if (!finish.empty()) finish_ = plain_finish(finish);
+  const std::string_view reason = text_member(choice, "stop_reason");
+  if (!reason.empty() && reason.size() <= kReasonBytesMax) stop_reason_ = reason;
   return ok_status();
 }
 
@@ -339,6 +342,7 @@ Result<ChatResult> RemoteReply::finish(ChatDelta& late) {
   TRY(read_calls());
   late.calls = result_.calls;
   result_.finish_reason = finish_ == "stop" && !calls_.empty() ? "tool_calls" : finish_;
+  if (finish_ == "length") result_.stop_reason = stop_reason_;
   estimate_usage(result_);
   ended_ = true;
   return std::move(result_);

@@ -206,6 +206,35 @@ TEST(RemoteBackend, AStreamTellsCallsAndWhatComesLate) {
   }
 }
 
+// Another weft says why an answer ended early; what other servers mean by that word is not known.
+TEST(RemoteBackend, WhyAnAnswerEndedEarlyIsPassedOn) {
+  const auto ended = [](std::string_view finish, std::string_view reason) {
+    return kHead + fmt::format("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"x\"}},"
+                               "\"stop_reason\":{},\"finish_reason\":\"{}\"}}]}}\n\n"
+                               "data: [DONE]\n\n", reason, finish);
+  };
+  const struct {
+    RemoteKind kind;
+    std::string answer, reason;
+  } cases[] = {{RemoteKind::kWeft, ended("length", "\"repetition\""), "repetition"},
+               {RemoteKind::kWeft, ended("length", "\"deadline\""), "deadline"},
+               {RemoteKind::kWeft, ended("length", "null"), ""},
+               {RemoteKind::kWeft, ended("length", "7"), ""},
+               {RemoteKind::kWeft, ended("length", '"' + std::string(1000, 'x') + '"'), ""},
+               {RemoteKind::kWeft, ended("stop", "\"repetition\""), ""},
+               {RemoteKind::kVllm, ended("length", "\"repetition\""), ""}};
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.answer);
+    Server server(script({one.answer}));
+    RemoteModel model = model_at({server.url("/v1")});
+    model.kind = one.kind;
+    RemoteBackend backend({{"big", model}});
+    const auto result = ask_remote(backend);
+    ASSERT_TRUE(result.ok()) << result.error().text();
+    EXPECT_EQ(result->stop_reason, one.reason);
+  }
+}
+
 TEST(RemoteBackend, RefusalsAreNotRepeated) {
   for (const int status : {400, 401, 404, 422}) {
     Server server(script({plain(status, R"({"error":{"message":"no such model"}})"), kWhole}));
