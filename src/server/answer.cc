@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "server/access.h"
@@ -83,13 +84,18 @@ class Answer : public std::enable_shared_from_this<Answer> {
 
   // A comment of server-sent events, which every client passes over; none while bytes wait.
   void ping_later() {
-    timer_ = context_.loop.after(kPingUs, [weak = weak_from_this()] {
+    const int64_t silent_us = (context_.env.mono_ns() - wrote_ns_) / 1000;
+    timer_ = context_.loop.after(std::max<int64_t>(1, kPingUs - silent_us),
+                                 [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (self == nullptr) return;
       self->timer_ = 0;
       if (self->ended_) return;
-      const bool silent = !std::exchange(self->wrote_, false);
-      if (silent && self->exchange_->unsent_bytes() == 0) self->exchange_->write(": ping\n\n");
+      const int64_t now_ns = self->context_.env.mono_ns();
+      if (now_ns - self->wrote_ns_ >= kPingUs * 1000) {
+        if (self->exchange_->unsent_bytes() == 0) self->exchange_->write(": ping\n\n");
+        self->wrote_ns_ = now_ns;
+      }
       self->ping_later();
     });
   }
@@ -120,6 +126,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
     exchange_->on_drained([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->send_unsent();
     });
+    wrote_ns_ = context_.env.mono_ns();
     exchange_->begin({.headers = plan_.headers});
     for (int i = 0; i < plan_.choices; ++i) exchange_->write(plan_.form->opening(i));
   }
@@ -153,7 +160,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
       for (const ChatDelta& delta : std::exchange(choice(i).unsent, {})) {
         const std::string text = plan_.form->delta(i, delta);
         if (text.empty()) continue;  // all of it is held by the redaction
-        wrote_ = true;
+        wrote_ns_ = context_.env.mono_ns();
         exchange_->write(text);
       }
     }
@@ -266,10 +273,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
   const security::Caller caller_;
   std::string model_;
   worker::Loop::TimerId timer_ = 0;
+  int64_t wrote_ns_ = 0;  // the last time
   int done_ = 0;     // choices with a result
   int arrived_ = 0;  // choices with a result or an error
   bool opened_ = false;
-  bool wrote_ = false;  // since the last time that a ping was due
   bool ended_ = false;
   bool cancelled_ = false;
 };
