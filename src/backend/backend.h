@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "chat/call_reader.h"
 #include "text/thinking.h"
 
 namespace weft::backend {
@@ -141,7 +142,7 @@ struct GeneratedToken {
 struct ChatResult {
   std::string content;
   std::string reasoning;
-  json::Array tool_calls;     // OpenAI form; arguments as an object
+  json::Array tool_calls;     // whole ones, in OpenAI's form; arguments as an object
   std::string finish_reason;  // "stop", "length", "tool_calls", "cancelled"
   TokenCounts tokens;
   // What bound the reasoning: as asked for, or cut to what max_tokens and context leave.
@@ -160,13 +161,16 @@ struct ChatResult {
   // Why an answer has the finish_reason "length" although max_tokens were not reached:
   // "repetition" (it went round in circles), "deadline"; else empty.
   std::string stop_reason = {};
+  // All calls as they were written, in order; one that is not done is no member of tool_calls: the
+  // answer ended amid it. Its arguments are the beginning of JSON.
+  std::vector<chat::CallPiece> calls = {};
 };
 
 struct ChatDelta {
   std::string reasoning;  // new text of the reasoning part
   std::string content;    // new text of the answer
   TokenCounts tokens;     // so far
-  json::Array tool_calls = {};                 // new, each complete
+  std::vector<chat::CallPiece> calls = {};     // new, in order; together ChatResult::calls
   std::vector<GeneratedToken> generated = {};  // new, with ChatRequest::logprobs
 };
 

@@ -114,9 +114,7 @@ struct Generation {
     chat::TurnDelta delta = turn->take_delta();
     if (delta.empty()) return;
     ChatDelta out{std::move(delta.reasoning), std::move(delta.content), counts()};
-    for (const chat::ToolCall& call : delta.tool_calls) {
-      out.tool_calls.push_back(chat::openai_form(call));
-    }
+    out.calls = std::move(delta.calls);
     if (told) {
       const auto& all = parts->tokens();
       const size_t end = parts->settled(told_tokens, turn->result());
@@ -139,6 +137,7 @@ struct Generation {
     for (const chat::ToolCall& call : said.tool_calls) {
       result.tool_calls.push_back(chat::openai_form(call));
     }
+    result.calls = said.calls;
     result.finish_reason = completion.finish != runtime::Finish::kStop
                                ? finish_reason(completion.finish)
                            : result.tool_calls.empty() ? "stop"

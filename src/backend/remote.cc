@@ -246,7 +246,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
 
   void tell(const ChatDelta& delta) {
     if (!callbacks_.on_delta) return;
-    if (delta.reasoning.empty() && delta.content.empty() && delta.tool_calls.empty() &&
+    if (delta.reasoning.empty() && delta.content.empty() && delta.calls.empty() &&
         delta.generated.empty()) {
       return;
     }
@@ -397,6 +397,7 @@ class RemoteCall final : public ChatCall, public std::enable_shared_from_this<Re
     if (state_->model.kind == RemoteKind::kWeft && !request_.output_schema.is_null()) {
       result.chosen = chosen_values(request_.output_schema, result.content, answer_tokens(result));
     }
+    if (state_->model.kind != RemoteKind::kWeft) result.stop_reason.clear();  // not in our words
     if (!request_.logprobs) result.generated.clear();
     result.evidence = evidence();
     end(std::move(result));

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kAnswerBytesMax = size_t{64} << 20;
 constexpr size_t kCallsMax = 256;
+constexpr size_t kReasonBytesMax = 64;
 constexpr std::string_view kOpen = "<think>";
 constexpr std::string_view kClose = "</think>";
 
@@ -152,6 +153,8 @@ Status RemoteReply::choice(const json::Object& choice, ChatDelta& delta) {
   }
   const std::string_view finish = text_member(choice, "finish_reason");
   if (!finish.empty()) finish_ = plain_finish(finish);
+  const std::string_view reason = text_member(choice, "stop_reason");
+  if (!reason.empty() && reason.size() <= kReasonBytesMax) stop_reason_ = reason;
   return ok_status();
 }
 
@@ -261,23 +264,35 @@ void RemoteReply::logprobs(const json::Value& value, ChatDelta& delta) {
   }
 }
 
-Result<json::Array> RemoteReply::whole_calls() const {
-  json::Array out;
+// What has no room to end is told as far as it came, and is no call.
+Status RemoteReply::read_calls() {
   for (const Call& call : calls_) {
-    const std::string_view text = trim(call.arguments);
-    auto arguments = json::parse(text.empty() ? "{}" : text);
-    if (call.name.empty() || !arguments.ok() || !arguments->is_object()) {
-      if (finish_ == "length") continue;  // it had no room to end
-      return broken(fmt::format("a call of {} whose arguments are no JSON object: {}",
-                                quoted(call.name), quoted(call.arguments, 120)));
+    const std::string_view written = trim(call.arguments);
+    const std::string_view text = written.empty() ? "{}" : written;
+    auto arguments = json::parse(text);
+    chat::CallPiece shown{.index = static_cast<int>(result_.calls.size()),
+                          .id = call.id,
+                          .name = call.name,
+                          .arguments = std::string(text),
+                          .done = arguments.ok() && arguments->is_object()};
+    if (call.name.empty() || !shown.done) {
+      if (finish_ != "length") {
+        return broken(fmt::format("a call of {} whose arguments are no JSON object: {}",
+                                  quoted(call.name), quoted(call.arguments, 120)));
+      }
+      if (call.name.empty()) continue;
+      shown.arguments = written;
+      shown.done = false;
+    } else {
+      json::Object one;
+      if (!call.id.empty()) one["id"] = call.id;
+      one["type"] = "function";
+      one["function"] = json::Object{{"name", call.name}, {"arguments", std::move(*arguments)}};
+      result_.tool_calls.push_back(std::move(one));
     }
-    json::Object one;
-    if (!call.id.empty()) one["id"] = call.id;
-    one["type"] = "function";
-    one["function"] = json::Object{{"name", call.name}, {"arguments", std::move(*arguments)}};
-    out.push_back(std::move(one));
+    result_.calls.push_back(std::move(shown));
   }
-  return out;
+  return ok_status();
 }
 
 void RemoteReply::estimate_usage(ChatResult& result) const {
@@ -324,8 +339,10 @@ Result<ChatResult> RemoteReply::finish(ChatDelta& late) {
   }
   if (!result_.reasoning.empty()) result_.content = std::string(trim(result_.content));
   result_.reasoning = std::string(trim(result_.reasoning));
-  late.tool_calls = result_.tool_calls = TRY(whole_calls());
+  TRY(read_calls());
+  late.calls = result_.calls;
   result_.finish_reason = finish_ == "stop" && !calls_.empty() ? "tool_calls" : finish_;
+  if (finish_ == "length") result_.stop_reason = stop_reason_;
   estimate_usage(result_);
   ended_ = true;
   return std::move(result_);

@@ -27,7 +27,8 @@ class RemoteReply {
   // what the API says, or the server says that it failed; E0771: the server refuses.
   Status feed(std::string_view bytes, ChatDelta& delta);
   // The whole answer, once the server has closed the stream, and in `late` what feed() has not told
-  // of it: the calls, and all of an answer that was no stream. E0772: it broke off.
+  // of it: the calls, and all of an answer that was no stream. Its stop_reason is the server's own
+  // word beside "length". E0772: it broke off.
   Result<ChatResult> finish(ChatDelta& late);
 
   bool begun() const { return begun_; }       // something of the answer is there
@@ -54,7 +55,7 @@ class RemoteReply {
   void reasoning(std::string_view text, ChatDelta& delta);
   void usage(const json::Object& object);
   void logprobs(const json::Value& value, ChatDelta& delta);
-  Result<json::Array> whole_calls() const;
+  Status read_calls();
   void estimate_usage(ChatResult& result) const;
 
   enum class Tag : uint8_t { kUnknown, kInside, kAfter };
@@ -67,7 +68,7 @@ class RemoteReply {
   std::string held_;           // text that may be the beginning of a tag
   size_t bytes_ = 0;
   bool begun_ = false, ended_ = false, has_usage_ = false;
-  std::string id_, model_, fingerprint_, finish_;
+  std::string id_, model_, fingerprint_, finish_, stop_reason_;
   ChatResult result_;
   std::vector<Call> calls_;
 };

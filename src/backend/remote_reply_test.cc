@@ -21,7 +21,7 @@ Result<ChatResult> read(std::string_view stream, size_t size = 1, ChatDelta* tol
   auto result = reply.finish(late);
   all.reasoning += late.reasoning;
   all.content += late.content;
-  all.tool_calls = late.tool_calls;
+  all.calls = late.calls;
   if (told != nullptr) *told = all;
   return result;
 }
@@ -92,17 +92,28 @@ TEST(RemoteReply, CallsInPieces) {
             R"({"id":"a","type":"function","function":{"name":"f","arguments":{"x":1}}})");
   EXPECT_EQ(json::dump(result->tool_calls[1].at("function").at("arguments")), "{}");
   EXPECT_EQ(result->finish_reason, "tool_calls");
+  ASSERT_EQ(result->calls.size(), 2U);
+  EXPECT_EQ(result->calls[0].id, "a");
+  EXPECT_EQ(result->calls[0].arguments, "{\"x\": 1}") << "as the server wrote it";
+  EXPECT_TRUE(result->calls[1].done);
 }
 
 // It ran out of tokens: no fault of the server, and asking again would cost the same again.
-TEST(RemoteReply, ACallThatMaxTokensHasCutIsLeftOut) {
+TEST(RemoteReply, ACallThatMaxTokensHasCutIsShownAndNotMade) {
+  ChatDelta told;
   const auto result = read(
       event(R"({"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{}"}}]})") +
       event(R"({"tool_calls":[{"index":1,"function":{"name":"g","arguments":"{\"x\": \"a"}}]})",
-            "\"length\"") + kDone);
+            "\"length\"") + kDone, 1, &told);
   ASSERT_TRUE(result.ok()) << result.error().text();
   ASSERT_EQ(result->tool_calls.size(), 1U);
   EXPECT_EQ(result->finish_reason, "length");
+  ASSERT_EQ(result->calls.size(), 2U);
+  EXPECT_TRUE(result->calls[0].done);
+  EXPECT_FALSE(result->calls[1].done);
+  EXPECT_EQ(result->calls[1].arguments, "{\"x\": \"a");
+  ASSERT_EQ(told.calls.size(), 2U);
+  EXPECT_EQ(told.calls[1].arguments, result->calls[1].arguments);
 }
 
 TEST(RemoteReply, OneDocumentInsteadOfAStream) {

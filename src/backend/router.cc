@@ -164,7 +164,7 @@ class RoutedCall final : public ChatCall, public std::enable_shared_from_this<Ro
   void keep(ChatResult result) {
     settle_second();
     if (callbacks_.on_delta) {
-      ChatDelta all{result.reasoning, result.content, result.tokens, result.tool_calls};
+      ChatDelta all{result.reasoning, result.content, result.tokens, result.calls};
       if (request_.logprobs) all.generated = result.generated;
       callbacks_.on_delta(all);
     }

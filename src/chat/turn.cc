@@ -58,7 +58,8 @@ Turn::Turn(text::Tokenizer tokenizer, Dialect dialect, TurnOptions options)
     : tokenizer_(std::move(tokenizer)),
       dialect_(std::move(dialect)),
       options_(std::move(options)),
-      decoder_(tokenizer_) {
+      decoder_(tokenizer_),
+      reader_(dialect_.call_format, 0, false) {
   CHECK(!options_.thinking_budget || *options_.thinking_budget >= 0);
   CHECK(!options_.tokens_max || *options_.tokens_max >= 0);
   std::erase(options_.stop, std::string());
@@ -482,8 +483,7 @@ bool Turn::add_content(std::string_view text) {
     const size_t open = held_.size() - possible_stop(held_, options_.stop);
     shown = open - trailing_newlines(std::string_view(held_).substr(0, open));
   }
-  delta_.content.append(held_, 0, shown);
-  result_.content.append(held_, 0, shown);
+  show(std::string_view(held_).substr(0, shown));
   held_.erase(0, shown);
   return stops;
 }
@@ -491,8 +491,7 @@ bool Turn::add_content(std::string_view text) {
 // What was held back turns out not to begin a stop text; newlines at its end are markup.
 void Turn::release_held() {
   held_.resize(held_.size() - trailing_newlines(held_));
-  delta_.content += held_;
-  result_.content += held_;
+  show(held_);
   held_.clear();
 }
 
@@ -523,7 +522,8 @@ bool Turn::may_open_call() const {
 void Turn::open_call() {
   add_content(decoder_.flush());
   release_held();
-  call_text_.clear();
+  reader_ = CallReader(dialect_.call_format, static_cast<int>(result_.calls.size()),
+                       options_.calls.grammar != nullptr);
   state_ = State::kToolCall;
   if (!options_.calls.grammar) return;
   grammar::MatcherOptions matcher;
@@ -536,39 +536,39 @@ void Turn::open_call() {
 }
 
 bool Turn::call_token(TokenId id) {
-  const bool closes = id == *dialect_.call_close &&
-                      (call_ || !inside_value(dialect_.call_format, call_text_));
+  const bool closes = id == *dialect_.call_close && (call_ || !reader_.inside_value());
   if (!closes) {
     if (call_) call_->on_token(id);
-    call_text_ += decoder_.push(id);
+    tell(reader_.add(decoder_.push(id)));
     return false;
   }
-  call_text_ += decoder_.flush();
+  tell(reader_.add(decoder_.flush()));
   end_call(true);
   // Nothing can follow but the stop token, for which there may be no room.
   return haste_ >= Haste::kShortest || (only_calls() && !call_needed() && !may_open_call());
+}
+
+void Turn::tell(const std::optional<CallPiece>& piece) {
+  if (!piece) return;
+  append_piece(delta_.calls, *piece);
+  append_piece(result_.calls, *piece);
 }
 
 void Turn::end_call(bool closed) {
   state_ = State::kAnswer;
   call_.reset();
   line_ended_ = false;
-  std::optional<ToolCall> call =
-      closed ? parse_call(dialect_.call_format, call_text_, options_.calls.tools) : std::nullopt;
-  if (call) {
-    delta_.tool_calls.push_back(*call);
-    result_.tool_calls.push_back(*std::move(call));
+  if (auto whole = closed ? reader_.close(options_.calls.tools) : std::nullopt) {
+    tell(whole->rest);
+    result_.tool_calls.push_back(std::move(whole->call));
     skip_newlines_ = true;
     separate_ = !result_.content.empty();
-  } else {
-    const std::string text =
-        std::string(tokenizer_.token_bytes(*dialect_.call_open)) + call_text_ +
-        std::string(closed ? tokenizer_.token_bytes(*dialect_.call_close) : "");
-    delta_.content += text;
-    result_.content += text;
+  } else if (!reader_.begun()) {
+    show(tokenizer_.token_bytes(*dialect_.call_open));
+    show(reader_.text());
+    if (closed) show(tokenizer_.token_bytes(*dialect_.call_close));
     skip_newlines_ = false;
   }
-  call_text_.clear();
 }
 
 void Turn::finish() {
@@ -579,13 +579,12 @@ void Turn::finish() {
     add_reasoning(marker_);
     add_reasoning(decoder_.flush());
   } else if (state_ == State::kToolCall) {
-    call_text_ += decoder_.flush();
+    tell(reader_.add(decoder_.flush()));
     end_call(false);
   } else {
     add_content(decoder_.flush());
     // Newlines after a tool call are markup, others were meant.
-    delta_.content += held_;
-    result_.content += held_;
+    show(held_);
   }
   held_.clear();
 }

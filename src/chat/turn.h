@@ -14,8 +14,9 @@
 //
 // Grammars: one for the answer, one for what stands between the markers of a call. Both get what
 // is left of `tokens_max`, and the reasoning budget is cut so that enough is left: what begins is
-// finished, complete and valid. Tool calls that do not parse (only without a grammar) are shown as
-// content, never dropped.
+// finished, complete and valid. Calls are told while they are written (chat/call_reader.h); one
+// that is cut off because nobody waits for it stays a call that is not done. What never became a
+// call, for it does not parse (only without a grammar), is shown as content, never dropped.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/call_reader.h"
 #include "chat/dialect.h"
 #include "chat/message.h"
 #include "chat/reasoning.h"
@@ -59,14 +61,15 @@ struct TurnOptions {
 struct TurnDelta {
   std::string reasoning;
   std::string content;
-  std::vector<ToolCall> tool_calls;
-  bool empty() const { return reasoning.empty() && content.empty() && tool_calls.empty(); }
+  std::vector<CallPiece> calls;
+  bool empty() const { return reasoning.empty() && content.empty() && calls.empty(); }
 };
 
 struct TurnResult {
   std::optional<std::string> reasoning;  // absent: there was no reasoning block
   std::string content;
-  std::vector<ToolCall> tool_calls;
+  std::vector<ToolCall> tool_calls;  // whole ones
+  std::vector<CallPiece> calls;      // the same as they were written, and one that was cut short
   bool stopped = false;          // by a stop token, a stop text or the answer's grammar
   bool budget_reached = false;   // the closing text was forced
   int64_t reasoning_tokens = 0;  // markers and closing text included
@@ -125,6 +128,10 @@ class Turn final : public grammar::Guide {
   bool mask_answer(grammar::TokenMask& mask);
   bool add_content(std::string_view text);
   void release_held();
+  void show(std::string_view text) {
+    delta_.content += text;
+    result_.content += text;
+  }
 
   bool call_needed() const;
   bool may_open_call() const;
@@ -133,6 +140,7 @@ class Turn final : public grammar::Guide {
   void open_call();
   bool mask_call(grammar::TokenMask& mask);
   bool call_token(text::TokenId id);  // true: the turn ends here
+  void tell(const std::optional<CallPiece>& piece);
   void end_call(bool closed);
 
   text::Tokenizer tokenizer_;
@@ -154,7 +162,7 @@ class Turn final : public grammar::Guide {
   bool separate_ = false;      // content goes on behind a tool call: on a new line
   std::string held_;           // content or reasoning not shown yet
   std::string marker_;         // what may become the closing marker, where that is text
-  std::string call_text_;      // of the tool call being read
+  CallReader reader_;          // of the tool call being read
   TurnDelta delta_;
   TurnResult result_;
 };

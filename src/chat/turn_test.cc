@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "chat/prompt.h"
+#include "chat/test_calls.h"
 #include "tests/golden/golden.h"
 
 namespace weft::chat {
@@ -71,14 +72,15 @@ TEST(Turn, DeltasAreTheResultPieceByPiece) {
     EXPECT_FALSE(invalid_utf8_at(delta.content).has_value());
     all.reasoning += delta.reasoning;
     all.content += delta.content;
-    for (const ToolCall& call : delta.tool_calls) all.tool_calls.push_back(call);
+    for (const CallPiece& piece : delta.calls) append_piece(all.calls, piece);
     if (verdict == Verdict::kStop) break;
   }
   EXPECT_EQ(all.reasoning, turn.result().reasoning);
   EXPECT_EQ(all.reasoning, "One\n\ntwo 안녕 ");
   EXPECT_EQ(all.content, turn.result().content);
   EXPECT_EQ(all.content, "Say 안녕 to\n them\nDone.\n");
-  EXPECT_EQ(all.tool_calls.size(), 1u);
+  ASSERT_EQ(all.calls.size(), 1u);
+  EXPECT_TRUE(all.calls[0].done);
 }
 
 TEST(Turn, StopTextsEndTheAnswerAndAreNotShown) {
@@ -357,7 +359,7 @@ TEST(Turn, EveryCutOfTheTextGivesTheSameResult) {
         TurnDelta delta = turn->take_delta();
         all.reasoning += delta.reasoning;
         all.content += delta.content;
-        for (ToolCall& call : delta.tool_calls) all.tool_calls.push_back(std::move(call));
+        for (const CallPiece& piece : delta.calls) append_piece(all.calls, piece);
       };
       for (const TokenId id : ids) {
         if (turn->on_token(id) == Verdict::kStop) break;
@@ -368,7 +370,7 @@ TEST(Turn, EveryCutOfTheTextGivesTheSameResult) {
       const TurnResult& result = turn->result();
       EXPECT_EQ(all.content, result.content);
       EXPECT_EQ(all.reasoning, result.reasoning.value_or(""));
-      EXPECT_EQ(all.tool_calls.size(), result.tool_calls.size());
+      EXPECT_EQ(all.calls.size(), result.tool_calls.size());
       std::string text = result.reasoning.value_or("(none)") + "|" + result.content;
       for (const ToolCall& call : result.tool_calls) text += "|" + json::dump(openai_form(call));
       return text;
@@ -387,6 +389,118 @@ TEST(Turn, EveryCutOfTheTextGivesTheSameResult) {
       std::vector<TokenId> ids = tokenizer.encode(one.output.substr(0, cut));
       for (const TokenId id : tokenizer.encode(one.output.substr(cut))) ids.push_back(id);
       EXPECT_EQ(run(ids), expected) << "cut at " << cut;
+    }
+  }
+}
+
+std::string calls_text(const std::vector<CallPiece>& calls) {
+  std::string out;
+  for (const CallPiece& call : calls) {
+    out += fmt::format("{} {} {} {}\n", call.index, call.name, call.arguments, call.done);
+  }
+  return out;
+}
+
+struct HeldTurn {
+  TurnDelta told;
+  TurnResult result;
+  size_t pieces = 0;  // of arguments
+};
+
+// A turn that has to call, and may call several times, ended behind `ids` whatever came of it.
+HeldTurn held_turn(const Tokenizer& tokenizer, const Dialect& dialect, const CallOptions& calls,
+                   const std::vector<TokenId>& ids) {
+  TurnOptions options;
+  options.calls = calls;
+  options.thinking_budget = 0;
+  const auto turn = Turn::create(tokenizer, dialect, {}, options).value();
+  HeldTurn out;
+  const auto take = [&] {
+    TurnDelta delta = turn->take_delta();
+    EXPECT_TRUE(delta.content.empty() || delta.calls.empty()) << "one after the other";
+    out.told.content += delta.content;
+    for (const CallPiece& piece : delta.calls) {
+      out.pieces += piece.arguments.empty() ? 0 : 1;
+      EXPECT_FALSE(invalid_utf8_at(piece.arguments).has_value());
+      append_piece(out.told.calls, piece);
+    }
+  };
+  for (const TokenId id : ids) {
+    if (turn->on_token(id) == Verdict::kStop) break;
+    take();
+  }
+  turn->finish();
+  take();
+  out.result = turn->result();
+  EXPECT_EQ(out.told.content, out.result.content);
+  EXPECT_EQ(calls_text(out.told.calls), calls_text(out.result.calls));
+  return out;
+}
+
+// What is streamed of calls is the whole answer, byte for byte: in every dialect, whatever tokens
+// spell it, and wherever it is cut off. Calls in JSON come in pieces.
+TEST(Turn, StreamedCallsAreTheWholeAnswer) {
+  const std::string json = "{\"name\": \"one\", \"arguments\": {\"s\": "
+                           "\"}\\\"{ \\u00e9 안녕\", \"n\": -120, \"e\": \"y z\"}}";
+  const std::string xml = "\n<function=one>\n<parameter=s>\n{안녕\n</parameter>\n"
+                          "<parameter=n>\n-120\n</parameter>\n</function>\n";
+  struct Case {
+    const char* family;
+    const char* chat_template;
+    std::string first;
+  };
+  for (const Case& one : std::vector<Case>{{"qwen3", "", "\n" + json + "\n"},
+                                           {"granite4", "", "\n" + json + "\n"},
+                                           {"exaone4", "", json},
+                                           {"qwen3", "<function=", xml}}) {
+    SCOPED_TRACE(one.family + one.first);
+    const Tokenizer tokenizer = mini(one.family);
+    const Dialect dialect = Dialect::recognise(tokenizer, one.chat_template).value();
+    CallOptions calls;
+    calls.tools = varied_tools();
+    calls.grammar =
+        call_grammar(grammar::Vocabulary::of(tokenizer).value(), dialect.call_format, calls.tools)
+            .value();
+    const bool in_json = dialect.call_format != CallFormat::kXml;
+    const std::vector<TokenId> open = {*dialect.call_open}, close = {*dialect.call_close};
+    const auto ids_of = [&](std::string_view first, std::string_view rest) {
+      std::vector<TokenId> ids = tokenizer.encode("Ok.\n");
+      for (const auto& part : {open, tokenizer.encode(first), tokenizer.encode(rest), close,
+                               tokenizer.encode("\n"), open, tokenizer.encode(one.first), close}) {
+        ids.insert(ids.end(), part.begin(), part.end());
+      }
+      return ids;
+    };
+    const std::vector<TokenId> ids = ids_of(one.first, "");
+    const HeldTurn whole = held_turn(tokenizer, dialect, calls, ids);
+    ASSERT_EQ(whole.result.tool_calls.size(), 2U);
+    EXPECT_EQ(whole.result.content, "Ok.");
+    for (const CallPiece& call : whole.result.calls) {
+      EXPECT_EQ(call.name, "one");
+      EXPECT_TRUE(call.done);
+      EXPECT_EQ(json::parse(call.arguments).value(), whole.result.tool_calls[0].arguments);
+      if (in_json) {
+        EXPECT_NE(one.first.find(call.arguments), std::string::npos);
+      }
+    }
+    EXPECT_GE(whole.pieces, in_json ? 20U : 2U);
+    for (size_t cut = 1; cut < one.first.size(); ++cut) {
+      if ((static_cast<unsigned char>(one.first[cut]) & 0xC0) == 0x80) continue;
+      const auto other = ids_of(std::string_view(one.first).substr(0, cut),
+                                std::string_view(one.first).substr(cut));
+      const HeldTurn again = held_turn(tokenizer, dialect, calls, other);
+      EXPECT_EQ(calls_text(again.result.calls), calls_text(whole.result.calls)) << cut;
+    }
+    for (size_t count = 0; count < ids.size(); ++count) {
+      const HeldTurn cut = held_turn(tokenizer, dialect, calls, {ids.data(), ids.data() + count});
+      EXPECT_LE(cut.result.calls.size() - cut.result.tool_calls.size(), 1U);
+      if (cut.result.calls.size() == cut.result.tool_calls.size()) continue;
+      EXPECT_TRUE(in_json);
+      EXPECT_FALSE(cut.result.calls.back().done);
+      std::string_view told = cut.result.calls.back().arguments;
+      if (told.ends_with("\uFFFD")) told.remove_suffix(3);  // amid a character
+      EXPECT_TRUE(whole.result.calls[0].arguments.starts_with(told)) << told;
+      EXPECT_EQ(cut.result.content, "Ok.");
     }
   }
 }

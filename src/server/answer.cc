@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "server/access.h"
@@ -59,8 +60,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   struct Choice {
     std::shared_ptr<backend::ChatCall> call;
     std::optional<ChatResult> result;
-    ChatDelta unsent;       // joined while the client reads slowly
-    bool has_unsent = false;
+    std::vector<ChatDelta> unsent;  // in order, joined while the client reads slowly
     int64_t first_ns = 0;   // of the first text
     std::optional<AnswerRedaction> redaction;
   };
@@ -84,13 +84,18 @@ class Answer : public std::enable_shared_from_this<Answer> {
 
   // A comment of server-sent events, which every client passes over; none while bytes wait.
   void ping_later() {
-    timer_ = context_.loop.after(kPingUs, [weak = weak_from_this()] {
+    const int64_t silent_us = (context_.env.mono_ns() - wrote_ns_) / 1000;
+    timer_ = context_.loop.after(std::max<int64_t>(1, kPingUs - silent_us),
+                                 [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (self == nullptr) return;
       self->timer_ = 0;
       if (self->ended_) return;
-      const bool silent = !std::exchange(self->wrote_, false);
-      if (silent && self->exchange_->unsent_bytes() == 0) self->exchange_->write(": ping\n\n");
+      const int64_t now_ns = self->context_.env.mono_ns();
+      if (now_ns - self->wrote_ns_ >= kPingUs * 1000) {
+        if (self->exchange_->unsent_bytes() == 0) self->exchange_->write(": ping\n\n");
+        self->wrote_ns_ = now_ns;
+      }
       self->ping_later();
     });
   }
@@ -121,6 +126,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
     exchange_->on_drained([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->send_unsent();
     });
+    wrote_ns_ = context_.env.mono_ns();
     exchange_->begin({.headers = plan_.headers});
     for (int i = 0; i < plan_.choices; ++i) exchange_->write(plan_.form->opening(i));
   }
@@ -134,23 +140,29 @@ class Answer : public std::enable_shared_from_this<Answer> {
     if (exchange_->unsent_bytes() < kUnsentBytes) send_unsent();
   }
 
+  // Forms write calls behind text: text that comes behind a call is not joined with it.
   static void join(Choice& to, const ChatDelta& delta) {
-    to.has_unsent = true;
-    to.unsent.reasoning += delta.reasoning;
-    to.unsent.content += delta.content;
-    to.unsent.tokens = delta.tokens;
-    for (const json::Value& call : delta.tool_calls) to.unsent.tool_calls.push_back(call);
-    to.unsent.generated.insert(to.unsent.generated.end(), delta.generated.begin(),
-                               delta.generated.end());
+    const bool text = !delta.reasoning.empty() || !delta.content.empty();
+    if (to.unsent.empty() || (text && !to.unsent.back().calls.empty())) {
+      return to.unsent.push_back(delta);
+    }
+    ChatDelta& last = to.unsent.back();
+    last.reasoning += delta.reasoning;
+    last.content += delta.content;
+    last.tokens = delta.tokens;
+    for (const chat::CallPiece& piece : delta.calls) chat::append_piece(last.calls, piece);
+    last.generated.insert(last.generated.end(), delta.generated.begin(), delta.generated.end());
   }
 
   void send_unsent() {
     if (ended_) return;
     for (int i = 0; i < plan_.choices; ++i) {
-      Choice& from = choice(i);
-      if (!std::exchange(from.has_unsent, false)) continue;
-      wrote_ = true;
-      exchange_->write(plan_.form->delta(i, std::exchange(from.unsent, {})));
+      for (const ChatDelta& delta : std::exchange(choice(i).unsent, {})) {
+        const std::string text = plan_.form->delta(i, delta);
+        if (text.empty()) continue;  // all of it is held by the redaction
+        wrote_ns_ = context_.env.mono_ns();
+        exchange_->write(text);
+      }
     }
   }
 
@@ -198,7 +210,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   // Nothing of it may have been told yet: the counts stay those of the last delta.
   static void join_rest(Choice& to) {
     ChatDelta rest = to.redaction->rest();
-    if (rest.reasoning.empty() && rest.content.empty()) return;
+    if (rest.reasoning.empty() && rest.content.empty() && rest.calls.empty()) return;
     rest.tokens = to.result->tokens;
     join(to, rest);
   }
@@ -261,10 +273,10 @@ class Answer : public std::enable_shared_from_this<Answer> {
   const security::Caller caller_;
   std::string model_;
   worker::Loop::TimerId timer_ = 0;
+  int64_t wrote_ns_ = 0;  // the last time
   int done_ = 0;     // choices with a result
   int arrived_ = 0;  // choices with a result or an error
   bool opened_ = false;
-  bool wrote_ = false;  // since the last time that a ping was due
   bool ended_ = false;
   bool cancelled_ = false;
 };

@@ -32,14 +32,14 @@ json::Value redacted_value(const json::Value& value, const security::Redaction& 
 
 // Reasoning comes before the answer, and calls behind it: what begins ends what was before.
 backend::ChatDelta AnswerRedaction::delta(backend::ChatDelta delta) {
-  const bool calls = !delta.tool_calls.empty();
+  const bool calls = !delta.calls.empty();
   const bool answers = calls || !delta.content.empty();
   delta.generated.clear();
   delta.reasoning = reasoning_.add(delta.reasoning);
   if (answers) delta.reasoning += reasoning_.finish();
   delta.content = content_.add(delta.content);
   if (calls) delta.content += content_.finish();
-  delta.tool_calls = redacted_calls(delta.tool_calls);
+  delta.calls = whole_calls(delta.calls);
   return delta;
 }
 
@@ -47,6 +47,7 @@ backend::ChatDelta AnswerRedaction::rest() {
   backend::ChatDelta out;
   out.reasoning = reasoning_.finish();
   out.content = content_.finish();
+  if (call_) out.calls.push_back(redacted_call(*std::exchange(call_, std::nullopt)));
   return out;
 }
 
@@ -56,13 +57,40 @@ void AnswerRedaction::redact(backend::ChatResult& result) const {
   security::StreamRedactor content(rules_, json_);
   const std::string begin = content.add(result.content);
   result.content = begin + content.finish();
-  result.tool_calls = redacted_calls(result.tool_calls);
+  for (json::Value& call : result.tool_calls) call = redacted_value(call, rules_);
+  for (chat::CallPiece& call : result.calls) call = redacted_call(std::move(call));
 }
 
-json::Array AnswerRedaction::redacted_calls(const json::Array& calls) const {
-  json::Array out;
-  for (const json::Value& call : calls) out.push_back(redacted_value(call, rules_));
+std::vector<chat::CallPiece> AnswerRedaction::whole_calls(
+    const std::vector<chat::CallPiece>& pieces) {
+  std::vector<chat::CallPiece> out;
+  for (const chat::CallPiece& piece : pieces) {
+    if (call_ && call_->index != piece.index) {  // it was cut short
+      out.push_back(redacted_call(*std::exchange(call_, std::nullopt)));
+    }
+    if (!call_) {
+      call_ = piece;
+    } else {
+      call_->arguments += piece.arguments;
+      call_->done = piece.done;
+    }
+    if (piece.done) out.push_back(redacted_call(*std::exchange(call_, std::nullopt)));
+  }
   return out;
+}
+
+// What was cut short is no JSON yet, but its strings are.
+chat::CallPiece AnswerRedaction::redacted_call(chat::CallPiece call) const {
+  call.name = security::redacted(call.name, rules_);
+  if (const auto value = json::parse(call.arguments); value.ok()) {
+    const json::Value shown = redacted_value(*value, rules_);
+    if (shown != *value) call.arguments = json::dump(shown);
+    return call;
+  }
+  security::StreamRedactor arguments(rules_, true);
+  const std::string begin = arguments.add(call.arguments);
+  call.arguments = begin + arguments.finish();
+  return call;
 }
 
 }  // namespace weft::server

@@ -31,5 +31,51 @@ TEST(AnswerRedaction, ArgumentsMayBeNestedAsDeepAsJsonIsRead) {
             "{\"a\":" + std::string(255, '[') + "\"[email]\"" + std::string(255, ']') + "}");
 }
 
+std::vector<chat::CallPiece> redacted_stream(const std::vector<chat::CallPiece>& pieces) {
+  const security::Redaction rules{.email = true, .answers = true};
+  AnswerRedaction redaction(rules, false);
+  std::vector<chat::CallPiece> out;
+  const auto take = [&out](const backend::ChatDelta& delta) {
+    out.insert(out.end(), delta.calls.begin(), delta.calls.end());
+  };
+  for (const chat::CallPiece& piece : pieces) {
+    backend::ChatDelta delta;
+    delta.calls = {piece};
+    take(redaction.delta(std::move(delta)));
+  }
+  take(redaction.rest());
+  return out;
+}
+
+// An address may be cut anywhere: calls are shown when they are whole, and what the end of the
+// answer cut short when that has come; as the whole answer shows them.
+TEST(AnswerRedaction, StreamedCallsAreThoseOfTheWholeAnswer) {
+  const std::string first = R"({"to": "a@x.com", "b@x.com": 1.50, "c@x.com": 2})";
+  const std::string plain = R"({"n":  1.50})";
+  const std::string cut = R"({"to": "ask a@x.com or b@x)";  // in a model's answer the last alone
+  backend::ChatResult whole;
+  std::vector<chat::CallPiece> pieces;
+  for (const std::string& text : {first, cut, plain, cut}) {
+    const int index = static_cast<int>(whole.calls.size());
+    whole.calls.push_back({.index = index, .name = "send", .arguments = text,
+                           .done = text != cut});
+    pieces.push_back({.index = index, .name = "send"});
+    for (const char c : text) pieces.push_back({.index = index, .arguments = std::string(1, c)});
+    if (text != cut) pieces.push_back({.index = index, .done = true});
+  }
+  const std::vector<chat::CallPiece> told = redacted_stream(pieces);
+  const security::Redaction rules{.email = true, .answers = true};
+  AnswerRedaction(rules, false).redact(whole);
+  ASSERT_EQ(told.size(), 4U);
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].arguments, whole.calls[i].arguments);
+    EXPECT_EQ(told[i].name, "send");
+    EXPECT_EQ(told[i].done, i % 2 == 0);
+  }
+  EXPECT_EQ(told[0].arguments, R"({"to":"[email]","[email]":1.5,"[email] 3":2})");
+  EXPECT_EQ(told[1].arguments.find("a@x"), std::string::npos) << told[1].arguments;
+  EXPECT_EQ(told[2].arguments, plain);
+}
+
 }  // namespace
 }  // namespace weft::server

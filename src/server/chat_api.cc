@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "server/access.h"
 #include "server/answer.h"
 #include "server/chat_reply.h"
@@ -61,7 +59,7 @@ class ChatForm final : public ReplyForm {
             content_logprobs(delta.generated, top_logprobs_)}};
       text += chunk(choice, {{"content", delta.content}}, std::move(logprobs), nullptr);
     }
-    if (!delta.tool_calls.empty()) text += call_chunk(choice, delta.tool_calls);
+    for (const chat::CallPiece& piece : delta.calls) text += call_chunks(choice, piece);
     return text;
   }
 
@@ -85,20 +83,25 @@ class ChatForm final : public ReplyForm {
   std::string failure(const Error& error) override { return event(openai_error_body(error)); }
 
  private:
-  // Calls come whole: arguments are checked against the tool's schema as they are written, and no
-  // client can use half of them.
-  std::string call_chunk(int choice, const json::Array& new_calls) {
-    json::Array& told = told_calls_[choice];
-    const size_t first = told.size();
-    for (const json::Value& call : new_calls) told.push_back(call);
-    const json::Array all = reply_tool_calls(told, fmt::format("{}_{}", calls_, choice));
-    json::Array shown;
-    for (size_t i = first; i < all.size(); ++i) {
-      json::Object call = all[i].as_object();
-      call["index"] = i;
-      shown.push_back(std::move(call));
+  // Who is called first, with no arguments yet; then these as they are written.
+  std::string call_chunks(int choice, const chat::CallPiece& piece) {
+    std::string text;
+    if (!piece.name.empty()) {
+      chat::CallPiece head = piece;
+      head.arguments.clear();
+      const json::Object shown = reply_tool_call(head, fmt::format("{}_{}", calls_, choice));
+      json::Object begun{{"index", piece.index}};
+      begun.insert(shown.begin(), shown.end());
+      text += call_chunk(choice, std::move(begun));
     }
-    return chunk(choice, {{"tool_calls", std::move(shown)}}, nullptr, nullptr);
+    if (!piece.arguments.empty()) {
+      text += call_chunk(choice, {{"index", piece.index},
+                                  {"function", json::Object{{"arguments", piece.arguments}}}});
+    }
+    return text;
+  }
+  std::string call_chunk(int choice, json::Object call) {
+    return chunk(choice, {{"tool_calls", json::Array{std::move(call)}}}, nullptr, nullptr);
   }
 
   std::string chunk(int choice, json::Object delta, json::Value logprobs, json::Value finish) {
@@ -119,7 +122,6 @@ class ChatForm final : public ReplyForm {
   json::Value so_far_;                    // usage in the next chunk
   std::string stop_reason_;               // in the chunk that ends a choice
   const std::string calls_;               // ids of tool calls begin with it
-  std::map<int, json::Array> told_calls_;  // by choice
 };
 
 Status start_chat(ServerContext& context, const ExchangePtr& exchange,

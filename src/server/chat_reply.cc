@@ -51,36 +51,27 @@ json::Array content_logprobs(std::span<const GeneratedToken> tokens, int top_wan
   return out;
 }
 
-json::Array reply_tool_calls(const json::Array& calls, std::string_view id_seed) {
-  json::Array out;
-  for (size_t i = 0; i < calls.size(); ++i) {
-    const json::Object& call = calls[i].as_object();
-    const json::Object& function = call.at("function").as_object();
-    const json::Value& arguments = function.at("arguments");
-    const json::Value* id = call.if_contains("id");
-    json::Object body{{"name", function.at("name")},
-                      {"arguments", arguments.is_string() ? arguments
-                                                          : json::Value(json::dump(arguments))}};
-    out.push_back(json::Object{
-        {"id", id ? *id : json::Value(fmt::format("{}_{}", id_seed, i))},
-        {"type", "function"},
-        {"function", std::move(body)}});
-  }
-  return out;
+json::Object reply_tool_call(const chat::CallPiece& call, std::string_view id_seed) {
+  return {{"id", call.id.empty() ? fmt::format("{}_{}", id_seed, call.index) : call.id},
+          {"type", "function"},
+          {"function", json::Object{{"name", call.name}, {"arguments", call.arguments}}}};
 }
 
 json::Object chat_choice(int index, const ChatResult& result, const ChoiceForm& form) {
   json::Object message{{"role", "assistant"}};
-  const bool silent = result.content.empty() && !result.tool_calls.empty();
+  const bool silent = result.content.empty() && !result.calls.empty();
   message["content"] = silent ? json::Value() : json::Value(result.content);
   message["refusal"] = nullptr;
   if (form.include_reasoning && !result.reasoning.empty()) {
     message["reasoning_content"] = result.reasoning;
     message["reasoning"] = result.reasoning;
   }
-  if (!result.tool_calls.empty()) {
-    message["tool_calls"] =
-        reply_tool_calls(result.tool_calls, fmt::format("{}_{}", form.call_seed, index));
+  if (!result.calls.empty()) {
+    json::Array calls;
+    for (const chat::CallPiece& call : result.calls) {
+      calls.push_back(reply_tool_call(call, fmt::format("{}_{}", form.call_seed, index)));
+    }
+    message["tool_calls"] = std::move(calls);
   }
   json::Object out{{"index", index}, {"message", std::move(message)}};
   out["logprobs"] = nullptr;

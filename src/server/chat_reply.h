@@ -35,8 +35,8 @@ json::Object chat_choice(int index, const backend::ChatResult& result, const Cho
 // {token, logprob, bytes, top_logprobs} of the answer's own tokens. Where alternatives were asked
 // for (`top` > 0), a token that nothing else could stand for is the only one of its own.
 json::Array content_logprobs(std::span<const backend::GeneratedToken> tokens, int top);
-// Calls in OpenAI's form, arguments as JSON text; ids SEED_INDEX where they have none.
-json::Array reply_tool_calls(const json::Array& calls, std::string_view id_seed);
+// In OpenAI's form, arguments as JSON text; its id SEED_INDEX if it has none.
+json::Object reply_tool_call(const chat::CallPiece& call, std::string_view id_seed);
 
 // {prompt_tokens, completion_tokens, …} over all choices: the prompt counts once.
 json::Object usage_of(std::span<const backend::ChatResult> results);

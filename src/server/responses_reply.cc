@@ -20,6 +20,12 @@ json::Object reasoning_part(std::string_view text) {
   return {{"type", "reasoning_text"}, {"text", text}};
 }
 
+// Text before a call is whole.
+std::string_view text_status(const ChatResult& result) {
+  const bool cut = result.finish_reason == "length" && result.calls.empty();
+  return cut ? "incomplete" : "completed";
+}
+
 json::Object usage_form(const ChatResult& result) {
   const int64_t output = result.tokens.reasoning + result.tokens.answer;
   return {{"input_tokens", result.tokens.prompt},
@@ -85,29 +91,24 @@ json::Object ResponsesForm::message_item(std::string_view text, std::string_view
           {"role", "assistant"}, {"content", std::move(content)}};
 }
 
-json::Object ResponsesForm::call_item(const json::Value& call, size_t index) const {
-  const json::Array one{call};
-  const json::Array shown = reply_tool_calls(one, fmt::format("call_{}_{}", seed_, index));
-  const json::Object& form = shown[0].as_object();
-  const json::Object& function = form.at("function").as_object();
-  return {{"id", fmt::format("fc_{}_{}", seed_, index)},
+json::Object ResponsesForm::call_item(const chat::CallPiece& call) const {
+  const json::Object shown = reply_tool_call(call, "call_" + seed_);
+  return {{"id", fmt::format("fc_{}_{}", seed_, call.index)},
           {"type", "function_call"},
-          {"status", "completed"},
-          {"call_id", form.at("id")},
-          {"name", function.at("name")},
-          {"arguments", function.at("arguments")}};
+          {"status", call.done ? "completed" : "incomplete"},
+          {"call_id", shown.at("id")},
+          {"name", call.name},
+          {"arguments", call.arguments}};
 }
 
 json::Array ResponsesForm::output_of(const ChatResult& result) const {
-  const std::string_view status = result.finish_reason == "length" ? "incomplete" : "completed";
   json::Array out;
   if (!result.reasoning.empty()) out.push_back(reasoning_item(result.reasoning, "completed"));
-  if (!result.content.empty() || result.tool_calls.empty()) {
-    out.push_back(message_item(result.content, status, logprobs_of(result.generated)));
+  if (!result.content.empty() || result.calls.empty()) {
+    out.push_back(message_item(result.content, text_status(result),
+                               logprobs_of(result.generated)));
   }
-  for (size_t i = 0; i < result.tool_calls.size(); ++i) {
-    out.push_back(call_item(result.tool_calls[i], i));
-  }
+  for (const chat::CallPiece& call : result.calls) out.push_back(call_item(call));
   return out;
 }
 
@@ -115,16 +116,11 @@ json::Object ResponsesForm::message_of(const ChatResult& result) const {
   json::Object message{{"role", "assistant"}};
   message["content"] = result.content.empty() ? json::Value() : json::Value(result.content);
   if (!result.reasoning.empty()) message["reasoning_content"] = result.reasoning;
-  if (result.tool_calls.empty()) return message;
   json::Array calls;
-  for (size_t i = 0; i < result.tool_calls.size(); ++i) {
-    const json::Object item = call_item(result.tool_calls[i], i);
-    json::Object function{{"name", item.at("name")}, {"arguments", item.at("arguments")}};
-    calls.push_back(json::Object{{"id", item.at("call_id")},
-                                 {"type", "function"},
-                                 {"function", std::move(function)}});
+  for (const chat::CallPiece& call : result.calls) {
+    if (call.done) calls.push_back(reply_tool_call(call, "call_" + seed_));
   }
-  message["tool_calls"] = std::move(calls);
+  if (!calls.empty()) message["tool_calls"] = std::move(calls);
   return message;
 }
 
@@ -174,12 +170,12 @@ std::string ResponsesForm::open_part(Part part) {
                       {"part", text ? text_part("", {}) : reasoning_part("")}});
 }
 
-std::string ResponsesForm::close_part() {
+std::string ResponsesForm::close_part(std::string_view status) {
   if (part_ == Part::kNone) return {};
   const bool text = std::exchange(part_, Part::kNone) == Part::kText;
   const std::string all = std::exchange(part_text_, {});
   const json::Array logprobs = std::exchange(part_logprobs_, {});
-  json::Object item = text ? message_item(all, "completed", logprobs)
+  json::Object item = text ? message_item(all, status, logprobs)
                            : reasoning_item(all, "completed");
   json::Object place{{"item_id", item.at("id")},
                      {"output_index", output_index_},
@@ -210,35 +206,56 @@ std::string ResponsesForm::text_delta(Part part, const std::string& text, json::
                      std::move(data));
 }
 
-std::string ResponsesForm::calls_delta(const json::Array& calls) {
+std::string ResponsesForm::call_delta(const chat::CallPiece& piece) {
   std::string out;
-  for (const json::Value& call : calls) {
-    out += close_part();
-    const json::Object item = call_item(call, calls_++);
-    json::Object begun = item;
-    begun["arguments"] = "";
-    begun["status"] = "in_progress";
+  if (!piece.name.empty()) {
+    out += close_part() + close_call();
+    chat::CallPiece begun = piece;
+    begun.arguments.clear();
+    begun.done = false;
+    json::Object item = call_item(begun);
+    item["status"] = "in_progress";
     out += typed("response.output_item.added",
-                 {{"output_index", output_index_}, {"item", std::move(begun)}});
-    json::Object place{{"item_id", item.at("id")}, {"output_index", output_index_}};
-    json::Object whole = place;
-    place["delta"] = item.at("arguments");
-    whole["arguments"] = item.at("arguments");
-    whole["name"] = item.at("name");
-    out += typed("response.function_call_arguments.delta", std::move(place));
-    out += typed("response.function_call_arguments.done", std::move(whole));
-    out += typed("response.output_item.done", {{"output_index", output_index_++}, {"item", item}});
+                 {{"output_index", output_index_}, {"item", std::move(item)}});
+    call_ = std::move(begun);
   }
-  return out;
+  CHECK(call_ && call_->index == piece.index, "a piece of no call that has begun");
+  call_->arguments += piece.arguments;
+  call_->done = piece.done;
+  if (!piece.arguments.empty()) {
+    out += typed("response.function_call_arguments.delta",
+                 {{"item_id", fmt::format("fc_{}_{}", seed_, piece.index)},
+                  {"output_index", output_index_},
+                  {"delta", piece.arguments}});
+  }
+  return piece.done ? out + close_call() : out;
+}
+
+std::string ResponsesForm::close_call() {
+  if (!call_) return {};
+  const json::Object item = call_item(*std::exchange(call_, std::nullopt));
+  std::string out;
+  if (item.at("status") == "completed") {
+    out += typed("response.function_call_arguments.done",
+                 {{"item_id", item.at("id")},
+                  {"output_index", output_index_},
+                  {"arguments", item.at("arguments")},
+                  {"name", item.at("name")}});
+  }
+  return out + typed("response.output_item.done",
+                     {{"output_index", output_index_++}, {"item", item}});
 }
 
 std::string ResponsesForm::delta(int, const ChatDelta& delta) {
   std::string out = text_delta(Part::kReasoning, delta.reasoning);
   out += text_delta(Part::kText, delta.content, logprobs_of(delta.generated));
-  return out + calls_delta(delta.tool_calls);
+  for (const chat::CallPiece& piece : delta.calls) out += call_delta(piece);
+  return out;
 }
 
-std::string ResponsesForm::closing(int, const ChatResult&) { return close_part(); }
+std::string ResponsesForm::closing(int, const ChatResult& result) {
+  return close_part(text_status(result)) + close_call();
+}
 
 std::string ResponsesForm::ending(std::span<const ChatResult> results) {
   const json::Object out = finished_response(results.front());

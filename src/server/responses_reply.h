@@ -5,9 +5,13 @@
 //
 //   created · in_progress · (output_item.added · part.added · text.delta … · text.done ·
 //   part.done · output_item.done)* · completed | incomplete | failed
+//
+// An item that is a call has function_call_arguments.delta … · function_call_arguments.done where
+// others have their part; one that the answer's end cut short has no such done.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,13 +47,14 @@ class ResponsesForm final : public ReplyForm {
   json::Object message_item(std::string_view text, std::string_view status,
                             json::Array logprobs = {}) const;
   json::Array logprobs_of(std::span<const backend::GeneratedToken> tokens) const;
-  json::Object call_item(const json::Value& call, size_t index) const;
+  json::Object call_item(const chat::CallPiece& call) const;
   json::Object finished_response(const backend::ChatResult& result);
   std::string typed(std::string_view type, json::Object members);
   std::string open_part(Part part);
-  std::string close_part();
+  std::string close_part(std::string_view status = "completed");
   std::string text_delta(Part part, const std::string& text, json::Array logprobs = {});
-  std::string calls_delta(const json::Array& calls);
+  std::string call_delta(const chat::CallPiece& piece);
+  std::string close_call();
 
   ReplyHead head_;
   const json::Object echo_;
@@ -61,7 +66,7 @@ class ResponsesForm final : public ReplyForm {
   Part part_ = Part::kNone;  // that is open
   std::string part_text_;
   json::Array part_logprobs_;
-  size_t calls_ = 0;         // told so far
+  std::optional<chat::CallPiece> call_;  // that is open, as far as it is told
 };
 
 }  // namespace weft::server

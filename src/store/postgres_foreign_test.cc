@@ -11,18 +11,16 @@
 
 #include "store/foreign.h"
 #include "store/postgres.h"
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 
 namespace weft::store {
 namespace {
 
-class PostgresForeign : public ::testing::Test {
+class PostgresForeign : public PostgresTest {
  protected:
-  static void SetUpTestSuite() { cluster_ = PostgresCluster::start(); }
-  static void TearDownTestSuite() { cluster_.reset(); }
   void SetUp() override {
-    if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-    url_ = cluster_->new_database();
+    PostgresTest::SetUp();
+    if (IsSkipped()) return;
     db_ = open_postgres({.url = url_}).value();
     ASSERT_TRUE(db_->script("CREATE TABLE t (x BIGINT);"
                             "INSERT INTO t SELECT n FROM generate_series(1, 5000) n").ok());
@@ -42,11 +40,8 @@ class PostgresForeign : public ::testing::Test {
     CHECK(rows->next().value());
     return rows->int64(0);
   }
-  static std::unique_ptr<PostgresCluster> cluster_;
-  std::string url_;
   std::unique_ptr<Db> db_;
 };
-std::unique_ptr<PostgresCluster> PostgresForeign::cluster_;
 
 TEST_F(PostgresForeign, AWriteWithMoreRowsThanAreToldIsCommittedWhole) {
   const auto out = ask("UPDATE t SET x = -x RETURNING x", 10);

@@ -10,19 +10,13 @@
 #include <thread>
 #include <vector>
 
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 
 namespace weft::store {
 namespace {
 
-class PostgresStore : public ::testing::Test {
+class PostgresStore : public PostgresTest {
  protected:
-  static void SetUpTestSuite() { cluster_ = PostgresCluster::start(); }
-  static void TearDownTestSuite() { cluster_.reset(); }
-  void SetUp() override {
-    if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-    url_ = cluster_->new_database();
-  }
   std::unique_ptr<Db> open() const {
     auto db = open_postgres({.url = url_});
     CHECK(db.ok(), "{}", db.error().text());
@@ -33,10 +27,7 @@ class PostgresStore : public ::testing::Test {
     CHECK(rows->next().value());
     return rows->int64(0);
   }
-  static std::unique_ptr<PostgresCluster> cluster_;
-  std::string url_;
 };
-std::unique_ptr<PostgresCluster> PostgresStore::cluster_;
 
 TEST_F(PostgresStore, EveryKindOfValueComesBackAsItWent) {
   auto db = open();

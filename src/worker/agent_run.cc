@@ -203,6 +203,8 @@ void AgentRun::think() {
   }
   backend::ChatCallbacks callbacks;
   callbacks.on_delta = [report = context_.on_progress](const backend::ChatDelta& d) {
+    const bool amid_call = !d.calls.empty() && !d.calls.back().done;
+    if (amid_call && d.reasoning.empty() && d.content.empty()) return;  // nothing to show of it
     report({d.reasoning, d.content, d.tokens.prompt, d.tokens.reasoning, d.tokens.answer});
   };
   callbacks.on_done = [weak = weak_from_this(),

@@ -11,7 +11,7 @@
 #include <mutex>
 
 #include "store/postgres.h"
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 #include "worker/journal.h"
 #include "worker/schema.h"
 
@@ -67,23 +67,14 @@ Change left_for_others(const std::string& id) {
   return change;
 }
 
-class HintsTest : public ::testing::Test {
+class HintsTest : public store::PostgresTest {
  protected:
-  static void SetUpTestSuite() { cluster_ = store::PostgresCluster::start(); }
-  static void TearDownTestSuite() { cluster_.reset(); }
-  void SetUp() override {
-    if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-    url_ = cluster_->new_database();
-  }
   std::unique_ptr<store::Db> db() { return open_journal_store(url_).value(); }
   int64_t number(store::Db& db, std::string_view sql) {
     auto rows = db.query(sql, {}).value();
     CHECK(rows->next().value());
     return rows->int64(0);
   }
-
-  static inline std::unique_ptr<store::PostgresCluster> cluster_;
-  std::string url_;
 };
 
 TEST_F(HintsTest, WorkIsTakenAtOnceAndNotAtTheNextLook) {

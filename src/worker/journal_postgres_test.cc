@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "store/postgres.h"
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 #include "worker/journal.h"
 #include "worker/schema.h"
 
@@ -50,17 +50,7 @@ Change with_effect(const std::string& id, const std::string& key) {
   return change;
 }
 
-class JournalPostgres : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { cluster_ = store::PostgresCluster::start(); }
-  static void TearDownTestSuite() { cluster_.reset(); }
-  void SetUp() override {
-    if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-    url_ = cluster_->new_database();
-  }
-  static inline std::unique_ptr<store::PostgresCluster> cluster_;
-  std::string url_;
-};
+class JournalPostgres : public store::PostgresTest {};
 
 TEST_F(JournalPostgres, EffectsOfTheSameNamesAreNoDeadlock) {
   constexpr int kRounds = 20;

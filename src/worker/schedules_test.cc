@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 #include "worker/executor_test.h"
 #include "worker/fsck.h"
 
@@ -189,19 +189,18 @@ TEST_F(SchedulesTest, ACommitThatFailsLeavesNeitherSlotNorRun) {
   expect_sound();
 }
 
-TEST(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {
-  const auto cluster = store::PostgresCluster::start();
-  if (cluster == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-  const std::string url = cluster->new_database();
+class SchedulesPostgres : public store::PostgresTest {};
+
+TEST_F(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {
   SimEnv env(1);
   SimFaults faults;
-  auto reader = SimStore::open(url, env, faults).value();
+  auto reader = SimStore::open(url_, env, faults).value();
   NewSchedule tick{.name = "tick", .workflow = workflow::load(kTick).workflow};
   tick.spec = *tick.workflow->schedule;
   tick.spec.missed = workflow::Missed::kAll;
   ASSERT_TRUE(add_schedule(*reader, tick).ok());
   std::vector<std::unique_ptr<SimProcess>> all;
-  for (int i = 0; i < 3; ++i) all.push_back(std::make_unique<SimProcess>(env, url, 4));
+  for (int i = 0; i < 3; ++i) all.push_back(std::make_unique<SimProcess>(env, url_, 4));
   for (int round = 0; round < 60; ++round) {
     env.advance_us(1'000'000);
     for (auto& process : all) {

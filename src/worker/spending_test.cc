@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "store/postgres_cluster.h"
+#include "store/postgres_test.h"
 #include "worker/sim_store.h"
 
 namespace weft::worker {
@@ -22,7 +22,7 @@ constexpr Ceilings kAll{.run = 10, .account = 10, .tenant = 10, .month = 10};
 constexpr int64_t kLeaseMs = 15'000;
 
 // One store, and processes on it: each with a ledger, a connection and a worker row.
-class SpendingTest : public ::testing::TestWithParam<bool> {
+class SpendingTest : public store::PostgresTest, public ::testing::WithParamInterface<bool> {
  protected:
   struct Process {
     std::shared_ptr<Ledger> ledger = std::make_shared<Ledger>(kAll);
@@ -40,12 +40,10 @@ class SpendingTest : public ::testing::TestWithParam<bool> {
     }
   };
 
-  static void SetUpTestSuite() { cluster_ = store::PostgresCluster::start(); }
-  static void TearDownTestSuite() { cluster_.reset(); }
   void SetUp() override {
     if (GetParam()) {
-      if (cluster_ == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-      path_ = cluster_->new_database();
+      PostgresTest::SetUp();
+      path_ = url_;
       return;
     }
     std::string pattern =
@@ -88,12 +86,10 @@ class SpendingTest : public ::testing::TestWithParam<bool> {
                  "'running', 1, 1, $2, 1, 1)", {id, worker}).ok());
   }
 
-  static std::unique_ptr<store::PostgresCluster> cluster_;
   SimEnv env_{1};
   SimFaults faults_;
   std::string directory_, path_;
 };
-std::unique_ptr<store::PostgresCluster> SpendingTest::cluster_;
 
 TEST_P(SpendingTest, WhatOneProcessSpendsHoldsInAll) {
   Process one = process();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schemas, one a line, on stdin; for each a line [schema, answer, answer, …] of random answers of
-// its grammar on stdout, or {"refused": text}. usage: grammar_walks TOKENIZER_DIRECTORY [SEED [N]]
+// its grammar on stdout, or {"refused": text}. An answer that our own validator refuses is told on
+// stderr, and the exit status is 1. usage: grammar_walks TOKENIZER_DIRECTORY [SEED [N]]
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "grammar/matcher.h"
+#include "schema/validator.h"
 
 namespace {
 
@@ -41,6 +43,17 @@ Result<std::shared_ptr<grammar::Grammar>> grammar_of(const grammar::VocabularyPt
   return grammar::Grammar::of_schema(vocabulary, schema);
 }
 
+bool fits(const schema::Schema& schema, const std::string& answer) {
+  const auto value = json::parse(answer);
+  if (!value.ok()) {
+    std::fprintf(stderr, "no JSON: %s\n", answer.c_str());
+    return false;
+  }
+  const auto wrong = schema::validate(schema, *value);
+  if (!wrong.empty()) std::fprintf(stderr, "%s\n%s\n", answer.c_str(), wrong[0].text().c_str());
+  return wrong.empty();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,6 +66,7 @@ int main(int argc, char** argv) {
   std::mt19937_64 random(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
   const long count = argc > 3 ? std::strtol(argv[3], nullptr, 10) : 20;
   std::string line;
+  bool all_fit = true;
   while (std::getline(std::cin, line)) {
     const auto tree = json::parse(line);
     const auto grammar = grammar_of(vocabulary, tree.value());
@@ -60,9 +74,14 @@ int main(int argc, char** argv) {
       std::printf("%s\n", json::dump(json::Object{{"refused", grammar.error().text()}}).c_str());
       continue;
     }
+    const auto schema = schema::Schema::parse(*tree).value();
     std::string out = "[" + json::dump(*tree);
-    for (long i = 0; i < count; ++i) out += "," + random_answer(*grammar, random);
+    for (long i = 0; i < count; ++i) {
+      const std::string answer = random_answer(*grammar, random);
+      all_fit = fits(schema, answer) && all_fit;
+      out += "," + answer;
+    }
     std::printf("%s]\n", out.c_str());
   }
-  return 0;
+  return all_fit ? 0 : 1;
 }

@@ -101,9 +101,14 @@ const tests = {
     assert.equal(call.function.name, "create_support_ticket");
     assert.ok(["low", "high"].includes(JSON.parse(call.function.arguments).priority));
     const runner = openai.chat.completions.stream(ask);
+    const pieces = [];
+    runner.on("tool_calls.function.arguments.delta", (piece) => pieces.push(piece.arguments_delta));
     const last = await runner.finalChatCompletion();
     assert.deepEqual(last.choices[0].message.tool_calls.map((c) => c.function.arguments),
                      whole.choices[0].message.tool_calls.map((c) => c.function.arguments));
+    assert.equal(pieces[0], "", "who is called comes first");
+    assert.equal(pieces.join(""), call.function.arguments, "byte for byte");
+    assert.ok(pieces.filter((piece) => piece).length > 2, "while they are written");
     // and the conversation goes on behind it
     const next = await openai.chat.completions.create({ model, tools: [weather], messages: [
       ...messages, whole.choices[0].message,
@@ -228,8 +233,12 @@ const tests = {
     const call = called.output.find((item) => item.type === "function_call");
     assert.equal(call.name, "create_support_ticket");
     assert.ok(["low", "high"].includes(JSON.parse(call.arguments).priority));
-    const streamed = await openai.responses.stream(ask).finalResponse();
+    const runner = openai.responses.stream(ask);
+    const pieces = [];
+    runner.on("response.function_call_arguments.delta", (piece) => pieces.push(piece.delta));
+    const streamed = await runner.finalResponse();
     assert.equal(streamed.output.find((item) => item.type === "function_call").arguments, call.arguments);
+    assert.ok(pieces.length > 2 && pieces.join("") === call.arguments, "in pieces, while they are written");
     const after = await openai.responses.create({ model, tools, instructions: system, previous_response_id: called.id,
       max_output_tokens: 16, input: [{ type: "function_call_output", call_id: call.call_id, output: "{\"ticket\": 7}" }] });
     assert.ok(after.usage.input_tokens > called.usage.input_tokens);
@@ -283,6 +292,17 @@ const tests = {
       for await (const piece of streamed.toTextStream()) text += piece;
       await streamed.completed;
       assert.equal(text, streamed.finalOutput);
+      const calling = await runAgent(agent, inquiry, { maxTurns: 3, stream: true });
+      const pieces = [];
+      for await (const event of calling) {
+        const raw = event.type === "raw_model_stream_event" && event.data.type === "model" ? event.data.event : {};
+        if (raw.type === "response.function_call_arguments.delta") pieces.push(raw.delta);
+        for (const call of raw.choices?.[0]?.delta?.tool_calls ?? []) pieces.push(call.function.arguments);
+      }
+      await calling.completed;
+      assert.equal(tickets.length, 2, api);
+      assert.equal(JSON.parse(pieces.join("")).priority, tickets[1]);
+      assert.ok(pieces.filter((piece) => piece).length > 2, `${api}: ${pieces}`);
     }
   },
   async "ai sdk: text, reasoning, stream, abort"() {
@@ -307,13 +327,19 @@ const tests = {
   async "ai sdk: objects and tools"() {
     const done = await generateObject({ model: ai(model), schema: Triage, messages });
     assert.equal(done.object.category, "billing");
-    const called = await generateText({
-      model: ai(model), messages, toolChoice: "required",
+    const ask = { model: ai(model), messages, toolChoice: "required", temperature: 0,
       tools: { create_support_ticket: tool({
         description: "Opens a ticket",
-        inputSchema: jsonSchema(weather.function.parameters) }) } });
+        inputSchema: jsonSchema(weather.function.parameters) }) } };
+    const called = await generateText(ask);
     assert.equal(called.toolCalls[0].toolName, "create_support_ticket");
     assert.ok(["low", "high"].includes(called.toolCalls[0].input.priority));
+    const parts = [];
+    for await (const part of streamText(ask).fullStream) parts.push(part);
+    const pieces = parts.filter((part) => part.type === "tool-input-delta").map((part) => part.delta);
+    assert.ok(pieces.length > 2, "the input comes while it is written");
+    assert.deepEqual(JSON.parse(pieces.join("")), called.toolCalls[0].input);
+    assert.deepEqual(parts.find((part) => part.type === "tool-call").input, called.toolCalls[0].input);
   },
   async "langchain: chat, stream, structured output, tools"() {
     const chat = new ChatOpenAI({ model, temperature: 0, apiKey: "none", configuration: { baseURL } });
@@ -328,6 +354,14 @@ const tests = {
     assert.equal(triage.category, "billing");
     const called = await chat.bindTools([weather], { tool_choice: "required" }).invoke(history);
     assert.equal(called.tool_calls[0].name, "create_support_ticket");
+    let all, pieces = 0;
+    for await (const chunk of await chat.bindTools([weather], { tool_choice: "required" }).stream(history)) {
+      pieces += (chunk.tool_call_chunks ?? []).filter((piece) => piece.args).length;
+      all = all ? all.concat(chunk) : chunk;
+    }
+    assert.ok(pieces > 2, "the arguments come while they are written");
+    assert.deepEqual(all.tool_calls.map((call) => [call.name, call.args]),
+                     called.tool_calls.map((call) => [call.name, call.args]));
   },
 };
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of other servers: one weft asks another over HTTP, in chats and in workflows; the other one
 dies and comes back. What it answered is in the journal, with who it was."""
+import concurrent.futures
+import http.server
 import json
 import signal
+import threading
+import time
 
 from harness import Place, main
 from serving import Server, until
@@ -98,6 +102,55 @@ def test_a_server_passes_chats_on():
             assert gone.status == 503 and gone.error["code"] == "remote_unavailable", gone.body
         assert until(lambda: server.metric("weft_remote_breaker_open") == 1)
     Place.__exit__(other)
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Answers with as many pieces as the last message lists seconds, so long before each."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        pauses = json.loads(body["messages"][-1]["content"])
+        for i, seconds in enumerate(pauses):
+            time.sleep(seconds)
+            last = i + 1 == len(pauses)
+            choice = {"index": 0, "delta": {"content": "x"}, "finish_reason": "stop" if last else None}
+            self.wfile.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+
+    def log_message(self, *words):
+        pass
+
+
+def test_a_stream_that_is_silent_is_heard_all_the_same():
+    slow = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=slow.serve_forever, daemon=True).start()
+    with Server("--backend", f"big=openai:http://127.0.0.1:{slow.server_port}/v1") as server:
+        def streamed(pauses, path="/v1/chat/completions", **more):
+            ask = {"model": "big", "stream": True, **more}
+            if "messages" not in more and "input" not in more:
+                ask["messages"] = [{"role": "user", "content": json.dumps(pauses)}]
+            return server.post(path, ask, timeout=60)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = [pool.submit(streamed, pauses) for pauses in ([12], [0, 12], [4, 4, 4])]
+            asked.append(pool.submit(streamed, None, "/v1/responses", input="[12]"))
+            told = [one.result() for one in asked]
+    for answer, pings, pieces in zip(told, (1, 1, 0, 1), (1, 2, 3, 1)):
+        assert answer.status == 200, answer.body
+        blocks = answer.body.decode().split("\n\n")
+        assert blocks.count(": ping") == pings, answer.body
+        texts = [e for e in answer.events if e != "[DONE]" and (
+            e.get("type") == "response.output_text.delta" or
+            e.get("choices", [{}])[0].get("delta", {}).get("content"))]
+        assert len(texts) == pieces, answer.body
+        # Where the server is silent, and before what it says then.
+        if pings:
+            said = [i for i, block in enumerate(blocks) if '"x"' in block]
+            assert blocks.index(": ping") < said[pieces - 1], blocks
+            assert pieces == 1 or blocks.index(": ping") > said[0], blocks
+    slow.shutdown()
 
 
 if __name__ == "__main__":

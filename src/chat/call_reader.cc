@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chat/call_reader.h"
+
+#include "base/json.h"
+
+namespace weft::chat {
+namespace {
+
+constexpr std::string_view kName = "{\"name\": ";
+constexpr std::string_view kArguments = ", \"arguments\": ";
+
+// Behind the string that begins at `from`; npos: it has not ended.
+size_t string_end(std::string_view text, size_t from) {
+  for (size_t i = from + 1; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return i + 1;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+void append_piece(std::vector<CallPiece>& pieces, const CallPiece& piece) {
+  if (pieces.empty() || pieces.back().index != piece.index) return pieces.push_back(piece);
+  pieces.back().arguments += piece.arguments;
+  pieces.back().done = piece.done;
+}
+
+// The grammar wrote it so, spaces included.
+bool CallReader::read_head() {
+  const size_t name = text_.find('{') + kName.size();
+  if (text_.find('{') == text_.npos || text_.size() <= name) return false;
+  const size_t end = string_end(text_, name);
+  if (end == text_.npos || text_.size() < end + kArguments.size()) return false;
+  const auto read = json::parse(std::string_view(text_).substr(name, end - name));
+  CHECK(read.ok() && read->is_string(), "no call of the grammar: {}", text_);
+  piece_.name = std::string(read->get_string());
+  begin_ = told_ = end + kArguments.size();
+  return true;
+}
+
+std::optional<CallPiece> CallReader::add(std::string_view text) {
+  text_ += text;
+  if (!early_ || value_ended_) return std::nullopt;
+  CallPiece out{.index = piece_.index};
+  if (begin_ == 0) {
+    if (!read_head()) return std::nullopt;
+    out.name = piece_.name;
+  }
+  const size_t from = told_;
+  for (; told_ < text_.size(); ++told_) {
+    const char c = text_[told_];
+    if (in_string_) {
+      in_string_ = escaped_ || c != '"';
+      escaped_ = !escaped_ && c == '\\';
+    } else if (c == '"') {
+      in_string_ = true;
+    } else if (c == '{' || c == '[') {
+      ++depth_;
+    } else if (c == '}' || c == ']') {
+      value_ended_ = --depth_ < 0;  // the call's own brace
+      if (value_ended_) break;
+    }
+  }
+  out.arguments = text_.substr(from, told_ - from);
+  if (out.name.empty() && out.arguments.empty()) return std::nullopt;
+  return out;
+}
+
+std::optional<CallReader::Whole> CallReader::close(const std::vector<Tool>& tools) const {
+  std::optional<ToolCall> call = parse_call(format_, text_, tools);
+  if (begun()) {
+    // A number beyond what we can hold, for example: its reader may be able to.
+    if (!call) {
+      call = ToolCall{{}, piece_.name, json::Value(text_.substr(begin_, told_ - begin_))};
+    }
+    return Whole{*std::move(call), {.index = piece_.index, .done = true}};
+  }
+  if (!call) return std::nullopt;
+  CallPiece all{.index = piece_.index, .name = call->name, .done = true};
+  all.arguments = call->arguments.is_string() ? std::string(call->arguments.get_string())
+                                              : json::dump(call->arguments);
+  return Whole{*std::move(call), std::move(all)};
+}
+
+}  // namespace weft::chat
