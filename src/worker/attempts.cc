@@ -169,6 +169,10 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
     CHECK(running.effect == EffectClass::kUnsafe || running.noted, "{} cannot be unknown", path);
     note_effect(run, running, "unknown", "");
+    add_acts(run, running, std::move(unknown->acts));
+    for (json::Value& note : unknown->notes) {
+      apply(run, workflow::AttemptNoted{path, attempt, std::move(note)});
+    }
     apply(run, workflow::AttemptUnknown{path, attempt, workflow::failure_of(unknown->error)});
     return;
   }
