@@ -160,6 +160,8 @@ class Journal {
   Status write_halves(Part part, Written& written);
   Status refuse(const Queued& queued, Error why, Written& written);
   Status read_again(Written& written);
+  Result<int64_t> fire_due(std::string_view only);
+  Result<int64_t> fire_apart();
   Status on_fenced(Written& written);
   Status scan(Written& written);
   Status exchange();

@@ -7,7 +7,8 @@
 //   refused → Executor drops the run → reload() → its changes are behind us → read again → it ends
 //
 // So one run ends, cancelled by weft with the reason, and all others go on. A run whose end is
-// refused as well is left alone until this process ends.
+// refused as well is left alone until this process ends. Schedules that are due at one moment are
+// a group, too: the one of which nothing can be written is set aside, and the others fire.
 #include "base/strings.h"
 #include "obs/log.h"
 #include "worker/executor.h"
@@ -73,6 +74,41 @@ Status Journal::read_again(Written& written) {
     }
   }
   return ok_status();
+}
+
+// Schedules that are due, in one transaction; how many runs came to be.
+Result<int64_t> Journal::fire_due(std::string_view only) {
+  const ChainHead chain_before = *chain_;
+  const auto fire = [&]() -> Result<int64_t> {
+    store::Tx tx = TRY(store::Tx::begin(*db_));
+    if (!TRY(lease_is_current(*db_, worker_))) return 0;  // the next group will tell
+    const int64_t runs = TRY(schedules_.fire_due(*db_, *writer_, worker_, *chain_, only));
+    TRY(tx.commit());
+    return runs;
+  };
+  auto fired = fire();
+  if (!fired.ok()) {
+    chain_ = chain_before;
+    writer_->forget();
+  }
+  return fired;
+}
+
+// One transaction each. Somebody may have taken a run's key at that moment: it has one more try.
+Result<int64_t> Journal::fire_apart() {
+  int64_t runs = 0;
+  for (const std::string& name : TRY(ScheduleRunner::due_names(*db_))) {
+    const auto fired = fire_due(name);
+    if (fired.ok()) {
+      runs += *fired;
+      continue;
+    }
+    if (fired.error().code != "E0513") return fired.error();
+    obs::log(obs::Level::kError, "schedules", "schedule {} is set aside: {}", name,
+             fired.error().text());
+    TRY(ScheduleRunner::set_aside(*db_, name, fired.error()));
+  }
+  return runs;
 }
 
 // Notices of what was written before stay: they are true.
