@@ -429,6 +429,10 @@ Status Journal::on_fenced(Written& written) {
   delivered_.clear();
   refused_.clear();
   reloads_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    unheard_.clear();  // their runs are others' now
+  }
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
   return set_clock();
@@ -526,11 +530,12 @@ Status Journal::close() {
   const std::lock_guard lock(mutex_);
   if (failed_) return *failed_;  // the lease will end by itself
   TRY(exchange());
-  return while_busy([this]() -> Status {
+  TRY(while_busy([this]() -> Status {
     store::Tx tx = TRY(store::Tx::begin(*db_));
     TRY(release_worker(*db_, worker_));
     return tx.commit();
-  });
+  }));
+  return unheard();
 }
 
 }  // namespace weft::worker

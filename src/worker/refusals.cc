@@ -39,9 +39,29 @@ Status Journal::refuse(const Queued& queued, Error why, Written& written) {
   if (queued.release) return why;
   obs::log(obs::Level::kError, "journal", "a change of run {} is refused: {}", run, why.text());
   refused_.insert(run);
+  {
+    const std::lock_guard lock(mutex_);
+    unheard_.emplace(run, why);
+  }
   const bool is_new = queued.change.insert.has_value();
   written.refused.push_back({run, Sequence{queued.sequence}, is_new, std::move(why)});
   return ok_status();
+}
+
+void Journal::forget_refusal(const std::string& run) {
+  const std::lock_guard lock(mutex_);
+  unheard_.erase(run);
+}
+
+// For close(): whoever listened is gone by then.
+Status Journal::unheard() const {
+  if (unheard_.empty()) return ok_status();
+  const auto& [run, why] = *unheard_.begin();
+  const std::string more =
+      unheard_.size() == 1 ? "" : fmt::format(" (and of {} more)", unheard_.size() - 1);
+  return make_error("E0513", fmt::format("what was to be written last of run {}{} is refused: {}",
+                                         run, more, why.message),
+                    "it goes on from what is stored when a worker takes it up");
 }
 
 void Journal::reload(const std::string& run) {
@@ -51,6 +71,7 @@ void Journal::reload(const std::string& run) {
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back({std::move(named), false, {}, ++decided_, true});
+    unheard_.erase(run);
     wake = waiting_;
   }
   if (wake) wake_.notify_one();
@@ -115,6 +136,7 @@ Result<int64_t> Journal::fire_apart() {
 void Executor::on_refused(const Refused& refused) {
   CHECK(refused.sequence.n > 0 && !refused.run.empty(), "nothing of nobody is refused");
   CHECK(!stopping_, "run {} is refused in a process that ends", refused.run);
+  journal_.forget_refusal(refused.run);
   drop_run(refused.run);
   const auto is_void = [&](const auto& held) {
     return held.inside().run == refused.run && held.until() >= refused.sequence;
