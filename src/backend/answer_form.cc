@@ -80,18 +80,31 @@ std::string name_of(const ChatRequest& request) {
   return "choice:" + sha256_hex(json::dump(choices));
 }
 
+// What a request's conversation offers to be copied, looked through when it is first asked for: one
+// for its tools and its answer, whose work has one limit.
+class Copies {
+ public:
+  explicit Copies(const json::Array& messages) : messages_(messages) {}
+  Result<chat::CopySource*> source() {
+    if (!source_) source_ = TRY(chat::CopySource::of(messages_));
+    return &*source_;
+  }
+
+ private:
+  const json::Array& messages_;
+  std::optional<chat::CopySource> source_;
+};
+
 // Fields that must be copied can be filled from this conversation; a tool with a required one that
 // nothing fits is left out.
-Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model,
-                                                   const json::Array& messages,
+Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model, Copies& copies,
                                                    std::vector<chat::Tool> tools) {
   std::vector<chat::Tool> out;
-  std::optional<chat::CopySource> source;
   for (chat::Tool& tool : tools) {
     const json::Value parameters(tool.parameters);
     if (chat::asks_verbatim(parameters)) {
       const std::string place = fmt::format("tools: parameters of {}", tool.name);
-      if (!source) source = TRY(chat::CopySource::of(messages));
+      chat::CopySource* source = TRY(copies.source());
       const json::Value* root = tool.parameters.if_contains(chat::kVerbatim);
       if (root != nullptr && *root != json::Value(false)) {
         return make_error("E0301", fmt::format("{}: {} stands on a field, not on all of them",
@@ -111,7 +124,8 @@ Result<std::vector<chat::Tool>> with_copied_fields(const LoadedModel& model,
   return out;
 }
 
-Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatRequest& request) {
+Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatRequest& request,
+                                       Copies& copies) {
   chat::CallOptions out;
   out.tools = TRY(chat::parse_tools(request.tools));
   const chat::ToolChoice choice = TRY(chat::parse_tool_choice(request.tool_choice, out.tools));
@@ -132,7 +146,7 @@ Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatReque
     std::erase_if(callable, [&](const chat::Tool& tool) { return tool.name != choice.name; });
   }
   const chat::CallFormat format = model.dialect->call_format;
-  callable = TRY(with_copied_fields(model, request.messages, std::move(callable)));
+  callable = TRY(with_copied_fields(model, copies, std::move(callable)));
   if (callable.empty()) {
     if (choice.mode == chat::ToolChoice::Mode::kRequired) {
       return make_error("E0324", fmt::format("no tool can be called: nothing in the conversation "
@@ -217,10 +231,12 @@ Result<AnswerForm> answer_form(const LoadedModel& model, const ChatRequest& requ
   CHECK(model.grammars != nullptr && model.dialect.has_value());
   TRY(check_one_form(request));
   AnswerForm out;
-  out.calls = TRY(call_options(model, request));
+  Copies copies(request.messages);
+  out.calls = TRY(call_options(model, request, copies));
   out.schema = request.output_schema;
   if (!out.schema.is_null() && chat::asks_verbatim(out.schema)) {
-    out.schema = TRY(at(chat::bound_to(out.schema, request.messages), kSchemaPlace));
+    chat::CopySource* source = TRY(copies.source());
+    out.schema = TRY(at(chat::bound_to(out.schema, *source), kSchemaPlace));
   }
   auto made = grammar_of(model, request, out.schema);
   if (!made.ok()) {

@@ -40,6 +40,11 @@ struct RemoteFile {
     return !sha256.empty() ? "sha256:" + sha256 : !blob.empty() ? "git:" + blob
                                                                 : "commit:" + commit;
   }
+  // Without one nobody can tell whether what came is what lies there.
+  bool has_hash() const { return !sha256.empty() || !blob.empty(); }
+  std::string_view checked_by() const {
+    return !sha256.empty() ? "sha256" : !blob.empty() ? "git" : size ? "size" : "nothing";
+  }
 };
 
 Error server_said(int status, const std::string& what) {
@@ -298,7 +303,7 @@ Status transfer_whole(Fetcher& fetcher, const std::string& base, const RemoteFil
 Result<FileWriter> fetch_file(Fetcher& fetcher, const std::string& base, const RemoteFile& file,
                               const std::string& directory) {
   // Without a hash nobody could tell that an old part is of another version.
-  const bool resume = !file.sha256.empty() || !file.blob.empty();
+  const bool resume = file.has_hash();
   FileWriter writer = TRY(FileWriter::create(directory + "/" + file.name, resume));
   writer.keep();
   const bool resumed = writer.size() > 0;
@@ -326,20 +331,27 @@ struct PullPlace {
     if (record.vouches(file.name, identity)) {
       return record.verified(file.name, identity, commit).ok();
     }
-    if (file.sha256.empty() && file.blob.empty()) return false;
+    if (!file.has_hash()) return false;
     const auto mapped = MappedFile::open(path);
     return mapped.ok() && is_content(file, mapped->bytes()) &&
            record.verified(file.name, identity, commit).ok();
   }
 };
 
-// All at once, when everything has come, and config.json last: whatever interrupts this, no
-// configuration stands beside weights of another version.
+// All at once, when everything has come, and config.json last: whatever interrupts this, the
+// directory is no model until its files are of one version. A configuration that stays is whole, so
+// that it can wait as a part: the next call finds it and asks for nothing.
 Status put_in_place(std::vector<std::pair<RemoteFile, FileWriter>>& fetched, PullPlace& place) {
   const auto is_config = [](const auto& one) { return one.first.name == "config.json"; };
-  if (fetched.size() > 1 && std::any_of(fetched.begin(), fetched.end(), is_config)) {
-    std::error_code absent;
-    std::filesystem::remove(place.directory + "/config.json", absent);
+  const std::string config = place.directory + "/config.json";
+  const bool exchanged = std::ranges::any_of(fetched, is_config);
+  const bool set_aside = !exchanged && fetched.size() > 1 && file_exists(config);
+  std::error_code error;
+  if (set_aside) std::filesystem::rename(config, config + ".part", error);
+  if (exchanged && fetched.size() > 1) std::filesystem::remove(config, error);
+  if (error) {
+    return make_error("E0022", fmt::format("{}: {}", config, error.message()),
+                      "nothing was exchanged; what came is kept as FILE.part");
   }
   for (const bool last : {false, true}) {
     for (auto& one : fetched) {
@@ -349,7 +361,10 @@ Status put_in_place(std::vector<std::pair<RemoteFile, FileWriter>>& fetched, Pul
       TRY(place.record.verified(file.name, file.identity(place.commit), place.commit));
     }
   }
-  return ok_status();
+  if (!set_aside) return ok_status();
+  FileWriter kept = TRY(FileWriter::create(config, true));
+  kept.keep();
+  return kept.commit();
 }
 
 // Files of another version that stay beside those of this one: not asked for, or no longer listed.
@@ -393,7 +408,12 @@ Result<json::Array> fetch_all(Fetcher& fetcher, const PullOptions& options,
       fetched.emplace_back(file, TRY(fetch_file(fetcher, base, file, place.directory)));
     }
     say(fmt::format("{} {}", there ? "there already" : "fetched", file.name));
-    report.push_back(json::Object{{"name", file.name}, {"fetched", !there}});
+    if (!file.has_hash()) {
+      say(fmt::format("warning: {}: the server names no hash, so that {} was checked", file.name,
+                      file.size ? "only its size" : "nothing"));
+    }
+    report.push_back(json::Object{
+        {"name", file.name}, {"fetched", !there}, {"checked_by", file.checked_by()}});
   }
   TRY(put_in_place(fetched, place));
   return report;

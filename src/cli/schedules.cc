@@ -121,6 +121,10 @@ int list(store::Db& db, const SchedulesOptions& options) {
                        {"last_run", row.last_run}};
       one["next"] = row.next_us == 0 ? json::Value() : json::Value(iso8601(row.next_us));
       if (row.last_us != 0) one["last"] = iso8601(row.last_us);
+      if (row.refusals > 0) {
+        one["refusals"] = row.refusals;
+        one["refusal"] = row.refusal;
+      }
       out.push_back(std::move(one));
     }
     print_data(json::dump(json::Value(std::move(out)), {.spaces = true, .indent = 2}));
@@ -134,6 +138,10 @@ int list(store::Db& db, const SchedulesOptions& options) {
                            : row.next_us == 0 ? std::string("never again")
                                               : "next " + iso8601(row.next_us),
                            row.last_run.empty() ? "" : "  last " + row.last_run));
+    if (row.refusals > 0) {
+      say(fmt::format("{}: refused {} time{} in a row, is tried again then: {}", row.name,
+                      row.refusals, row.refusals == 1 ? "" : "s", row.refusal));
+    }
   }
   return kExitOk;
 }

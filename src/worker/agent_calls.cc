@@ -78,35 +78,52 @@ std::optional<AgentRun::Objection> AgentRun::objection(size_t index) const {
   return std::nullopt;
 }
 
-// An unsafe call that a process which is gone may have made: a person must look.
-bool AgentRun::cut_off(size_t index) {
-  Call& call = calls_[index];
-  if (!std::exchange(call.begun, false)) return false;
-  if (call.unknown) {  // a person has looked, and says: again
-    call.unknown = false;
-    json::Object noted = about(index);
-    noted["again"] = true;
-    context_.note({std::move(noted), {}, [weak = weak_from_this(), index] {
-                     if (const auto self = weak.lock()) self->run_call(index);
-                   }});
-    return true;
+// Unsafe calls that a process which is gone may have made: a person must look at all of them.
+bool AgentRun::tell_cut_off() {
+  std::vector<size_t> cut_off;
+  std::vector<ActRow> acts;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    Call& call = calls_[i];
+    // Of one that is unknown a person has said: again.
+    if (!std::exchange(call.begun, false) || call.ended || call.unknown) continue;
+    if (!unsafe(i) || objection(i)) continue;
+    cut_off.push_back(i);
+    acts.push_back(told_of(i, StepUnknown{make_error("E0606", "its process ended")}, true));
   }
-  if (!unsafe(index) || objection(index)) return false;
+  if (cut_off.empty()) return false;
+  Error error = make_error(
+      "E0606", fmt::format("its process ended while {} being called", these(cut_off)),
+      fmt::format("look whether it happened, then: weft runs resolve {} {} retry|fail|succeed",
+                  context_.run, context_.path));
+  tell_unknown(std::move(error), cut_off, std::move(acts));
+  return true;
+}
+
+// "post was", "post, append were"
+std::string AgentRun::these(const std::vector<size_t>& calls) const {
+  std::string names;
+  for (const size_t i : calls) names += (names.empty() ? "" : ", ") + calls_[i].name;
+  return names + (calls.size() == 1 ? " was" : " were");
+}
+
+// What stands in the notes as unknown is called again when the step goes on, so it may stand there
+// only together with the step's being unknown: both are one commit.
+void AgentRun::tell_unknown(Error error, const std::vector<size_t>& calls,
+                            std::vector<ActRow> acts) {
+  CHECK(!calls.empty(), "nothing is unknown");
   acted_ = true;
-  const auto give_it_up = [weak = weak_from_this(), index] {
-    const auto self = weak.lock();
-    if (self == nullptr) return;
-    self->tell(StepUnknown{make_error(
-        "E0606", fmt::format("its process ended while {} was being called",
-                             self->calls_[index].name),
-        fmt::format("look whether it happened, then: weft runs resolve {} {} retry|fail|succeed",
-                    self->context_.run, self->context_.path))});
-  };
+  StepUnknown unknown{std::move(error), {}, std::move(acts)};
+  for (const size_t i : calls) {
+    CHECK(!calls_[i].ended, "{} has ended", calls_[i].id);
+    unknown.notes.emplace_back(note_of_unknown(i));
+  }
+  tell(std::move(unknown));
+}
+
+json::Object AgentRun::note_of_unknown(size_t index) const {
   json::Object noted = about(index);
   noted["unknown"] = true;
-  ActRow act = told_of(index, StepUnknown{make_error("E0606", "its process ended")}, true);
-  context_.note({std::move(noted), {}, give_it_up, {std::move(act)}});
-  return true;
+  return noted;
 }
 
 bool AgentRun::unsafe(size_t index) const {
@@ -118,8 +135,15 @@ bool AgentRun::unsafe(size_t index) const {
 }
 
 void AgentRun::run_call(size_t index) {
-  if (!done_ || cut_off(index)) return;
+  if (!done_) return;
   Call& call = calls_[index];
+  if (std::exchange(call.unknown, false)) {  // a person has looked, and says: again
+    json::Object noted = about(index);
+    noted["again"] = true;
+    return context_.note({std::move(noted), {}, [weak = weak_from_this(), index] {
+                            if (const auto self = weak.lock()) self->run_call(index);
+                          }});
+  }
   if (auto why = objection(index)) {
     ActRow act = act_of_call(call.name, call.arguments);
     act.outcome = "refused";
@@ -199,13 +223,15 @@ void AgentRun::on_call(size_t index, StepOutcome outcome) {
   call.activity = nullptr;
   ActRow act = told_of(index, outcome, began);
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
-    auto error = std::make_shared<Error>(std::move(unknown->error));
-    json::Object noted = about(index);
-    noted["unknown"] = true;
-    return context_.note({std::move(noted), {}, [weak = weak_from_this(), error] {
-                            const auto self = weak.lock();
-                            if (self) self->tell(StepUnknown{std::move(*error)});
-                          }, {std::move(act)}});
+    std::vector<size_t> also;  // they are stopped now
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      if (i != index && calls_[i].acts && !calls_[i].ended) also.push_back(i);
+    }
+    if (!also.empty()) {
+      unknown->error.message += fmt::format("; {} under way, too", these(also));
+    }
+    also.insert(also.begin(), index);
+    return tell_unknown(std::move(unknown->error), also, {std::move(act)});
   }
   if (auto* failure = std::get_if<StepFailure>(&outcome)) {
     return end_call(index, fmt::format("error: {}", failure->error.message), true, std::move(act));

@@ -103,9 +103,7 @@ Activity::Stopped AgentRun::stop_at_limit() {
   Activity::Stopped out{.maybe_acted = acted_};
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (calls_[i].ended || !calls_[i].acts) continue;
-    json::Object noted = about(i);
-    noted["unknown"] = true;
-    out.notes.emplace_back(std::move(noted));
+    out.notes.emplace_back(note_of_unknown(i));
   }
   cancel();
   return out;
@@ -301,6 +299,7 @@ void AgentRun::run_calls() {
   if (!done_) return;
   const bool dry = context_.services->rehearsal != nullptr;  // it notes whom it would have asked
   if (!decided_ && !dry && asks()) return tell(approval());
+  if (tell_cut_off()) return;
   for (size_t i = 0; i < calls_.size() && done_; ++i) {
     if (!calls_[i].ended) run_call(i);
   }

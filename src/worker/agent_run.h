@@ -10,7 +10,7 @@
 // Everything that must not happen twice is noted in the journal (StepNote): a turn before its
 // calls begin, a result when it is there. A process that takes the run over finds the notes, goes
 // on behind them, and repeats only what is harmless; a call with an unsafe effect that was cut off
-// makes the step unknown, as it would a step.
+// makes the step unknown, as it would a step, in the commit that notes which call it is.
 //
 // On the loop's thread. It does not know how a tool does what it does (tools.h).
 #pragma once
@@ -106,7 +106,10 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   bool asks() const;
   StepWait approval() const;
   void run_call(size_t index);
-  bool cut_off(size_t index);
+  bool tell_cut_off();
+  std::string these(const std::vector<size_t>& calls) const;
+  void tell_unknown(Error error, const std::vector<size_t>& calls, std::vector<ActRow> acts);
+  json::Object note_of_unknown(size_t index) const;
   bool unsafe(size_t index) const;
   static std::string identity(const Call& call);
   std::string excess(size_t index) const;

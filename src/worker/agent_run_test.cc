@@ -165,6 +165,41 @@ TEST_F(AgentRunTest, ACallThatWasUnderWayAtTheLimitIsAskedAboutOnce) {
   EXPECT_EQ(log(), "x\nx\n") << "a person has said: again";
 }
 
+// Wherever the process that took the run over dies as well: a person is asked, once about both.
+TEST_F(AgentRunTest, CallsThatWereCutOffAreAskedAboutAfterAnyNumberOfCrashes) {
+  bool asked = false;
+  for (int turns = 0; !asked; ++turns) {
+    ASSERT_LT(turns, 1'000);
+    const std::string first = fmt::format("a{}.txt", turns), other = fmt::format("b{}.txt", turns);
+    const auto lines = [&](const std::string& file) {
+      auto text = read_file(directory_ / file);
+      return text.ok() ? *text : "";
+    };
+    model_.asked.clear();
+    model_.turns = {at_once("append", {json::Value(first), json::Value(other)}), said("done")};
+    auto process = this->process();
+    const std::string run = submit(*process);
+    while (lines(other).empty()) ASSERT_TRUE(process->loop().turn() || process->journal().pump());
+    process = this->process();  // as after kill -9: nobody has heard of the lines
+    env_.advance_us(16'000'000);
+    for (int i = 0; i < turns && !asked; ++i) {
+      if (!process->loop().turn()) process->journal().pump();
+      asked = agent(run).at("status") == "unknown";
+    }
+    process = this->process();
+    settle(*process);
+    EXPECT_EQ(agent(run).at("status"), "unknown") << turns;
+    EXPECT_EQ(lines(first) + lines(other), "x\nx\n") << turns;
+    const std::string told = json::dump(document(run));
+    EXPECT_NE(told.find("while append, append were being called"), std::string::npos) << told;
+    ASSERT_TRUE(process->executor().resolve_unknown(
+        run, {"agent", workflow::UnknownResolved::Resolution::kRetry, nullptr, "me"}).ok());
+    settle(*process, 1'000'000);
+    EXPECT_EQ(status(run), "succeeded");
+    EXPECT_EQ(lines(first) + lines(other), "x\nx\nx\nx\n") << "a person has said: again";
+  }
+}
+
 TEST_F(AgentRunTest, PastItsLimitAHarmlessOneBeginsAnew) {
   ASSERT_TRUE(write_file_atomic(directory_ / "in.txt", "a").ok());
   model_.turns = {calls("look", "in.txt"), std::nullopt, calls("look", "in.txt"),

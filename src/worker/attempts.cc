@@ -69,6 +69,7 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   running.parameters = std::move(rendered->parameters.as_object());
   running.effect_key = std::move(rendered->idempotency_key);
   running.secrets = std::move(rendered->secrets_used);
+  running.rendered_at = run.state.sequence;
   running.effect = type->effect(running.parameters, step);
   if (running.effect == EffectClass::kPure && leaves_process(run, running)) {
     running.effect = EffectClass::kKeyed;  // nothing is asked outside that is not durable
@@ -112,7 +113,8 @@ void Executor::begin(ActiveRun& run, Running& running) {
   take(run, path, std::move(started));
 }
 
-// The same parameters once more, now to be sent.
+// The same parameters once more, now to be sent: of the same results, though another branch may
+// have ended while this step's intent was on its way to the disk.
 std::shared_ptr<const SecretUse> Executor::secret_use_of(const ActiveRun& run,
                                                          const Running& running) const {
   CHECK(!running.secrets.empty(), "no secret in {}", running.path);
@@ -122,8 +124,11 @@ std::shared_ptr<const SecretUse> Executor::secret_use_of(const ActiveRun& run,
   command.attempt = running.attempt;
   command.alternative = running.alternative;
   return std::make_shared<const SecretUse>(SecretUse{
-      running.secrets, [&run, command](const json::Object& secrets) -> Result<json::Value> {
-        auto rendered = workflow::render_parameters({run.planner, run.state, secrets}, command);
+      running.secrets,
+      [&run, command, as_of = running.rendered_at](
+          const json::Object& secrets) -> Result<json::Value> {
+        auto rendered =
+            workflow::render_parameters({run.planner, run.state, secrets, as_of}, command);
         if (!rendered.ok()) return std::move(rendered).error();
         return std::move(rendered->parameters);
       }});
@@ -169,6 +174,10 @@ void Executor::finish_attempt(ActiveRun& run, Running running, StepOutcome outco
   if (auto* unknown = std::get_if<StepUnknown>(&outcome)) {
     CHECK(running.effect == EffectClass::kUnsafe || running.noted, "{} cannot be unknown", path);
     note_effect(run, running, "unknown", "");
+    add_acts(run, running, std::move(unknown->acts));
+    for (json::Value& note : unknown->notes) {
+      apply(run, workflow::AttemptNoted{path, attempt, std::move(note)});
+    }
     apply(run, workflow::AttemptUnknown{path, attempt, workflow::failure_of(unknown->error)});
     return;
   }

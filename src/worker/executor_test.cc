@@ -2,6 +2,7 @@
 #include "worker/executor_test.h"
 
 #include "base/file.h"
+#include "worker/tool_settings.h"
 
 namespace weft::worker {
 namespace {
@@ -96,6 +97,37 @@ TEST_F(ExecutorTest, AnUnsafeEffectThatWasCutOffIsUnknown) {
   settle(*second, 0);
   EXPECT_EQ(status(run), "succeeded");
   EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
+}
+
+// While the intent to post is on its way to the disk, the other branch ends: what is sent is what
+// stands in the record.
+TEST_F(ExecutorTest, WhatIsSentIsOfTheResultsThatTheRecordWasMadeOf) {
+  ToolSettings tools;
+  tools.secrets["TOKEN"] = {.value = "tok-4471-abcd", .origin = "env:TOKEN"};
+  ASSERT_TRUE(write_file_atomic(directory_ / "in.txt", "late").ok());
+  SimProcess process(env_, store(), 0, 0, nullptr, JournalOptions().inbox_ms, &tools);
+  const std::string run = process.executor().submit(request(R"(
+weft: "1"
+id: sends
+steps:
+  - {id: quick, type: set, parameters: {value: 1}}
+  - {id: slow, type: file, parameters: {action: read, path: in.txt}}
+  - id: post
+    type: http
+    dependencies: [quick, slow]
+    join: any_ok
+    parameters:
+      method: POST
+      url: "https://example.com/{{ secrets.TOKEN }}"
+      json: "{{ 1 if steps.slow is none else steps.slow.only_the_record_is_without_it }}"
+)")).value();
+  while (process.loop().turn()) {  // `slow` ends, and nothing is on disk
+  }
+  settle(process, 1'000'000);
+  const json::Object steps = document(run).at("steps").as_object();
+  EXPECT_EQ(json::dump(steps.at("slow").as_object().at("status")), "\"succeeded\"");
+  const std::string post = json::dump(steps.at("post"));
+  EXPECT_NE(post.find("E0610"), std::string::npos) << "not sent for want of a client: " << post;
 }
 
 TEST_F(ExecutorTest, AWaitingRunContinuesInAnotherProcess) {

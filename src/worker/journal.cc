@@ -429,6 +429,10 @@ Status Journal::on_fenced(Written& written) {
   delivered_.clear();
   refused_.clear();
   reloads_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    unheard_.clear();  // their runs are others' now
+  }
   writer_->forget();
   next_heartbeat_ns_ = env_.mono_ns() + options_.heartbeat_ms * kNsPerMs;
   return set_clock();
@@ -441,23 +445,9 @@ Status Journal::fire_schedules() {
   int64_t due_us = TRY(ScheduleRunner::next_due_us(*db_));
   if (due_us == INT64_MAX) return ok_status();
   if (due_us <= TRY(db_->now_ms()) * 1000) {
-    const ChainHead chain_before = *chain_;
-    const auto fire = [this]() -> Result<int64_t> {
-      store::Tx tx = TRY(store::Tx::begin(*db_));
-      if (!TRY(lease_is_current(*db_, worker_))) return 0;  // the next group will tell
-      const int64_t runs = TRY(schedules_.fire_due(*db_, *writer_, worker_, *chain_));
-      TRY(tx.commit());
-      return runs;
-    };
-    const auto fired = fire();
-    if (!fired.ok()) {
-      chain_ = chain_before;
-      writer_->forget();
-      if (fired.error().code != "E0513") return fired.error();
-      // Somebody took a run's key at this moment, or it will never be taken: tried again later.
-      obs::log(obs::Level::kError, "schedules", "nothing is fired: {}", fired.error().text());
-      return ok_status();
-    }
+    auto fired = fire_due({});
+    if (!fired.ok() && fired.error().code == "E0513") fired = fire_apart();
+    if (!fired.ok()) return fired.error();
     if (*fired > 0) next_scan_ns_ = env_.mono_ns();  // somebody should take them
     due_us = TRY(ScheduleRunner::next_due_us(*db_));
     if (due_us == INT64_MAX) return ok_status();
@@ -540,11 +530,12 @@ Status Journal::close() {
   const std::lock_guard lock(mutex_);
   if (failed_) return *failed_;  // the lease will end by itself
   TRY(exchange());
-  return while_busy([this]() -> Status {
+  TRY(while_busy([this]() -> Status {
     store::Tx tx = TRY(store::Tx::begin(*db_));
     TRY(release_worker(*db_, worker_));
     return tx.commit();
-  });
+  }));
+  return unheard();
 }
 
 }  // namespace weft::worker

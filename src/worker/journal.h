@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -119,7 +120,9 @@ class Journal {
   // Gives a run back to whoever claims it next, after all changes appended so far. With `wake_us`
   // it is parked: nobody need claim it before then, unless it gets a message.
   void release(const std::string& run, std::optional<int64_t> wake_us = {});
-  // Written::refused was heard and the run dropped: it is claimed once more, as it is in the store.
+  // Written::refused was heard: close() need not tell it.
+  void forget_refusal(const std::string& run);
+  // … and the run dropped: it is claimed once more, as it is in the store.
   void reload(const std::string& run);
   // Puts a record into this writer's audit, with the next group. From any thread.
   void audit(security::AuditRecord record);
@@ -129,8 +132,9 @@ class Journal {
   // owns, soon. From any thread.
   void hint();
   // Writes everything queued, gives all runs back and removes the worker's row. The error with
-  // which the journal has ended, now or before: not everything was written. Then only the
-  // destructor may follow.
+  // which the journal has ended, now or before: not everything was written. E0513: the store has
+  // refused changes, and nobody has heard it (forget_refusal); the others are written. Then only
+  // the destructor may follow.
   Status close();
 
   // One turn of the writer: a group of changes, and what is due. False: there was nothing to do.
@@ -160,6 +164,9 @@ class Journal {
   Status write_halves(Part part, Written& written);
   Status refuse(const Queued& queued, Error why, Written& written);
   Status read_again(Written& written);
+  Result<int64_t> fire_due(std::string_view only);
+  Result<int64_t> fire_apart();
+  Status unheard() const;
   Status on_fenced(Written& written);
   Status scan(Written& written);
   Status exchange();
@@ -220,6 +227,7 @@ class Journal {
   std::atomic<int64_t> clock_offset_us_ = 0;  // store's clock minus mono
   std::atomic<int64_t> clock_last_us_ = 0;
   std::thread thread_;
+  std::map<std::string, Error> unheard_;      // refusals, by run; mutex_ guards it
 };
 
 }  // namespace weft::worker

@@ -116,7 +116,10 @@ TEST_F(JournalPostgres, ARunThatCannotBeStoredIsRefusedAlone) {
   writer.journal->append(std::move(bad));
   const Sequence last = writer.journal->append(with_effect("run_d", "key 4"));
   EXPECT_TRUE(writer.reaches(last));
-  EXPECT_TRUE(writer.journal->close().ok());
+  const Status closed = writer.journal->close();  // no executor has heard of them
+  ASSERT_FALSE(closed.ok());
+  EXPECT_EQ(closed.error().code, "E0513");
+  EXPECT_NE(closed.error().message.find("run run_b (and of 1 more)"), std::string::npos);
   EXPECT_EQ(writer.refused, 2);
   const auto db = open_journal_store(url_).value();
   const auto rows = db->query("SELECT count(*), min(id), max(id) FROM run", {}).value();

@@ -394,6 +394,30 @@ TEST_F(JournalTest, ClosingTellsWhatItCouldNotWrite) {
   EXPECT_EQ(number("SELECT count(*) FROM run"), 0);
 }
 
+TEST_F(JournalTest, ClosingTellsWhatTheStoreRefused) {
+  for (const bool heard : {false, true}) {
+    auto process = this->process();
+    const std::string bad = heard ? "r3" : "r1", good = heard ? "r4" : "r2";
+    process->journal->append(new_run(bad));
+    process->journal->append(new_run(good));
+    process->journal->append(next(bad, 1));  // this place is taken
+    process->journal->append(next(good, 2));
+    if (heard) {
+      pump_all(*process);
+      process->journal->forget_refusal(bad);
+    }
+    const Status closed = process->journal->close();
+    EXPECT_EQ(closed.ok(), heard);
+    if (!closed.ok()) {
+      EXPECT_EQ(closed.error().code, "E0513");
+      EXPECT_NE(closed.error().message.find("run r1 is refused"), std::string::npos);
+    }
+    EXPECT_EQ(number("SELECT count(*) FROM worker"), 0);
+    EXPECT_EQ(read_summary(*db_, good)->worker, "");
+    EXPECT_EQ(number(fmt::format("SELECT count(*) FROM event WHERE run = '{}'", good)), 2);
+  }
+}
+
 TEST_F(JournalTest, OnlyAsManyRunsAreClaimedAsThereIsRoom) {
   auto process = this->process();
   for (int i = 0; i < 5; ++i) process->journal->append(new_run(fmt::format("r{}", i), false));

@@ -65,5 +65,8 @@ inline Place place_of_source(std::string_view tenant, std::string_view id, int64
 inline Place place_of_schedule(std::string_view name) {
   return {.column = "schedule.body", .key = {name}};
 }
+inline Place place_of_refusal(std::string_view schedule) {
+  return {.column = "schedule.refusal", .key = {schedule}};
+}
 
 }  // namespace weft::worker

@@ -7,7 +7,8 @@
 //   refused → Executor drops the run → reload() → its changes are behind us → read again → it ends
 //
 // So one run ends, cancelled by weft with the reason, and all others go on. A run whose end is
-// refused as well is left alone until this process ends.
+// refused as well is left alone until this process ends. Schedules that are due at one moment are
+// a group, too: the one of which nothing can be written is set aside, and the others fire.
 #include "base/strings.h"
 #include "obs/log.h"
 #include "worker/executor.h"
@@ -38,9 +39,29 @@ Status Journal::refuse(const Queued& queued, Error why, Written& written) {
   if (queued.release) return why;
   obs::log(obs::Level::kError, "journal", "a change of run {} is refused: {}", run, why.text());
   refused_.insert(run);
+  {
+    const std::lock_guard lock(mutex_);
+    unheard_.emplace(run, why);
+  }
   const bool is_new = queued.change.insert.has_value();
   written.refused.push_back({run, Sequence{queued.sequence}, is_new, std::move(why)});
   return ok_status();
+}
+
+void Journal::forget_refusal(const std::string& run) {
+  const std::lock_guard lock(mutex_);
+  unheard_.erase(run);
+}
+
+// For close(): whoever listened is gone by then.
+Status Journal::unheard() const {
+  if (unheard_.empty()) return ok_status();
+  const auto& [run, why] = *unheard_.begin();
+  const std::string more =
+      unheard_.size() == 1 ? "" : fmt::format(" (and of {} more)", unheard_.size() - 1);
+  return make_error("E0513", fmt::format("what was to be written last of run {}{} is refused: {}",
+                                         run, more, why.message),
+                    "it goes on from what is stored when a worker takes it up");
 }
 
 void Journal::reload(const std::string& run) {
@@ -50,6 +71,7 @@ void Journal::reload(const std::string& run) {
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back({std::move(named), false, {}, ++decided_, true});
+    unheard_.erase(run);
     wake = waiting_;
   }
   if (wake) wake_.notify_one();
@@ -75,10 +97,46 @@ Status Journal::read_again(Written& written) {
   return ok_status();
 }
 
+// Schedules that are due, in one transaction; how many runs came to be.
+Result<int64_t> Journal::fire_due(std::string_view only) {
+  const ChainHead chain_before = *chain_;
+  const auto fire = [&]() -> Result<int64_t> {
+    store::Tx tx = TRY(store::Tx::begin(*db_));
+    if (!TRY(lease_is_current(*db_, worker_))) return 0;  // the next group will tell
+    const int64_t runs = TRY(schedules_.fire_due(*db_, *writer_, worker_, *chain_, only));
+    TRY(tx.commit());
+    return runs;
+  };
+  auto fired = fire();
+  if (!fired.ok()) {
+    chain_ = chain_before;
+    writer_->forget();
+  }
+  return fired;
+}
+
+// One transaction each. Somebody may have taken a run's key at that moment: it has one more try.
+Result<int64_t> Journal::fire_apart() {
+  int64_t runs = 0;
+  for (const std::string& name : TRY(ScheduleRunner::due_names(*db_))) {
+    const auto fired = fire_due(name);
+    if (fired.ok()) {
+      runs += *fired;
+      continue;
+    }
+    if (fired.error().code != "E0513") return fired.error();
+    obs::log(obs::Level::kError, "schedules", "schedule {} is set aside: {}", name,
+             fired.error().text());
+    TRY(ScheduleRunner::set_aside(*db_, name, fired.error()));
+  }
+  return runs;
+}
+
 // Notices of what was written before stay: they are true.
 void Executor::on_refused(const Refused& refused) {
   CHECK(refused.sequence.n > 0 && !refused.run.empty(), "nothing of nobody is refused");
   CHECK(!stopping_, "run {} is refused in a process that ends", refused.run);
+  journal_.forget_refusal(refused.run);
   drop_run(refused.run);
   const auto is_void = [&](const auto& held) {
     return held.inside().run == refused.run && held.until() >= refused.sequence;

@@ -26,6 +26,8 @@ constexpr int64_t kUs = 1'000'000;
 constexpr int64_t kLateUs = 60 * kUs;  // `missed: skip` lets go of what is later than this
 constexpr size_t kCatchUpMax = 1'000;  // of one schedule in one transaction; the rest comes next
 constexpr int64_t kDueMax = 256;       // schedules of one transaction
+constexpr int64_t kAsideUs = 10 * kUs;        // after one refusal; then twice as long each time
+constexpr int64_t kAsideMaxUs = 3'600 * kUs;
 
 Error no_such_schedule(std::string_view name) {
   return make_error("E0622", fmt::format("there is no schedule {}", quoted(name)),
@@ -154,7 +156,7 @@ Result<int64_t> add_schedule(store::Db& db, const NewSchedule& schedule) {
   TRY(db.run("INSERT INTO schedule (name, def_hash, workflow, body, paused, created_us, next_us) "
              "VALUES ($1, $2, $3, $4, 0, $5, $6) ON CONFLICT (name) DO UPDATE SET "
              "def_hash = excluded.def_hash, workflow = excluded.workflow, body = excluded.body, "
-             "paused = 0, next_us = excluded.next_us",
+             "paused = 0, next_us = excluded.next_us, due_us = NULL, refusals = 0, refusal = ''",
              {schedule.name, schedule.workflow->hash, schedule.workflow->id,
               body.value(), now_us, next_us}));
   TRY(tx.commit());
@@ -167,10 +169,12 @@ Result<std::vector<ScheduleRow>> list_schedules(store::Db& db) {
       "coalesce((SELECT max(slot_us) FROM schedule_slot t WHERE t.schedule = s.name), 0), "
       "coalesce((SELECT run FROM schedule_slot t WHERE t.schedule = s.name AND run <> '' "
       "ORDER BY slot_us DESC LIMIT 1), ''), "
-      "(SELECT count(*) FROM schedule_slot t WHERE t.schedule = s.name AND run <> '') "
-      "FROM schedule s ORDER BY s.name", {}));
+      "(SELECT count(*) FROM schedule_slot t WHERE t.schedule = s.name AND run <> ''), "
+      "s.refusals, s.refusal FROM schedule s ORDER BY s.name", {}));
   std::vector<ScheduleRow> all;
   while (TRY(rows->next())) {
+    std::string refusal =
+        TRY(store::opened(db, place_of_refusal(rows->text(0)), rows->text(9)));
     const json::Value body = TRY(json::parse(
         TRY(store::opened(db, place_of_schedule(rows->text(0)), rows->text(2)))));
     if (!body.is_object()) return make_error("E0604", "the body of a schedule is no object");
@@ -183,7 +187,9 @@ Result<std::vector<ScheduleRow>> list_schedules(store::Db& db) {
                    .next_us = rows->int64(4),
                    .last_us = rows->int64(5),
                    .last_run = std::string(rows->text(6)),
-                   .fired = rows->int64(7)});
+                   .fired = rows->int64(7),
+                   .refusals = rows->int64(8),
+                   .refusal = std::move(refusal)});
   }
   return all;
 }
@@ -202,8 +208,8 @@ Status pause_schedule(store::Db& db, std::string_view name, bool paused) {
     const workflow::Zone zone = TRY(load_zone(spec.timezone));
     next_us = table.next_us(TRY(db.now_ms()) * 1000, zone);
   }
-  TRY(db.run("UPDATE schedule SET paused = $1, next_us = $2 WHERE name = $3",
-             {paused ? 1 : 0, next_us, name}));
+  TRY(db.run("UPDATE schedule SET paused = $1, next_us = $2, due_us = NULL, refusals = 0, "
+             "refusal = '' WHERE name = $3", {paused ? 1 : 0, next_us, name}));
   return tx.commit();
 }
 
@@ -231,21 +237,57 @@ Result<int64_t> ScheduleRunner::next_due_us(store::Db& db) {
   return TRY(rows->next()) ? rows->int64(0) : INT64_MAX;
 }
 
-// Those that no other process is firing at this moment.
-Result<std::vector<ScheduleRunner::Due>> ScheduleRunner::read_due(store::Db& db, int64_t now_us) {
+// Those that no other process is firing at this moment; of one name only, unless it is empty.
+Result<std::vector<ScheduleRunner::Due>> ScheduleRunner::read_due(store::Db& db, int64_t now_us,
+                                                                  std::string_view only) {
   auto rows = TRY(db.query(
-      fmt::format("SELECT name, body, next_us, (SELECT doc FROM definition d WHERE d.hash = "
-                  "schedule.def_hash), def_hash FROM schedule WHERE paused = 0 AND next_us <= $1 "
-                  "ORDER BY next_us LIMIT $2{}", db.skip_locked()),
-      {now_us, kDueMax}));
+      fmt::format("SELECT name, body, coalesce(due_us, next_us), (SELECT doc FROM definition d "
+                  "WHERE d.hash = schedule.def_hash), def_hash FROM schedule WHERE paused = 0 AND "
+                  "next_us <= $1 AND ($2 = '' OR name = $2) ORDER BY next_us LIMIT $3{}",
+                  db.skip_locked()),
+      {now_us, only, kDueMax}));
   std::vector<Due> due;
   while (TRY(rows->next())) {
     const std::string name(rows->text(0));
-    due.push_back({name, TRY(store::opened(db, place_of_document(rows->text(4)), rows->text(3))),
-                   TRY(store::opened(db, place_of_schedule(name), rows->text(1))),
-                   rows->int64(2)});
+    auto definition = store::opened(db, place_of_document(rows->text(4)), rows->text(3));
+    auto body = store::opened(db, place_of_schedule(name), rows->text(1));
+    const bool closed = (!definition.ok() && definition.error().code == "E0510") ||
+                        (!body.ok() && body.error().code == "E0510");
+    if (closed) {  // the others go on
+      obs::log(obs::Level::kError, "schedules", "schedule {} cannot be fired here: {}", name,
+               (body.ok() ? definition : body).error().text());
+      continue;
+    }
+    due.push_back({name, TRY(std::move(definition)), TRY(std::move(body)), rows->int64(2)});
   }
   return due;
+}
+
+Result<std::vector<std::string>> ScheduleRunner::due_names(store::Db& db) {
+  auto rows = TRY(db.query("SELECT name FROM schedule WHERE paused = 0 AND next_us <= $1 "
+                           "ORDER BY next_us LIMIT $2", {TRY(db.now_ms()) * 1000, kDueMax}));
+  std::vector<std::string> names;
+  while (TRY(rows->next())) names.emplace_back(rows->text(0));
+  return names;
+}
+
+Status ScheduleRunner::set_aside(store::Db& db, std::string_view name, const Error& why) {
+  const int64_t now_us = TRY(db.now_ms()) * 1000;
+  store::Tx tx = TRY(store::Tx::begin(db));
+  int64_t refusals = 0;
+  {
+    auto rows = TRY(db.query("SELECT refusals FROM schedule WHERE name = $1", {name}));
+    if (!TRY(rows->next())) return ok_status();  // removed meanwhile
+    refusals = rows->int64(0) + 1;
+  }
+  const int doublings = static_cast<int>(std::min<int64_t>(refusals - 1, 16));
+  const int64_t again_us = now_us + std::min(kAsideUs << doublings, kAsideMaxUs);
+  const std::string text = quoted(why.text(), 300);
+  const auto refusal = TRY(store::kept(db, place_of_refusal(name), text));
+  TRY(db.run("UPDATE schedule SET due_us = coalesce(due_us, next_us), next_us = $1, "
+             "refusals = $2, refusal = $3 WHERE name = $4 AND next_us <= $5",
+             {again_us, refusals, refusal.value(), name, now_us}));
+  return tx.commit();
 }
 
 namespace {
@@ -326,10 +368,11 @@ const workflow::Zone* ScheduleRunner::zone(const std::string& name) {
 }
 
 Result<int64_t> ScheduleRunner::fire_due(store::Db& db, ChangeWriter& writer,
-                                         const WorkerIdentity& worker, ChainHead& chain) {
+                                         const WorkerIdentity& worker, ChainHead& chain,
+                                         std::string_view only) {
   const int64_t now_us = TRY(db.now_ms()) * 1000;
   int64_t runs = 0;
-  for (const Due& due : TRY(read_due(db, now_us))) {
+  for (const Due& due : TRY(read_due(db, now_us, only))) {
     const auto prepared = prepare(db, due.body, due.definition);
     const workflow::Zone* zone = prepared.ok() ? this->zone(prepared->spec.timezone) : nullptr;
     if (zone == nullptr) {
@@ -362,7 +405,8 @@ Result<int64_t> ScheduleRunner::fire_due(store::Db& db, ChangeWriter& writer,
       }
     }
     const int64_t next_us = prepared->table.next_us(last_us, *zone);
-    TRY(db.run("UPDATE schedule SET next_us = $1 WHERE name = $2",
+    TRY(db.run("UPDATE schedule SET next_us = $1, due_us = NULL, refusals = 0, refusal = '' "
+               "WHERE name = $2",
                {next_us == 0 ? store::Value(nullptr) : store::Value(next_us), due.name}));
   }
   return runs;

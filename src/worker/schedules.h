@@ -7,7 +7,8 @@
 // A slot can be inserted once, so a time fires once, however many processes look; and since its
 // run is in the same transaction, a crash leaves both or none. Only the store's clock counts. What
 // passed while no process was there is `missed`: by default one run for the newest time. A schedule
-// is pinned to its definition as of `add_schedule`: deploying is adding it again.
+// is pinned to its definition as of `add_schedule`: deploying is adding it again. One whose runs
+// the store refuses is set aside with the reason, and tried again later; the others go on.
 #pragma once
 
 #include <cstdint>
@@ -44,10 +45,12 @@ struct ScheduleRow {
   std::string timetable;          // "30 8 * * 1-5", "every 15 min"
   std::string timezone;
   bool paused = false;
-  int64_t next_us = 0;            // 0: never again
+  int64_t next_us = 0;            // when it is fired, or tried again; 0: never again
   int64_t last_us = 0;            // the newest time that fired; 0: none yet
   std::string last_run;
   int64_t fired = 0;
+  int64_t refusals = 0;           // times in a row at which the store refused what it would write
+  std::string refusal = {};       // why, the last time; empty: it did not
 };
 Result<std::vector<ScheduleRow>> list_schedules(store::Db& db);
 // A paused schedule misses its times for good. E0622: there is none of that name.
@@ -63,15 +66,20 @@ class ScheduleRunner {
  public:
   explicit ScheduleRunner(Env& env) : env_(env) {}
   // Fires what is due, inside the caller's transaction; how many runs came to be. A schedule that
-  // cannot be fired (its zone is not on this machine) is left to others, with a line in the log.
+  // cannot be fired (its zone is not on this machine, it cannot be opened) is left to others, with
+  // a line in the log. With `only` no other than that one.
   Result<int64_t> fire_due(store::Db& db, ChangeWriter& writer, const WorkerIdentity& worker,
-                           ChainHead& chain);
+                           ChainHead& chain, std::string_view only = {});
+  static Result<std::vector<std::string>> due_names(store::Db& db);
+  // What the store refuses (E0513) is due again in 10 s, then 20, 40, … up to an hour, from the
+  // time on at which it was due. In a transaction of its own.
+  static Status set_aside(store::Db& db, std::string_view name, const Error& why);
   // Microseconds of the store's clock; INT64_MAX: nothing is planned.
   static Result<int64_t> next_due_us(store::Db& db);
 
  private:
   struct Due;
-  Result<std::vector<Due>> read_due(store::Db& db, int64_t now_us);
+  Result<std::vector<Due>> read_due(store::Db& db, int64_t now_us, std::string_view only);
   const workflow::Zone* zone(const std::string& name);  // null: not on this machine
   Env& env_;
   std::map<std::string, workflow::Zone> zones_;

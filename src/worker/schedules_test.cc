@@ -189,6 +189,38 @@ TEST_F(SchedulesTest, ACommitThatFailsLeavesNeitherSlotNorRun) {
   expect_sound();
 }
 
+// A trigger stands for a value or a constraint that the database does not take.
+TEST_F(SchedulesTest, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
+  ASSERT_TRUE(reader_->script(
+      "CREATE TRIGGER taste BEFORE INSERT ON run WHEN new.idem_key LIKE 'schedule a-bad%' "
+      "BEGIN SELECT RAISE(ABORT, 'a bad one'); END").ok());
+  for (const char* name : {"a-bad", "b", "c"}) {
+    NewSchedule one = tick();
+    one.name = name;
+    ASSERT_TRUE(add_schedule(*reader_, one).ok());
+  }
+  auto process = this->process(4);
+  settle(*process, 65'000'000);
+  auto all = list_schedules(*reader_).value();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].fired, 0);
+  EXPECT_GE(all[1].fired, 6);
+  EXPECT_GE(all[2].fired, 6);
+  EXPECT_NE(all[0].refusal.find("a bad one"), std::string::npos) << all[0].refusal;
+  EXPECT_GE(all[0].refusals, 2) << "it is tried again";
+  EXPECT_LE(all[0].refusals, 4) << "later each time";
+  EXPECT_EQ(number("SELECT count(*) FROM schedule_slot WHERE schedule = 'a-bad'"), 0);
+  EXPECT_EQ(all[1].refusals, 0);
+
+  ASSERT_TRUE(reader_->script("DROP TRIGGER taste").ok());
+  settle(*process, 100'000'000);
+  all = list_schedules(*reader_).value();
+  EXPECT_GE(all[0].fired, 1);
+  EXPECT_EQ(all[0].refusals, 0);
+  EXPECT_EQ(all[0].refusal, "");
+  expect_sound();
+}
+
 class SchedulesPostgres : public store::PostgresTest {};
 
 TEST_F(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {
@@ -214,6 +246,35 @@ TEST_F(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {
   EXPECT_GE(rows->int64(0), 5);
   EXPECT_EQ(rows->int64(0), rows->int64(1));
   EXPECT_EQ(rows->int64(0), rows->int64(2));
+}
+
+// There the first statement that is refused ends its transaction, and its error may come late.
+TEST(SchedulesPostgres, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
+  const auto cluster = store::PostgresCluster::start();
+  if (cluster == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
+  const std::string url = cluster->new_database();
+  SimEnv env(1);
+  SimFaults faults;
+  auto reader = SimStore::open(url, env, faults).value();
+  ASSERT_TRUE(reader->script("ALTER TABLE run ADD CONSTRAINT taste CHECK (idem_key NOT LIKE "
+                             "'schedule a-bad%')").ok());
+  for (const char* name : {"a-bad", "b"}) {
+    NewSchedule tick{.name = name, .workflow = workflow::load(kTick).workflow};
+    tick.spec = *tick.workflow->schedule;
+    ASSERT_TRUE(add_schedule(*reader, tick).ok());
+  }
+  SimProcess process(env, url, 4);
+  for (int round = 0; round < 35; ++round) {
+    env.advance_us(1'000'000);
+    while (process.loop().turn() || process.journal().pump()) {
+    }
+  }
+  const auto all = list_schedules(*reader).value();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fired, 0);
+  EXPECT_GE(all[0].refusals, 2);
+  EXPECT_NE(all[0].refusal.find("taste"), std::string::npos) << all[0].refusal;
+  EXPECT_GE(all[1].fired, 3);
 }
 
 }  // namespace

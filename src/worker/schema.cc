@@ -407,6 +407,14 @@ DROP INDEX run_claimed;
 CREATE INDEX run_claimed ON run (worker) WHERE worker IS NOT NULL AND finished_us IS NULL;
 )sql";
 
+// Of a schedule whose runs the store refuses: since when it is due (`next_us` is when it is tried
+// again; NULL: that is when it is due), how often it was refused in a row, and why.
+constexpr std::string_view kRefusedSchedules = R"sql(
+ALTER TABLE schedule ADD COLUMN due_us BIGINT;
+ALTER TABLE schedule ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE schedule ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr store::Migration kMigrations[] = {
     {1, "runs, steps, events, workers, effects, model calls", kTables},
     {2, "grammars of answers, probabilities of chosen values", kAnswerForms},
@@ -426,6 +434,7 @@ constexpr store::Migration kMigrations[] = {
     {16, "people with passwords", kPeople},
     {17, "what says that runs were removed", kRemovals},
     {18, "runs that belong to somebody", kOwned},
+    {19, "schedules whose runs the store refuses", kRefusedSchedules},
 };
 
 }  // namespace

@@ -73,8 +73,8 @@ class SimProcess {
  public:
   SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0,
              backend::Backend* backend = nullptr,
-             int64_t inbox_ms = JournalOptions().inbox_ms)
-      : loop_(env), pool_(loop_), services_{env, loop_, pool_, backend} {
+             int64_t inbox_ms = JournalOptions().inbox_ms, const ToolSettings* tools = nullptr)
+      : loop_(env), pool_(loop_), services_{env, loop_, pool_, backend, nullptr, tools} {
     JournalOptions options;
     options.open = [this, store, &env] { return SimStore::open(store, env, faults_); };
     options.own_thread = false;

@@ -140,6 +140,8 @@ struct StepChild {
 // class, and from those that have left a note of what they were about to do.
 struct StepUnknown {
   Error error;
+  json::Array notes = {};         // what the attempt goes on behind, if a person says: again
+  std::vector<ActRow> acts = {};  // that no note has told
 };
 using StepOutcome = std::variant<StepResult, StepFailure, StepWait, StepUnknown, StepChild>;
 using StepDone = std::function<void(StepOutcome)>;

@@ -41,7 +41,7 @@ std::vector<SealedTable> sealed_tables() {
   return {
       {"definition", {"hash"}, {}, {{"doc"}}},
       {"stored_definition", {"tenant", "id"}, {"version"}, {{"source"}}, {}, "tenant"},
-      {"schedule", {"name"}, {}, {{"body"}}},
+      {"schedule", {"name"}, {}, {{"body"}, {"refusal"}}},
       {"run", {"id"}, {}, {{"input"}, {"context"}, {"error"}, {"callback_url"}}, "id"},
       {"step", {"run", "path"}, {}, {{"error"}, {"in_hash"}}, "run"},
       {"required_action", {"run", "path"}, {}, {{"body"}}, "run"},

@@ -31,9 +31,10 @@ class StepsScope final : public text::Scope {
     const auto id = context_.planner.find(name);
     if (!id || id->item >= 0) return nullptr;
     if (step_ && !context_.planner.graph().depends_on(*step_, id->step)) return nullptr;
-    const Execution& e = context_.state.steps[id->step].execution;
+    const StepState& state = context_.state.steps[id->step];
+    const Execution& e = state.execution;
     const bool succeeded = e.phase == Phase::kEnded && e.end == StepStatus::kSucceeded;
-    return succeeded ? &e.output : &null_;
+    return succeeded && state.ended_sequence <= context_.as_of ? &e.output : &null_;
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> names;

@@ -216,6 +216,26 @@ output: "{{ steps.a.short }}"
   EXPECT_EQ(json::dump(*render_run_output(run.context())), "7");
 }
 
+TEST(Render, WhatEndedLaterIsNotSeenAsOfAnEarlierMoment) {
+  Driven run(R"(
+weft: "1"
+id: x
+steps:
+  - {id: a, type: set}
+  - {id: slow, type: set}
+  - {id: b, type: set, dependencies: [a, slow], join: any_ok,
+     parameters: {v: "{{ steps.a }} {{ steps.slow }}"}}
+)");
+  run.succeed("a", 1);
+  const uint64_t before = run.state.sequence;
+  run.succeed("slow", 2);
+  EXPECT_EQ(run.parameters("b"), R"({"v":"1 2"})");
+  RenderContext then = run.context();
+  then.as_of = before;
+  EXPECT_EQ(json::dump(render_parameters(then, run.starts.back())->parameters),
+            R"({"v":"1 None"})");
+}
+
 TEST(Render, TheExpressionsOfAStepTogetherHaveALimit) {
   const auto document = [](int copies) {
     std::string out = "weft: \"1\"\nid: x\nsteps:\n  - {id: a, type: set, parameters: {value: [";

@@ -106,7 +106,7 @@ SEALED = set("""run.input run.context run.error run.callback_url event.body step
     ai_call.sampler ai_call.prompt_ids ai_call.output_ids ai_call.reasoning ai_call.grammar
     ai_call.chosen ai_call.route ai_partial.request ai_partial.ids ai_partial.logprobs
     callback.url callback.last_error definition.doc stored_definition.source schedule.body
-    audit.details""".split())
+    schedule.refusal audit.details""".split())
 # What is searched, sorted or compared, or says nothing of what a run carries.
 PLAIN = set("""definition.hash run.id run.def_hash run.workflow run.tenant run.status run.idem_key
     run.parent run.worker run.origin step.run step.path step.status step.out_ref event.run

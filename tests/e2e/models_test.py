@@ -247,6 +247,41 @@ def test_pull_never_mixes_versions_silently():
         assert json.loads(pull(place, server).stdout)["other_versions"] == ["model.safetensors"]
 
 
+def test_pull_that_was_interrupted_leaves_no_model_of_two_versions():
+    """Between the renames of two shards, of which the configuration does not change."""
+    with Place() as place, hub() as server:
+        server.files["other.safetensors"] = random.Random(3).randbytes(1000)
+        pull(place, server)
+        server.files["model.safetensors"] = random.Random(4).randbytes(300_000)
+        server.files["other.safetensors"] = random.Random(5).randbytes(1000)
+        server.commit = COMMIT[::-1]
+        got = place.path / "got"
+        (got / "other.safetensors").unlink()
+        (got / "other.safetensors" / "in the way").mkdir(parents=True)
+        pull(place, server, code=1)
+        assert same(place, server), "the first is in its place"
+        assert not (got / "config.json").exists()
+        shutil.rmtree(got / "other.safetensors")
+        asked = len(server.requests)
+        report = json.loads(pull(place, server).stdout)
+        assert same(place, server, "other.safetensors") and same(place, server, "config.json")
+        assert report["other_versions"] == [] and not list(got.glob("*.part")), report
+        paths = [path for path, _, _ in server.requests[asked:]]
+        assert not any(path.endswith("/config.json") for path in paths), "it was there"
+
+
+def test_pull_says_what_was_not_checked():
+    with Place() as place, hub() as server:
+        server.faults["no blobs"] = True
+        done = pull(place, server)
+        checked = {f["name"]: f["checked_by"] for f in json.loads(done.stdout)["files"]}
+        assert checked == {"config.json": "size", "model.safetensors": "sha256"}, checked
+        warning = "warning: config.json: the server names no hash, so that only its size was checked"
+        assert warning in done.stderr and "model.safetensors: the" not in done.stderr, done.stderr
+        server.faults.clear()
+        assert "no hash" not in pull(place, server).stderr
+
+
 def test_pull_gives_every_revision_its_directory():
     with Place() as place, hub() as server:
         at = [json.loads(weft(place, "models", "pull", "acme/tiny", "--revision", revision, "--json",
