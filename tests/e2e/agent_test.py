@@ -284,6 +284,13 @@ def test_an_example_of_everything_runs_to_its_end():
         run = json.loads(out)
         assert run["status"] == "succeeded", (run, err)
         assert run["output"]["plan"]["summary"], run["output"]
+        # Step and agent looked the customer up, the agent opened a ticket and says so.
+        assert crm.asked.count(("GET", "/customers/C-4471", None)) == 2, crm.asked
+        ticket = crm.posts()[0]
+        assert set(ticket) == {"priority", "category", "description"}, crm.posts()
+        assert ticket["priority"] in PRIORITIES and ticket["category"] == "technical", ticket
+        assert run["output"]["plan"]["ticket_id"] == "T-100", run["output"]
+        assert "T-100" in run["output"]["plan"]["summary"], run["output"]
 
 
 def killed_in_post(place, crm, text=None):
