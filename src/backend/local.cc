@@ -45,7 +45,7 @@ bool shows_tools(const LoadedModel& model, const ChatRequest& request,
 Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request,
                                 bool thinks) {
   chat::PromptRequest prompt;
-  prompt.messages = TRY(chat::parse_messages(request.messages));
+  prompt.messages = TRY(messages_for(model, request.messages));
   if (shows_tools(model, request, prompt.messages)) {
     prompt.tools = chat::tools_without_verbatim(request.tools);
   }

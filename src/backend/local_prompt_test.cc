@@ -53,5 +53,32 @@ TEST(LocalPrompt, TellsTheSchemaToModelsThatDoNotKnowTheirForm) {
   EXPECT_GT(prompt_tokens(directory, false, true), prompt_tokens(directory, false, false));
 }
 
+// It knows what tools returned below their list only, with spaces behind commas and colons.
+TEST(LocalPrompt, ShowsTheEmbeddedModelToolsAndTheirResultsAsItKnowsThem) {
+  LocalBackend backend;
+  const auto prompt_of = [&](std::string result, std::string tool_choice) {
+    ChatRequest request = asking("Where is order 4711?");
+    request.max_tokens = 8;
+    request.tools = {json::parse(R"({"type": "function", "function": {"name": "lookup_order",
+      "parameters": {"type": "object", "properties": {"order_id": {"type": "string"}}}}})")
+                         .value()};
+    request.tool_choice = std::move(tool_choice);
+    request.output_schema = json::parse(R"({"type": "object", "required": ["urgent"],
+      "properties": {"urgent": {"type": "boolean"}}})").value();
+    request.messages.push_back(json::parse(R"({"role": "assistant", "tool_calls": [{"id": "1",
+      "function": {"name": "lookup_order", "arguments": {"order_id": "4711"}}}]})").value());
+    request.messages.push_back(json::Object{
+        {"role", "tool"}, {"tool_call_id", "1"}, {"content", std::move(result)}});
+    const auto answer = ask(backend, std::move(request));
+    EXPECT_TRUE(answer.ok()) << answer.error().text();
+    return answer.ok() ? answer->evidence.prompt_ids : decltype(answer->evidence.prompt_ids)();
+  };
+  const auto spaced = prompt_of(R"({"status": "packed", "n": [1.50, 2]})", "auto");
+  EXPECT_EQ(prompt_of(R"({"status":"packed","n":[1.50,2]})", "auto"), spaced);
+  EXPECT_EQ(prompt_of("{\n  \"status\": \"packed\",\n  \"n\": [1.50, 2]\n}", "auto"), spaced);
+  EXPECT_NE(prompt_of("I think: 1,2", "auto"), prompt_of("I think: 1, 2", "auto"));
+  EXPECT_EQ(prompt_of(R"({"status":"packed","n":[1.50,2]})", "none"), spaced);
+}
+
 }  // namespace
 }  // namespace weft::backend
