@@ -11,6 +11,7 @@
 #include "cli/class_warnings.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "cli/demo_model.h"
 #include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/live_display.h"
@@ -49,10 +50,21 @@ std::shared_ptr<const workflow::Workflow> load_shown(const std::string& file,
 }
 
 // Before anything starts. What is wrong with the configuration is told by who uses it.
-void warn_of_classes(const workflow::Workflow& definition, const RunOptions& options) {
+void warn_of_models(const workflow::Workflow& definition, const RunOptions& options) {
   const auto config = load_config(options.grants.config);
   if (!config.ok()) return;
-  for (const auto& problem : class_warnings(definition, config->models.rules)) {
+  const auto demo = [&](const std::string& model) {
+    const std::string& name = options.model.empty() ? model : options.model;
+    const bool elsewhere = std::ranges::any_of(options.grants.backends, [&](const auto& given) {
+      return given.starts_with(name + "=");
+    });
+    return !elsewhere && is_demo_model(config->models, name);
+  };
+  auto problems = class_warnings(definition, config->models.rules);
+  for (auto& problem : demo_model_warnings(definition, config->models.rules, demo)) {
+    problems.push_back(std::move(problem));
+  }
+  for (const auto& problem : problems) {
     say(painted("warning: ", Colour::kYellow) + workflow::text(problem, options.file));
   }
 }
@@ -104,7 +116,7 @@ int run_workflow(const RunOptions& options) {
   if (!text.ok()) return refuse(text.error());
   const auto definition = load_shown(options.file, *text);
   if (definition == nullptr) return kExitFailed;
-  warn_of_classes(*definition, options);
+  warn_of_models(*definition, options);
   auto input = input_of(*definition, options.inputs);
   if (!input.ok()) return refuse(input.error());
 

@@ -54,6 +54,23 @@ def test_without_json_the_output_is_data_and_the_rest_is_for_people():
         assert "Next things to try" not in second.stderr
 
 
+def test_a_field_that_the_demo_model_does_not_know_is_a_warning():
+    with Place() as place:
+        schema = {"type": "object", "required": ["poem"],
+                  "properties": {"poem": {"type": "string", "maxLength": 20}}}
+        step = {"id": "poem", "type": "llm", "parameters": {"prompt": "Hi", "output": schema}}
+        place.write("poem.yaml", json.dumps({"weft": "1", "id": "poem", "steps": [step]}))
+        (warning,) = json.loads(place.weft_bare("validate", "poem.yaml", "--json").stdout)[0]["warnings"]
+        assert warning["code"] == "E0433" and "'poem'" in warning["message"], warning
+        assert "E0433" in place.weft("run", "poem.yaml").stderr
+        model = str(pathlib.Path(__file__).resolve().parents[2] / "models/weft-mini")
+        assert "E0433" not in place.weft("run", "poem.yaml", "--model", model).stderr
+        config = {"models": {"default": {"source": model}}}
+        place.write("weft.yaml", json.dumps(config))
+        told = place.weft_bare("validate", "poem.yaml", "--config", "weft.yaml", "--json").stdout
+        assert json.loads(told)[0]["warnings"] == [], told
+
+
 def test_inputs_come_from_arguments_and_files():
     with Place() as place:
         place.write("chain.yaml", CHAIN)
