@@ -79,6 +79,26 @@ void tell_model(const workflow::Workflow& definition, const RunOptions& options)
               Colour::kDim));
 }
 
+// What starts the same run anew; empty if an address in it may hold a password.
+std::string command_again(const RunOptions& options) {
+  std::vector<std::string> words{"weft", "run", options.file};
+  const auto add = [&words](const char* flag, const std::string& value) {
+    if (value.empty()) return;
+    words.emplace_back(flag);
+    words.push_back(value);
+  };
+  for (const std::string& input : options.inputs) add("-i", input);
+  add("--model", options.model);
+  if (options.seed != 0) add("--seed", std::to_string(options.seed));
+  for (std::string& word : words_of(options.grants)) words.push_back(std::move(word));
+  add("--store", options.store.path);
+  const bool secret = std::ranges::any_of(words, [](const std::string& word) {
+    const size_t begin = word.find("://");
+    return begin != std::string::npos && word.find('@', begin) != std::string::npos;
+  });
+  return secret ? "" : command_text(words);
+}
+
 int detach(RunSession& session, worker::NewRun request, const RunOptions& options) {
   request.detached = true;
   auto run = session.process().executor().submit(std::move(request));
@@ -131,7 +151,7 @@ int run_workflow(const RunOptions& options) {
                       .show_tokens = options.follow,
                       .grants = options.grants,
                       .adopt_max = options.detach ? 0 : 16,
-                      .file = options.file});
+                      .command = command_again(options)});
   if (Status started = session.start(); !started.ok()) {
     const int exit = refuse(started.error());
     return exit == kExitFailed ? kExitConfiguration : exit;  // nothing has run that could fail
