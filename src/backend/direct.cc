@@ -78,7 +78,7 @@ Result<Tokens> tokens_of(const LoadedModel& model, const TokenizeRequest& reques
                                              model.instance->name));
     }
     chat::PromptRequest prompt;
-    prompt.messages = TRY(chat::parse_messages(request.messages));
+    prompt.messages = TRY(messages_for(model, request.messages));
     prompt.add_generation_prompt = request.generation_prompt;
     out.ids = tokenizer.encode(TRY(model.chat_template->render(prompt)));
   }

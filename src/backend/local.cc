@@ -30,18 +30,29 @@ bool may_think(const LoadedModel& model, const ChatRequest& request, const Answe
   return text::thinking_limit(request.max_tokens, answer, close) > 0;
 }
 
+bool has_role(const std::vector<chat::Message>& messages, std::string_view role) {
+  return std::ranges::any_of(messages, [&](const chat::Message& m) { return m.role == role; });
+}
+
+// A model that may not call is not told what it could; but the embedded one knows what tools
+// returned only below their list, and a schema keeps it from calling.
+bool shows_tools(const LoadedModel& model, const ChatRequest& request,
+                 const std::vector<chat::Message>& messages) {
+  if (request.tool_choice != "none") return true;
+  return model.one_task && !request.output_schema.is_null() && has_role(messages, "tool");
+}
+
 Result<text::MarkedText> render(const LoadedModel& model, const ChatRequest& request,
                                 bool thinks) {
   chat::PromptRequest prompt;
-  prompt.messages = TRY(chat::parse_messages(request.messages));
-  const bool said_in_words =
-      model.one_task && std::any_of(prompt.messages.begin(), prompt.messages.end(),
-                                    [](const chat::Message& m) { return m.role == "system"; });
-  if (!request.output_schema.is_null() && !said_in_words) {
+  prompt.messages = TRY(messages_for(model, request.messages));
+  if (shows_tools(model, request, prompt.messages)) {
+    prompt.tools = chat::tools_without_verbatim(request.tools);
+  }
+  const bool said_in_words = !prompt.tools.empty() || has_role(prompt.messages, "system");
+  if (!request.output_schema.is_null() && !(model.one_task && said_in_words)) {
     chat::add_schema(prompt.messages, chat::without_verbatim(request.output_schema));
   }
-  // A model that may not call is not told what it could.
-  if (request.tool_choice != "none") prompt.tools = chat::tools_without_verbatim(request.tools);
   if (!thinks) {
     prompt.enable_thinking = false;
   } else if (request.thinking == Thinking::kOn) {

@@ -5,7 +5,16 @@
 
 #include <algorithm>
 
+#include "chat/spaced_json.h"
+
 namespace weft::backend {
+
+Result<std::vector<chat::Message>> messages_for(const LoadedModel& model,
+                                                const json::Array& messages) {
+  std::vector<chat::Message> out = TRY(chat::parse_messages(messages));
+  if (model.instance->config.generation.json_spacing == "spaced") chat::space_tool_results(out);
+  return out;
+}
 
 Status check_could_fit(const LoadedModel& model, std::string_view text) {
   CHECK(model.instance->tokenizer.has_value());

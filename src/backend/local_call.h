@@ -10,9 +10,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/backend.h"
 #include "backend/models.h"
+#include "chat/message.h"
 
 namespace weft::backend {
 
@@ -40,6 +42,10 @@ class LocalCall final : public ChatCall {
   std::optional<runtime::Handle> handle_;
 };
 
+// The conversation as `model` is to read it: JSON that tools returned in the white space that it
+// was trained on. E0740.
+Result<std::vector<chat::Message>> messages_for(const LoadedModel& model,
+                                                const json::Array& messages);
 // E0731 for a text of which a quick look says that its tokens cannot fit: those who are answered
 // meanwhile need not wait until it is tokenised. `model` has a tokenizer.
 Status check_could_fit(const LoadedModel& model, std::string_view text);

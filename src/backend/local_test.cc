@@ -50,30 +50,6 @@ TEST(LocalBackend, TellsTheProbabilityOfEveryTokenIfAsked) {
   EXPECT_NE(spelled.find(told->content), std::string::npos) << spelled;
 }
 
-// The schema of the answer reaches every model, except that the embedded one is left with the
-// words of a system text. From a directory the same weights are a model like any other.
-TEST(LocalBackend, TellsTheSchemaToModelsThatDoNotKnowTheirForm) {
-  LocalBackend backend;
-  const auto prompt_tokens = [&](std::string model, bool system, bool schema) {
-    ChatRequest request = request_for("I was charged twice");
-    request.model = std::move(model);
-    request.max_tokens = 4;
-    if (system) {
-      request.messages.insert(request.messages.begin(),
-                              json::Object{{"role", "system"}, {"content", "Triage."}});
-    }
-    if (schema) request.output_schema = json::Object{{"type", "object"}};
-    const auto result = ask(backend, std::move(request));
-    EXPECT_TRUE(result.ok()) << result.error().text();
-    return result.ok() ? result->tokens.prompt : 0;
-  };
-  const std::string directory = WEFT_SOURCE_DIR "/models/weft-mini";
-  EXPECT_EQ(prompt_tokens("default", true, true), prompt_tokens("default", true, false));
-  EXPECT_GT(prompt_tokens("default", false, true), prompt_tokens("default", false, false));
-  EXPECT_GT(prompt_tokens(directory, true, true), prompt_tokens(directory, true, false));
-  EXPECT_GT(prompt_tokens(directory, false, true), prompt_tokens(directory, false, false));
-}
-
 TEST(LocalBackend, CountsWhatWasCachedAndKeepsSaltsApart) {
   LocalBackend backend;
   std::string text;

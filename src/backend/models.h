@@ -47,7 +47,8 @@ struct LoadedModel {
   std::string template_hash;                        // sha256 of its text, or empty
   std::unique_ptr<grammar::Grammars> grammars;      // absent with it
   // It was trained on system texts that say the form in words: a schema behind them would lead it
-  // away from what it knows. Without a system text it gets the schema as any model does.
+  // away from what it knows; so would one behind a list of tools. Without either it gets the schema
+  // as any model does.
   bool one_task = false;
   uint64_t memory_bytes = 0;  // weights as packed, and the most that its cache may take
   int64_t asked_for = 0;      // when last, by count of get(); Models' own

@@ -120,6 +120,40 @@ TEST(Message, ErrorsNameThePlace) {
             "messages[0].tool_calls[0].function.name: expected a name, found nothing");
 }
 
+// Without a word about the task weft-mini gets one that it was trained on; nobody else's words are
+// touched.
+TEST(Prompt, WeftMiniIsToldItsJobWhereNobodyTellsOne) {
+  const auto chat = ChatTemplate::load(WEFT_SOURCE_DIR "/models/weft-mini").value();
+  const std::string job = "<|im_start|>system\nTriage the inquiry as JSON.<|im_end|>\n";
+  const std::string asked = "<|im_start|>user\nHi<|im_end|>\n";
+  const std::string start = "<|im_start|>assistant\n";
+  const auto text = [&](std::string_view messages, std::string_view tools = "[]") {
+    PromptRequest request = request_of(messages);
+    request.tools = json::parse(tools)->as_array();
+    return chat.render(request)->text;
+  };
+  EXPECT_EQ(text(R"([{"role": "user", "content": "Hi"}])"), job + asked + start);
+  EXPECT_EQ(text(R"([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "{}"},
+                     {"role": "user", "content": "Hi"}])"),
+            job + asked + start + "{}<|im_end|>\n" + asked + start);
+  PromptRequest quiet = request_of(R"([{"role": "user", "content": "Hi"}])");
+  quiet.enable_thinking = false;
+  EXPECT_EQ(chat.render(quiet)->text, job + asked + start + "<think>\n\n</think>\n\n");
+  EXPECT_EQ(text(R"([{"role": "system", "content": "S"}, {"role": "user", "content": "Hi"}])"),
+            "<|im_start|>system\nS<|im_end|>\n" + asked + start);
+  EXPECT_EQ(text(R"([{"role": "user", "content": "Hi"}])",
+                 R"([{"type": "function", "function": {"name": "f", "parameters":
+                   {"type": "object", "properties": {"a": {}, "b": {}}}}}])"),
+            "<|im_start|>system\nTools:\nf(a, b)<|im_end|>\n" + asked + start);
+  for (const char* more : {R"({"role": "system", "content": "S"})",
+                           R"({"role": "tool", "content": "1"})"}) {
+    const std::string said = text(R"([{"role": "user", "content": "Hi"}, {"role": "assistant",
+      "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, )" +
+                                  std::string(more) + "]");
+    EXPECT_EQ(said.find("Triage"), std::string::npos) << said;
+  }
+}
+
 std::vector<TokenId> control_tokens(const Tokenizer& tokenizer, const text::MarkedText& prompt) {
   std::vector<TokenId> out;
   for (const TokenId id : tokenizer.encode(prompt)) {

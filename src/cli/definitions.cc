@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "cli/class_warnings.h"
 #include "cli/config_file.h"
+#include "cli/demo_model.h"
 #include "cli/exit.h"
 #include "cli/schema_warnings.h"
 #include "cli/terminal.h"
@@ -45,9 +46,13 @@ void check_secret_names(const Config& config, workflow::Loaded& loaded) {
   }
 }
 
-// Classes that no rule knows.
-void check_classes(const Config& config, workflow::Loaded& loaded) {
+// Classes that no rule knows, and what the demo model cannot do.
+void check_models(const Config& config, workflow::Loaded& loaded) {
   for (auto& warning : class_warnings(*loaded.workflow, config.models.rules)) {
+    loaded.warnings.push_back(std::move(warning));
+  }
+  const auto demo = [&](const std::string& model) { return is_demo_model(config.models, model); };
+  for (auto& warning : demo_model_warnings(*loaded.workflow, config.models.rules, demo)) {
     loaded.warnings.push_back(std::move(warning));
   }
 }
@@ -59,7 +64,7 @@ workflow::Loaded validated(const std::string& text, const Config& config, bool s
   for (auto& warning : schema_warnings(*loaded.workflow)) {
     loaded.warnings.push_back(std::move(warning));
   }
-  check_classes(config, loaded);
+  check_models(config, loaded);
   if (secrets) check_secret_names(config, loaded);
   if (!loaded.errors.empty()) loaded.workflow = nullptr;
   return loaded;

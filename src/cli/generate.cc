@@ -15,11 +15,13 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/config.h"
+#include "cli/demo_model.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "cli/thinking_flags.h"
 #include "model/weights.h"
+#include "runtime/model_instance.h"
 
 namespace weft::cli {
 namespace {
@@ -216,6 +218,9 @@ Result<int> chat(const ChatOptions& options) {
   const auto backend = TRY(backend_of(options));
   const backend::ChatRequest first = TRY(request_of(options));
   json::Array messages = first.messages;
+  if (runtime::means_embedded_model(options.model)) {
+    say(painted(kDemoModelLine, Colour::kDim));
+  }
   say(painted("An empty line or Ctrl-D ends the conversation.", Colour::kDim));
   for (;;) {
     if (people_watch()) say_raw(painted("> ", Colour::kBold));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/new.h"
 
+#include <algorithm>
 #include <future>
 
 #include "base/file.h"
@@ -8,6 +9,7 @@
 #include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "cli/demo_model.h"
 #include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/terminal.h"
@@ -32,8 +34,19 @@ Result<backend::ChatResult> draft_answer(backend::Router& router,
   return future.get();
 }
 
+void tell_demo_model(const NewOptions& options, const Config& config) {
+  const bool elsewhere = std::ranges::any_of(options.grants.backends, [&](const auto& given) {
+    return given.starts_with(options.model + "=");
+  });
+  if (elsewhere || !is_demo_model(config.models, options.model)) return;
+  say(painted("warning: ", Colour::kYellow) +
+      "weft-mini, the demo model, cannot draft workflows well: the draft will be valid and mostly "
+      "beside the point; name a larger model with --model");
+}
+
 Result<std::string> drafted(const NewOptions& options) {
   const Config config = TRY(load_config(options.grants.config));
+  tell_demo_model(options, config);
   backend::ModelsOptions models = models_options(config.models);
   models.load.cache_directory = cache_directory();
   const auto router = TRY(open_router(std::move(models), options.grants, config.models));

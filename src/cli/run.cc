@@ -11,6 +11,7 @@
 #include "cli/class_warnings.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "cli/demo_model.h"
 #include "cli/dry_run.h"
 #include "cli/exit.h"
 #include "cli/live_display.h"
@@ -49,10 +50,21 @@ std::shared_ptr<const workflow::Workflow> load_shown(const std::string& file,
 }
 
 // Before anything starts. What is wrong with the configuration is told by who uses it.
-void warn_of_classes(const workflow::Workflow& definition, const RunOptions& options) {
+void warn_of_models(const workflow::Workflow& definition, const RunOptions& options) {
   const auto config = load_config(options.grants.config);
   if (!config.ok()) return;
-  for (const auto& problem : class_warnings(definition, config->models.rules)) {
+  const auto demo = [&](const std::string& model) {
+    const std::string& name = options.model.empty() ? model : options.model;
+    const bool elsewhere = std::ranges::any_of(options.grants.backends, [&](const auto& given) {
+      return given.starts_with(name + "=");
+    });
+    return !elsewhere && is_demo_model(config->models, name);
+  };
+  auto problems = class_warnings(definition, config->models.rules);
+  for (auto& problem : demo_model_warnings(definition, config->models.rules, demo)) {
+    problems.push_back(std::move(problem));
+  }
+  for (const auto& problem : problems) {
     say(painted("warning: ", Colour::kYellow) + workflow::text(problem, options.file));
   }
 }
@@ -65,6 +77,26 @@ void tell_model(const workflow::Workflow& definition, const RunOptions& options)
   say(painted("models default, fast and deep: weft-mini, the small embedded one (--model DIR for "
               "another)",
               Colour::kDim));
+}
+
+// What starts the same run anew; empty if an address in it may hold a password.
+std::string command_again(const RunOptions& options) {
+  std::vector<std::string> words{"weft", "run", options.file};
+  const auto add = [&words](const char* flag, const std::string& value) {
+    if (value.empty()) return;
+    words.emplace_back(flag);
+    words.push_back(value);
+  };
+  for (const std::string& input : options.inputs) add("-i", input);
+  add("--model", options.model);
+  if (options.seed != 0) add("--seed", std::to_string(options.seed));
+  for (std::string& word : words_of(options.grants)) words.push_back(std::move(word));
+  add("--store", options.store.path);
+  const bool secret = std::ranges::any_of(words, [](const std::string& word) {
+    const size_t begin = word.find("://");
+    return begin != std::string::npos && word.find('@', begin) != std::string::npos;
+  });
+  return secret ? "" : command_text(words);
 }
 
 int detach(RunSession& session, worker::NewRun request, const RunOptions& options) {
@@ -104,7 +136,7 @@ int run_workflow(const RunOptions& options) {
   if (!text.ok()) return refuse(text.error());
   const auto definition = load_shown(options.file, *text);
   if (definition == nullptr) return kExitFailed;
-  warn_of_classes(*definition, options);
+  warn_of_models(*definition, options);
   auto input = input_of(*definition, options.inputs);
   if (!input.ok()) return refuse(input.error());
 
@@ -119,7 +151,7 @@ int run_workflow(const RunOptions& options) {
                       .show_tokens = options.follow,
                       .grants = options.grants,
                       .adopt_max = options.detach ? 0 : 16,
-                      .file = options.file});
+                      .command = command_again(options)});
   if (Status started = session.start(); !started.ok()) {
     const int exit = refuse(started.error());
     return exit == kExitFailed ? kExitConfiguration : exit;  // nothing has run that could fail

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run_input.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "base/file.h"
 #include "base/strings.h"
 #include "workflow/input.h"
@@ -64,6 +67,23 @@ Status add_pair(json::Object& input, const std::string& argument, const json::Va
   return ok_status();
 }
 
+// " -i name=…" for each input that the schema requires, has no default for, and was not given.
+std::string missing_inputs(const json::Value& schema, const json::Object& members) {
+  const json::Object* object = schema.if_object();
+  const json::Value* required = object ? object->if_contains("required") : nullptr;
+  if (required == nullptr || !required->is_array()) return "";
+  const json::Value* properties = object->if_contains("properties");
+  std::string out;
+  for (const json::Value& name : required->get_array()) {
+    if (!name.is_string() || members.contains(name.get_string())) continue;
+    const json::Object* all = properties ? properties->if_object() : nullptr;
+    const json::Value* one = all ? all->if_contains(name.get_string()) : nullptr;
+    if (one != nullptr && one->is_object() && one->get_object().contains("default")) continue;
+    out += fmt::format(" -i {}=…", std::string_view(name.get_string()));
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<json::Object> input_members(const workflow::Workflow& workflow,
@@ -81,7 +101,33 @@ Result<json::Object> input_members(const workflow::Workflow& workflow,
 
 Result<json::Value> input_of(const workflow::Workflow& workflow,
                              std::span<const std::string> arguments) {
-  return workflow::completed_input(workflow, TRY(input_members(workflow, arguments)));
+  const json::Object members = TRY(input_members(workflow, arguments));
+  auto value = workflow::completed_input(workflow, members);
+  if (value.ok() || value.error().code != "E0310") return value;
+  const std::string missing = missing_inputs(workflow.input_schema, members);
+  if (missing.empty()) return value;
+  Error error = std::move(value).error();
+  error.hint = "give it:" + missing;
+  return error;
+}
+
+std::string command_text(std::span<const std::string> words) {
+  constexpr std::string_view kPlain = "_-./=:,@%+";
+  std::string out;
+  for (const std::string& word : words) {
+    if (!out.empty()) out += ' ';
+    const bool plain = !word.empty() && std::ranges::all_of(word, [&](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || kPlain.find(c) != kPlain.npos;
+    });
+    if (plain) {
+      out += word;
+      continue;
+    }
+    out += '\'';
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += '\'';
+  }
+  return out;
 }
 
 }  // namespace weft::cli

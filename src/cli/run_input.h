@@ -14,11 +14,15 @@
 
 namespace weft::cli {
 
-// E0902: an argument that is neither form; E0310: the input does not fit the schema.
+// E0902: an argument that is neither form; E0310: the input does not fit the schema; the hint says
+// how to give what is missing.
 Result<json::Value> input_of(const workflow::Workflow& workflow,
                              std::span<const std::string> arguments);
 // Only what the arguments say, neither completed nor checked.
 Result<json::Object> input_members(const workflow::Workflow& workflow,
                                    std::span<const std::string> arguments);
+
+// The words of a command as a shell reads them: quoted where they need it.
+std::string command_text(std::span<const std::string> words);
 
 }  // namespace weft::cli

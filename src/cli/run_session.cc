@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/config_file.h"
 #include "cli/exit.h"
+#include "cli/runs_acts.h"
 #include "cli/store_process.h"
 #include "cli/terminal.h"
 #include "store/postgres.h"
@@ -118,7 +119,22 @@ void RunSession::on_notice(const worker::Notice& notice) {
   if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown") {
     give_up(cut_off(notice.run, notice.path));
   }
+  if (notice.kind == worker::Notice::Kind::kStep && notice.status == "waiting") {
+    say_who_decides(notice.run, notice.path);
+  }
   if (notice.kind == worker::Notice::Kind::kClaimed) look_for_cut_off(notice.run);
+}
+
+// What a person types elsewhere so that the run goes on.
+void RunSession::say_who_decides(const std::string& run, const std::string& path) {
+  if (options_.quiet || (options_.json && !people_watch())) return;
+  const auto actions = worker::required_actions(*reader_, {.run = run});
+  if (!actions.ok()) return;
+  for (const worker::RequiredAction& action : *actions) {
+    if (action.path != path || action.kind == "resolve") continue;
+    display_.clear();
+    say("  decide it in another terminal: " + action_command(action, options_.store.path));
+  }
 }
 
 // A run taken over may wait for a decision since long, which no notice tells.
@@ -242,8 +258,8 @@ void RunSession::print_next_steps(const std::string& run) {
   say(painted("Next things to try:", Colour::kBold));
   say(fmt::format("  weft runs show {}   every step with its output and tokens", run));
   say(fmt::format("  weft explain {}     why each step ran, and what its model was asked", run));
-  if (!options_.file.empty()) {
-    say(fmt::format("  weft run {} --json   the same for programs", options_.file));
+  if (!options_.command.empty()) {
+    say(fmt::format("  {} --json   the same for programs", options_.command));
   }
 }
 

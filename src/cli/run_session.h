@@ -32,7 +32,7 @@ struct SessionOptions {
   bool show_tokens = false;
   Grants grants = {};
   int64_t adopt_max = 0;      // runs of dead workers this process takes over meanwhile
-  std::string file = {};      // for hints; empty: none
+  std::string command = {};   // that starts the same run, for hints; empty: none
   worker::Rehearsal* rehearsal = nullptr;  // a dry run; outlives the session
 };
 
@@ -67,6 +67,7 @@ class RunSession {
   void on_notice(const worker::Notice& notice);
   void ended(const std::string& run);
   void look_for_cut_off(const std::string& run);
+  void say_who_decides(const std::string& run, const std::string& path);
   void poll();
   void interrupt();
   void give_up(Error error);

@@ -4,14 +4,18 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "cli/background.h"
+#include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/run_input.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "store/postgres.h"
 #include "worker/folded_run.h"
 #include "worker/run_acts.h"
 #include "worker/run_reader.h"
@@ -185,20 +189,26 @@ std::string action_line(const worker::RequiredAction& action) {
   return line;
 }
 
-std::string action_command(const worker::RequiredAction& action) {
+}  // namespace
+
+std::string action_command(const worker::RequiredAction& action, const std::string& store) {
+  const bool named = !store.empty() && store != default_store_path() &&
+                     !store::is_postgres_url(store);
+  const std::array<std::string, 2> words{"--store", store};
+  const std::string where = named ? " " + command_text(words) : "";
   if (action.kind == "approval") {
-    return fmt::format("weft runs approve {} {}   (or reject)", action.run, action.path);
+    return fmt::format("weft runs approve {} {}{}   (or reject)", action.run, action.path, where);
   }
   if (action.kind == "resolve") {
-    return fmt::format("weft runs resolve {} {} retry|fail|succeed", action.run, action.path);
+    return fmt::format("weft runs resolve {} {} retry|fail|succeed{}", action.run, action.path,
+                       where);
   }
   const json::Value* name = action.body.if_contains("name");
-  return fmt::format("weft runs signal {} {}", action.run,
+  return fmt::format("weft runs signal {} {}{}", action.run,
                      name != nullptr && name->is_string() ? std::string_view(name->get_string())
-                                                          : std::string_view("NAME"));
+                                                          : std::string_view("NAME"),
+                     where);
 }
-
-}  // namespace
 
 int list_actions(const RunsActionsOptions& options) {
   auto db = open_store(options.store);

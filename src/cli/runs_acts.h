@@ -12,6 +12,10 @@
 #include "cli/config_encryption.h"
 #include "cli/grants.h"
 
+namespace weft::worker {
+struct RequiredAction;
+}
+
 namespace weft::cli {
 
 struct RunActOptions {
@@ -51,5 +55,8 @@ struct RunsActionsOptions {
   bool json = false;
 };
 int list_actions(const RunsActionsOptions& options);
+// What a person types to decide it. `store`: where it is named if it is not the user's own; the
+// address of a database server, which may hold a password, is never.
+std::string action_command(const worker::RequiredAction& action, const std::string& store = "");
 
 }  // namespace weft::cli

@@ -18,6 +18,7 @@
 #include "cli/backends.h"
 #include "cli/config.h"
 #include "cli/config_file.h"
+#include "cli/demo_model.h"
 #include "cli/exit.h"
 #include "cli/offered_runs.h"
 #include "cli/run_session.h"
@@ -413,6 +414,7 @@ class Serving {
         if (!told->ok()) return say_error(told->error());
         say(fmt::format("model {} is loaded; context {} tokens", (*told)->source,
                         (*told)->context));
+        if ((*told)->source.ends_with("(embedded)")) say(std::string(kDemoModelLine));
       });
     });
   }

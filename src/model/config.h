@@ -31,8 +31,8 @@ struct GenerationDefaults {
   std::optional<double> min_p;
   std::optional<int> top_k;
   std::optional<double> repetition_penalty;
-  // White space of the JSON that the model was trained to write: weft_json_spacing, "compact"
-  // unless given, "spaced" (Python's json.dumps) or "either".
+  // White space of the JSON that the model was trained to write and, if "spaced", to read from
+  // tools: weft_json_spacing, "compact" unless given, "spaced" (Python's json.dumps) or "either".
   std::string json_spacing = "compact";
 };
 

@@ -154,9 +154,16 @@ Result<std::string> read_answer_form(Fields& fields, backend::ChatRequest& reque
   return forms.given();
 }
 
+// Whether somebody asks for a tool in it.
+bool has_calls(const json::Object& message) {
+  const json::Value* calls = message.if_contains("tool_calls");
+  return calls != nullptr && calls->is_array() && !calls->get_array().empty();
+}
+
 // Members of a message. What answers have and clients give back says nothing to a model; what is
 // inside those that do is the prompt's to read.
 Status check_messages(const json::Array& messages) {
+  bool called = false;
   for (size_t i = 0; i < messages.size(); ++i) {
     const json::Object* message = messages[i].if_object();
     if (message == nullptr) continue;
@@ -172,6 +179,13 @@ Status check_messages(const json::Array& messages) {
                                name == "audio" ? "only text" : "tool_calls replace it");
     }
     TRY(fields.finish());
+    const json::Value* role = message->if_contains("role");
+    called = called || has_calls(*message);
+    if (called || role == nullptr || *role != "tool") continue;
+    return make_error("E0740", fmt::format("messages[{}]: expected an assistant message with "
+                                           "tool_calls before a tool message, found none", i),
+                      "send the whole conversation: what was asked, the answer with its calls, "
+                      "then what the tools returned");
   }
   return ok_status();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/chat_request.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "server/chat_reply.h"
@@ -272,6 +273,29 @@ TEST(ChatReply, AnAnswerThatWentRoundInCirclesSaysSo) {
   EXPECT_FALSE(chat_choice(0, result, {}).contains("stop_reason"));
   result.stop_reason = "repetition";
   EXPECT_EQ(chat_choice(0, result, {}).at("stop_reason"), "repetition");
+}
+
+TEST(ChatRequest, AToolMessageNeedsACallBeforeIt) {
+  const auto place = [](std::string_view messages) -> std::string {
+    const auto parsed = parse_chat_request(
+        json::parse(R"({"model": "m", "messages": )" + std::string(messages) + "}")->as_object());
+    if (parsed.ok()) return "accepted";
+    const json::Object error = openai_error_body(parsed.error()).at("error").as_object();
+    return fmt::format("{} {} {}", status_of(parsed.error()),
+                       std::string(error.at("code").as_string()),
+                       std::string(error.at("param").as_string()));
+  };
+  const std::string tool = R"({"role": "tool", "tool_call_id": "1", "content": "{}"})";
+  const std::string user = R"({"role": "user", "content": "hi"})";
+  const std::string calls = R"({"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
+    "function": {"name": "f", "arguments": "{}"}}]})";
+  EXPECT_EQ(place("[" + tool + "]"), "400 E0740 messages[0]");
+  EXPECT_EQ(place("[" + user + "," + tool + "]"), "400 E0740 messages[1]");
+  EXPECT_EQ(place("[" + user + R"(,{"role": "assistant", "content": "x", "tool_calls": []},)" +
+                  tool + "]"),
+            "400 E0740 messages[2]");
+  EXPECT_EQ(place("[" + tool + "," + calls + "]"), "400 E0740 messages[0]");
+  EXPECT_EQ(place("[" + user + "," + calls + "," + tool + "," + tool + "]"), "accepted");
 }
 
 TEST(OpenAiError, KindsAndCodes) {

@@ -154,7 +154,10 @@ Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& que
   const int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOFOLLOW, nullptr);
   const SqliteConnection db(opened);
   if (code != SQLITE_OK) {
-    return make_error("E0501", fmt::format("cannot open the database: {}", sqlite3_errmsg(opened)));
+    return make_error("E0501", fmt::format("cannot open the database {}: {}", quoted(path, 300),
+                                           sqlite3_errmsg(opened)),
+                      "the file must be there already, readable, and no symbolic link: --database "
+                      "NAME=sqlite:PATH names it, and a step creates none");
   }
   sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);

@@ -86,5 +86,14 @@ TEST_F(SqliteForeign, WritesWithoutRowsAndReadsGoOnAsBefore) {
   EXPECT_EQ(ask("SELECT x FROM t")->at("changed"), 0);
 }
 
+TEST_F(SqliteForeign, AFileThatIsNotThereIsNamed) {
+  path_ = "no/such/crm.db";
+  const auto out = ask("SELECT 1");
+  ASSERT_FALSE(out.ok());
+  EXPECT_EQ(out.error().code, "E0501");
+  EXPECT_NE(out.error().message.find("no/such/crm.db"), std::string::npos) << out.error().text();
+  EXPECT_NE(out.error().hint.find("--database NAME=sqlite:PATH"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace weft::store

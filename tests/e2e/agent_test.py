@@ -41,7 +41,7 @@ tools:
       additionalProperties: false
       required: [priority, category, description]
       properties:
-        priority: { enum: [low, medium, high, critical] }
+        priority: { enum: [low, normal, high, urgent] }
         category: { type: string, maxLength: 32 }
         description: { type: string, maxLength: 200 }
     step:
@@ -63,6 +63,7 @@ steps:
       - { id: by_hand, type: set, parameters: { value: { summary: passed to a person } } }
 output: "{{ steps.resolve }}"
 """
+PRIORITIES = ("low", "normal", "high", "urgent")
 IDEM = 'idempotency_key: "{{ args | tojson }}"'
 KOREAN = "제품이 3일째 작동하지 않습니다. 긴급히 해결이 필요합니다. 고객 번호는 C-4471입니다."
 
@@ -151,7 +152,7 @@ def test_profile_then_ticket():
         assert run["status"] == "succeeded", run
         assert crm.asked[0][:2] == ("GET", "/customers/C-4471"), crm.asked
         assert len(crm.posts()) == 1 and len(crm.asked) == 2, crm.asked
-        assert crm.posts()[0]["priority"] in ("low", "medium", "high", "critical")
+        assert crm.posts()[0]["priority"] in PRIORITIES
         assert set(crm.posts()[0]) == {"priority", "category", "description"}
         assert place.rows("select count(*) from ai_call") == [(len(notes(place, "message")) + 1,)]
         verified = place.weft("replay", run["run"], "--verify")
@@ -205,7 +206,7 @@ def test_a_person_approves_in_between():
         process = place.start("run", *words(place, crm, text=text), "--json")
         ask = waiting_for(place, "approval")
         assert ask["role"] == "lead" and ask["show"][0]["tool"] == "create_support_ticket", ask
-        assert ask["show"][0]["arguments"]["priority"] in ("low", "medium", "high", "critical")
+        assert ask["show"][0]["arguments"]["priority"] in PRIORITIES
         assert crm.posts() == []
         place.weft("runs", "approve", ask["run"], "--by", "ada")
         out, err = process.communicate(timeout=60)
@@ -283,7 +284,13 @@ def test_an_example_of_everything_runs_to_its_end():
         run = json.loads(out)
         assert run["status"] == "succeeded", (run, err)
         assert run["output"]["plan"]["summary"], run["output"]
-        assert ("GET", "/customers/C-4471", None) in crm.asked, crm.asked
+        # Step and agent looked the customer up, the agent opened a ticket and says so.
+        assert crm.asked.count(("GET", "/customers/C-4471", None)) == 2, crm.asked
+        ticket = crm.posts()[0]
+        assert set(ticket) == {"priority", "category", "description"}, crm.posts()
+        assert ticket["priority"] in PRIORITIES and ticket["category"] == "technical", ticket
+        assert run["output"]["plan"]["ticket_id"] == "T-100", run["output"]
+        assert "T-100" in run["output"]["plan"]["summary"], run["output"]
 
 
 def killed_in_post(place, crm, text=None):

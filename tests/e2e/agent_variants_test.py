@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fifty inquiries that nobody has trained on, in three languages, half of them with a customer's id:
 every call that the agent makes is valid, it looks up exactly the id that was written, and most tickets
-say what the inquiry is about."""
+say what the inquiry is about and how urgent it is."""
 import json
 
-from agent_test import Crm, document
+from agent_test import PRIORITIES, Crm, document
 from harness import Place, main
 
 WITH_ID = [
@@ -55,12 +55,23 @@ WITHOUT = [
 # letter is missing, several would do.
 WITH_ID_ABOUT = "t.gbtt.tgtgbttb.ttgbt.bt."
 WITHOUT_ABOUT = "t.gbttbtbtgbttb.ttgbt.btb"
-RIGHT_CALLS, RIGHT_TICKETS = 45, 36  # at least
+# How urgent the words are, or the matter is: the priorities that would do.
+PRESSING, CALM = {"high", "urgent"}, {"low", "normal"}
+URGENCY = {"My vacuum cleaner smells burnt, I need help today!": PRESSING,
+           "세탁기에서 물이 샙니다. 빨리 확인 부탁드립니다.": PRESSING,
+           "Necesito ayuda urgente con mi factura.": PRESSING,
+           "I was billed two times in March.": PRESSING,
+           "이번 달 요금이 두 번 빠져나갔습니다.": PRESSING,
+           "Me cobraron dos veces este mes.": PRESSING,
+           "I would like to return the shoes.": CALM,
+           "환불이 언제 되나요?": CALM,
+           "Quiero devolver los zapatos.": CALM}
+RIGHT_CALLS, RIGHT_TICKETS, RIGHT_PRIORITIES = 45, 36, 7  # at least; of 50, 50 and 9
 
 
 def test_fifty_variants():
-    good = about = 0
-    told, beside = [], []
+    good = about = pressing = 0
+    told, beside, odd = [], [], []
     cases = [(*case, wanted) for case, wanted in zip(WITH_ID, WITH_ID_ABOUT, strict=True)]
     cases += [(None, text, wanted) for text, wanted in zip(WITHOUT, WITHOUT_ABOUT, strict=True)]
     with Place() as place:
@@ -73,7 +84,7 @@ def test_fifty_variants():
                 assert status == "succeeded", (inquiry, done.stdout)
                 gets = [path for method, path, _ in crm.asked if method == "GET"]
                 for body in crm.posts():  # valid, each of them
-                    assert body["priority"] in ("low", "medium", "high", "critical"), body
+                    assert body["priority"] in PRIORITIES, body
                     assert set(body) == {"priority", "category", "description"}, body
                 if customer:
                     right = bool(gets) and gets[0] == f"/customers/{customer}"
@@ -87,10 +98,17 @@ def test_fifty_variants():
                 about += fits
                 if not fits:
                     beside.append((inquiry, crm.posts()))
+                if inquiry in URGENCY:
+                    priorities = {body["priority"] for body in crm.posts()}
+                    sensible = bool(priorities) and priorities <= URGENCY[inquiry]
+                    pressing += sensible
+                    odd += [] if sensible else [(inquiry, priorities)]
     print(f"{good} of 50 end in the right tool with exact arguments; not: {told}")
     print(f"{about} of 50 tickets belong where the inquiry does; not: {beside}")
+    print(f"{pressing} of {len(URGENCY)} priorities fit the words; not: {odd}")
     assert good >= RIGHT_CALLS, told
     assert about >= RIGHT_TICKETS, beside
+    assert pressing >= RIGHT_PRIORITIES, odd
 
 
 if __name__ == "__main__":

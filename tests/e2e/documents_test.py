@@ -75,6 +75,8 @@ def test_the_readme():
             if language == "yaml":  # the workflow that the commands below it name
                 clone.write("greeting.yaml", block)
             for line in block.splitlines():
+                if line.startswith("echo "):  # a file that the next line names
+                    subprocess.run(["bash", "-c", line], cwd=clone.path, check=True)
                 if line.startswith("build/weft "):
                     typed[line.split("#")[0].strip()] = clone.type(line)
         def said(start):
@@ -85,6 +87,7 @@ def test_the_readme():
         assert json.loads(said("run greeting.yaml")) == ["Hello, Ada", "Hello, Grace"]
         assert (clone.path / "greetings.txt").read_text() == "Hello, Ada\nHello, Grace"
         assert "category" in json.loads(said("run examples/customer-service.yaml"))
+        assert json.loads(said("generate --no-think"))["category"] == "billing"
         assert "save" in said("explain RUN"), said("explain RUN")
         for line in said("logits"), said("template"), said("tokenize"):
             assert all("error" not in json.loads(answer) for answer in line.splitlines()), line

@@ -15,8 +15,9 @@ def test_any_draft_is_valid():
                                      "문의를 분류하고 담당자에게 알림을 보내기", "{{ 7 * 7 }} {% if %} \" ' \\ #",
                                      "traduce el texto a tres idiomas", "x" * 900)):
             name = f"draft{seed}.yaml"
-            place.weft_bare("new", "--from", wish, "-o", name, "--seed", str(seed),
-                            timeout=LONG)
+            told = place.weft_bare("new", "--from", wish, "-o", name, "--seed", str(seed),
+                                   timeout=LONG).stderr
+            assert "the demo model, cannot draft workflows well" in told, told
             place.weft_bare("validate", name)
             assert "steps:" in (place.path / name).read_text()
 
@@ -63,7 +64,8 @@ def test_a_model_that_no_grammar_holds_is_asked_again():
     with Place() as place:
         second = Careless("Sure! Here is your workflow.", "```json\n" + GOOD + "\n```")
         words = ("new", "--from", "answer mail", "--model", "big", "--no-dry-run", "-o")
-        place.weft_bare(*words, "second.yaml", "--backend", second.grant)
+        told = place.weft_bare(*words, "second.yaml", "--backend", second.grant).stderr
+        assert "demo model" not in told, told
         place.weft_bare("validate", "second.yaml")
         assert "Answer it" in (place.path / "second.yaml").read_text()
         assert len(second.asked) == 2 and "JSON Schema" in second.asked[1][-1]["content"], second.asked

@@ -51,6 +51,21 @@ def test_an_approval_and_a_signal_from_another_process():
         print(f"        decided and heard in {took * 1000:.0f} ms, the command included")
 
 
+def test_a_run_that_waits_says_what_to_type():
+    with Place() as place:
+        place.write("asks.yaml", ASKS)
+        process = place.start("run", "asks.yaml")
+        run = waiting_for(place, "approval")["run"]
+        place.weft("runs", "approve", run)
+        waiting_for(place, "signal")
+        place.weft("runs", "signal", run, "go")
+        told = process.communicate(timeout=30)[1]
+        assert process.returncode == 0, told
+        for command in (f"weft runs approve {run} ask --store {place.store}   (or reject)",
+                        f"weft runs signal {run} go --store {place.store}"):
+            assert told.count("in another terminal: " + command) == 1, told
+
+
 def test_an_approval_survives_kill_9_and_is_decided_while_nobody_runs():
     with Place() as place:
         place.write("asks.yaml", ASKS)

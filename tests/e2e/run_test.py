@@ -3,13 +3,14 @@
 import http.server
 import json
 import pathlib
+import shlex
 import signal
 import sqlite3
 import subprocess
 import threading
 import time
 
-from harness import Place, can_trace, main
+from harness import WEFT, Place, can_trace, main
 
 CHAIN = """
 weft: "1"
@@ -52,6 +53,46 @@ def test_without_json_the_output_is_data_and_the_rest_is_for_people():
         assert "Next things to try" in first.stderr and "succeeded" in first.stderr
         second = place.weft("run", "chain.yaml", "-i", "n=1")
         assert "Next things to try" not in second.stderr
+
+
+def test_the_next_thing_to_try_can_be_typed():
+    with Place() as place:
+        place.write("my chain.yaml", CHAIN)
+        first = place.weft("run", "my chain.yaml", "-i", "n=1", "-i", "name=it's \"two\" $words")
+        line = next(line for line in first.stderr.splitlines() if "the same for programs" in line)
+        command = line.split("   the same")[0].strip()
+        assert command.startswith("weft run 'my chain.yaml' -i n=1 -i "), command
+        done = subprocess.run(["bash", "-c", shlex.quote(WEFT) + command.removeprefix("weft")],
+                              cwd=place.path, env=place.env, text=True, capture_output=True,
+                              check=False, timeout=60)
+        assert done.returncode == 0, (command, done.stderr)
+        assert json.loads(done.stdout)["output"] == {"b": 2, "name": "it's \"two\" $words"}
+
+
+def test_a_missing_input_is_asked_for_by_its_flag():
+    with Place() as place:
+        place.write("chain.yaml", CHAIN)
+        told = place.weft("run", "chain.yaml", code=2).stderr
+        assert "E0310" in told and "give it: -i n=…" in told, told
+        told = place.weft("run", "chain.yaml", "-i", "n=x", code=2).stderr
+        assert "E0310" in told and "give it" not in told, told
+
+
+def test_a_field_that_the_demo_model_does_not_know_is_a_warning():
+    with Place() as place:
+        schema = {"type": "object", "required": ["poem"],
+                  "properties": {"poem": {"type": "string", "maxLength": 20}}}
+        step = {"id": "poem", "type": "llm", "parameters": {"prompt": "Hi", "output": schema}}
+        place.write("poem.yaml", json.dumps({"weft": "1", "id": "poem", "steps": [step]}))
+        (warning,) = json.loads(place.weft_bare("validate", "poem.yaml", "--json").stdout)[0]["warnings"]
+        assert warning["code"] == "E0433" and "'poem'" in warning["message"], warning
+        assert "E0433" in place.weft("run", "poem.yaml").stderr
+        model = str(pathlib.Path(__file__).resolve().parents[2] / "models/weft-mini")
+        assert "E0433" not in place.weft("run", "poem.yaml", "--model", model).stderr
+        config = {"models": {"default": {"source": model}}}
+        place.write("weft.yaml", json.dumps(config))
+        told = place.weft_bare("validate", "poem.yaml", "--config", "weft.yaml", "--json").stdout
+        assert json.loads(told)[0]["warnings"] == [], told
 
 
 def test_inputs_come_from_arguments_and_files():
