@@ -51,7 +51,9 @@ Section head(const Report& report) {
                             report.tokens_reasoning, report.tokens_answer));
   if (s.peak_memory_bytes > 0) {
     row("peak memory",
-        fmt::format("{:.0f} MiB", static_cast<double>(s.peak_memory_bytes) / (1 << 20)));
+        fmt::format("{:.0f} MiB: the whole process, with weights, results and the cache of "
+                    "prompts, which grows with the cases",
+                    static_cast<double>(s.peak_memory_bytes) / (1 << 20)));
   }
   return out;
 }
