@@ -144,7 +144,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   if (!options.schema.empty()) {
     out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
   }
-  out.results.resize(cases.size());
+  CaseResults results(cases.size());
 
   const Interrupt interrupt;
   size_t next = 0, done = 0;
@@ -152,7 +152,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   while (done < cases.size()) {
     if (interrupt.seen()) {
       out.interrupted = true;  // calls in progress end with the backend
-      return out;
+      break;
     }
     for (; next < cases.size() && next - done < parallel; ++next) {
       const int64_t begin = real_env().mono_ns();
@@ -168,10 +168,11 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
     if (arrival->answer.error && out.first_error.empty()) {
       out.first_error = arrival->answer.error->text();
     }
-    out.results[arrival->index] = eval::score(cases[arrival->index], arrival->answer);
-    on_case(out.results[arrival->index]);
+    results[arrival->index] = eval::score(cases[arrival->index], arrival->answer);
+    on_case(*results[arrival->index]);
     ++done;
   }
+  out.results = ended_cases(std::move(results));
   return out;
 }
 

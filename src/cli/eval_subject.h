@@ -6,7 +6,7 @@
 #pragma once
 
 #include <functional>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +20,7 @@ namespace weft::cli {
 
 struct Evaluated {
   eval::Subject subject;
-  std::vector<eval::CaseResult> results;  // one for each case, unless interrupted
+  std::vector<eval::CaseResult> results;  // of each case; interrupted: of those that had ended
   std::string first_error;                // of a case without an answer, for people
   bool interrupted = false;
 };
@@ -30,6 +30,10 @@ using OnCase = std::function<void(const eval::CaseResult&)>;
 
 // The models of an evaluation: E0214 for an unknown --kv.
 Result<backend::ModelsOptions> eval_models(const EvalOptions& options);
+
+// Results by number of case; what is missing has not ended.
+using CaseResults = std::vector<std::optional<eval::CaseResult>>;
+std::vector<eval::CaseResult> ended_cases(CaseResults results);
 
 // E0923: a case that this subject cannot take. Errors of loading the model.
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,

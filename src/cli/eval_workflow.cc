@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "backend/local.h"
 #include "base/digest.h"
@@ -156,8 +157,7 @@ class Evaluation {
              backend::ModelsOptions models, const OnCase& on_case)
       : options_(options), cases_(cases), definition_(std::move(definition)), on_case_(on_case),
         local_(std::make_unique<backend::LocalBackend>(std::move(models))),
-        recorder_(*local_) {
-    out_.results.resize(cases.size());
+        recorder_(*local_), results_(cases.size()) {
     out_.subject.kind = "workflow";
     out_.subject.name = options.workflow;
     out_.subject.settings = {{"workflow hash", definition_->hash},
@@ -195,6 +195,8 @@ class Evaluation {
     if (failed_) return std::move(*failed_);
     std::vector<std::string> models(models_.begin(), models_.end());
     out_.subject.model = join(models, ", ");
+    out_.results = ended_cases(std::move(results_));
+    out_.interrupted = out_.interrupted && out_.results.size() < cases_.size();
     return std::move(out_);
   }
 
@@ -237,8 +239,8 @@ class Evaluation {
     if (!answer.ok()) return fail(std::move(answer).error());
     answer->seconds = static_cast<double>(ns) * 1e-9;
     if (answer->error && out_.first_error.empty()) out_.first_error = answer->error->text();
-    out_.results[running.index] = eval::score(cases_[running.index], *answer);
-    on_case_(out_.results[running.index]);
+    results_[running.index] = eval::score(cases_[running.index], *answer);
+    on_case_(*results_[running.index]);
     // Later: the executor is still in the middle of telling us.
     process_->loop().post([this] { submit_more(); });
   }
@@ -287,6 +289,7 @@ class Evaluation {
   std::unique_ptr<backend::LocalBackend> local_;
   RecordingBackend recorder_;
   std::map<std::string, Running> running_;
+  CaseResults results_;
   size_t next_ = 0;
   std::set<std::string> models_;
   std::optional<Error> failed_;

@@ -45,6 +45,9 @@ Section head(const Report& report) {
   row("started", s.started);
   row("weft", s.version);
   row("cases", fmt::format("{}, {} at once", report.cases.size(), s.parallel));
+  if (s.cases_left > 0) {
+    row("incomplete", fmt::format("interrupted; {} further cases were not run", s.cases_left));
+  }
   row("without an answer", report.errors > 0 ? fmt::format("{}", report.errors) : "");
   row("duration", seconds_text(s.seconds));
   row("tokens", fmt::format("{} prompt, {} thinking, {} answer", report.tokens_prompt,
@@ -271,7 +274,8 @@ Section mistakes_section(const Report& report, size_t most) {
 
 Document make_document(const Report& report, const DocumentOptions& options) {
   Document out;
-  out.title = fmt::format("Evaluation of {}", report.subject.name);
+  out.title = fmt::format("Evaluation of {}{}", report.subject.name,
+                          report.subject.cases_left > 0 ? " (incomplete)" : "");
   out.sections.push_back(head(report));
   if (options.floors != nullptr) out.sections.push_back(floors_section(*options.floors));
   add_shares(out, report);

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weft eval` where it must not lose what it has found: reports that cannot be written, Ctrl-C."""
+import json
+import signal
+import subprocess
+
+import harness
+from harness import Place, main
+from serving import until
+
+CASE = {"input": "I was charged twice for my order!", "expect": {"category": "billing"}}
+HEAD = """
+weft: "1"
+id: judged
+input: {type: object, required: [inquiry], properties: {inquiry: {type: string}}}
+"""
+WAIT = HEAD + """
+steps:
+  - {id: sleep, type: wait, parameters: {for: 1h}}
+output: {category: billing}
+"""
+NOTED = HEAD + """
+steps:
+  - {id: note, type: file, parameters: {action: append, path: log.txt, content: x}}
+  - {id: sleep, type: wait, dependencies: [note], parameters: {for: "{{ input.inquiry }}"}}
+output: {category: billing}
+"""
+
+
+def place_with(workflow, cases=2):
+    place = Place()
+    place.write("w.yaml", workflow)
+    place.write("c.jsonl", "\n".join(json.dumps(dict(CASE, id=str(i))) for i in range(cases)))
+    return place
+
+
+def run(place, *words, code=0, timeout=120):
+    done = subprocess.run([harness.WEFT, "eval", "c.jsonl", *words], cwd=place.path, env=place.env,
+                          text=True, capture_output=True, timeout=timeout)
+    assert done.returncode == code, (words, done.returncode, done.stdout[-600:], done.stderr)
+    return done
+
+
+def test_reports_that_cannot_be_written_are_found_out_before_the_first_case():
+    with place_with(WAIT) as place:
+        (place.path / "taken").mkdir()
+        for flag, target in (("--html", "/nonexist/a.html"), ("--markdown", "none/r.md"),
+                             ("--html", "taken")):
+            done = run(place, "--workflow", "w.yaml", flag, target, code=3)
+            assert "E0022" in done.stderr and target in done.stderr, done.stderr
+
+
+def test_what_is_known_at_ctrl_c_is_told():
+    with place_with(NOTED) as place:
+        lines = [dict(CASE, id="short", input="10ms"), dict(CASE, id="long", input="1h"),
+                 dict(CASE, id="never", input="1h")]
+        place.write("c.jsonl", "\n".join(json.dumps(line) for line in lines))
+        place.write("floors.json", json.dumps({"format": "weft-eval-floors/1", "floors": [
+            {"measure": "category", "at_least": 1}]}))
+        process = subprocess.Popen(
+            [harness.WEFT, "eval", "c.jsonl", "--workflow", "w.yaml", "--markdown", "r.md",
+             "--require", "floors.json"], cwd=place.path, env=place.env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        log = place.path / "log.txt"
+        assert until(lambda: log.exists() and log.read_text() == "xx"), "the second case began"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, (process.returncode, out, err)
+        assert "interrupted: 2 of 3 cases were not run" in err and "floors were not" in err, err
+        assert "(incomplete)" in out and "2 further cases were not run" in out, out
+        assert "(incomplete)" in (place.path / "r.md").read_text(encoding="utf-8")
+
+
+main(dict(globals()))
