@@ -28,9 +28,13 @@ constexpr int64_t kDrawNs = 100'000'000;
 
 int exit_of_eval(const Error& error) {
   if (error.code == "E0020" || error.code == "E0710") return kExitNotFound;
-  if (error.code.starts_with("E092") || error.code == "E0904") return kExitUsage;
-  if (error.code == "E0022") return kExitConfiguration;
-  return error.code.starts_with("E05") ? kExitConfiguration : kExitFailed;
+  if (error.code.starts_with("E092") || error.code == "E0904" || error.code == "E0905" ||
+      error.code == "E0616") {
+    return kExitUsage;
+  }
+  if (error.code == "E0022" || error.code == "E0773") return kExitConfiguration;
+  const bool configuration = error.code.starts_with("E05") || error.code.starts_with("E095");
+  return configuration ? kExitConfiguration : kExitFailed;
 }
 
 // "eval 120 of 523, 117 right, 14 s left" on one line that changes; nothing where nobody watches.

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/grants.h"
+
 namespace weft::cli {
 
 struct EvalOptions {
@@ -18,7 +20,6 @@ struct EvalOptions {
   std::string model;                // empty: default, or as the workflow says
   std::string system;               // in front of every case's messages
   std::string schema;               // file: a grammar holds a model's answers to it
-  std::string kv;                   // f32, f16, q8: the cache; empty: as usual
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;
@@ -28,7 +29,7 @@ struct EvalOptions {
   int64_t parallel = 1;             // cases at once
   int64_t limit = 0;                // cases of each suite and language; 0 = all
   std::vector<std::string> suites;  // only these; empty: all
-  std::vector<std::string> allowed_hosts;  // of http steps
+  Grants grants;                    // weft.yaml, other servers' models, what steps may reach
   std::string baseline;             // an earlier report to compare with
   std::string require;              // floors to hold the result to
   std::string markdown;             // files to write; empty: none

@@ -7,7 +7,6 @@
 #include <memory>
 #include <mutex>
 
-#include "backend/local.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/digest.h"
@@ -107,12 +106,6 @@ class Inbox {
 
 }  // namespace
 
-Result<backend::ModelsOptions> eval_models(const EvalOptions& options) {
-  backend::ModelsOptions out;
-  if (!options.kv.empty()) out.load.kv = TRY(tensor::kv_type_of(options.kv));
-  return out;
-}
-
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
                                  const OnCase& on_case) {
   json::Value schema;
@@ -125,14 +118,15 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   for (const eval::Case& item : cases) {
     requests.push_back(TRY(case_request(options, item, schema)));
   }
-  const auto inbox = std::make_shared<Inbox>();
-  backend::LocalBackend backend(TRY(eval_models(options)));
-  const auto model = TRY(backend.models().get(requests.at(0).model));
+  const Config config = TRY(load_config(options.grants.config));
+  const auto router = TRY(eval_models(options, config));
   Evaluated out;
   out.subject.kind = "model";
   out.subject.name = requests.at(0).model;
-  out.subject.model = model->instance->name;
-  out.subject.fingerprint = model->instance->fingerprint();
+  if (const auto model = TRY(eval_model(*router, out.subject.name))) {
+    out.subject.model = model->instance->name;
+    out.subject.fingerprint = model->instance->fingerprint();
+  }
   out.subject.settings = {
       {"thinking", options.think ? "on" : options.no_think ? "off" : "auto"},
       {"system", options.system},
@@ -140,11 +134,12 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"temperature", json::number_text(options.temperature)},
       {"max_tokens", fmt::format("{}", options.max_tokens)},
       {"seed", fmt::format("{}", options.seed)}};
-  if (!options.kv.empty()) out.subject.settings.emplace_back("kv", options.kv);
+  if (!options.grants.kv.empty()) out.subject.settings.emplace_back("kv", options.grants.kv);
   if (!options.schema.empty()) {
     out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
   }
   CaseResults results(cases.size());
+  const auto inbox = std::make_shared<Inbox>();
 
   const Interrupt interrupt;
   size_t next = 0, done = 0;
@@ -156,7 +151,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
     }
     for (; next < cases.size() && next - done < parallel; ++next) {
       const int64_t begin = real_env().mono_ns();
-      backend.chat(std::move(requests[next]),
+      router->chat(std::move(requests[next]),
                    {{}, [inbox, begin, index = next](Result<ChatResult> result) {
                       const int64_t ns = real_env().mono_ns() - begin;
                       inbox->put(index,

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "backend/models.h"
+#include "backend/router.h"
 #include "base/error.h"
+#include "cli/config_file.h"
 #include "cli/eval.h"
 #include "eval/case.h"
 #include "eval/report.h"
@@ -28,8 +30,14 @@ struct Evaluated {
 // Called after every case, on one thread.
 using OnCase = std::function<void(const eval::CaseResult&)>;
 
-// The models of an evaluation: E0214 for an unknown --kv.
-Result<backend::ModelsOptions> eval_models(const EvalOptions& options);
+// The models of an evaluation, behind the rules that choose among them. Errors: open_router().
+Result<std::unique_ptr<backend::Router>> eval_models(const EvalOptions& options,
+                                                     const Config& config);
+
+// Loads the model of that name, so that one that nobody has is found out before the first case
+// (E0710, and errors of loading). Null: another server answers for it, or rules choose.
+Result<std::shared_ptr<backend::LoadedModel>> eval_model(backend::Router& router,
+                                                         const std::string& name);
 
 // Results by number of case; what is missing has not ended.
 using CaseResults = std::vector<std::optional<eval::CaseResult>>;

@@ -7,13 +7,14 @@
 #include <mutex>
 #include <set>
 
-#include "backend/local.h"
 #include "base/digest.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "cli/eval_subject.h"
 #include "cli/run_input.h"
+#include "cli/store_process.h"
+#include "cli/sub_workflows.h"
 #include "cli/temporary_directory.h"
 #include "cli/terminal.h"
 #include "worker/process.h"
@@ -61,6 +62,7 @@ class RecordingBackend final : public backend::Backend {
     };
     return inner_.chat(std::move(request), std::move(callbacks));
   }
+  bool is_remote(const std::string& model) const override { return inner_.is_remote(model); }
   // Once for each time that it was recorded.
   std::optional<eval::Answer::Spelling> take(const std::string& key) {
     const std::lock_guard lock(mutex_);
@@ -74,7 +76,9 @@ class RecordingBackend final : public backend::Backend {
   }
 
  private:
+  // Other servers tell no token ids: theirs could be anybody's.
   void record(const backend::ChatResult& result) {
+    if (result.evidence.output_ids.empty()) return;
     eval::Answer::Spelling spelling{result.content, {}};
     for (const backend::GeneratedToken& token : result.generated) {
       spelling.tokens.push_back({token.bytes, token.logprob});
@@ -153,11 +157,9 @@ Result<json::Value> input_for(const workflow::Workflow& definition, const eval::
 class Evaluation {
  public:
   Evaluation(const EvalOptions& options, const std::vector<eval::Case>& cases,
-             std::shared_ptr<const workflow::Workflow> definition,
-             backend::ModelsOptions models, const OnCase& on_case)
+             std::shared_ptr<const workflow::Workflow> definition, const OnCase& on_case)
       : options_(options), cases_(cases), definition_(std::move(definition)), on_case_(on_case),
-        local_(std::make_unique<backend::LocalBackend>(std::move(models))),
-        recorder_(*local_), results_(cases.size()) {
+        results_(cases.size()) {
     out_.subject.kind = "workflow";
     out_.subject.name = options.workflow;
     out_.subject.settings = {{"workflow hash", definition_->hash},
@@ -167,18 +169,23 @@ class Evaluation {
   // Models stop before the loop that their answers are posted to.
   ~Evaluation() {
     if (process_) process_->executor().shutdown();
-    local_.reset();
+    router_.reset();
     process_.reset();
   }
 
   Status start() {
     for (const eval::Case& item : cases_) inputs_.push_back(TRY(input_for(*definition_, item)));
+    definitions_ = TRY(sub_workflows(*definition_, options_.workflow));
+    const Config config = TRY(load_config(options_.grants.config));
+    router_ = TRY(eval_models(options_, config));
+    if (!options_.model.empty()) TRY(eval_model(*router_, options_.model));
+    recorder_ = std::make_unique<RecordingBackend>(*router_);
     directory_ = TRY(TemporaryDirectory::create());
-    worker::ProcessOptions process;
-    process.store = directory_->path() + "/store.db";
-    process.backend = &recorder_;
-    process.allowed_hosts = options_.allowed_hosts;
-    reader_ = TRY(worker::open_journal_store(process.store));
+    const worker::StorePlace store(directory_->path() + "/store.db");
+    worker::ProcessOptions process =
+        TRY(process_options(store, *router_, options_.grants, config));
+    process.backend = recorder_.get();
+    reader_ = TRY(worker::open_journal_store(store));
     process_ = TRY(worker::Process::start(std::move(process),
                                           [this](const worker::Notice& n) { on_notice(n); }));
     return ok_status();
@@ -212,6 +219,7 @@ class Evaluation {
       worker::NewRun request;
       request.workflow = definition_;
       request.input = std::move(inputs_[next_]);
+      request.definitions = definitions_;
       request.context = worker::to_json(worker::RunContext{
           .roots = {std::filesystem::current_path().string()}, .model = options_.model});
       request.seed = options_.seed;
@@ -262,7 +270,7 @@ class Evaluation {
       answer.tokens_answer += call.tokens_answer;
       models_.insert(call.model);
       out_.subject.fingerprint = call.fingerprint;
-      auto spelling = recorder_.take(key_of(call.prompt_ids, call.output_ids));
+      auto spelling = recorder_->take(key_of(call.prompt_ids, call.output_ids));
       if (spelling) answer.spellings.push_back(std::move(*spelling));
     }
     return answer;
@@ -283,11 +291,12 @@ class Evaluation {
   std::shared_ptr<const workflow::Workflow> definition_;
   const OnCase& on_case_;
   std::vector<json::Value> inputs_;
+  worker::Definitions definitions_;
   std::unique_ptr<TemporaryDirectory> directory_;
   std::unique_ptr<store::Db> reader_;
   std::unique_ptr<worker::Process> process_;
-  std::unique_ptr<backend::LocalBackend> local_;
-  RecordingBackend recorder_;
+  std::unique_ptr<RecordingBackend> recorder_;  // until the router's last call has ended
+  std::unique_ptr<backend::Router> router_;
   std::map<std::string, Running> running_;
   CaseResults results_;
   size_t next_ = 0;
@@ -301,7 +310,7 @@ class Evaluation {
 Result<Evaluated> evaluate_workflow(const EvalOptions& options,
                                     const std::vector<eval::Case>& cases, const OnCase& on_case) {
   auto definition = TRY(load_document(options.workflow));
-  Evaluation evaluation(options, cases, std::move(definition), TRY(eval_models(options)), on_case);
+  Evaluation evaluation(options, cases, std::move(definition), on_case);
   TRY(evaluation.start());
   return evaluation.run();
 }

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`weft eval` where it must not lose what it has found: reports that cannot be written, Ctrl-C."""
+"""`weft eval` where it must not lose or start in vain: rules of routing and other servers, reports
+that cannot be written, Ctrl-C, a missing model."""
 import json
 import signal
 import subprocess
 
 import harness
 from harness import Place, main
-from serving import until
+from serving import Server, until
 
 CASE = {"input": "I was charged twice for my order!", "expect": {"category": "billing"}}
 HEAD = """
@@ -25,6 +26,22 @@ steps:
   - {id: sleep, type: wait, dependencies: [note], parameters: {for: "{{ input.inquiry }}"}}
 output: {category: billing}
 """
+TRIAGE = HEAD + """
+steps:
+  - id: classify
+    type: llm
+    parameters:
+      MODEL
+      temperature: 0
+      max_tokens: 200
+      prompt: "Customer inquiry: {{ input.inquiry }}"
+      output:
+        type: object
+        additionalProperties: false
+        required: [category]
+        properties: {category: {enum: [technical, billing, general]}}
+output: "{{ steps.classify }}"
+"""
 
 
 def place_with(workflow, cases=2):
@@ -39,6 +56,40 @@ def run(place, *words, code=0, timeout=120):
                           text=True, capture_output=True, timeout=timeout)
     assert done.returncode == code, (words, done.returncode, done.stdout[-600:], done.stderr)
     return done
+
+
+def share(found, measure):
+    return [(s["right"], s["total"]) for s in found["shares"]
+            if not s["suite"] and s["measure"] == measure][0]
+
+
+def test_rules_of_routing_hold():
+    with place_with(TRIAGE.replace("MODEL", "mode: adaptive"), 1) as place:
+        thought = {}
+        for sure in (0.0, 1.0):
+            place.write("weft.yaml", json.dumps({"routing": {"sure": sure}}))
+            found = json.loads(run(place, "--workflow", "w.yaml", "--config", "weft.yaml",
+                                   "--json").stdout)
+            thought[sure] = found["tokens"]["reasoning"]
+            assert found["errors"] == 0, found
+        assert thought[0.0] == 0 < thought[1.0], thought
+
+
+def test_models_of_other_servers_are_evaluated():
+    with Server() as server, place_with(TRIAGE.replace("MODEL", "mode: non_reasoning")) as place:
+        big = ["--backend", f"big=weft:{server.url}/v1#default", "--model", "big", "--json"]
+        found = json.loads(run(place, "--workflow", "w.yaml", *big).stdout)
+        assert found["errors"] == 0 and share(found, "category") == (2, 2), found
+        assert server.metric("weft_generation_tokens_total") > 0
+        found = json.loads(run(place, "--no-think", *big).stdout)
+        assert found["errors"] == 0 and found["subject"]["name"] == "big", found
+
+
+def test_a_missing_model_is_found_out_before_the_first_case():
+    with place_with(TRIAGE.replace("MODEL", "mode: non_reasoning")) as place:
+        for model in ("/nosuch", "nobody"):
+            done = run(place, "--workflow", "w.yaml", "--model", model, code=4)
+            assert "E0710" in done.stderr and not done.stdout, (done.stdout, done.stderr)
 
 
 def test_reports_that_cannot_be_written_are_found_out_before_the_first_case():
