@@ -30,6 +30,7 @@ struct EvalOptions {
   int64_t limit = 0;                // cases of each suite and language; 0 = all
   std::vector<std::string> suites;  // only these; empty: all
   Grants grants;                    // weft.yaml, other servers' models, what steps may reach
+  std::optional<double> case_timeout_s;  // 0: none; absent: as case_limit_s() says
   std::string baseline;             // an earlier report to compare with
   std::string require;              // floors to hold the result to
   std::string markdown;             // files to write; empty: none

@@ -39,6 +39,12 @@ Result<std::unique_ptr<backend::Router>> eval_models(const EvalOptions& options,
 Result<std::shared_ptr<backend::LoadedModel>> eval_model(backend::Router& router,
                                                          const std::string& name);
 
+// Seconds that one case may take; nothing: as long as it likes. A model is bounded by its tokens,
+// a workflow by nothing: it gets two minutes unless the flag says otherwise.
+std::optional<double> case_limit_s(const EvalOptions& options);
+// E0926: why there is no answer.
+Error case_too_long(const eval::Case& item, double limit_s);
+
 // Results by number of case; what is missing has not ended.
 using CaseResults = std::vector<std::optional<eval::CaseResult>>;
 std::vector<eval::CaseResult> ended_cases(CaseResults results);

@@ -105,6 +105,9 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
       ->capture_default_str();
   command.add_option("--seed", options.seed, "of everything random")
       ->check(CLI::NonNegativeNumber);
+  command.add_option("--case-timeout", options.case_timeout_s,
+                     "seconds for one case, 0 = no limit (default: 120 for a workflow)")
+      ->check(CLI::Range(0.0, 1e6));
   command.add_option("-p,--parallel", options.parallel, "cases at once; changes no result")
       ->check(CLI::Range(int64_t{1}, int64_t{1024}))
       ->capture_default_str();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace weft::eval {
 namespace {
@@ -30,6 +31,19 @@ Cell share_cell(const Share* share) {
           Tone::kPlain, share->value()};
 }
 
+// "3 (E0731: 1, E0925: 2)"
+std::string errors_text(const Report& report) {
+  std::map<std::string, int64_t> reasons;
+  for (const CaseResult& result : report.cases) {
+    if (result.error) ++reasons[*result.error];
+  }
+  std::string out;
+  for (const auto& [code, count] : reasons) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", code, count);
+  }
+  return fmt::format("{} ({})", report.errors, out);
+}
+
 Section head(const Report& report) {
   const Subject& s = report.subject;
   Section out;
@@ -48,7 +62,7 @@ Section head(const Report& report) {
   if (s.cases_left > 0) {
     row("incomplete", fmt::format("interrupted; {} further cases were not run", s.cases_left));
   }
-  row("without an answer", report.errors > 0 ? fmt::format("{}", report.errors) : "");
+  row("without an answer", report.errors > 0 ? errors_text(report) : "");
   row("duration", seconds_text(s.seconds));
   row("tokens", fmt::format("{} prompt, {} thinking, {} answer", report.tokens_prompt,
                             report.tokens_reasoning, report.tokens_answer));
