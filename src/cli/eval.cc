@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <map>
 
 #include "base/env.h"
@@ -24,8 +28,13 @@ constexpr int64_t kDrawNs = 100'000'000;
 
 int exit_of_eval(const Error& error) {
   if (error.code == "E0020" || error.code == "E0710") return kExitNotFound;
-  if (error.code.starts_with("E092") || error.code == "E0904") return kExitUsage;
-  return error.code.starts_with("E05") ? kExitConfiguration : kExitFailed;
+  if (error.code.starts_with("E092") || error.code == "E0904" || error.code == "E0905" ||
+      error.code == "E0616") {
+    return kExitUsage;
+  }
+  if (error.code == "E0022" || error.code == "E0773") return kExitConfiguration;
+  const bool configuration = error.code.starts_with("E05") || error.code.starts_with("E095");
+  return configuration ? kExitConfiguration : kExitFailed;
 }
 
 // "eval 120 of 523, 117 right, 14 s left" on one line that changes; nothing where nobody watches.
@@ -148,13 +157,29 @@ Result<Judges> read_judges(const EvalOptions& options) {
   return out;
 }
 
-Status write_reports(const EvalOptions& options, const eval::Report& report,
-                     const eval::DocumentOptions& parts) {
-  const eval::Document whole = eval::make_document(report, parts);
-  if (!options.markdown.empty()) {
-    TRY(write_file_atomic(options.markdown, eval::markdown(whole)));
+// A report that cannot be written is told before its hours of work, not behind them.
+Status check_target(const std::string& path) {
+  if (path.empty()) return ok_status();
+  std::error_code unknown;
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  if (directory.empty()) directory = ".";
+  if (std::filesystem::is_directory(path, unknown)) {
+    return make_error("E0022", fmt::format("cannot write {}: it is a directory", quoted(path)),
+                      "name a file in it");
   }
-  if (!options.html.empty()) TRY(write_file_atomic(options.html, eval::html(whole)));
+  if (!std::filesystem::is_directory(directory, unknown)) {
+    return make_error("E0022", fmt::format("cannot write {}: there is no directory {}",
+                                           quoted(path), quoted(directory)),
+                      "check the path, or make the directory");
+  }
+  if (::access(directory.c_str(), W_OK | X_OK) == 0) return ok_status();
+  return make_error("E0022", fmt::format("cannot write {}: {}", quoted(path),
+                                         std::strerror(errno)),
+                    "check the permissions of its directory");
+}
+
+void print_report(const EvalOptions& options, const eval::Report& report,
+                  const eval::DocumentOptions& parts) {
   if (options.json) {
     json::Object document = eval::to_json(report);
     if (parts.comparison != nullptr) document["comparison"] = eval::to_json(*parts.comparison);
@@ -166,14 +191,27 @@ Status write_reports(const EvalOptions& options, const eval::Report& report,
       document["floors"] = std::move(floors);
     }
     print_data(json::dump(document, {.spaces = true, .indent = 1}));
-    return ok_status();
+    return;
   }
   eval::DocumentOptions brief = parts;
   brief.confusions_max = 8;
   brief.mistakes_max = 0;
   brief.details = false;
   print_raw(eval::markdown(eval::make_document(report, brief)));
-  return ok_status();
+}
+
+// A file that cannot be written keeps nobody from the other, nor from what is on stdout by now.
+Status write_files(const EvalOptions& options, const eval::Report& report,
+                   const eval::DocumentOptions& parts) {
+  if (options.markdown.empty() && options.html.empty()) return ok_status();
+  const eval::Document whole = eval::make_document(report, parts);
+  Status first = ok_status();
+  if (!options.markdown.empty()) {
+    first = write_file_atomic(options.markdown, eval::markdown(whole));
+  }
+  if (options.html.empty()) return first;
+  Status second = write_file_atomic(options.html, eval::html(whole));
+  return first.ok() ? second : first;
 }
 
 // Says what was missed; the exit code.
@@ -187,8 +225,32 @@ int judge(const std::vector<eval::FloorOutcome>& outcomes) {
   return code;
 }
 
+// Prints and writes what was found; the exit code.
+Result<int> tell_found(const EvalOptions& options, const eval::Report& report, Judges judges) {
+  std::optional<eval::Comparison> comparison;
+  if (judges.baseline) comparison = eval::compare(report, std::move(*judges.baseline));
+  const bool whole = report.subject.cases_left == 0;  // else no floor can be held to it
+  std::vector<eval::FloorOutcome> floors;
+  if (whole) floors = eval::check_floors(report, judges.floors);
+  const eval::DocumentOptions parts{.comparison = comparison ? &*comparison : nullptr,
+                                    .floors = floors.empty() ? nullptr : &floors};
+  print_report(options, report, parts);
+  TRY(write_files(options, report, parts));
+  if (!whole) {
+    say(fmt::format("interrupted: {} of {} cases were not run; the report is of the others{}",
+                    report.subject.cases_left,
+                    report.subject.cases_left + std::ssize(report.cases),
+                    judges.floors.empty() ? "" : ", the floors were not looked at"));
+    return kExitInterrupted;
+  }
+  const int code = judge(floors);
+  return report.errors == static_cast<int64_t>(report.cases.size()) ? int{kExitFailed} : code;
+}
+
 Result<int> evaluate(const EvalOptions& options) {
   TRY(check_options(options));
+  TRY(check_target(options.markdown));
+  TRY(check_target(options.html));
   Judges judges = TRY(read_judges(options));
   std::vector<eval::Case> cases = TRY(read_all(options));
   TRY(keep_suites(cases, options.suites));
@@ -202,8 +264,8 @@ Result<int> evaluate(const EvalOptions& options) {
                                             : evaluate_workflow(options, cases, on_case);
   progress.clear();
   if (!evaluated.ok()) return std::move(evaluated).error();
-  if (evaluated->interrupted) {
-    say("interrupted; no report");
+  if (evaluated->results.empty()) {
+    say("interrupted before the first case had ended; no report");
     return kExitInterrupted;
   }
   eval::Subject& subject = evaluated->subject;
@@ -212,20 +274,15 @@ Result<int> evaluate(const EvalOptions& options) {
   subject.version = WEFT_VERSION;
   subject.seconds = static_cast<double>(real_env().mono_ns() - begin_ns) * 1e-9;
   subject.peak_memory_bytes = peak_memory_bytes();
+  subject.cases_left = std::ssize(cases) - std::ssize(evaluated->results);
+  CHECK(evaluated->interrupted == (subject.cases_left > 0), "{} left", subject.cases_left);
   const eval::Report report = eval::make_report(subject, std::move(evaluated->results));
-
-  std::optional<eval::Comparison> comparison;
-  if (judges.baseline) comparison = eval::compare(report, std::move(*judges.baseline));
-  const auto floors = eval::check_floors(report, judges.floors);
-  TRY(write_reports(options, report,
-                    {.comparison = comparison ? &*comparison : nullptr,
-                     .floors = judges.floors.empty() ? nullptr : &floors}));
+  Result<int> code = tell_found(options, report, std::move(judges));
   if (report.errors > 0) {
     say(fmt::format("{} of {} cases got no answer; the first: {}", report.errors,
                     report.cases.size(), evaluated->first_error));
   }
-  const int code = judge(floors);
-  return report.errors == static_cast<int64_t>(report.cases.size()) ? int{kExitFailed} : code;
+  return code;
 }
 
 }  // namespace

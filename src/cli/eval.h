@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_flags.h"
+#include "cli/grants.h"
 
 namespace weft::cli {
 
@@ -20,7 +20,6 @@ struct EvalOptions {
   std::string model;                // empty: default, or as the workflow says
   std::string system;               // in front of every case's messages
   std::string schema;               // file: a grammar holds a model's answers to it
-  ModelFlags flags;
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;
@@ -30,7 +29,8 @@ struct EvalOptions {
   int64_t parallel = 1;             // cases at once
   int64_t limit = 0;                // cases of each suite and language; 0 = all
   std::vector<std::string> suites;  // only these; empty: all
-  std::vector<std::string> allowed_hosts;  // of http steps
+  Grants grants;                    // weft.yaml, other servers' models, what steps may reach
+  std::optional<double> case_timeout_s;  // 0: none; absent: as case_limit_s() says
   std::string baseline;             // an earlier report to compare with
   std::string require;              // floors to hold the result to
   std::string markdown;             // files to write; empty: none

@@ -4,10 +4,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 
-#include "backend/local.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/digest.h"
@@ -57,23 +58,32 @@ Result<ChatRequest> case_request(const EvalOptions& options, const eval::Case& i
   return request;
 }
 
-eval::Answer answer_of(Result<ChatResult> result, double seconds) {
+eval::Answer answer_of(Result<ChatResult> result) {
   eval::Answer answer;
-  if (result.ok()) {
-    answer = eval::answer_of_text(result->content);
-    answer.tool_calls = std::move(result->tool_calls);
-    answer.tokens_prompt = result->tokens.prompt;
-    answer.tokens_reasoning = result->tokens.reasoning;
-    answer.tokens_answer = result->tokens.answer;
-    eval::Answer::Spelling spelling{result->content, {}};
-    for (backend::GeneratedToken& token : result->generated) {
-      spelling.tokens.push_back({std::move(token.bytes), token.logprob});
-    }
-    answer.spellings.push_back(std::move(spelling));
-  } else {
+  if (!result.ok()) {
     answer.error = std::move(result).error();
+    return answer;
   }
-  answer.seconds = seconds;
+  answer = eval::answer_of_text(result->content);
+  answer.tool_calls = std::move(result->tool_calls);
+  answer.tokens_prompt = result->tokens.prompt;
+  answer.tokens_reasoning = result->tokens.reasoning;
+  answer.tokens_answer = result->tokens.answer;
+  eval::Answer::Spelling spelling{result->content, {}};
+  for (backend::GeneratedToken& token : result->generated) {
+    spelling.tokens.push_back({std::move(token.bytes), token.logprob});
+  }
+  answer.spellings.push_back(std::move(spelling));
+  return answer;
+}
+
+// What had come when the case was stopped is no answer; its tokens count.
+eval::Answer stopped_answer(eval::Answer came, Error why) {
+  eval::Answer answer;
+  answer.error = std::move(why);
+  answer.tokens_prompt = came.tokens_prompt;
+  answer.tokens_reasoning = came.tokens_reasoning;
+  answer.tokens_answer = came.tokens_answer;
   return answer;
 }
 
@@ -82,11 +92,13 @@ class Inbox {
  public:
   struct Arrival {
     size_t index;
-    eval::Answer answer;
+    Result<ChatResult> result;
+    int64_t at_ns;
   };
-  void put(size_t index, eval::Answer answer) {
+  void put(size_t index, Result<ChatResult> result) {
+    const int64_t now = real_env().mono_ns();
     const std::lock_guard lock(mutex_);
-    arrived_.push_back({index, std::move(answer)});
+    arrived_.push_back({index, std::move(result), now});
     changed_.notify_one();
   }
   // Waits a moment; nothing if none came.
@@ -105,13 +117,94 @@ class Inbox {
   std::deque<Arrival> arrived_;
 };
 
-}  // namespace
+// The cases of one evaluation on their way through a model. On one thread but for the inbox.
+class Questions {
+ public:
+  Questions(const EvalOptions& options, const std::vector<eval::Case>& cases,
+            std::vector<ChatRequest> requests, backend::Backend& backend, const OnCase& on_case)
+      : options_(options), cases_(cases), requests_(std::move(requests)), backend_(backend),
+        on_case_(on_case), limit_s_(case_limit_s(options)), results_(cases.size()) {
+    CHECK(requests_.size() == cases.size());
+  }
 
-Result<backend::ModelsOptions> eval_models(const EvalOptions& options) {
-  backend::ModelsOptions out;
-  TRY(options.flags.set(out.load));
-  return out;
-}
+  void ask_all(Evaluated& out) {
+    const Interrupt interrupt;
+    const auto parallel = static_cast<size_t>(options_.parallel);
+    while (done_ < cases_.size() && !out.interrupted) {
+      for (; next_ < cases_.size() && next_ - done_ < parallel; ++next_) ask(next_);
+      if (auto arrival = inbox_->take()) take(std::move(*arrival), out);
+      stop_late();
+      out.interrupted = interrupt.seen();  // calls in progress end with the backend
+    }
+    out.interrupted = out.interrupted && done_ < cases_.size();
+    out.results = ended_cases(std::move(results_));
+    if (out.subject.model.empty()) {
+      out.subject.model = join(std::vector<std::string>(models_.begin(), models_.end()), ", ");
+      out.subject.fingerprint = fingerprint_;
+    }
+  }
+
+ private:
+  struct Asked {
+    std::shared_ptr<backend::ChatCall> call;
+    int64_t begin_ns = 0;
+    bool stopped = false;
+  };
+
+  void ask(size_t index) {
+    Asked& asked = asked_[index];
+    asked.begin_ns = real_env().mono_ns();
+    asked.call = backend_.chat(std::move(requests_[index]),
+                               {{}, [inbox = inbox_, index](Result<ChatResult> result) {
+                                  inbox->put(index, std::move(result));
+                                }});
+  }
+
+  void stop_late() {
+    if (!limit_s_) return;
+    const int64_t now = real_env().mono_ns();
+    for (auto& [index, asked] : asked_) {
+      if (asked.stopped || static_cast<double>(now - asked.begin_ns) * 1e-9 < *limit_s_) continue;
+      asked.stopped = true;
+      asked.call->cancel();
+    }
+  }
+
+  void take(Inbox::Arrival arrival, Evaluated& out) {
+    const auto at = asked_.find(arrival.index);
+    CHECK(at != asked_.end(), "case {} was answered twice", arrival.index);
+    const eval::Case& item = cases_[arrival.index];
+    const bool whole = arrival.result.ok() && arrival.result->finish_reason != "cancelled";
+    const bool cut = at->second.stopped && !whole;
+    if (whole) {
+      models_.insert(arrival.result->evidence.model);
+      fingerprint_ = arrival.result->evidence.system_fingerprint;
+    }
+    eval::Answer answer = answer_of(std::move(arrival.result));
+    if (cut) answer = stopped_answer(std::move(answer), case_too_long(item, *limit_s_));
+    answer.seconds = static_cast<double>(arrival.at_ns - at->second.begin_ns) * 1e-9;
+    if (answer.error && out.first_error.empty()) out.first_error = answer.error->text();
+    asked_.erase(at);
+    results_[arrival.index] = eval::score(item, answer);
+    on_case_(*results_[arrival.index]);
+    ++done_;
+  }
+
+  const EvalOptions& options_;
+  const std::vector<eval::Case>& cases_;
+  std::vector<ChatRequest> requests_;
+  backend::Backend& backend_;
+  const OnCase& on_case_;
+  const std::optional<double> limit_s_;
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::map<size_t, Asked> asked_;  // and not answered
+  CaseResults results_;
+  size_t next_ = 0, done_ = 0;
+  std::set<std::string> models_;  // that answered
+  std::string fingerprint_;
+};
+
+}  // namespace
 
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,
                                  const OnCase& on_case) {
@@ -125,14 +218,15 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
   for (const eval::Case& item : cases) {
     requests.push_back(TRY(case_request(options, item, schema)));
   }
-  const auto inbox = std::make_shared<Inbox>();
-  backend::LocalBackend backend(TRY(eval_models(options)));
-  const auto model = TRY(backend.models().get(requests.at(0).model));
+  const Config config = TRY(load_config(options.grants.config));
+  const auto router = TRY(eval_models(options, config));
   Evaluated out;
   out.subject.kind = "model";
   out.subject.name = requests.at(0).model;
-  out.subject.model = model->instance->name;
-  out.subject.fingerprint = model->instance->fingerprint();
+  if (const auto model = TRY(eval_model(*router, out.subject.name))) {
+    out.subject.model = model->instance->name;
+    out.subject.fingerprint = model->instance->fingerprint();
+  }
   out.subject.settings = {
       {"thinking", options.think ? "on" : options.no_think ? "off" : "auto"},
       {"system", options.system},
@@ -140,40 +234,16 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"temperature", json::number_text(options.temperature)},
       {"max_tokens", fmt::format("{}", options.max_tokens)},
       {"seed", fmt::format("{}", options.seed)}};
-  const ModelFlags& flags = options.flags;
+  const ModelFlags& flags = options.grants.model;
   if (!flags.kv.empty()) out.subject.settings.emplace_back("kv", flags.kv);
   if (!flags.numerics.empty()) out.subject.settings.emplace_back("numerics", flags.numerics);
   if (!options.schema.empty()) {
     out.subject.settings.emplace_back("schema", sha256_hex(json::dump(schema)));
   }
-  out.results.resize(cases.size());
-
-  const Interrupt interrupt;
-  size_t next = 0, done = 0;
-  const auto parallel = static_cast<size_t>(options.parallel);
-  while (done < cases.size()) {
-    if (interrupt.seen()) {
-      out.interrupted = true;  // calls in progress end with the backend
-      return out;
-    }
-    for (; next < cases.size() && next - done < parallel; ++next) {
-      const int64_t begin = real_env().mono_ns();
-      backend.chat(std::move(requests[next]),
-                   {{}, [inbox, begin, index = next](Result<ChatResult> result) {
-                      const int64_t ns = real_env().mono_ns() - begin;
-                      inbox->put(index,
-                                 answer_of(std::move(result), static_cast<double>(ns) * 1e-9));
-                    }});
-    }
-    auto arrival = inbox->take();
-    if (!arrival) continue;
-    if (arrival->answer.error && out.first_error.empty()) {
-      out.first_error = arrival->answer.error->text();
-    }
-    out.results[arrival->index] = eval::score(cases[arrival->index], arrival->answer);
-    on_case(out.results[arrival->index]);
-    ++done;
+  if (const auto limit_s = case_limit_s(options)) {
+    out.subject.settings.emplace_back("seconds for a case", fmt::format("{:g}", *limit_s));
   }
+  Questions(options, cases, std::move(requests), *router, on_case).ask_all(out);
   return out;
 }
 

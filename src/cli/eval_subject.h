@@ -6,12 +6,14 @@
 #pragma once
 
 #include <functional>
-#include <set>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "backend/models.h"
+#include "backend/router.h"
 #include "base/error.h"
+#include "cli/config_file.h"
 #include "cli/eval.h"
 #include "eval/case.h"
 #include "eval/report.h"
@@ -20,7 +22,7 @@ namespace weft::cli {
 
 struct Evaluated {
   eval::Subject subject;
-  std::vector<eval::CaseResult> results;  // one for each case, unless interrupted
+  std::vector<eval::CaseResult> results;  // of each case; interrupted: of those that had ended
   std::string first_error;                // of a case without an answer, for people
   bool interrupted = false;
 };
@@ -28,8 +30,24 @@ struct Evaluated {
 // Called after every case, on one thread.
 using OnCase = std::function<void(const eval::CaseResult&)>;
 
-// The models of an evaluation: E0214 for an unknown --kv or --numerics.
-Result<backend::ModelsOptions> eval_models(const EvalOptions& options);
+// The models of an evaluation, behind the rules that choose among them. Errors: open_router().
+Result<std::unique_ptr<backend::Router>> eval_models(const EvalOptions& options,
+                                                     const Config& config);
+
+// Loads the model of that name, so that one that nobody has is found out before the first case
+// (E0710, and errors of loading). Null: another server answers for it, or rules choose.
+Result<std::shared_ptr<backend::LoadedModel>> eval_model(backend::Router& router,
+                                                         const std::string& name);
+
+// Seconds that one case may take; nothing: as long as it likes. A model is bounded by its tokens,
+// a workflow by nothing: it gets two minutes unless the flag says otherwise.
+std::optional<double> case_limit_s(const EvalOptions& options);
+// E0926: why there is no answer.
+Error case_too_long(const eval::Case& item, double limit_s);
+
+// Results by number of case; what is missing has not ended.
+using CaseResults = std::vector<std::optional<eval::CaseResult>>;
+std::vector<eval::CaseResult> ended_cases(CaseResults results);
 
 // E0923: a case that this subject cannot take. Errors of loading the model.
 Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<eval::Case>& cases,

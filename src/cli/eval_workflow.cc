@@ -5,17 +5,20 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 
-#include "backend/local.h"
 #include "base/digest.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "cli/eval_subject.h"
 #include "cli/run_input.h"
+#include "cli/store_process.h"
+#include "cli/sub_workflows.h"
 #include "cli/temporary_directory.h"
 #include "cli/terminal.h"
 #include "worker/process.h"
+#include "worker/run_acts.h"
 #include "worker/run_context.h"
 #include "worker/run_reader.h"
 #include "worker/run_report.h"
@@ -27,6 +30,8 @@ namespace weft::cli {
 namespace {
 
 constexpr size_t kWorkflowBytesMax = size_t{16} << 20;
+// A step that cannot be stopped at once, a query of a database say, is not waited for any longer.
+constexpr int64_t kStopGraceUs = 10'000'000;
 
 std::string key_of(std::string_view prompt_ids, std::string_view output_ids) {
   return sha256_hex(fmt::format("{}:", prompt_ids.size()) + std::string(prompt_ids) +
@@ -60,6 +65,7 @@ class RecordingBackend final : public backend::Backend {
     };
     return inner_.chat(std::move(request), std::move(callbacks));
   }
+  bool is_remote(const std::string& model) const override { return inner_.is_remote(model); }
   // Once for each time that it was recorded.
   std::optional<eval::Answer::Spelling> take(const std::string& key) {
     const std::lock_guard lock(mutex_);
@@ -73,7 +79,9 @@ class RecordingBackend final : public backend::Backend {
   }
 
  private:
+  // Other servers tell no token ids: theirs could be anybody's.
   void record(const backend::ChatResult& result) {
+    if (result.evidence.output_ids.empty()) return;
     eval::Answer::Spelling spelling{result.content, {}};
     for (const backend::GeneratedToken& token : result.generated) {
       spelling.tokens.push_back({token.bytes, token.logprob});
@@ -148,37 +156,59 @@ Result<json::Value> input_for(const workflow::Workflow& definition, const eval::
   return completed;
 }
 
+// What a run waits for, as people say it.
+std::string wait_text(const worker::RequiredAction& action) {
+  const auto text = [&](std::string_view member) -> std::string {
+    const json::Value* value = action.body.if_contains(member);
+    return value && value->is_string() ? std::string(value->as_string()) : std::string();
+  };
+  if (action.kind == "signal") {
+    return fmt::format("the signal {} (step {})", quoted(text("name")), quoted(action.path));
+  }
+  if (action.kind != "approval") {
+    return fmt::format("a decision about step {}, which was cut off", quoted(action.path));
+  }
+  const std::string role = text("role");
+  return fmt::format("a person's approval (step {}{})", quoted(action.path),
+                     role.empty() ? "" : fmt::format(", role {}", quoted(role)));
+}
+
 // The cases of one evaluation on their way through the executor. All on the loop's thread.
 class Evaluation {
  public:
   Evaluation(const EvalOptions& options, const std::vector<eval::Case>& cases,
-             std::shared_ptr<const workflow::Workflow> definition,
-             backend::ModelsOptions models, const OnCase& on_case)
+             std::shared_ptr<const workflow::Workflow> definition, const OnCase& on_case)
       : options_(options), cases_(cases), definition_(std::move(definition)), on_case_(on_case),
-        local_(std::make_unique<backend::LocalBackend>(std::move(models))),
-        recorder_(*local_) {
-    out_.results.resize(cases.size());
+        limit_s_(case_limit_s(options)), results_(cases.size()) {
     out_.subject.kind = "workflow";
     out_.subject.name = options.workflow;
     out_.subject.settings = {{"workflow hash", definition_->hash},
                              {"model in every step", options.model},
                              {"seed", fmt::format("{}", options.seed)}};
+    if (limit_s_) {
+      out_.subject.settings.emplace_back("seconds for a case", fmt::format("{:g}", *limit_s_));
+    }
   }
   // Models stop before the loop that their answers are posted to.
   ~Evaluation() {
     if (process_) process_->executor().shutdown();
-    local_.reset();
+    router_.reset();
     process_.reset();
   }
 
   Status start() {
     for (const eval::Case& item : cases_) inputs_.push_back(TRY(input_for(*definition_, item)));
+    definitions_ = TRY(sub_workflows(*definition_, options_.workflow));
+    const Config config = TRY(load_config(options_.grants.config));
+    router_ = TRY(eval_models(options_, config));
+    if (!options_.model.empty()) TRY(eval_model(*router_, options_.model));
+    recorder_ = std::make_unique<RecordingBackend>(*router_);
     directory_ = TRY(TemporaryDirectory::create());
-    worker::ProcessOptions process;
-    process.store = directory_->path() + "/store.db";
-    process.backend = &recorder_;
-    process.allowed_hosts = options_.allowed_hosts;
-    reader_ = TRY(worker::open_journal_store(process.store));
+    const worker::StorePlace store(directory_->path() + "/store.db");
+    worker::ProcessOptions process =
+        TRY(process_options(store, *router_, options_.grants, config));
+    process.backend = recorder_.get();
+    reader_ = TRY(worker::open_journal_store(store));
     process_ = TRY(worker::Process::start(std::move(process),
                                           [this](const worker::Notice& n) { on_notice(n); }));
     return ok_status();
@@ -195,13 +225,17 @@ class Evaluation {
     if (failed_) return std::move(*failed_);
     std::vector<std::string> models(models_.begin(), models_.end());
     out_.subject.model = join(models, ", ");
+    out_.results = ended_cases(std::move(results_));
+    out_.interrupted = out_.interrupted && out_.results.size() < cases_.size();
     return std::move(out_);
   }
 
  private:
   struct Running {
-    size_t index;
-    int64_t begin_ns;
+    size_t index = 0;
+    int64_t begin_ns = 0;
+    worker::Loop::TimerId timer = 0;    // of its limit; once it is stopped, of the patience left
+    std::optional<Error> stopped = {};  // why
   };
 
   void submit_more() {
@@ -210,13 +244,21 @@ class Evaluation {
       worker::NewRun request;
       request.workflow = definition_;
       request.input = std::move(inputs_[next_]);
+      request.definitions = definitions_;
       request.context = worker::to_json(worker::RunContext{
           .roots = {std::filesystem::current_path().string()}, .model = options_.model});
       request.seed = options_.seed;
       const int64_t begin = real_env().mono_ns();
       auto run = process_->executor().submit(std::move(request));
       if (!run.ok()) return fail(std::move(run).error());
-      running_[*run] = {next_++, begin};
+      Running& running = running_[*run];
+      running.index = next_++;
+      running.begin_ns = begin;
+      if (!limit_s_) continue;
+      running.timer = process_->loop().after(
+          static_cast<int64_t>(*limit_s_ * 1e6), [this, id = *run, index = running.index] {
+            stop_case(id, case_too_long(cases_[index], *limit_s_));
+          });
     }
     if (running_.empty()) process_->stop();
   }
@@ -227,19 +269,67 @@ class Evaluation {
   }
 
   void on_notice(const worker::Notice& notice) {
+    if (!running_.contains(notice.run)) return;
+    // Later: the executor is still in the middle of telling us.
+    if (notice.kind == worker::Notice::Kind::kStep &&
+        (notice.status == "waiting" || notice.status == "unknown")) {
+      process_->loop().post([this, run = notice.run] { look_for_wait(run); });
+    }
     if (notice.kind != worker::Notice::Kind::kRun || !notice.terminal) return;
-    const auto at = running_.find(notice.run);
+    finish_case(notice.run);
+  }
+
+  // Nobody is there to answer: what would wait longer than the case may take has no answer.
+  void look_for_wait(const std::string& run) {
+    const auto at = running_.find(run);
+    if (at == running_.end() || at->second.stopped) return;
+    const auto actions = worker::required_actions(*reader_, {.run = run});
+    if (!actions.ok()) return fail(actions.error());
+    const eval::Case& item = cases_[at->second.index];
+    for (const worker::RequiredAction& action : *actions) {
+      if (ends_in_time(action, at->second)) continue;
+      return stop_case(run, make_error("E0925",
+                                       fmt::format("{}: the run waits for {}", item.place,
+                                                   wait_text(action)),
+                                       "an evaluation has nobody who answers; a timeout of that "
+                                       "step lets the workflow go on without"));
+    }
+  }
+
+  bool ends_in_time(const worker::RequiredAction& action, const Running& running) const {
+    if (action.deadline_us == 0) return false;
+    if (!limit_s_) return true;
+    const auto left_us = static_cast<double>(action.deadline_us - real_env().wall_us());
+    const auto used_ns = static_cast<double>(real_env().mono_ns() - running.begin_ns);
+    return left_us * 1e-6 < *limit_s_ - used_ns * 1e-9;
+  }
+
+  void stop_case(const std::string& run, Error why) {
+    const auto at = running_.find(run);
+    if (at == running_.end() || at->second.stopped) return;
+    Running& running = at->second;
+    const std::string reason = why.message;
+    running.stopped = std::move(why);
+    process_->loop().cancel(running.timer);
+    running.timer = process_->loop().after(kStopGraceUs, [this, run] { finish_case(run); });
+    // Refused only if it has ended: then the notice of that is on its way.
+    (void)process_->executor().cancel(run, "weft eval", reason);
+  }
+
+  void finish_case(const std::string& run) {
+    const auto at = running_.find(run);
     if (at == running_.end()) return;
-    const Running running = at->second;
+    Running running = std::move(at->second);
     running_.erase(at);
+    process_->loop().cancel(running.timer);
     const int64_t ns = real_env().mono_ns() - running.begin_ns;
-    auto answer = answer_of(notice.run);
+    auto answer = answer_of(run);
     if (!answer.ok()) return fail(std::move(answer).error());
+    if (running.stopped && !answer->has_value) answer->error = std::move(running.stopped);
     answer->seconds = static_cast<double>(ns) * 1e-9;
     if (answer->error && out_.first_error.empty()) out_.first_error = answer->error->text();
-    out_.results[running.index] = eval::score(cases_[running.index], *answer);
-    on_case_(out_.results[running.index]);
-    // Later: the executor is still in the middle of telling us.
+    results_[running.index] = eval::score(cases_[running.index], *answer);
+    on_case_(*results_[running.index]);
     process_->loop().post([this] { submit_more(); });
   }
 
@@ -260,7 +350,7 @@ class Evaluation {
       answer.tokens_answer += call.tokens_answer;
       models_.insert(call.model);
       out_.subject.fingerprint = call.fingerprint;
-      auto spelling = recorder_.take(key_of(call.prompt_ids, call.output_ids));
+      auto spelling = recorder_->take(key_of(call.prompt_ids, call.output_ids));
       if (spelling) answer.spellings.push_back(std::move(*spelling));
     }
     return answer;
@@ -280,13 +370,16 @@ class Evaluation {
   const std::vector<eval::Case>& cases_;
   std::shared_ptr<const workflow::Workflow> definition_;
   const OnCase& on_case_;
+  const std::optional<double> limit_s_;
   std::vector<json::Value> inputs_;
+  worker::Definitions definitions_;
   std::unique_ptr<TemporaryDirectory> directory_;
   std::unique_ptr<store::Db> reader_;
   std::unique_ptr<worker::Process> process_;
-  std::unique_ptr<backend::LocalBackend> local_;
-  RecordingBackend recorder_;
+  std::unique_ptr<RecordingBackend> recorder_;  // until the router's last call has ended
+  std::unique_ptr<backend::Router> router_;
   std::map<std::string, Running> running_;
+  CaseResults results_;
   size_t next_ = 0;
   std::set<std::string> models_;
   std::optional<Error> failed_;
@@ -298,7 +391,7 @@ class Evaluation {
 Result<Evaluated> evaluate_workflow(const EvalOptions& options,
                                     const std::vector<eval::Case>& cases, const OnCase& on_case) {
   auto definition = TRY(load_document(options.workflow));
-  Evaluation evaluation(options, cases, std::move(definition), TRY(eval_models(options)), on_case);
+  Evaluation evaluation(options, cases, std::move(definition), on_case);
   TRY(evaluation.start());
   return evaluation.run();
 }

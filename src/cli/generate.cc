@@ -30,7 +30,13 @@ Result<json::Array> array_argument(const std::string& argument, std::string_view
   std::string text = argument;
   if (!argument.empty() && argument[0] == '@') text = TRY(read_file(argument.substr(1)));
   auto value = json::parse(text);
-  if (!value.ok()) return in_context(std::move(value).error(), flag);
+  if (!value.ok()) {
+    const std::string from = argument.starts_with('@') ? argument.substr(1) : std::string();
+    return make_error("E0904",
+                      fmt::format("{}{}{} cannot be read: {}", flag, from.empty() ? "" : " ",
+                                  from.empty() ? "" : quoted(from), value.error().message),
+                      value.error().hint);
+  }
   if (!value->is_array()) {
     return make_error("E0904",
                       fmt::format("{} should be a JSON list, found {}", flag,
@@ -226,6 +232,12 @@ Result<int> chat(const ChatOptions& options) {
     if (people_watch()) say_raw(painted("> ", Colour::kBold));
     const auto line = read_line();
     if (!line || line->empty()) return kExitOk;
+    if (const auto at = invalid_utf8_at(*line)) {
+      return make_error("E0904", fmt::format("message {} is not UTF-8, at byte {}",
+                                             (messages.size() - first.messages.size()) / 2 + 1,
+                                             *at),
+                        "set the terminal to UTF-8");
+    }
     messages.push_back(json::Object{{"role", "user"}, {"content", *line}});
     backend::ChatRequest request = first;
     request.messages = messages;

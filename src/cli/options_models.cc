@@ -96,7 +96,7 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
   command.add_option("--system", options.system, "a system message in front of every case");
   command.add_option("--prompt", options.prompt, "around a case's input, {} is where it goes");
   command.add_option("--schema", options.schema, "file: answers are held to this JSON Schema");
-  add_model_flags(command, options.flags);
+  add_run_grants(command, options.grants);
   command.add_flag("--think", options.think, "reason before the answer");
   command.add_flag("--no-think", options.no_think, "answer at once");
   command.add_option("--max-tokens", options.max_tokens, "reasoning and answer together")
@@ -105,6 +105,9 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
       ->capture_default_str();
   command.add_option("--seed", options.seed, "of everything random")
       ->check(CLI::NonNegativeNumber);
+  command.add_option("--case-timeout", options.case_timeout_s,
+                     "seconds for one case, 0 = no limit (default: 120 for a workflow)")
+      ->check(CLI::Range(0.0, 1e6));
   command.add_option("-p,--parallel", options.parallel, "cases at once; changes no result")
       ->check(CLI::Range(int64_t{1}, int64_t{1024}))
       ->capture_default_str();
@@ -112,9 +115,6 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--limit", options.limit, "the first N cases of each suite and language")
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000}));
-  command.add_option("--allow-host", options.allowed_hosts,
-                     "a host that http steps may reach although its address is private")
-      ->allow_extra_args(false);
   command.add_option("--baseline", options.baseline, "an earlier --json report to compare with");
   command.add_option("--require", options.require, "floors; exit code 1 if one is missed");
   command.add_option("--markdown", options.markdown, "write the whole report there");

@@ -34,7 +34,10 @@ bool wants_text(const json::Value& schema, std::string_view key) {
 Status add_file(json::Object& input, const std::string& path) {
   const std::string text = TRY(read_file(path, kInputBytesMax));
   auto value = json::parse(text);
-  if (!value.ok()) return in_context(std::move(value).error(), path);
+  if (!value.ok()) {
+    return make_error("E0902", fmt::format("-i @{}: {}", path, value.error().message),
+                      value.error().hint);
+  }
   if (!value->is_object()) {
     return make_error("E0902", fmt::format("{}: expected an object, found {}", quoted(path),
                                            json::kind_name(*value)),

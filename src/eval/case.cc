@@ -14,6 +14,7 @@ namespace weft::eval {
 namespace {
 
 constexpr size_t kDepthMax = 64;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some editors begin UTF-8 with it
 const std::vector<std::string> kMembers = {"id",       "suite", "language", "input",
                                            "messages", "tools", "expect"};
 const std::vector<std::string> kOperators = {"$near", "$set", "$equal"};
@@ -99,6 +100,17 @@ Result<Expectation> call_of(const json::Value& value) {
   return Expectation{Expectation::Kind::kCall, "$call", value};
 }
 
+// RFC 6901: '~' stands for nothing by itself. Such a pointer would lead nowhere in any answer.
+Status check_pointer(const std::string& field) {
+  for (size_t at = field.find('~'); at != std::string::npos; at = field.find('~', at + 1)) {
+    if (at + 1 < field.size() && (field[at + 1] == '0' || field[at + 1] == '1')) continue;
+    return bad_case(fmt::format("'expect' has the JSON pointer {}, where byte {} is a '~' without "
+                                "0 or 1 behind it", quoted(field), at),
+                    "~0 is ~ in a member's name, and ~1 is /");
+  }
+  return ok_status();
+}
+
 Result<Expectation> expectation_of(const std::string& field, const json::Value& value) {
   if (field == "$call") return call_of(value);
   if (field == "$calls") {
@@ -113,6 +125,7 @@ Result<Expectation> expectation_of(const std::string& field, const json::Value& 
     return bad_case(fmt::format("'expect' has a field {}", quoted(field)),
                     "a field of the answer, a JSON pointer (/order/id), $call, $calls or $text");
   }
+  if (field[0] == '/') TRY(check_pointer(field));
   const json::Object* rule = value.if_object();
   const bool has_rule =
       rule != nullptr && !rule->empty() && std::string_view(rule->begin()->key()).starts_with('$');
@@ -213,6 +226,7 @@ Result<std::vector<Case>> read_cases(std::string_view text, const std::string& f
   std::vector<Case> cases;
   std::map<std::pair<std::string, std::string>, std::string> seen;  // (suite, id) to its place
   int number = 0;
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   for (std::string_view line : split(text, '\n')) {
     const std::string place = fmt::format("{}:{}", file, ++number);
     line = trim(line);

@@ -45,6 +45,23 @@ TEST(Case, ReadsEveryMember) {
   EXPECT_FALSE(good->at(1).expects_call());  // none is expected
 }
 
+TEST(Case, ByteOrderMarkIsNoPartOfTheFirstCase) {
+  const auto read = read_cases("\xef\xbb\xbf{\"input\": \"x\", \"expect\": {\"a\": 1}}\n", "f");
+  ASSERT_TRUE(read.ok()) << read.error().text();
+  EXPECT_EQ(read->at(0).place, "f:1");
+}
+
+TEST(Case, PointersThatLeadNowhereAreRefused) {
+  for (const char* bad : {"/a/~2", "/~", "/a~1b~"}) {
+    const std::string said = refusal(
+        fmt::format(R"({{"input": "x", "expect": {{"{}": 1}}}})", bad));
+    EXPECT_THAT(said, HasSubstr(fmt::format("dir/some.jsonl:1: 'expect' has the JSON pointer '{}'",
+                                            bad)));
+    EXPECT_THAT(said, HasSubstr("~1 is /"));
+  }
+  EXPECT_EQ(refusal(R"({"input": "x", "expect": {"/a~1b~0": 1, "a~2": 1}})"), "(accepted)");
+}
+
 TEST(Case, RefusesWithLineAndHint) {
   EXPECT_THAT(refusal(""), HasSubstr("there is no case"));
   EXPECT_THAT(refusal("\n\n{\"input\": \"x\""), HasSubstr("dir/some.jsonl:3: "));

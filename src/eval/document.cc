@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace weft::eval {
 namespace {
@@ -30,6 +31,19 @@ Cell share_cell(const Share* share) {
           Tone::kPlain, share->value()};
 }
 
+// "3 (E0731: 1, E0925: 2)"
+std::string errors_text(const Report& report) {
+  std::map<std::string, int64_t> reasons;
+  for (const CaseResult& result : report.cases) {
+    if (result.error) ++reasons[*result.error];
+  }
+  std::string out;
+  for (const auto& [code, count] : reasons) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", code, count);
+  }
+  return fmt::format("{} ({})", report.errors, out);
+}
+
 Section head(const Report& report) {
   const Subject& s = report.subject;
   Section out;
@@ -45,13 +59,18 @@ Section head(const Report& report) {
   row("started", s.started);
   row("weft", s.version);
   row("cases", fmt::format("{}, {} at once", report.cases.size(), s.parallel));
-  row("without an answer", report.errors > 0 ? fmt::format("{}", report.errors) : "");
+  if (s.cases_left > 0) {
+    row("incomplete", fmt::format("interrupted; {} further cases were not run", s.cases_left));
+  }
+  row("without an answer", report.errors > 0 ? errors_text(report) : "");
   row("duration", seconds_text(s.seconds));
   row("tokens", fmt::format("{} prompt, {} thinking, {} answer", report.tokens_prompt,
                             report.tokens_reasoning, report.tokens_answer));
   if (s.peak_memory_bytes > 0) {
     row("peak memory",
-        fmt::format("{:.0f} MiB", static_cast<double>(s.peak_memory_bytes) / (1 << 20)));
+        fmt::format("{:.0f} MiB: the whole process, with weights, results and the cache of "
+                    "prompts, which grows with the cases",
+                    static_cast<double>(s.peak_memory_bytes) / (1 << 20)));
   }
   return out;
 }
@@ -269,7 +288,8 @@ Section mistakes_section(const Report& report, size_t most) {
 
 Document make_document(const Report& report, const DocumentOptions& options) {
   Document out;
-  out.title = fmt::format("Evaluation of {}", report.subject.name);
+  out.title = fmt::format("Evaluation of {}{}", report.subject.name,
+                          report.subject.cases_left > 0 ? " (incomplete)" : "");
   out.sections.push_back(head(report));
   if (options.floors != nullptr) out.sections.push_back(floors_section(*options.floors));
   add_shares(out, report);

@@ -95,7 +95,8 @@ json::Object subject_json(const Report& report) {
           {"settings", std::move(settings)},
           {"parallel", s.parallel},
           {"started", s.started},
-          {"version", s.version}};
+          {"version", s.version},
+          {"cases_left", s.cases_left}};
 }
 
 json::Object share_row(const ShareKey& key, const Share& share) {

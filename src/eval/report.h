@@ -32,6 +32,7 @@ struct Subject {
   std::string version;      // of weft
   double seconds = 0;       // of the whole evaluation
   int64_t peak_memory_bytes = 0;  // of the process; 0: unknown
+  int64_t cases_left = 0;   // that never ended: the evaluation was interrupted
 };
 
 struct Share {

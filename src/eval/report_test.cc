@@ -43,6 +43,26 @@ Report small_report() {
                                result_of("other", "a", "ko", "general", "general")});
 }
 
+TEST(Report, SaysThatItIsIncompleteAndWhyAnswersAreMissing) {
+  Subject subject;
+  subject.kind = "workflow";
+  subject.name = "w.yaml";
+  subject.cases_left = 7;
+  subject.peak_memory_bytes = int64_t{5} << 20;
+  CaseResult late = result_of("triage", "b", "en", "billing", "");
+  late.error = "E0926";
+  CaseResult asks = result_of("triage", "c", "en", "billing", "");
+  asks.error = "E0925";
+  const CaseResult good = result_of("triage", "a", "en", "billing", "billing");
+  const Report report = make_report(subject, {good, late, asks, late});
+  const std::string text = markdown(make_document(report, {}));
+  EXPECT_THAT(text, HasSubstr("w.yaml (incomplete)"));
+  EXPECT_THAT(text, HasSubstr("interrupted; 7 further cases were not run"));
+  EXPECT_THAT(text, HasSubstr("3 (E0925: 1, E0926: 2)"));
+  EXPECT_THAT(text, HasSubstr("5 MiB: the whole process"));
+  EXPECT_EQ(to_json(report).at("subject").at("cases_left").as_int64(), 7);
+}
+
 TEST(Report, CountsSuitesLanguagesAndBoth) {
   const Report report = small_report();
   const auto share = [&](const ShareKey& key) {

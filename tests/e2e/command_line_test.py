@@ -77,6 +77,24 @@ def test_texts_that_say_nothing_are_refused():
         assert "expected q8 or q4" in err and "f32" not in err, err
 
 
+def test_texts_and_files_that_cannot_be_read_are_wrong_use():
+    with Place() as place:
+        place.write("broken.json", "[{]")
+        _, err = weft(place, "generate", "--messages", "@broken.json", code=2)
+        assert "E0904" in err and "--messages 'broken.json' cannot be read" in err, err
+        _, err = weft(place, "chat", "--no-think", "--max-tokens", "4", code=2,
+                      input=b"Hello\ncaf\xe9\n")
+        assert "E0904" in err and "message 2 is not UTF-8, at byte 3" in err, err
+        place.write("say.yaml", """
+weft: "1"
+id: say
+input: {type: object, properties: {text: {type: string}}}
+steps: [{id: say, type: set, parameters: {value: "{{ input.text }}"}}]
+""")
+        _, err = weft(place, "run", "say.yaml", "-i", "@broken.json", code=2)
+        assert "E0902" in err and "-i @broken.json: " in err, err
+
+
 def test_a_model_that_does_not_fit_is_refused_before_it_is_read():
     with Place() as place:
         huge = place.path / "huge"
