@@ -92,6 +92,7 @@ std::string command_again(const RunOptions& options) {
   if (options.seed != 0) add("--seed", std::to_string(options.seed));
   for (std::string& word : words_of(options.grants)) words.push_back(std::move(word));
   add("--store", options.store.path);
+  add("--master-key", options.store.master_key);
   const bool secret = std::ranges::any_of(words, [](const std::string& word) {
     const size_t begin = word.find("://");
     return begin != std::string::npos && word.find('@', begin) != std::string::npos;

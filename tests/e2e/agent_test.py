@@ -221,9 +221,15 @@ def test_a_rejection_goes_back_to_the_model():
     text = document("approve_tools: [create_support_ticket]")
     with Place() as place, Crm() as crm:
         process = place.start("run", *words(place, crm, text=text), "--json")
-        ask = waiting_for(place, "approval")
-        place.weft("runs", "reject", ask["run"], "--by", "bob", "--comment", "not now")
-        process.communicate(timeout=60)
+        for _ in range(4):  # the model may ask for the same with other arguments
+            ask = waiting_for(place, "approval")
+            place.weft("runs", "reject", ask["run"], "--by", "bob", "--comment", "not now")
+            try:
+                process.communicate(timeout=15)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        assert process.returncode is not None, "rejected four times and still asking"
         assert crm.posts() == []
         refused = [n["error"] for n in notes(place, "error") if "not approved" in n["error"]]
         assert refused and "bob" in refused[0] and "not now" in refused[0], notes(place)

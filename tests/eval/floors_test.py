@@ -19,7 +19,8 @@ from weft_mini import eval_cases, wordings  # noqa: E402
 
 TRIAGE = ["--system", wordings.EXAMPLE_SYSTEM, "--prompt", wordings.EXAMPLE_PREFIX + "{}"]
 # report: the floors, the suites and what stands around a message
-PARTS = {"triage": ("floors-triage", ["triage", "oos"], TRIAGE),
+PARTS = {"triage": ("floors-triage", ["triage", "triage-among-3", "triage-among-8", "oos"],
+                    TRIAGE),
          "tools": ("floors-tools", ["tools", "tools-copied", "invented", "invented-copied"], [])}
 
 

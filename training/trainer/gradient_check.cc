@@ -4,9 +4,9 @@
 //
 // One compares the hand-written backward pass with central differences of the loss, on a tiny model
 // with two samples (one longer than the attention's row block). For every parameter span the
-// directional derivative along the gradient and along random directions is checked; float32
-// leaves about 0.1 % at this step size. One compares the gradients through int8 with these.
-// One looks whether new weights copy (start.h).
+// directional derivative along the gradient and along random directions is checked, without dropout
+// and with; float32 leaves about 0.1 % at this step size. One compares the gradients through int8
+// with these. One looks whether new weights copy (start.h).
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -49,7 +49,7 @@ double slope(Pass& pass, const Batch& batch, std::vector<float> parameters,
   return (losses[1] - losses[0]) / (2 * h);
 }
 
-int check() {
+int check(float dropout) {
   ModelShape shape;
   shape.vocabulary = 50, shape.hidden = 32, shape.layers = 2, shape.query_heads = 4;
   shape.key_heads = 2, shape.head_dim = 16, shape.feed_forward = 64, shape.positions = 256;
@@ -59,6 +59,7 @@ int check() {
   std::vector<float> parameters = initial_parameters(shape, 3);
   for (float& p : parameters) p += 0.05f * random.normal();
   Pass pass(shape);
+  pass.set_dropout(dropout);
   std::vector<float> gradient(table.count(), 0.0f);
   pass.run(batch, parameters.data(), gradient.data());
 
@@ -155,6 +156,7 @@ int check_copying() {
 
 int main() {
   weft_training::use_one_thread_per_caller();
-  return weft_training::check() | weft_training::check_rounded() |
+  return weft_training::check(0) | weft_training::check(0.2f) |
+         weft_training::check_rounded() |
          weft_training::check_copying();
 }

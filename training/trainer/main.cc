@@ -25,7 +25,7 @@ constexpr char kUsage[] =
 train:    --start FILE (begin from its weights)   --embeddings FILE   --seed N
           --learning-rate X
           --warmup-steps N   --decay-from-tokens N   --decay-to-tokens N   --optimizer muon|adamw
-          --embedding-rate-share X   --products int8|float32
+          --embedding-rate-share X   --products int8|float32   --dropout X
           --shard-rows N   --shards N   --threads N   --checkpoint-seconds N
           --hidden N --layers N --query-heads N --key-heads N --head-dim N --feed-forward N
           --vocabulary N   (shape of a new model)
@@ -85,6 +85,7 @@ void run_train(int count, char** arguments) {
          {"--stop-at-tokens", number(o.stop_at_tokens)},
          {"--optimizer", optimizer},
          {"--embedding-rate-share", number(o.optimizer.embedding_rate_share)},
+         {"--dropout", number(o.dropout)},
          {"--shard-rows", number(o.shard_rows)},
          {"--shards", number(o.shards)},
          {"--threads", number(o.threads)},

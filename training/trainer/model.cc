@@ -136,6 +136,7 @@ double Pass::run(const Batch& batch, const float* parameters, float* gradient,
   resize_for(batch);
   parameters_ = parameters;
   rounded_ = rounded;
+  seed_ = batch.seed;
   if (scored_.empty()) return 0;
   const int64_t hidden = shape_.hidden;
   const float* embedding = parameters + table_.embedding();
@@ -170,6 +171,21 @@ void Pass::backward(const Product& w, const float* dy, float* dx, MatrixShape sh
     w.rounded->backward.multiply(dy, dx, shape.rows, shape.accumulate);
   else
     linear_backward_input(dy, w.weights, dx, shape);
+}
+
+// The same values for the same batch, layer and site, so that the way back drops what the way there
+// did; a byte of randomness decides for one value.
+void Pass::drop_out(float* values, int columns, int layer, Site site) const {
+  const auto below = static_cast<uint64_t>(std::lround(dropout_ * 256));
+  if (below == 0) return;
+  const float kept = 256.0f / static_cast<float>(256 - below);
+  Random random((seed_ * 64 + static_cast<uint64_t>(layer)) * 2 + static_cast<uint64_t>(site));
+  const int64_t count = static_cast<int64_t>(late_rows_) * columns;
+  for (int64_t first = 0; first < count; first += 8) {
+    uint64_t bytes = random.next();
+    for (int64_t i = first; i < std::min(first + 8, count); ++i, bytes >>= 8)
+      values[i] *= (bytes & 255) < below ? 0.0f : kept;
+  }
 }
 
 // Moves the scored rows to the front, in their order.
@@ -227,6 +243,7 @@ void Pass::layer_forward(int index, const Batch& batch, const float* parameters)
     keep_scored_rows(a);
     late_rows_ = static_cast<int>(scored_.size());
   }
+  drop_out(a.attended.data(), attended, index, Site::attended);
   forward(product(index, o.attention_output, &RoundedWeights::Layer::attention_output),
           a.attended.data(), stream_.data(), {late_rows_, attended, hidden, true});
   feed_forward(index, parameters);
@@ -242,6 +259,7 @@ void Pass::feed_forward(int index, const float* parameters) {
   forward(product(index, o.gate_up, &RoundedWeights::Layer::gate_up), a.normed2.data(),
           a.gate_up.data(), {rows, hidden, 2 * width});
   swiglu_forward(a.gate_up.data(), a.active.data(), rows, width);
+  drop_out(a.active.data(), width, index, Site::active);
   forward(product(index, o.down, &RoundedWeights::Layer::down), a.active.data(), stream_.data(),
           {rows, width, hidden, true});
 }
@@ -265,6 +283,7 @@ void Pass::feed_forward_backward(int index, const float* parameters, float* grad
                          {rows, width, hidden});
   backward(product(index, o.down, &RoundedWeights::Layer::down), dstream_.data(), dactive,
            {rows, width, hidden});
+  drop_out(dactive, width, index, Site::active);
   swiglu_backward(dactive, a.gate_up.data(), dgate_up, rows, width);
   linear_backward_weight(dgate_up, a.normed2.data(), gradient + o.gate_up,
                          {rows, hidden, 2 * width});
@@ -288,6 +307,7 @@ void Pass::attention_part_backward(int index, const Batch& batch, const float* p
                          {late_rows_, attended, hidden});
   backward(product(index, o.attention_output, &RoundedWeights::Layer::attention_output),
            dstream_.data(), dnarrow_.data(), {late_rows_, attended, hidden});
+  drop_out(dnarrow_.data(), attended, index, Site::attended);
   if (index + 1 == shape_.layers) spread_scored_rows(rows);
   std::fill_n(dqkv_.data(), static_cast<size_t>(rows) * heads.row_floats(), 0.0f);
   for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {

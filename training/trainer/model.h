@@ -88,6 +88,7 @@ struct Batch {
   std::vector<int> targets;         // next token of each row
   std::vector<float> loss_weights;  // 0: the row is not scored
   std::vector<int> starts{0};
+  uint64_t seed = 0;                // of dropout: another for every batch of a run
   int rows() const { return static_cast<int>(tokens.size()); }
 };
 
@@ -115,6 +116,9 @@ class RoundedWeights {
 class Pass {
  public:
   explicit Pass(const ModelShape& shape);
+  // Share of the attended values and of the feed-forward's inner ones that are left out (the others
+  // grow by as much), drawn from the batch's seed. 0, the default, for anything but training.
+  void set_dropout(float share) { dropout_ = share; }
   // Adds the gradient of sum(weight * loss) to `gradient` unless it is null; returns that sum.
   // With `rounded`, values and their gradients pass through int8 products; without, float32.
   double run(const Batch& batch, const float* parameters, float* gradient,
@@ -134,6 +138,8 @@ class Pass {
                   RoundedWeights::Both RoundedWeights::Layer::*which) const;
   static void forward(const Product& w, const float* x, float* y, MatrixShape shape);
   static void backward(const Product& w, const float* dy, float* dx, MatrixShape shape);
+  enum class Site : uint64_t { attended, active };
+  void drop_out(float* values, int columns, int layer, Site site) const;
   void keep_scored_rows(LayerActivations& a);
   void spread_scored_rows(int rows);
   void feed_forward(int index, const float* parameters);
@@ -154,6 +160,8 @@ class Pass {
   std::vector<int> scored_, targets_;
   std::vector<float> weights_;
   int late_rows_ = 0;  // behind the attention of the layer at work: all, or the scored ones
+  float dropout_ = 0;
+  uint64_t seed_ = 0;  // of the batch at work
   const float* parameters_ = nullptr;
   const RoundedWeights* rounded_ = nullptr;
 };

@@ -68,9 +68,9 @@ float rate_at(const TrainOptions& o, int64_t steps, int64_t tokens) {
 // The shards of one step, their passes and their gradients.
 class Shards {
  public:
-  Shards(const ModelShape& shape, int count)
+  Shards(const ModelShape& shape, int count, float dropout)
       : batches_(count), losses_(count), rounded_(shape) {
-    for (int i = 0; i < count; ++i) passes_.emplace_back(shape);
+    for (int i = 0; i < count; ++i) passes_.emplace_back(shape).set_dropout(dropout);
     gradients_.assign(count, std::vector<float>(ParameterTable(shape).count()));
   }
   // Returns the mean loss of a scored token; the mean gradient is in gradient().
@@ -93,7 +93,9 @@ double Shards::run(const SampleFile& samples, int64_t& sample, const TrainOption
   double weight = 0;
   rows_ = 0;
   for (Batch& batch : batches_) {
+    const int64_t first = sample;
     batch = samples.take(sample, options.shard_rows);
+    batch.seed = static_cast<uint64_t>(first);
     for (const float w : batch.loss_weights) weight += w;
     rows_ += batch.rows();
   }
@@ -135,7 +137,7 @@ void train(const TrainOptions& options) {
     optimizer.second_moment = std::move(state.second_moment);
     optimizer.steps = state.steps;
   }
-  Shards shards(state.shape, options.shards);
+  Shards shards(state.shape, options.shards, options.dropout);
   const auto save = [&] {
     state.steps = optimizer.steps;
     state.first_moment = optimizer.first_moment;

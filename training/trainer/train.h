@@ -27,6 +27,7 @@ struct TrainOptions {
   int64_t decay_from_tokens = 0;  // 0: never
   int64_t decay_to_tokens = 0;    // rate 0 is reached here; 0: where the run stops
   int64_t stop_at_tokens = 0;
+  float dropout = 0;              // share of inner values left out, see Pass::set_dropout
   bool rounded = true;            // int8 products, see int8_matrix.h
   int shard_rows = 2048;          // rows of one shard of a step
   int shards = 2;                 // fixed for a run: part of what makes it repeatable

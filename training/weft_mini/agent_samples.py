@@ -10,6 +10,21 @@ import json
 
 from weft_mini import augment, frames, ids, labels, tool_samples, wordings
 
+_OTHER_TROUBLE = ("stuck in customs", "missing", "on hold", "refused", "cancelled", "lost in transit",
+                  "damaged in transit", "not found", "overdue", "returned to sender", "blocked",
+                  "retrasado", "perdido", "dañado", "devuelto", "지연", "분실", "파손", "반송")
+_OTHER_FINE = ("on its way", "out for delivery", "dispatched", "confirmed", "paid", "being prepared",
+               "ready for pickup", "in production", "packing", "handed over", "completed", "open",
+               "en camino", "entregado", "enviado", "preparando", "배송 중", "배송 완료", "준비 중")
+_ERRORS = ("not found", "no such {what}", "unknown {what}", "404", "{what} not found", "no record")
+_FACTS = {
+    "tier": ("gold", "silver", "bronze", "platinum", "standard", "vip"),
+    "level": ("1", "2", "3", "basic", "plus", "pro"), "segment": ("retail", "business", "public"),
+    "status": ("active", "inactive", "new", "verified"), "since": ("2014", "2019", "2021", "2024"),
+    "city": ("Leeds", "Daegu", "Sevilla", "Lima", "Busan", "Cork", "Austin"),
+    "language": ("en", "ko", "es"), "points": ("120", "4050", "87", "990"),
+    "plan": ("starter", "team", "unlimited", "prepaid", "student"), "country": ("KR", "ES", "MX", "IE"),
+}
 _TROUBLE = ("delayed", "lost", "failed", "returned", "damaged")
 _FINE = ("shipped", "processing", "delivered", "packed", "in transit", "ready")
 _REPORTS = {
@@ -38,6 +53,15 @@ _REPORTS = {
         "ko": "고객 {customer}의 요금제는 {plan}입니다.",
         "es": "El cliente {customer} tiene el plan {plan}.",
     },
+}
+_OTHER_REPORTS = {
+    "order": {"en": "Order {order} is {status}.", "ko": "주문 {order}의 상태는 {status}입니다.",
+              "es": "El pedido {order} está {status}."},
+    "facts": {"en": "For customer {customer} I found: {facts}.",
+              "ko": "고객 {customer}의 조회 결과는 {facts}입니다.",
+              "es": "Del cliente {customer} consta: {facts}."},
+    "missing": {"en": "I could not find {value}.", "ko": "{value}을(를) 찾지 못했습니다.",
+                "es": "No he encontrado {value}."},
 }
 _DONE = "The tool has answered, so I report the result."
 _TROUBLE_FOUND = "The result shows a problem, so I open a ticket."
@@ -91,6 +115,51 @@ def _standing_turn(value, language, trouble, random):
     return Turn("get_customer_profile", {"customer_id": value}, reasoning, value, response, report)
 
 
+def _other_order_turn(value, language, trouble, random):
+    """An order's state without a date, in other words and under other keys."""
+    status = random.choice(_OTHER_TROUBLE if trouble else _OTHER_FINE)
+    response = {random.choice(("order_id", "id", "order", "number")): value,
+                random.choice(("status", "state")): status}
+    if random.random() < 0.4:
+        response[random.choice(("items", "total", "carrier", "store"))] = ids.word(random)
+    response = dict(random.sample(list(response.items()), len(response)))
+    report = _OTHER_REPORTS["order"][language].format(order=value, status=status)
+    reasoning = "The message gives an order number, so I call lookup_order."
+    return Turn("lookup_order", {"order_id": value}, reasoning, value, response, report)
+
+
+def _facts_turn(value, language, random):
+    """A profile of any keys: what stands in it is reported, key and value, two at most."""
+    keys = random.sample(list(_FACTS), random.choice((1, 1, 2, 3)))
+    facts = {key: random.choice(_FACTS[key]) for key in keys}
+    told = ", ".join(f"{key} {facts[key]}" for key in keys[:2])
+    response = {random.choice(("customer_id", "id", "customer")): value, **facts}
+    report = _OTHER_REPORTS["facts"][language].format(customer=value, facts=told)
+    reasoning = "The message gives a customer id, so I call get_customer_profile."
+    return Turn("get_customer_profile", {"customer_id": value}, reasoning, value, response, report)
+
+
+def _missing_turn(value, kind, language, random):
+    """The tool knows no such thing: said so, and a ticket follows."""
+    tool = {"order": "lookup_order", "customer": "get_customer_profile"}[kind]
+    error = random.choice(_ERRORS).replace("{what}", kind)
+    response = {random.choice(("error", "error", "message")): error}
+    named = {"order": "an order number", "customer": "a customer id"}[kind]
+    report = _OTHER_REPORTS["missing"][language].format(value=value)
+    return Turn(tool, {f"{kind}_id": value}, f"The message gives {named}, so I call {tool}.", value,
+                response, report)
+
+
+def _other_turn(kind, value, language, random):
+    """(turn, whether something is wrong) with a result of another shape."""
+    if random.random() < 0.2:
+        return _missing_turn(value, kind, language, random), True
+    bad = kind == "order" and random.random() < 0.35
+    if kind == "order":
+        return _other_order_turn(value, language, bad, random), bad
+    return _facts_turn(value, language, random), bad
+
+
 def _reset_turn(value, language):
     reasoning = "The message gives an email for a password reset, so I call send_password_reset."
     return Turn("send_password_reset", {"email": value}, reasoning, value,
@@ -107,8 +176,9 @@ def _ticket_turn(request, language, reasoning, random):
     return turn
 
 
-def _turns(line, random, standing_share):
-    """(text, turns); `standing_share`: of the profiles, that tell of an order."""
+def _turns(line, random, stage):
+    """(text, turns)"""
+    standing_share = stage.standing_share
     language = line["lang"]
     kinds = random.choice((("order",), ("order",), ("customer",), ("order", "customer"),
                            ("customer", "order"), ("order", "order"), (),
@@ -121,7 +191,11 @@ def _turns(line, random, standing_share):
         slot = {"order": "order_id", "customer": "customer_id", "email": "email"}[kind]
         value = ids.slot_value(slot, random)
         text += random.choice(wordings.ID_PHRASES[slot][language]).replace("{id}", value)
-        if kind == "order":
+        if kind != "email" and stage.other_results and random.random() < stage.other_results:
+            turn, bad = _other_turn(kind, value, language, random)
+            trouble |= bad
+            turns.append(turn)
+        elif kind == "order":
             bad = random.random() < 0.35
             trouble |= bad
             turns.append(_order_turn(value, language, bad, random))
@@ -142,13 +216,18 @@ def _turns(line, random, standing_share):
     return text, turns
 
 
-def agent(line, random, standing_share=0.0):
+def _result_text(response, stage, random):
+    compact = stage.other_results and random.random() < 0.3
+    return json.dumps(response, ensure_ascii=False, separators=(",", ":") if compact else None)
+
+
+def agent(line, random, stage):
     """One sample. All calls and the answer are scored, or only the last one.
 
     The engine writes past turns back without an empty reasoning block; where only the last turn is
     scored the sample does so too, and otherwise the blocks stay: cheaper, and nearly the same.
     """
-    text, turns = _turns(line, random, standing_share)
+    text, turns = _turns(line, random, stage)
     offered = {name: tool_samples.TOOLS[name] for name in tool_samples.TOOLS
                if name in {turn.name for turn in turns} or random.random() < 0.6}
     offered = dict(random.sample(list(offered.items()), len(offered)))
@@ -171,7 +250,7 @@ def agent(line, random, standing_share=0.0):
             pieces.append(frames.past_assistant(call, reasoning))
         else:
             pieces += frames.assistant(call, reasoning, turn.value)
-        pieces += frames.tool_response(json.dumps(turn.response, ensure_ascii=False))
+        pieces += frames.tool_response(_result_text(turn.response, stage, random))
     final = " ".join(turn.report for turn in turns)
     if random.random() < 0.5:
         ticket = getattr(turns[-1], "ticket", None)

@@ -15,8 +15,8 @@ from weft_mini import corpora, decisions, invented_samples, labels, tool_samples
 
 _SIGNALS = ("none", "urgent", "calm")
 _LATER = ("additional-triage.jsonl", "additional-tools.jsonl", "invented-tools.jsonl",
-          "decisions.jsonl", "later-triage.jsonl", "later-tools.jsonl",
-          "later-invented-tools.jsonl")
+          "decisions.jsonl", *(f"{name}-{kind}.jsonl" for name in corpora.LATER
+                               for kind in ("triage", "tools", "invented-tools")))
 _OVERLAP_MAX = 0.72
 _SHORT = 8   # letters; below, only the very same text counts as a repetition
 _KEYS = {
@@ -130,6 +130,20 @@ def _repetition_faults(texts_before, rows):
         names.append(place)
 
 
+def _around_faults():
+    """Sentences around a point: form, and no repetition of one another or of the cases' ones."""
+    rows = []
+    for number, line in enumerate(corpora.around_lines(), 1):
+        place = f"around.jsonl:{number}"
+        if set(line) != {"lang", "place", "text"} or line["lang"] not in corpora.LANGUAGES \
+                or line["place"] not in ("before", "after", "between") \
+                or line["text"] != line["text"].strip() or set(line["text"]) & set("{}\n"):
+            yield f"{place}: expected lang, place and a text without braces: {line}"
+        rows.append((place, line["text"]))
+    cases = [("a sentence of the cases", x["text"]) for x in corpora.handwritten_around()]
+    yield from _repetition_faults(cases, rows)
+
+
 def main():
     faults, counts = [], collections.Counter()
     written = [(f"weft-utterances {i}", x["text"]) for i, x in enumerate(corpora.written_lines())]
@@ -147,6 +161,7 @@ def main():
             rows.append((place, decisions.text_of(line)))
             counts[name, line["lang"]] += 1
     faults += _repetition_faults(written + cases, rows)
+    faults += _around_faults()
     for fault in faults:
         print(fault)
     for (name, language), count in sorted(counts.items()):

@@ -34,7 +34,8 @@ def cases():
     start = frames.Piece("<|im_start|>assistant\n")
     yield render([system, question], **prompt), [*asked, start]
     yield render([system, question], **quiet), [*asked, start, frames.Piece(empty)]
-    yield render([question], **quiet), [*frames.user("Q"), start, frames.Piece(empty)]
+    yield render([question], **quiet), [frames.system("Triage the inquiry as JSON."),
+                                        *frames.user("Q"), start, frames.Piece(empty)]
 
     tools = [_tool("lookup_order", "order_id"), _tool("ping"), _tool("make", "a", "b")]
     listed = frames.tool_list({"lookup_order": ("order_id",), "ping": (), "make": ("a", "b")})

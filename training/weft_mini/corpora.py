@@ -82,22 +82,35 @@ def additional_lines():
     return read_lines("additional.jsonl")
 
 
-def training_lines(later=True):
+# What was written when earlier stretches of the training were done, in this order.
+LATER = ("later", "seventh")
+
+
+def training_lines(later=len(LATER)):
     """The training part of the split, and the additional lines, none of which is held out.
 
     Tasks triage, oos and tool, as in weft-utterances. A tool line of the additional files may name
-    a second id that is not meant ({other_order_id}), and may ask for the history. `later`: also
-    what was written when the first two stretches of the training were done.
+    a second id that is not meant ({other_order_id}), and may ask for the history. `later`: with so
+    many of the LATER collections.
     """
-    return (split_written_lines()[0] + read_lines("additional-triage.jsonl")
-            + read_lines("additional-tools.jsonl")
-            + (read_lines("later-triage.jsonl") + read_lines("later-tools.jsonl") if later else []))
+    lines = (split_written_lines()[0] + read_lines("additional-triage.jsonl")
+             + read_lines("additional-tools.jsonl"))
+    for name in LATER[:later]:
+        lines += read_lines(f"{name}-triage.jsonl") + read_lines(f"{name}-tools.jsonl")
+    return lines
 
 
-def invented_lines(later=True):
+def invented_lines(later=len(LATER)):
     """Requests for tools of other trades: names and arguments have to be copied."""
-    return read_lines("invented-tools.jsonl") + (
-        read_lines("later-invented-tools.jsonl") if later else [])
+    lines = read_lines("invented-tools.jsonl")
+    for name in LATER[:later]:
+        lines += read_lines(f"{name}-invented-tools.jsonl")
+    return lines
+
+
+def around_lines():
+    """Sentences that ask for nothing: {lang, place, text}; place: before, between, after."""
+    return read_lines("around.jsonl")
 
 
 def decision_lines():
@@ -113,6 +126,11 @@ def handwritten_cases():
 def handwritten_voices():
     """Further cases, written before the training that they judge; never trained on either."""
     return read_lines("handwritten-voices.jsonl")
+
+
+def handwritten_around():
+    """Sentences to put around hand-written cases: {lang, text}; never trained on."""
+    return read_lines("handwritten-around.jsonl")
 
 
 class PublicData:

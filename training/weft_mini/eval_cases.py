@@ -4,6 +4,8 @@
   python3 -m weft_mini.eval_cases DIRECTORY        (from training/)
 
   triage.jsonl    the 186 older hand-written cases and those in other voices: 27 intents
+  triage-among-3.jsonl, triage-among-8.jsonl
+                  each of them among so many sentences that ask for nothing
   oos.jsonl       messages that are nobody's business: reported, without a floor
   tools.jsonl     requests for one of the four tools, messages with tools
   invented.jsonl  the same with tools whose names no training sample has
@@ -11,12 +13,13 @@
                   both again, with identifiers marked as "x-weft-verbatim": the model may only copy
                   them from the message (docs/structured-output.md)
 
-triage and oos are texts, for a workflow as for a model; the others are for a model only.
+triage (all three) and oos are texts, for a workflow as for a model; the others are for a model only.
 """
 
 import copy
 import json
 import pathlib
+import random
 import sys
 
 from weft_mini import cases, corpora, labels
@@ -60,6 +63,14 @@ def copied(case):
     return case
 
 
+def among(case, count, sentences):
+    """The case with sentences around its message, the same ones every time."""
+    chosen = random.Random(f"{case['id']} {count}")
+    parts = chosen.sample(sentences[case["language"]], count)
+    parts.insert(chosen.randrange(count + 1), case["input"])
+    return {**case, "input": " ".join(parts)}
+
+
 def suites():
     lines = corpora.handwritten_voices()
     older = [triage(number, "first", line)
@@ -69,9 +80,15 @@ def suites():
              if line["task"] == "tool" and "tools" not in line]
     invented = [tool(number, line) for number, line in numbered
                 if line["task"] == "tool" and "tools" in line]
+    known = older + [triage(number, "voices", line) for number, line in numbered
+                     if line["task"] == "triage"]
+    sentences = {}
+    for line in corpora.handwritten_around():
+        sentences.setdefault(line["lang"], []).append(line["text"])
     return {
-        "triage": older + [triage(number, "voices", line) for number, line in numbered
-                           if line["task"] == "triage"],
+        "triage": known,
+        "triage-among-3": [among(case, 3, sentences) for case in known],
+        "triage-among-8": [among(case, 8, sentences) for case in known],
         "oos": [triage(number, "voices", line) for number, line in numbered
                 if line["task"] == "oos"],
         "tools": tools, "tools-copied": [copied(case) for case in tools],

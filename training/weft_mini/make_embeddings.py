@@ -25,7 +25,7 @@ _SCALE = 0.2           # root mean square of every token's vector
 
 def labelled_messages(public, random):
     """(text, {head: label}) of every training message."""
-    training = corpora.training_lines(later=False)
+    training = corpora.training_lines(later=0)
     rows = []
     for line in training:
         if line["task"] == "tool" and "intent" not in line:

@@ -17,7 +17,7 @@ _KOREAN_SENTENCES = 30000
 
 def word_counts(public, samples, seed):
     counts = collections.Counter()
-    stream = mix.Mix(public, seed, later=False).stream(
+    stream = mix.Mix(public, seed, later=0).stream(
         "main", lambda sample: sum(len(piece.text) for piece in sample))
     for _, sample in itertools.islice(stream, samples):
         for piece in sample:

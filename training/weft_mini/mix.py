@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from weft_mini import (
     agent_samples, copy_samples, corpora, decisions, fragments, ids, invented_samples, labels,
-    tool_samples, triage_samples, wordings)
+    surroundings, tool_samples, triage_samples, wordings)
 
 
 class Stage(NamedTuple):
@@ -24,7 +24,9 @@ class Stage(NamedTuple):
     real_words: float = 0.0       # of the words in ids and addresses, that are words of the lines
     strange_share: float = 0.08   # of the triage lines: out of scope
     invented_share: float = 0.17  # of the tool samples: with tools of other trades
-    later: bool = True            # with the lines of data/later-*.jsonl
+    padded_share: float = 0.0     # of the messages: among sentences that ask for nothing
+    other_results: float = 0.0    # of the tool results: of other shapes than the plain ones
+    later: int = len(corpora.LATER)  # with so many of the later collections of lines
 
 
 # Copying is practised first and kept up in small doses; labels next, many messages per token; the
@@ -33,21 +35,23 @@ class Stage(NamedTuple):
 # instead of it from the same weights, for calls above all.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
-                    "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0, later=False),
+                    "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0, later=0),
     "main": Stage({"triage": 0.33, "tools": 0.30, "clinc": 0.15, "banking": 0.11,
-                   "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45, later=False),
+                   "bitext": 0.04, "copy": 0.04, "long": 0.03}, 0.45, later=0),
     "broad": Stage({"triage": 0.37, "tools": 0.34, "clinc": 0.11, "banking": 0.10,
                     "bitext": 0.02, "copy": 0.04, "long": 0.02}, 0.40,
-                   strange_share=0.13, invented_share=0.27),
+                   strange_share=0.13, invented_share=0.27, later=1),
     "last": Stage({"triage": 0.38, "tools": 0.37, "clinc": 0.09, "banking": 0.09,
                    "bitext": 0.02, "copy": 0.03, "long": 0.02}, 0.20, 0.4, real_words=0.2,
                   strange_share=0.13, invented_share=0.27),
-    "polish": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.04, "banking": 0.12,
-                     "copy": 0.10, "long": 0.02}, 0.20, 0.4, agent_share=0.34, standing_share=0.6,
-                    real_words=0.4, strange_share=0.13, invented_share=0.24),
-    "copies": Stage({"triage": 0.30, "tools": 0.45, "banking": 0.08, "copy": 0.15, "long": 0.02},
-                    0.20, 0.4, agent_share=0.27, standing_share=0.6, real_words=0.5,
-                    strange_share=0.13, invented_share=0.27),
+    "polish": Stage({"triage": 0.38, "tools": 0.32, "clinc": 0.08, "banking": 0.12,
+                     "copy": 0.05, "long": 0.05}, 0.20, 0.4, agent_share=0.34, standing_share=0.4,
+                    real_words=0.4, strange_share=0.13, invented_share=0.24, padded_share=0.4,
+                    other_results=0.4),
+    "copies": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.06, "banking": 0.08, "copy": 0.09,
+                     "long": 0.05}, 0.20, 0.4, agent_share=0.27, standing_share=0.4, real_words=0.5,
+                    strange_share=0.13, invented_share=0.27, padded_share=0.4,
+                    other_results=0.4),
 }
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
@@ -76,6 +80,7 @@ class Mix:
         self._take_public(public)
         self._triage, self._later = {}, {}
         self._fragments = fragments.Fragments(training)
+        self._around = surroundings.Surroundings(corpora.around_lines())
         self._words = sorted({word for line in training
                               for word in re.findall("[a-z]{3,9}", line["text"])})
         triage = self._random["triage"]
@@ -141,13 +146,16 @@ class Mix:
         mixed = count > 1 and random.random() < 0.3
         lines = [self._triage_line(random.choice(corpora.LANGUAGES) if mixed else language, stage)
                  for _ in range(count)]
+        lines = [self._around.padded(line, stage.padded_share, random) for line in lines]
         return triage_samples.triage(lines, stage, random)
 
-    def _tool_line(self):
+    def _tool_line(self, stage):
         random = self._random["tools"]
         if random.random() < INSERTED_ID_SHARE:
-            return tool_samples.insert_id(next(self._id_lines), random)
-        return next(self._tool_lines)
+            line = tool_samples.insert_id(next(self._id_lines), random)
+        else:
+            line = next(self._tool_lines)
+        return self._around.padded(line, stage.padded_share / 2, random)
 
     def _tool_sample(self, stage):
         random = self._random["tools"]
@@ -161,20 +169,21 @@ class Mix:
             if kind < share:
                 return make(stage, random)
             kind -= share
-        return tool_samples.one_call(self._tool_line(), stage, random)
+        return tool_samples.one_call(self._tool_line(stage), stage, random)
 
     def _invented_sample(self, stage, random):
-        line = next(self._invented)
+        line = self._around.padded(next(self._invented), stage.padded_share / 4, random)
         return invented_samples.sample(line, self._invented_tools[line["lang"]], stage, random)
 
     def _other_sample(self, _, random):
         return tool_samples.other_tool(random.choice(corpora.LANGUAGES), random)
 
     def _agent_sample(self, stage, random):
-        return agent_samples.agent(next(self._id_lines), random, stage.standing_share)
+        line = self._around.padded(next(self._id_lines), stage.padded_share / 2, random)
+        return agent_samples.agent(line, random, stage)
 
-    def _several_sample(self, _, random):
-        lines = [self._tool_line() for _ in range(random.choice((2, 2, 3, 4)))]
+    def _several_sample(self, stage, random):
+        lines = [self._tool_line(stage) for _ in range(random.choice((2, 2, 3, 4)))]
         return tool_samples.several_requests(lines, random)
 
     def _long_sample(self, stage):
@@ -185,6 +194,11 @@ class Mix:
             lines = [self._triage_line(random.choice(corpora.LANGUAGES), stage)
                      for _ in range(count)]
             return triage_samples.triage(lines, stage._replace(compact_share=0.5), random)
+        if stage.padded_share and random.random() < 0.6:
+            line = next(self._triage[language][0])
+            text = self._around.around(line["text"], language, random,
+                                       random.choice((6, 10, 15, 25, 40)))
+            return triage_samples.long_message({**line, "text": text}, [], stage, random)
         _, strange = self._triage[language]
         fillers = [next(strange) for _ in range(random.choice((1, 2, 4, 10, 25)))]
         return triage_samples.long_message(next(self._triage[language][0]), fillers, stage, random)

@@ -26,7 +26,7 @@ def main():
     options = parser.parse_args()
     tokenizer = bpe.Tokenizer.load(options.tokenizer)
     public = corpora.PublicData(options.data)
-    stream = mix.Mix(public, 99, later=True).stream(
+    stream = mix.Mix(public, 99, later=len(corpora.LATER)).stream(
         "last", lambda sample: sum(len(piece.text) for piece in sample))
     texts = ["".join(piece.text for piece in sample)
              for _, sample in itertools.islice(stream, options.samples)]
