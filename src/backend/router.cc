@@ -13,6 +13,8 @@ namespace {
 
 constexpr double kNewest = 0.3;       // share of the newest answer in what is measured
 constexpr int64_t kAnswerReserve = 64;
+constexpr size_t kBytesPerToken = 3;    // of the JSON of a request; fewer in no language we know
+constexpr int64_t kFrameTokens = 32;    // what a chat template adds around it
 
 std::string route_text(const json::Object& object, std::string_view name) {
   const json::Value* value = object.if_contains(name);
@@ -311,7 +313,9 @@ Result<Route> Router::route_of(const ChatRequest& request,
   query.keeps_deadlines = local_models();
   size_t bytes = 0;
   for (const json::Value& message : request.messages) bytes += json::dump(message).size();
-  query.prompt_tokens = static_cast<int64_t>(bytes / 4);
+  for (const json::Value& tool : request.tools) bytes += json::dump(tool).size();
+  if (!request.output_schema.is_null()) bytes += json::dump(request.output_schema).size();
+  query.prompt_tokens = static_cast<int64_t>(bytes / kBytesPerToken) + kFrameTokens;
   const std::lock_guard lock(mutex_);
   query.measured = measured_;
   query.spent = ledger_->spent(spending);

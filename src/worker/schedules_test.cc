@@ -249,13 +249,10 @@ TEST_F(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {
 }
 
 // There the first statement that is refused ends its transaction, and its error may come late.
-TEST(SchedulesPostgres, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
-  const auto cluster = store::PostgresCluster::start();
-  if (cluster == nullptr) GTEST_SKIP() << "SKIPPED: no PostgreSQL server can be started here";
-  const std::string url = cluster->new_database();
+TEST_F(SchedulesPostgres, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
   SimEnv env(1);
   SimFaults faults;
-  auto reader = SimStore::open(url, env, faults).value();
+  auto reader = SimStore::open(url_, env, faults).value();
   ASSERT_TRUE(reader->script("ALTER TABLE run ADD CONSTRAINT taste CHECK (idem_key NOT LIKE "
                              "'schedule a-bad%')").ok());
   for (const char* name : {"a-bad", "b"}) {
@@ -263,7 +260,7 @@ TEST(SchedulesPostgres, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
     tick.spec = *tick.workflow->schedule;
     ASSERT_TRUE(add_schedule(*reader, tick).ok());
   }
-  SimProcess process(env, url, 4);
+  SimProcess process(env, url_, 4);
   for (int round = 0; round < 35; ++round) {
     env.advance_us(1'000'000);
     while (process.loop().turn() || process.journal().pump()) {

@@ -217,19 +217,24 @@ def test_a_person_approves_in_between():
         assert place.rows("select count(*) from ai_call") == [(len(notes(place, "message")) + 1,)]
 
 
+def reject_until_it_ends(place, process, *words_of_a_person):
+    """The model may ask for the same again, with other arguments."""
+    for _ in range(4):
+        ask = waiting_for(place, "approval")
+        place.weft("runs", "reject", ask["run"], *words_of_a_person)
+        try:
+            process.communicate(timeout=15)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("rejected four times and still asking")
+
+
 def test_a_rejection_goes_back_to_the_model():
     text = document("approve_tools: [create_support_ticket]")
     with Place() as place, Crm() as crm:
         process = place.start("run", *words(place, crm, text=text), "--json")
-        for _ in range(4):  # the model may ask for the same with other arguments
-            ask = waiting_for(place, "approval")
-            place.weft("runs", "reject", ask["run"], "--by", "bob", "--comment", "not now")
-            try:
-                process.communicate(timeout=15)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        assert process.returncode is not None, "rejected four times and still asking"
+        reject_until_it_ends(place, process, "--by", "bob", "--comment", "not now")
         assert crm.posts() == []
         refused = [n["error"] for n in notes(place, "error") if "not approved" in n["error"]]
         assert refused and "bob" in refused[0] and "not now" in refused[0], notes(place)

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import time
 
-from agent_test import KOREAN, Crm, document, killed_in_post, words
+from agent_test import KOREAN, Crm, document, killed_in_post, reject_until_it_ends, words
 from callbacks_test import Receiver
 from harness import WEFT, Place, main
 from people_test import waiting_for
@@ -203,9 +203,7 @@ def test_calls_of_agents_are_recorded_and_those_that_were_refused():
         # a person's no, and a process that is killed in the middle of a call
         text = document("approve_tools: [create_support_ticket]")
         process = place.start("run", *words(place, crm, text=text), "--json")
-        ask = waiting_for(place, "approval")
-        place.weft("runs", "reject", ask["run"], "--by", "bob")
-        process.communicate(timeout=60)
+        reject_until_it_ends(place, process, "--by", "bob")
         assert [r for r in exported(place, "--action", "tool_call")
                 if r["details"].get("reason") == "not approved"]
         assert place.weft("audit", "verify").returncode == 0

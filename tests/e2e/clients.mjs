@@ -280,7 +280,7 @@ const tests = {
       const agent = new Agent({ name: "Support", instructions: system, model: modelOf, tools: [open],
                                 modelSettings: { toolChoice: "required", temperature: 0 } });
       const done = await runAgent(agent, inquiry, { maxTurns: 3 });
-      assert.equal(tickets.length, 1, api);
+      assert.ok(tickets.length >= 1, api);  // whether it opens a second one is the model's affair
       assert.ok(["low", "high"].includes(tickets[0]));
       assert.equal(typeof done.finalOutput, "string");
       const typed = new Agent({ name: "Triage", instructions: system, model: modelOf,
@@ -292,6 +292,7 @@ const tests = {
       for await (const piece of streamed.toTextStream()) text += piece;
       await streamed.completed;
       assert.equal(text, streamed.finalOutput);
+      const before = tickets.length;
       const calling = await runAgent(agent, inquiry, { maxTurns: 3, stream: true });
       const pieces = [];
       for await (const event of calling) {
@@ -300,8 +301,9 @@ const tests = {
         for (const call of raw.choices?.[0]?.delta?.tool_calls ?? []) pieces.push(call.function.arguments);
       }
       await calling.completed;
-      assert.equal(tickets.length, 2, api);
-      assert.equal(JSON.parse(pieces.join("")).priority, tickets[1]);
+      assert.ok(tickets.length > before, api);
+      const told = [...pieces.join("").matchAll(/\{"priority": ?"(low|high)"\}/g)];
+      assert.deepEqual(told.map((call) => call[1]), tickets.slice(before), api);
       assert.ok(pieces.filter((piece) => piece).length > 2, `${api}: ${pieces}`);
     }
   },
