@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kNewest = 0.3;       // share of the newest answer in what is measured
 constexpr int64_t kAnswerReserve = 64;
-constexpr size_t kBytesPerToken = 3;    // of the JSON of a request; fewer in no language we know
+constexpr size_t kBytesPerToken = 3;    // of JSON, with caution: English has 4, ids 2
 constexpr int64_t kFrameTokens = 32;    // what a chat template adds around it
 
 std::string route_text(const json::Object& object, std::string_view name) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "grammar/regex.h"
+#include "schema/pointer.h"
 
 namespace weft::chat {
 namespace {
@@ -38,7 +39,8 @@ class CallCompiler {
         return in_context(made.error(), fmt::format("tools: parameters of {}", tools_[i].name));
       }
     }
-    TRY(rules_.finish(root_));
+    Status finished = rules_.finish(root_);
+    if (!finished.ok()) return in_context(std::move(finished).error(), "tools");
     return std::move(rules_);
   }
 
@@ -105,15 +107,36 @@ class CallCompiler {
     return out;
   }
 
+  // Places in parameter_schema() as places in the tool's own schema.
+  static Error in_parameter(Error error, std::string_view name) {
+    constexpr std::string_view kInside = "#/allOf/0";
+    std::string& message = error.message;
+    if (message.starts_with("#/$defs/") || message.starts_with("#/definitions/")) return error;
+    std::string place = "#/properties";
+    schema::append_step(place, name);
+    if (message.starts_with(kInside)) {
+      message.replace(0, kInside.size(), place);
+    } else if (message.starts_with('#')) {
+      message.replace(0, 1, place);
+    } else {
+      return in_context(std::move(error), place);
+    }
+    return error;
+  }
+
   Status add_parameter(StateId at, const Tool& tool, std::string_view name, StateId behind) {
     at = written(at, fmt::format("<parameter={}>\n", name));
     const json::Value schema = parameter_schema(tool, name);
     RuleId value = grammar::kNoRule;
     if (parameter_is_text(tool, name)) {
+      auto text = plain_text(schema);
+      if (!text.ok()) return in_parameter(std::move(text).error(), name);
       value = rules_.add_rule(fmt::format("text of {}", name));
-      rules_.embed(value, TRY(plain_text(schema)));
+      rules_.embed(value, *text);
     } else {
-      value = TRY(value_of(schema));
+      auto made = value_of(schema);
+      if (!made.ok()) return in_parameter(std::move(made).error(), name);
+      value = *made;
     }
     rules_.text(called(at, value), kParameterEnd, behind);
     return ok_status();

@@ -36,19 +36,14 @@ bool CallReader::read_head() {
   if (end == text_.npos || text_.size() < end + kArguments.size()) return false;
   const auto read = json::parse(std::string_view(text_).substr(name, end - name));
   CHECK(read.ok() && read->is_string(), "no call of the grammar: {}", text_);
-  piece_.name = std::string(read->get_string());
-  begin_ = told_ = end + kArguments.size();
+  all_.name = std::string(read->get_string());
+  told_ = end + kArguments.size();
   return true;
 }
 
-std::optional<CallPiece> CallReader::add(std::string_view text) {
-  text_ += text;
-  if (!early_ || value_ended_) return std::nullopt;
-  CallPiece out{.index = piece_.index};
-  if (begin_ == 0) {
-    if (!read_head()) return std::nullopt;
-    out.name = piece_.name;
-  }
+// What is new of the arguments of a call in JSON.
+std::string CallReader::read_json() {
+  if (value_ended_ || (told_ == 0 && !read_head())) return {};
   const size_t from = told_;
   for (; told_ < text_.size(); ++told_) {
     const char c = text_[told_];
@@ -64,25 +59,50 @@ std::optional<CallPiece> CallReader::add(std::string_view text) {
       if (value_ended_) break;
     }
   }
-  out.arguments = text_.substr(from, told_ - from);
+  return text_.substr(from, told_ - from);
+}
+
+std::optional<CallPiece> CallReader::add(std::string_view text, const std::vector<Tool>& tools) {
+  text_ += text;
+  if (!held_) return std::nullopt;
+  CallPiece out{.index = all_.index};
+  const bool named = begun();
+  if (format_ == CallFormat::kXml) {
+    out.arguments = xml_.add(text, tools);
+    all_.name = xml_.name();
+  } else {
+    out.arguments = read_json();
+  }
+  if (!named) out.name = all_.name;
+  all_.arguments += out.arguments;
   if (out.name.empty() && out.arguments.empty()) return std::nullopt;
   return out;
 }
 
-std::optional<CallReader::Whole> CallReader::close(const std::vector<Tool>& tools) const {
-  std::optional<ToolCall> call = parse_call(format_, text_, tools);
-  if (begun()) {
-    // A number beyond what we can hold, for example: its reader may be able to.
-    if (!call) {
-      call = ToolCall{{}, piece_.name, json::Value(text_.substr(begin_, told_ - begin_))};
-    }
-    return Whole{*std::move(call), {.index = piece_.index, .done = true}};
+// What was told of a call in XML says which values are JSON; reading the markup again could see
+// the end of a value inside of a string.
+std::optional<ToolCall> CallReader::call_of(const std::vector<Tool>& tools) const {
+  if (!begun()) return parse_call(format_, text_, tools);
+  if (format_ == CallFormat::kXml) {
+    auto arguments = json::parse(all_.arguments);
+    if (arguments.ok()) return ToolCall{{}, all_.name, std::move(arguments).value()};
+  } else if (auto call = parse_call(format_, text_, tools)) {
+    return call;
   }
+  // A number beyond what we can hold, for example: its reader may be able to.
+  return ToolCall{{}, all_.name, json::Value(all_.arguments)};
+}
+
+std::optional<CallReader::Whole> CallReader::close(const std::vector<Tool>& tools) const {
+  std::optional<ToolCall> call = call_of(tools);
   if (!call) return std::nullopt;
-  CallPiece all{.index = piece_.index, .name = call->name, .done = true};
-  all.arguments = call->arguments.is_string() ? std::string(call->arguments.get_string())
-                                              : json::dump(call->arguments);
-  return Whole{*std::move(call), std::move(all)};
+  CallPiece rest{.index = all_.index, .done = true};
+  if (!begun()) {
+    rest.name = call->name;
+    rest.arguments = call->arguments.is_string() ? std::string(call->arguments.get_string())
+                                                 : json::dump(call->arguments);
+  }
+  return Whole{*std::move(call), std::move(rest)};
 }
 
 }  // namespace weft::chat

@@ -7,8 +7,9 @@
 //     `------- head ------------´`---´ pieces
 //
 // Pieces are told early only where a grammar holds the call (chat/call_grammar.h): then it is known
-// to have this form, byte for byte, and what began is a call however it ends. Of calls in XML, and
-// of text that nothing holds, it is known at the end whether it is a call: those come in one piece.
+// to have this form, byte for byte, and what began is a call however it ends. Of text that nothing
+// holds it is known at the end whether it is a call: that comes in one piece. Calls in XML become
+// the same JSON (chat/xml_arguments.h).
 #pragma once
 
 #include <optional>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "chat/call_text.h"
+#include "chat/xml_arguments.h"
 
 namespace weft::chat {
 
@@ -34,17 +36,16 @@ void append_piece(std::vector<CallPiece>& pieces, const CallPiece& piece);
 class CallReader {
  public:
   // `index`: of the call. `held`: by a grammar of call_grammar().
-  CallReader(CallFormat format, int index, bool held)
-      : format_(format), early_(held && format != CallFormat::kXml) {
-    piece_.index = index;
+  CallReader(CallFormat format, int index, bool held) : format_(format), held_(held) {
+    all_.index = index;
   }
 
-  // Text behind what came before; what can be told now.
-  std::optional<CallPiece> add(std::string_view text);
+  // Text behind what came before; what can be told now. `tools`: the types of XML parameters.
+  std::optional<CallPiece> add(std::string_view text, const std::vector<Tool>& tools);
   // Whether a marker that follows is part of a value.
   bool inside_value() const { return chat::inside_value(format_, text_); }
   // Something has been told: it is a call.
-  bool begun() const { return told_ > 0; }
+  bool begun() const { return !all_.name.empty(); }
   const std::string& text() const { return text_; }
 
   // Its closing marker came: the call, if it is one, and its last piece.
@@ -56,13 +57,15 @@ class CallReader {
 
  private:
   bool read_head();
+  std::string read_json();
+  std::optional<ToolCall> call_of(const std::vector<Tool>& tools) const;
 
   CallFormat format_;
-  bool early_;
+  bool held_;
   std::string text_;
-  CallPiece piece_;       // index; name, once it is known
-  size_t begin_ = 0;      // of the arguments; 0: the head is not whole
-  size_t told_ = 0;       // of the text; 0: nothing
+  CallPiece all_;         // that were told, joined
+  XmlArguments xml_;      // of a call in XML
+  size_t told_ = 0;       // of the text of a call in JSON; 0: the head is not whole
   int depth_ = 0;         // of the value, at told_
   bool in_string_ = false, escaped_ = false;  // likewise
   bool value_ended_ = false;

@@ -31,11 +31,11 @@ Told read_call(CallFormat format, std::string_view text, const std::vector<size_
   CallReader reader(format, 3, true);
   size_t from = 0;
   for (const size_t cut : cuts) {
-    tell_piece(told, reader.add(text.substr(from, cut - from)));
+    tell_piece(told, reader.add(text.substr(from, cut - from), all));
     from = cut;
   }
-  tell_piece(told, reader.add(text.substr(from)));
-  EXPECT_EQ(reader.begun(), format != CallFormat::kXml);
+  tell_piece(told, reader.add(text.substr(from), all));
+  EXPECT_TRUE(reader.begun());
   const auto whole = reader.close(all);
   EXPECT_TRUE(whole.has_value());
   if (whole) tell_piece(told, whole->rest);
@@ -52,7 +52,7 @@ void expect_call(const Told& told, const ToolCall& call) {
   EXPECT_EQ(*value, call.arguments);
 }
 
-// Whatever the cuts, the pieces are the call; and of JSON they come while it is written.
+// Whatever the cuts, the pieces are the call, and they come while it is written.
 TEST(CallReader, PiecesAreTheCallForEveryCut) {
   const auto tokenizer =
       text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
@@ -76,13 +76,48 @@ TEST(CallReader, PiecesAreTheCallForEveryCut) {
       const Told bytes = read_call(format, text, everywhere, all);
       expect_call(bytes, call);
       EXPECT_EQ(bytes.joined[0].arguments, at_once.joined[0].arguments);
-      const bool json = format != CallFormat::kXml;
-      EXPECT_EQ(bytes.pieces, json ? at_once.joined[0].arguments.size() : 1U);
-      if (json) {
-        EXPECT_NE(text.find(at_once.joined[0].arguments), text.npos) << "as it was written";
+      const std::string& arguments = at_once.joined[0].arguments;
+      if (format == CallFormat::kXml) {
+        EXPECT_GE(bytes.pieces, 2U);  // `{` with the name, `}` at the end
+      } else {
+        EXPECT_EQ(bytes.pieces, arguments.size());
+        EXPECT_NE(text.find(arguments), text.npos) << "as it was written";
       }
     }
   }
+}
+
+// An end of text and of names that look like markup, a line end at the end of a text, the end of a
+// parameter inside of a JSON string: everything that a call in XML can be misread at.
+TEST(CallReader, XmlBecomesJsonWhileItIsWritten) {
+  const auto all = tools(R"([{"name": "f", "parameters": {"type": "object", "properties": {
+      "t": {"type": "string"}, "t>\n": {"type": "string"}, "<\"é": {"type": "integer"},
+      "o": {"type": ["string", "null"]}, "e": {"type": "string"}}}}])");
+  const std::string text =
+      "\n<function=f>\n<parameter=t>\na\n</parameter\n</paramé\"\\ \t\n\n</parameter>\n"
+      "<parameter=t>\n>\n안\n</parameter>\n<parameter=<\"é>\n-120\n</parameter>\n"
+      "<parameter=o>\n\"\\n</parameter> \\u00e9\"\n</parameter>\n<parameter=e>\n\n</parameter>\n"
+      "</function>\n";
+  const std::string arguments =
+      R"({"t": "a\n</parameter\n</paramé\"\\ \t\n", "t>\n": "안", "<\"é": -120, )"
+      R"("o": "\n</parameter> \u00e9", "e": ""})";
+  std::vector<size_t> everywhere;
+  for (size_t cut = 1; cut < text.size(); ++cut) {
+    everywhere.push_back(cut);
+    EXPECT_EQ(read_call(CallFormat::kXml, text, {cut}, all).joined[0].arguments, arguments) << cut;
+    CallReader reader(CallFormat::kXml, 0, true);
+    const auto piece = reader.add(std::string_view(text).substr(0, cut), all);
+    ASSERT_EQ(piece.has_value(), cut >= 14) << "known by the end of its name";
+    if (!piece) continue;
+    EXPECT_EQ(piece->name, "f");
+    EXPECT_TRUE(arguments.starts_with(piece->arguments)) << piece->arguments;
+  }
+  const Told bytes = read_call(CallFormat::kXml, text, everywhere, all);
+  EXPECT_EQ(bytes.joined[0].arguments, arguments);
+  EXPECT_GE(bytes.pieces, 40U) << "character for character";
+  CallReader reader(CallFormat::kXml, 0, true);
+  reader.add(text, all);
+  EXPECT_EQ(reader.close(all)->call.arguments, json::parse(arguments).value());
 }
 
 // What is cut short is the beginning of a call, once its name was told, and never done.
@@ -93,7 +128,7 @@ TEST(CallReader, ACallThatIsCutShortIsNotDone) {
   size_t begun = 0;
   for (size_t size = 0; size <= text.size(); ++size) {
     CallReader reader(CallFormat::kJsonLines, 0, true);
-    const auto piece = reader.add(std::string_view(text).substr(0, size));
+    const auto piece = reader.add(std::string_view(text).substr(0, size), {});
     ASSERT_EQ(piece.has_value(), reader.begun());
     if (!piece) continue;
     ++begun;
@@ -107,8 +142,8 @@ TEST(CallReader, ACallThatIsCutShortIsNotDone) {
 // Nothing holds the text to the form: what it is shows at its end.
 TEST(CallReader, TextThatNothingHoldsComesWhole) {
   CallReader reader(CallFormat::kJson, 0, false);
-  EXPECT_FALSE(reader.add("{\"arguments\": {\"x\": 1.50}, ").has_value());
-  EXPECT_FALSE(reader.add("\"name\": \"late\"}").has_value());
+  EXPECT_FALSE(reader.add("{\"arguments\": {\"x\": 1.50}, ", {}).has_value());
+  EXPECT_FALSE(reader.add("\"name\": \"late\"}", {}).has_value());
   EXPECT_FALSE(reader.begun());
   const auto whole = reader.close({});
   ASSERT_TRUE(whole.has_value());
@@ -116,14 +151,14 @@ TEST(CallReader, TextThatNothingHoldsComesWhole) {
   EXPECT_EQ(whole->rest.arguments, "{\"x\":1.5}");
   EXPECT_TRUE(whole->rest.done);
   CallReader broken(CallFormat::kJson, 0, false);
-  EXPECT_FALSE(broken.add("{\"name\": \"a\", \"arguments\": {").has_value());
+  EXPECT_FALSE(broken.add("{\"name\": \"a\", \"arguments\": {", {}).has_value());
   EXPECT_FALSE(broken.close({}).has_value());
 }
 
 // A reader with larger numbers than ours may know what it is.
 TEST(CallReader, ArgumentsBeyondOurNumbersAreToldAsTheyAre) {
   CallReader reader(CallFormat::kJson, 0, true);
-  const auto piece = reader.add("{\"name\": \"a\", \"arguments\": {\"x\": 1e999}}");
+  const auto piece = reader.add("{\"name\": \"a\", \"arguments\": {\"x\": 1e999}}", {});
   ASSERT_TRUE(piece.has_value());
   EXPECT_EQ(piece->arguments, "{\"x\": 1e999}");
   const auto whole = reader.close({});

@@ -190,5 +190,30 @@ TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
   }
 }
 
+// In the schema that the caller wrote, also where parameters are compiled one by one.
+TEST(CallGrammar, ErrorsNameTheParameter) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto said = [&](CallFormat format, std::string_view parameter) {
+    const auto all = tools(fmt::format(
+        R"([{{"name": "f", "parameters": {{"type": "object", "properties": {{"a/b": {}}}}}}}])",
+        parameter));
+    const auto made = call_grammar(vocabulary, format, all);
+    return made.ok() ? std::string("accepted") : made.error().text();
+  };
+  for (const CallFormat format : {CallFormat::kJson, CallFormat::kXml}) {
+    for (const auto& [parameter, keyword] : std::vector<std::pair<std::string, std::string>>{
+             {R"({"type": "string", "pattern": "^(.*a.{20})$"})", "E0323 /pattern"},
+             {R"({"type": "integer", "multipleOf": 1234567})", "E0323 "},
+             {R"({"type": "array", "uniqueItems": true})", "E0320 /uniqueItems"}}) {
+      const std::string text = said(format, parameter);
+      const std::string place = keyword.substr(0, 6) +
+                                "tools: parameters of f: #/properties/a~1b" + keyword.substr(6);
+      EXPECT_TRUE(text.starts_with(place + ": ")) << text;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weft::chat

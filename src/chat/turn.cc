@@ -539,10 +539,10 @@ bool Turn::call_token(TokenId id) {
   const bool closes = id == *dialect_.call_close && (call_ || !reader_.inside_value());
   if (!closes) {
     if (call_) call_->on_token(id);
-    tell(reader_.add(decoder_.push(id)));
+    tell(reader_.add(decoder_.push(id), options_.calls.tools));
     return false;
   }
-  tell(reader_.add(decoder_.flush()));
+  tell(reader_.add(decoder_.flush(), options_.calls.tools));
   end_call(true);
   // Nothing can follow but the stop token, for which there may be no room.
   return haste_ >= Haste::kShortest || (only_calls() && !call_needed() && !may_open_call());
@@ -579,7 +579,7 @@ void Turn::finish() {
     add_reasoning(marker_);
     add_reasoning(decoder_.flush());
   } else if (state_ == State::kToolCall) {
-    tell(reader_.add(decoder_.flush()));
+    tell(reader_.add(decoder_.flush(), options_.calls.tools));
     end_call(false);
   } else {
     add_content(decoder_.flush());

@@ -438,7 +438,7 @@ HeldTurn held_turn(const Tokenizer& tokenizer, const Dialect& dialect, const Cal
 }
 
 // What is streamed of calls is the whole answer, byte for byte: in every dialect, whatever tokens
-// spell it, and wherever it is cut off. Calls in JSON come in pieces.
+// spell it, and wherever it is cut off; and they come in pieces.
 TEST(Turn, StreamedCallsAreTheWholeAnswer) {
   const std::string json = "{\"name\": \"one\", \"arguments\": {\"s\": "
                            "\"}\\\"{ \\u00e9 안녕\", \"n\": -120, \"e\": \"y z\"}}";
@@ -483,7 +483,7 @@ TEST(Turn, StreamedCallsAreTheWholeAnswer) {
         EXPECT_NE(one.first.find(call.arguments), std::string::npos);
       }
     }
-    EXPECT_GE(whole.pieces, in_json ? 20U : 2U);
+    EXPECT_GE(whole.pieces, in_json ? 20U : 12U);
     for (size_t cut = 1; cut < one.first.size(); ++cut) {
       if ((static_cast<unsigned char>(one.first[cut]) & 0xC0) == 0x80) continue;
       const auto other = ids_of(std::string_view(one.first).substr(0, cut),
@@ -495,7 +495,6 @@ TEST(Turn, StreamedCallsAreTheWholeAnswer) {
       const HeldTurn cut = held_turn(tokenizer, dialect, calls, {ids.data(), ids.data() + count});
       EXPECT_LE(cut.result.calls.size() - cut.result.tool_calls.size(), 1U);
       if (cut.result.calls.size() == cut.result.tool_calls.size()) continue;
-      EXPECT_TRUE(in_json);
       EXPECT_FALSE(cut.result.calls.back().done);
       std::string_view told = cut.result.calls.back().arguments;
       if (told.ends_with("\uFFFD")) told.remove_suffix(3);  // amid a character

@@ -195,9 +195,9 @@ Result<CopySource> CopySource::of(const json::Array& messages) {
     bytes += message.content->size();
     if (bytes > kConversationMax) {
       return make_error("E0323",
-                        fmt::format("a conversation of more than {} bytes, too many to copy from",
+                        fmt::format("messages: more than {} bytes, too many to copy from",
                                     kConversationMax),
-                        fmt::format("shorten it, or leave {} away", kVerbatim));
+                        fmt::format("shorten them, or leave {} away", kVerbatim));
     }
     out.texts.emplace_back(text::repair_utf8(*message.content));
   }

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <string_view>
 
 #include "base/env.h"
 #include "base/file.h"
@@ -113,6 +115,17 @@ void keep_first(std::vector<eval::Case>& cases, int64_t limit) {
   });
 }
 
+// A flag that was given and is about steps alone.
+std::optional<std::string_view> flag_of_steps(const Grants& grants) {
+  if (!grants.hosts.empty()) return "--allow-host";
+  if (!grants.databases.empty()) return "--database";
+  if (!grants.mcp.empty()) return "--mcp";
+  if (grants.shell) return "--allow-shell";
+  if (!grants.smtp.empty()) return "--smtp";
+  if (!grants.mail_from.empty()) return "--mail-from";
+  return std::nullopt;
+}
+
 Status check_options(const EvalOptions& options) {
   const auto wrong = [](std::string message, std::string hint) {
     return make_error("E0904", std::move(message), std::move(hint));
@@ -125,10 +138,17 @@ Status check_options(const EvalOptions& options) {
                  "--prompt \"Customer inquiry: {}\"");
   }
   if (!options.workflow.empty() &&
-      (options.think || options.no_think || !options.system.empty() || options.prompt != "{}")) {
-    return wrong("--system, --prompt, --think and --no-think are for a model; a workflow says "
-                 "these itself",
+      (options.think || options.no_think || !options.system.empty() || options.prompt != "{}" ||
+       !options.schema.empty())) {
+    return wrong("--system, --prompt, --schema, --think and --no-think are for a model; a workflow "
+                 "says these itself",
                  "leave them out, or evaluate the model without --workflow");
+  }
+  const auto needless = options.workflow.empty() ? flag_of_steps(options.grants) : std::nullopt;
+  if (needless) {
+    return wrong(fmt::format("{} grants something to the steps of a workflow; a model that is "
+                             "asked directly has none", *needless),
+                 "leave it out, or evaluate a workflow: --workflow FILE");
   }
   return ok_status();
 }

@@ -10,11 +10,11 @@
 #include <set>
 
 #include "base/env.h"
-#include "base/file.h"
 #include "base/digest.h"
 #include "base/strings.h"
 #include "cli/eval_subject.h"
 #include "cli/interrupt.h"
+#include "cli/json_argument.h"
 #include "cli/thinking_flags.h"
 
 namespace weft::cli {
@@ -175,14 +175,16 @@ class Questions {
     CHECK(at != asked_.end(), "case {} was answered twice", arrival.index);
     const eval::Case& item = cases_[arrival.index];
     const bool whole = arrival.result.ok() && arrival.result->finish_reason != "cancelled";
-    const bool cut = at->second.stopped && !whole;
+    const double seconds = static_cast<double>(arrival.at_ns - at->second.begin_ns) * 1e-9;
     if (whole) {
       models_.insert(arrival.result->evidence.model);
       fingerprint_ = arrival.result->evidence.system_fingerprint;
     }
     eval::Answer answer = answer_of(std::move(arrival.result));
-    if (cut) answer = stopped_answer(std::move(answer), case_too_long(item, *limit_s_));
-    answer.seconds = static_cast<double>(arrival.at_ns - at->second.begin_ns) * 1e-9;
+    if (limit_s_ && seconds >= *limit_s_) {  // stopped, or it was whole before we looked
+      answer = stopped_answer(std::move(answer), case_too_long(item, *limit_s_));
+    }
+    answer.seconds = seconds;
     if (answer.error && out.first_error.empty()) out.first_error = answer.error->text();
     asked_.erase(at);
     results_[arrival.index] = eval::score(item, answer);
@@ -210,9 +212,7 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
                                  const OnCase& on_case) {
   json::Value schema;
   if (!options.schema.empty()) {
-    auto parsed = json::parse(TRY(read_file(options.schema)));
-    if (!parsed.ok()) return in_context(std::move(parsed).error(), options.schema);
-    schema = std::move(parsed).value();
+    schema = TRY(json_of_file("--schema", options.schema));
   }
   std::vector<ChatRequest> requests;
   for (const eval::Case& item : cases) {

@@ -156,20 +156,22 @@ Result<json::Value> input_for(const workflow::Workflow& definition, const eval::
   return completed;
 }
 
-// What a run waits for, as people say it.
-std::string wait_text(const worker::RequiredAction& action) {
+// What a run waits for, as people say it. `part`: of a sub-workflow, which is named.
+std::string wait_text(const worker::RequiredAction& action, bool part) {
   const auto text = [&](std::string_view member) -> std::string {
     const json::Value* value = action.body.if_contains(member);
     return value && value->is_string() ? std::string(value->as_string()) : std::string();
   };
+  std::string step = fmt::format("step {}", quoted(action.path));
+  if (part) step += fmt::format(" of the sub-workflow {}", quoted(action.workflow));
   if (action.kind == "signal") {
-    return fmt::format("the signal {} (step {})", quoted(text("name")), quoted(action.path));
+    return fmt::format("the signal {} ({})", quoted(text("name")), step);
   }
   if (action.kind != "approval") {
-    return fmt::format("a decision about step {}, which was cut off", quoted(action.path));
+    return fmt::format("a decision about {}, which was cut off", step);
   }
   const std::string role = text("role");
-  return fmt::format("a person's approval (step {}{})", quoted(action.path),
+  return fmt::format("a person's approval ({}{})", step,
                      role.empty() ? "" : fmt::format(", role {}", quoted(role)));
 }
 
@@ -269,30 +271,42 @@ class Evaluation {
   }
 
   void on_notice(const worker::Notice& notice) {
-    if (!running_.contains(notice.run)) return;
     // Later: the executor is still in the middle of telling us.
     if (notice.kind == worker::Notice::Kind::kStep &&
         (notice.status == "waiting" || notice.status == "unknown")) {
       process_->loop().post([this, run = notice.run] { look_for_wait(run); });
     }
     if (notice.kind != worker::Notice::Kind::kRun || !notice.terminal) return;
+    if (!running_.contains(notice.run)) return;  // a sub-workflow's
     finish_case(notice.run);
+  }
+
+  // The run of the case that this one does a part of; nothing: it has ended.
+  Result<std::map<std::string, Running>::const_iterator> case_of(std::string run) const {
+    for (;;) {
+      const auto at = running_.find(run);
+      if (at != running_.end()) return at;
+      run = TRY(worker::run_owner(*reader_, run)).parent;
+      if (run.empty()) return running_.end();
+    }
   }
 
   // Nobody is there to answer: what would wait longer than the case may take has no answer.
   void look_for_wait(const std::string& run) {
-    const auto at = running_.find(run);
+    const auto found = case_of(run);
+    if (!found.ok()) return fail(found.error());
+    const auto at = *found;
     if (at == running_.end() || at->second.stopped) return;
     const auto actions = worker::required_actions(*reader_, {.run = run});
     if (!actions.ok()) return fail(actions.error());
     const eval::Case& item = cases_[at->second.index];
     for (const worker::RequiredAction& action : *actions) {
       if (ends_in_time(action, at->second)) continue;
-      return stop_case(run, make_error("E0925",
-                                       fmt::format("{}: the run waits for {}", item.place,
-                                                   wait_text(action)),
-                                       "an evaluation has nobody who answers; a timeout of that "
-                                       "step lets the workflow go on without"));
+      std::string message = fmt::format("{}: the run waits for {}", item.place,
+                                        wait_text(action, run != at->first));
+      return stop_case(at->first, make_error("E0925", std::move(message),
+                                             "an evaluation has nobody who answers; a timeout of "
+                                             "that step lets the workflow go on without"));
     }
   }
 
@@ -344,16 +358,22 @@ class Evaluation {
     } else {
       answer.error = error_of(document);
     }
-    for (const worker::AiCallRow& call : TRY(worker::ai_calls(*reader_, run))) {
-      answer.tokens_prompt += call.tokens_prompt;
-      answer.tokens_reasoning += call.tokens_reasoning;
-      answer.tokens_answer += call.tokens_answer;
-      models_.insert(call.model);
-      out_.subject.fingerprint = call.fingerprint;
-      auto spelling = recorder_->take(key_of(call.prompt_ids, call.output_ids));
-      if (spelling) answer.spellings.push_back(std::move(*spelling));
+    for (const std::string& part : TRY(worker::with_parts(*reader_, run))) {
+      for (const worker::AiCallRow& call : TRY(worker::ai_calls(*reader_, part))) {
+        add_call(call, answer);
+      }
     }
     return answer;
+  }
+
+  void add_call(const worker::AiCallRow& call, eval::Answer& answer) {
+    answer.tokens_prompt += call.tokens_prompt;
+    answer.tokens_reasoning += call.tokens_reasoning;
+    answer.tokens_answer += call.tokens_answer;
+    models_.insert(call.model);
+    out_.subject.fingerprint = call.fingerprint;
+    auto spelling = recorder_->take(key_of(call.prompt_ids, call.output_ids));
+    if (spelling) answer.spellings.push_back(std::move(*spelling));
   }
 
   static Error error_of(const json::Object& document) {

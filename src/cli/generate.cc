@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "backend/answer_form.h"
 #include "backend/local.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -18,6 +19,7 @@
 #include "cli/demo_model.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
+#include "cli/json_argument.h"
 #include "cli/terminal.h"
 #include "cli/thinking_flags.h"
 #include "model/weights.h"
@@ -26,32 +28,10 @@
 namespace weft::cli {
 namespace {
 
-Result<json::Array> array_argument(const std::string& argument, std::string_view flag) {
-  std::string text = argument;
-  if (!argument.empty() && argument[0] == '@') text = TRY(read_file(argument.substr(1)));
-  auto value = json::parse(text);
-  if (!value.ok()) {
-    const std::string from = argument.starts_with('@') ? argument.substr(1) : std::string();
-    return make_error("E0904",
-                      fmt::format("{}{}{} cannot be read: {}", flag, from.empty() ? "" : " ",
-                                  from.empty() ? "" : quoted(from), value.error().message),
-                      value.error().hint);
-  }
-  if (!value->is_array()) {
-    return make_error("E0904",
-                      fmt::format("{} should be a JSON list, found {}", flag,
-                                  json::kind_name(*value)),
-                      "e.g. [{\"role\": \"user\", \"content\": \"Hello\"}]");
-  }
-  return std::move(value->as_array());
-}
-
 // The form of the answer, from files where it is long.
 Status add_form(const ChatOptions& options, backend::ChatRequest& request) {
   if (!options.schema.empty()) {
-    auto schema = json::parse(TRY(read_file(options.schema)));
-    if (!schema.ok()) return in_context(std::move(schema).error(), options.schema);
-    request.output_schema = std::move(schema).value();
+    request.output_schema = TRY(json_of_file("--schema", options.schema));
   }
   if (!options.regex.empty()) request.regex = options.regex;
   if (!options.ebnf.empty()) request.ebnf = TRY(read_file(options.ebnf));
@@ -184,11 +164,11 @@ Result<int> generate(const GenerateOptions& options) {
   if (!options.prompt.empty()) {
     request.messages.push_back(json::Object{{"role", "user"}, {"content", options.prompt}});
   } else {
-    for (json::Value& message : TRY(array_argument(options.messages, "--messages"))) {
+    for (json::Value& message : TRY(json_list("--messages", options.messages))) {
       request.messages.push_back(std::move(message));
     }
   }
-  if (!options.tools.empty()) request.tools = TRY(array_argument(options.tools, "--tools"));
+  if (!options.tools.empty()) request.tools = TRY(json_list("--tools", options.tools));
   if (options.tool_choice == "auto" || options.tool_choice == "none" ||
       options.tool_choice == "required") {
     request.tool_choice = options.tool_choice;
@@ -248,17 +228,44 @@ Result<int> chat(const ChatOptions& options) {
   }
 }
 
-int finish(Result<int> result) {
+// The form of the answer under the flag that gave it.
+Error in_flag_words(Error error, const ChatOptions& options) {
+  const std::pair<std::string_view, std::string> places[] = {
+      {backend::kSchemaPlace, "--schema " + options.schema},
+      {backend::kRegexPlace, "--regex"},
+      {backend::kChoicePlace, "--choice"},
+      {backend::kEbnfPlace, "--ebnf " + options.ebnf}};
+  for (const auto& [place, flag] : places) {
+    if (!error.message.starts_with(std::string(place) + ": ")) continue;
+    error.message.replace(0, place.size(), flag);
+    return error;
+  }
+  return error;
+}
+
+// Flags and the files they name may be wrong in ways that only the model's own parts see: numbers
+// (E0712), forms of the answer (E030x, E032x but for the vocabulary's), messages, thinking, tools.
+bool means_wrong_use(std::string_view code) {
+  if (code == "E0325") return false;
+  for (const std::string_view one : {"E0904", "E030", "E032", "E0712", "E0740", "E0743", "E0744"}) {
+    if (code.starts_with(one)) return true;
+  }
+  return false;
+}
+
+int finish(Result<int> result, const ChatOptions& options) {
   if (result.ok()) return *result;
-  say_error(result.error());
-  return result.error().code == "E0904" ? kExitUsage
-         : result.error().code == "E0710" ? kExitNotFound
-                                          : kExitFailed;
+  const Error error = in_flag_words(std::move(result).error(), options);
+  say_error(error);
+  if (means_wrong_use(error.code)) return kExitUsage;
+  return error.code == "E0710" || error.code == "E0020" ? kExitNotFound : kExitFailed;
 }
 
 }  // namespace
 
-int run_generate(const GenerateOptions& options) { return finish(generate(options)); }
-int run_chat(const ChatOptions& options) { return finish(chat(options)); }
+int run_generate(const GenerateOptions& options) {
+  return finish(generate(options), options.chat);
+}
+int run_chat(const ChatOptions& options) { return finish(chat(options), options); }
 
 }  // namespace weft::cli

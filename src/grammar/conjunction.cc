@@ -65,6 +65,12 @@ Error Facts::refused(NodeId id, std::string_view keyword, std::string hint) cons
                     std::move(hint));
 }
 
+Error Facts::placed(Error error, NodeId id, std::string_view keyword) const {
+  std::string place = schema_.pointer(id);
+  schema::append_step(place, keyword);
+  return in_context(std::move(error), place);
+}
+
 bool Facts::is_anything(const Conjunction& set) const {
   return std::all_of(set.begin(), set.end(), [&](uint32_t key) {
     // An empty list of members says nothing in JSON Schema, and here that there are none.
@@ -221,8 +227,12 @@ std::optional<Repetition> Facts::only_repetition(const Conjunction& set) const {
 
 Result<Strings> Facts::strings(const Conjunction& set) const {
   Strings out;
-  const auto meet = [&](const Dfa& language) -> Status {
-    out.content = out.content ? TRY(combined(*out.content, language, Combine::kBoth)) : language;
+  const auto meet = [&](Result<Dfa> language, uint32_t key, std::string_view keyword) -> Status {
+    if (language.ok() && out.content) {
+      language = combined(*out.content, *language, Combine::kBoth);
+    }
+    if (!language.ok()) return placed(std::move(language).error(), key >> 2, keyword);
+    out.content = std::move(language).value();
     return ok_status();
   };
   const std::optional<Repetition> repetition = only_repetition(set);
@@ -236,15 +246,12 @@ Result<Strings> Facts::strings(const Conjunction& set) const {
     if (n.min_length) out.min = std::max(out.min, clipped_count(*n.min_length));
     if (n.max_length) out.max = std::min(out.max, clipped_count(*n.max_length));
     if (n.pattern && !repetition) {
-      auto language = regex_language(n.pattern->source(), Matching::kSearch);
-      if (!language.ok()) {
-        return in_context(std::move(language).error(), schema_.pointer(key >> 2) + "/pattern");
-      }
-      TRY(meet(*language));
+      TRY(meet(regex_language(n.pattern->source(), Matching::kSearch), key, "pattern"));
     }
     if (!n.format.empty() && options_.formats) {
-      const auto language = TRY(format_language(n.format));
-      if (language) TRY(meet(*language));
+      auto language = format_language(n.format);
+      if (!language.ok()) return placed(std::move(language).error(), key >> 2, "format");
+      if (*language) TRY(meet(std::move(**language), key, "format"));
     }
   }
   if (out.min > out.max) {
@@ -253,9 +260,11 @@ Result<Strings> Facts::strings(const Conjunction& set) const {
   }
   if (out.content && !out.content->is_empty() && (out.min > 0 || out.max != kNoMax)) {
     const auto max = out.max == kNoMax ? std::nullopt : std::optional<uint64_t>(out.max);
-    const auto lengths = of_length(out.min, max);
-    if (!lengths.ok()) return in_context(lengths.error(), schema_.pointer(set[0] >> 2));
-    TRY(meet(*lengths));
+    const auto says = std::ranges::find_if(set, [&](uint32_t key) {
+      return max ? node(key).max_length.has_value() : node(key).min_length.has_value();
+    });
+    CHECK(says != set.end(), "bounds of lengths come from keywords");
+    TRY(meet(of_length(out.min, max), *says, max ? "maxLength" : "minLength"));
   }
   return out;
 }

@@ -101,6 +101,8 @@ class Facts {
   Result<bool> surely_empty(const Conjunction& set, int depth, int64_t& work) const;
   // E0320 at the node's keyword.
   Error refused(schema::NodeId id, std::string_view keyword, std::string hint) const;
+  // The error with the node's keyword in front.
+  Error placed(Error error, schema::NodeId id, std::string_view keyword) const;
   // Nothing is demanded at all.
   bool is_anything(const Conjunction& set) const;
 

@@ -34,17 +34,49 @@ class Compiler {
     const RuleId root = rule_of({schema_.root() << 2});
     for (size_t done = 0; done < queue_.size(); ++done) {
       if (rules_.too_large() || queue_.size() > kRulesMax) {
-        return make_error("E0323", "the schema needs too large a grammar",
+        return make_error("E0323",
+                          fmt::format("{}: the schema needs too large a grammar, and this part "
+                                      "most of it", largest_part()),
                           "fewer alternatives inside alternatives, or smaller bounds");
       }
       const auto [set, rule] = queue_[done];
+      const size_t before = rules_.state_count() + queue_.size();
       TRY(build(set, rule));
+      sizes_[node_of(set)] += rules_.state_count() + queue_.size() - before;
     }
-    TRY(rules_.finish(root));
-    return std::move(rules_);
+    Status finished = rules_.finish(root);
+    if (finished.ok()) return std::move(rules_);
+    if (finished.error().code != "E0323") return std::move(finished).error();
+    return in_context(std::move(finished).error(),
+                      rules_.too_large() ? largest_part() : longest_part(root));
   }
 
  private:
+  schema::NodeId node_of(const Conjunction& set) const {
+    return set.empty() ? schema_.root() : set[0] >> 2;
+  }
+  // The part of the schema that has needed most so far.
+  std::string largest_part() const {
+    const auto most = std::ranges::max_element(sizes_, {}, [](const auto& one) {
+      return one.second;
+    });
+    return schema_.pointer(most == sizes_.end() ? schema_.root() : most->first);
+  }
+  // The innermost part whose shortest text is more than half of the whole.
+  std::string longest_part(RuleId root) const {
+    const uint32_t whole = rules_.rule_cost(root);
+    schema::NodeId out = schema_.root();
+    uint32_t least = whole;
+    for (const auto& [set, rule] : queue_) {
+      const uint32_t cost = rules_.rule_cost(rule);
+      if (cost > whole / 2 && cost < least) {
+        out = node_of(set);
+        least = cost;
+      }
+    }
+    return schema_.pointer(out);
+  }
+
   // The rule of a set, to be built later. Of `false`, a rule that never ends.
   RuleId rule_of(const Conjunction& unexpanded) {
     const auto set = facts_.expanded(unexpanded);
@@ -147,7 +179,8 @@ class Compiler {
     }
     if (text.characters) {
       const RuleId rule = rules_.add_rule();
-      TRY(repeated_string(rules_, rule, {*text.characters, text.min, text.max}));
+      Status made = repeated_string(rules_, rule, {*text.characters, text.min, text.max});
+      if (!made.ok()) return in_context(std::move(made).error(), schema_.pointer(node_of(set)));
       return rule;
     }
     const auto [found, fresh] = free_strings_.try_emplace({text.min, text.max}, kNoRule);
@@ -318,6 +351,7 @@ class Compiler {
   int64_t disjoint_work_ = kDisjointWork;
   std::map<Conjunction, RuleId> known_;
   std::vector<std::pair<Conjunction, RuleId>> queue_;
+  std::map<schema::NodeId, size_t> sizes_;  // states and further rules, by the node built
   std::map<std::pair<uint32_t, uint32_t>, RuleId> free_strings_;
 };
 

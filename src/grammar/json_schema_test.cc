@@ -90,5 +90,44 @@ TEST(JsonSchema, RefusalsNameThePlaceThatIsThere) {
   EXPECT_EQ(said(R"({"type":"integer","minimum":-1e19})"), "accepted");
 }
 
+// A schema of many parts is no help to whoever does not know which of them is too large.
+TEST(JsonSchema, WhatIsTooLargeIsNamed) {
+  const auto place = [](std::string_view schema) {
+    const auto rules = rules_of(schema);
+    if (rules.ok()) return std::string("accepted");
+    const std::string text = rules.error().text();
+    return text.substr(0, text.find(": "));
+  };
+  const auto with = [](std::string_view inner) {
+    return fmt::format(R"({{"type":"object","required":["a","b"],"properties":{{
+        "a":{{"type":"string"}},"b":{}}}}})", inner);
+  };
+  EXPECT_EQ(place(with(R"({"type":"string","pattern":"^(.*a.{20})$"})")),
+            "E0323 #/properties/b/pattern");
+  EXPECT_EQ(place(with(R"({"type":"string","pattern":"^((a{1,50}){1,50}){1,50}$"})")),
+            "E0323 #/properties/b/pattern");
+  EXPECT_EQ(place(with(R"({"type":"string","format":"email","maxLength":9000})")),
+            "E0323 #/properties/b/maxLength");
+  EXPECT_EQ(place(with(R"({"type":"string","pattern":"a","minLength":9000})")),
+            "E0323 #/properties/b/minLength");
+  EXPECT_EQ(place(with(R"({"type":"string","minLength":900000})")), "E0323 #/properties/b");
+  EXPECT_EQ(place(with(R"({"type":"array","minItems":100000,"items":{"type":"string"}})")),
+            "E0323 #/properties/b");
+  EXPECT_EQ(place(with(R"({"type":"integer","multipleOf":1234567})")), "E0323 #/properties/b");
+  EXPECT_EQ(place(with(R"({"type":"object","propertyNames":{"pattern":"^(.*a.{20})$"}})")),
+            "E0323 #/properties/b/propertyNames/pattern");
+  EXPECT_EQ(place(with(R"({"type":"object","patternProperties":{"^(.*a.{20})$":{}}})")),
+            "E0323 #/properties/b/patternProperties");
+  std::string choices;
+  for (int i = 0; i < 12; ++i) {
+    choices += i == 0 ? "" : ",";
+    choices += fmt::format(R"({{"anyOf":[{{"type":"object","properties":{{"p{0}":{{}}}}}},
+        {{"type":"object","properties":{{"q{0}":{{}}}}}},
+        {{"type":"object","properties":{{"r{0}":{{}}}}}},
+        {{"type":"object","properties":{{"s{0}":{{}}}}}}]}})", i);
+  }
+  EXPECT_EQ(place(with(fmt::format(R"({{"allOf":[{}]}})", choices))), "E0323 #/properties/b");
+}
+
 }  // namespace
 }  // namespace weft::grammar

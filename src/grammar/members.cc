@@ -128,11 +128,18 @@ Result<std::optional<Dfa>> Facts::free_names(const Conjunction& set, Members& me
   }
   const uint8_t types = TRY(this->types(*wanted));
   if ((types & schema::kString) == 0) return std::optional<Dfa>();
-  names = TRY(language_of(TRY(strings(*wanted))));
+  auto wanted_names = language_of(TRY(strings(*wanted)));
+  if (!wanted_names.ok()) {  // of all text the automaton is small
+    CHECK(!rules.empty());
+    return in_context(std::move(wanted_names).error(), schema_.pointer(rules[0] >> 2));
+  }
+  names = std::move(wanted_names).value();
   std::vector<std::string_view> taken;
   for (const Member& member : members.named) taken.push_back(member.name);
   if (!taken.empty()) {
-    names = TRY(combined(names, literals(taken), Combine::kFirstWithoutSecond));
+    auto others = combined(names, literals(taken), Combine::kFirstWithoutSecond);
+    if (!others.ok()) return placed(std::move(others).error(), set[0] >> 2, "properties");
+    names = std::move(others).value();
   }
   return std::optional<Dfa>(std::move(names));
 }
@@ -163,14 +170,22 @@ Status Facts::free_members(const Conjunction& set, Members& members) const {
   }
   std::vector<Dfa> languages;
   for (const std::string& pattern : patterns) {
-    languages.push_back(TRY(regex_language(pattern, Matching::kSearch)));
+    auto language = regex_language(pattern, Matching::kSearch);
+    if (!language.ok()) {
+      return placed(std::move(language).error(), with_patterns, "patternProperties");
+    }
+    languages.push_back(std::move(language).value());
   }
   for (uint32_t mask = 0; mask < 1u << patterns.size(); ++mask) {
     Dfa names = *open;
     for (size_t i = 0; i < patterns.size(); ++i) {
       const bool in = (mask >> i & 1) != 0;
-      names = TRY(combined(names, languages[i],
-                           in ? Combine::kBoth : Combine::kFirstWithoutSecond));
+      auto fewer = combined(names, languages[i],
+                            in ? Combine::kBoth : Combine::kFirstWithoutSecond);
+      if (!fewer.ok()) {
+        return placed(std::move(fewer).error(), with_patterns, "patternProperties");
+      }
+      names = std::move(fewer).value();
     }
     Conjunction value;
     for (const uint32_t key : set) {

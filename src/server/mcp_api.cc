@@ -18,7 +18,7 @@ namespace {
 constexpr McpLimits kLimits;
 constexpr size_t kStreamsMax = 64;                       // of a session
 constexpr size_t kKeptBytesMax = size_t{1} << 20;        // of a stream
-constexpr int64_t kIdleNs = int64_t{3600} * 1'000'000'000;
+constexpr int64_t kLookUs = int64_t{60} * 1'000'000;
 constexpr int kRetryMs = 1000;
 constexpr int kRetryFullS = 30;
 
@@ -131,6 +131,7 @@ McpEndpoint::McpEndpoint(ServerContext& context, std::shared_ptr<const McpDocume
     : context_(context), documents_(std::move(documents)) {}
 
 McpEndpoint::~McpEndpoint() {
+  if (look_ != 0) context_.loop.cancel(look_);
   for (auto& [id, client] : clients_) client.session->end();
 }
 
@@ -226,6 +227,7 @@ void McpEndpoint::begin_session(const ExchangePtr& exchange, json::Value message
     if (session->initialized()) {
       const std::string id = session_id(context_.env);
       clients_[id] = std::move(client);
+      look_later();
       response.headers.push_back({"Mcp-Session-Id", id});
     }
     exchange->respond(std::move(response));
@@ -359,13 +361,25 @@ void McpEndpoint::end_session(Clients::iterator client) {
   if (ended.standing) ended.standing->forget_for_good();
 }
 
+// A call under way is work also while nobody waits for it: its client may come back.
 void McpEndpoint::forget_old() {
-  const int64_t before_ns = context_.env.mono_ns() - kIdleNs;
-  for (auto at = clients_.begin(); at != clients_.end();) {
-    const auto client = at++;
-    const bool works = client->second.busy() || client->second.session->open_calls() > 0;
-    if (client->second.used_ns < before_ns && !works) end_session(client);
+  std::vector<McpSeat> all = seats();
+  auto at = clients_.begin();
+  for (McpSeat& seat : all) seat.busy = seat.busy || (at++)->second.session->open_calls() > 0;
+  const std::vector<size_t> idle = mcp_idle(all, context_.env.mono_ns(), kLimits);
+  for (auto last = idle.rbegin(); last != idle.rend(); ++last) {
+    end_session(std::next(clients_.begin(), static_cast<int64_t>(*last)));
   }
+}
+
+// Without it the last sessions would keep what they have for as long as no other begins.
+void McpEndpoint::look_later() {
+  if (look_ != 0 || clients_.empty()) return;
+  look_ = context_.loop.after(kLookUs, [this] {
+    look_ = 0;
+    forget_old();
+    look_later();
+  });
 }
 
 void mcp_post(ServerContext& context, const ExchangePtr& exchange) {

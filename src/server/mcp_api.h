@@ -55,12 +55,14 @@ class McpEndpoint {
   std::vector<McpSeat> seats() const;
   void end_session(Clients::iterator client);
   void forget_old();
+  void look_later();  // for what nobody uses
 
   ServerContext& context_;
   const std::shared_ptr<const McpDocuments> documents_;
   Clients clients_;
   std::shared_ptr<size_t> kept_bytes_ = std::make_shared<size_t>(0);  // of all streams
   uint64_t newest_stream_ = 0;
+  worker::Loop::TimerId look_ = 0;  // 0: there is no session to look for
 };
 
 // For the table of routes.

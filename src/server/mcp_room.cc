@@ -45,6 +45,15 @@ McpRoom mcp_room_for(std::span<const McpSeat> seats, const std::string& holder, 
   return out;
 }
 
+std::vector<size_t> mcp_idle(std::span<const McpSeat> seats, int64_t now_ns,
+                             const McpLimits& limits) {
+  std::vector<size_t> out;
+  for (size_t i = 0; i < seats.size(); ++i) {
+    if (!seats[i].busy && now_ns - seats[i].used_ns > limits.idle_ns) out.push_back(i);
+  }
+  return out;
+}
+
 std::optional<size_t> mcp_who_forgets(std::span<const McpSeat> seats, const McpLimits& limits) {
   std::map<std::string, size_t> kept;
   size_t all = 0;

@@ -2,9 +2,10 @@
 //
 // How much room the clients of MCP may take over HTTP: a number of sessions, and bytes of events
 // kept for those who come back, of each key and of the whole server. What nobody uses makes room
-// for others; what is at work never does.
+// for others, and ends after a while; what is at work never does.
 //
 //   a session begins --> room for it? --> yes | the one unused for longest ends | full, and why
+//   time passes      --> unused for how long? --> it ends
 //   an event is kept --> within limits? --> yes | who has most forgets the oldest
 //
 // Decisions only: numbers in, an index out. Who does it is mcp_api.h.
@@ -15,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace weft::server {
 
@@ -24,6 +26,7 @@ struct McpLimits {
   size_t kept_bytes = size_t{256} << 20;
   size_t kept_bytes_of_key = size_t{64} << 20;
   int64_t unused_ns = 60'000'000'000;  // so long at least before a session ends for another
+  int64_t idle_ns = int64_t{3600} * 1'000'000'000;  // then it ends in any case
 };
 
 // A session, as far as room goes.
@@ -43,6 +46,10 @@ struct McpRoom {
 };
 McpRoom mcp_room_for(std::span<const McpSeat> seats, const std::string& holder, int64_t now_ns,
                      const McpLimits& limits = {});
+
+// Those that end because nobody has used them for too long, ascending.
+std::vector<size_t> mcp_idle(std::span<const McpSeat> seats, int64_t now_ns,
+                             const McpLimits& limits = {});
 
 // Whose oldest events go, as more are kept than may be; nothing if not.
 std::optional<size_t> mcp_who_forgets(std::span<const McpSeat> seats,

@@ -39,6 +39,19 @@ TEST(McpRoom, TheServerIsFull) {
   EXPECT_EQ(room_at(seats, "e", 1000).status, 503);
 }
 
+TEST(McpRoom, WhatNobodyUsesEnds) {
+  const std::vector<McpSeat> seats = {{"a", 0}, {"b", 3 * kOneSecond}, {"a", 0, true},
+                                      {"c", 2 * kOneSecond, false, 60}};
+  constexpr int64_t kHour = 3600;
+  const auto idle_at = [&](int64_t second) {
+    return mcp_idle(seats, second * kOneSecond, kLimits);
+  };
+  EXPECT_TRUE(idle_at(kHour).empty());
+  EXPECT_EQ(idle_at(kHour + 1), std::vector<size_t>({0}));
+  EXPECT_EQ(idle_at(kHour + 3), std::vector<size_t>({0, 3}));
+  EXPECT_EQ(idle_at(kHour * 24), std::vector<size_t>({0, 1, 3})) << "at work: never";
+}
+
 TEST(McpRoom, WhoKeepsMostForgetsFirst) {
   const auto forgets = [](const std::vector<McpSeat>& seats) {
     return mcp_who_forgets(seats, kLimits);

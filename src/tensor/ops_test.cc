@@ -40,6 +40,26 @@ constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBF16, WeightType
 
 // --- matmul ---
 
+// y (m, out) is x (m, in) W^T + bias in double, to `slack` of the sum of absolute products.
+void expect_products(const Matrix& matrix, const std::vector<float>& x, int64_t m,
+                     const std::vector<float>& y, const std::vector<float>& bias, double slack) {
+  const int64_t out = matrix.rows(), in = matrix.columns();
+  std::vector<float> row(in);
+  for (int64_t o = 0; o < out; ++o) {
+    matrix.read_row(o, row);
+    for (int64_t t = 0; t < m; ++t) {
+      double sum = 0;
+      double size = 0;
+      for (int64_t k = 0; k < in; ++k) {
+        sum += double{row[k]} * x[t * in + k];
+        size += std::fabs(double{row[k]} * x[t * in + k]);
+      }
+      EXPECT_NEAR(y[t * out + o], sum + (bias.empty() ? 0.0 : bias[o]), slack * (size + 1))
+          << "m=" << m << " row " << o;
+    }
+  }
+}
+
 TEST(Matmul, AgreesWithDoubleArithmetic) {
   const auto ops = make_ops("", 2);
   TestNumbers numbers(1);
@@ -53,22 +73,10 @@ TEST(Matmul, AgreesWithDoubleArithmetic) {
       std::vector<float> y(m * out, NAN);
       ops->matmul({y.data(), m, out}, {x.data(), m, in}, matrix, bias);
       const auto seen = type == WeightType::kQ8 ? as_int8(x, in) : x;
-      std::vector<float> row(in);
-      for (int64_t o = 0; o < out; ++o) {
-        matrix.read_row(o, row);
-        for (int64_t t = 0; t < m; ++t) {
-          double sum = 0;
-          double size = 0;
-          for (int64_t k = 0; k < in; ++k) {
-            sum += double{row[k]} * seen[t * in + k];
-            size += std::fabs(double{row[k]} * seen[t * in + k]);
-          }
-          // a value on the border of two integers may round the other way in as_int8
-          const double slack = type == WeightType::kQ8 ? 1e-4 : 1e-6;
-          EXPECT_NEAR(y[t * out + o], sum + bias[o], slack * (size + 1))
-              << name_of(type) << " m=" << m << " row " << o;
-        }
-      }
+      // a value on the border of two integers may round the other way in as_int8
+      const double slack = type == WeightType::kQ8 ? 1e-4 : 1e-6;
+      SCOPED_TRACE(name_of(type));
+      expect_products(matrix, seen, m, y, bias, slack);
     }
   }
 }
@@ -113,20 +121,9 @@ TEST(Matmul, FastRoundsTheActivationsOfBf16Weights) {
     portable->matmul({plain.data(), m, out}, {x.data(), m, in}, matrix);
     EXPECT_EQ(same_bits(y, plain), type != WeightType::kBF16) << name_of(type);
     if (type != WeightType::kBF16) continue;
-    std::vector<float> row(in);
-    for (int64_t o = 0; o < out; ++o) {
-      matrix.read_row(o, row);
-      for (int64_t t = 0; t < m; ++t) {
-        double sum = 0;
-        double size = 0;
-        for (int64_t k = 0; k < in; ++k) {
-          const double product = double{row[k]} * float_of_bf16(bf16_of_float(x[t * in + k]));
-          sum += product;
-          size += std::fabs(product);
-        }
-        EXPECT_NEAR(y[t * out + o], sum, 1e-6 * (size + 1));
-      }
-    }
+    std::vector<float> rounded;
+    for (const float value : x) rounded.push_back(float_of_bf16(bf16_of_float(value)));
+    expect_products(matrix, rounded, m, y, {}, 1e-6);
   }
 }
 

@@ -38,7 +38,6 @@ struct Running {
   std::string in_hash = {};
   json::Object parameters = {};         // until it begins
   std::vector<std::string> secrets = {};  // that they use
-  uint64_t rendered_at = 0;             // State::sequence when they were rendered
   std::unique_ptr<Activity> activity = {};  // null: not begun, or suspended
   bool noted = false;                       // it has left notes
   uint32_t ai_calls = 0;                    // of this attempt, recorded so far

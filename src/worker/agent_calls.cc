@@ -4,7 +4,6 @@
 // reads of each.
 #include <algorithm>
 
-#include "chat/verbatim.h"
 #include "schema/validator.h"
 #include "worker/acts.h"
 #include "worker/agent_run.h"
@@ -19,20 +18,26 @@ constexpr size_t kCallsMax = 16;                      // of one turn
 }  // namespace
 
 // A model of this process is held to copying by its grammar.
-Result<json::Value> AgentRun::bound_to_conversation(const json::Value& schema) const {
+Result<json::Value> AgentRun::bound_to_conversation(const std::string& tool,
+                                                    const json::Value& schema) {
   const bool remote = context_.services->backend->is_remote(options_.request.model);
   if (!remote || !chat::asks_verbatim(schema)) return schema;
-  return chat::bound_to(schema, turn_request(options_, progress_).messages);
+  const auto known = copies_.bound.find(tool);
+  if (known != copies_.bound.end()) return known->second;
+  if (!copies_.source) {
+    copies_.source = TRY(chat::CopySource::of(turn_request(options_, progress_).messages));
+  }
+  return copies_.bound.emplace(tool, chat::bound_to(schema, *copies_.source)).first->second;
 }
 
 // Arguments that had to be copied from the conversation and were not: a model elsewhere is not held
 // to that. In words for the model; empty: all is well.
-std::string AgentRun::made_up(const Call& call) const {
+std::string AgentRun::made_up(const Call& call) {
   const json::Value parameters(call.tool->parameters);
   if (!chat::asks_verbatim(parameters)) return {};
   const auto loose = schema::Schema::parse(parameters);
   if (!loose.ok() || !schema::is_valid(*loose, call.arguments)) return {};  // prepare_call says it
-  const auto bound = bound_to_conversation(parameters);
+  const auto bound = bound_to_conversation(call.name, parameters);
   if (!bound.ok()) return bound.error().message;
   const auto schema = schema::Schema::parse(*bound);
   if (!schema.ok()) return schema.error().message;
@@ -57,7 +62,7 @@ std::string AgentRun::excess(size_t index) const {
 }
 
 // Why the call is not made; for whoever reads the audit, and for the model.
-std::optional<AgentRun::Objection> AgentRun::objection(size_t index) const {
+std::optional<AgentRun::Objection> AgentRun::objection(size_t index) {
   const Call& call = calls_[index];
   if (call.refused) return Objection{"not approved", call.text};
   if (std::string words = excess(index); !words.empty()) {

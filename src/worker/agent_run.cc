@@ -338,6 +338,7 @@ void AgentRun::end_turn() {
     }
   }
   calls_.clear();
+  copies_ = {};  // the conversation goes on
   ++progress_.turn;
 }
 
@@ -359,7 +360,7 @@ void AgentRun::finish(ChatResult result) {
     success.output = result.content;
     return tell(std::move(success));
   }
-  const auto held = bound_to_conversation(*options_.output);
+  const auto held = bound_to_conversation("", *options_.output);
   const auto schema = held.ok() ? schema::Schema::parse(*held) : held.error();
   auto value = json::parse(without_code_fence(result.content));
   Error error;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "chat/verbatim.h"
 #include "worker/llm_request.h"
 #include "worker/step_type.h"
 #include "worker/tools.h"
@@ -87,6 +88,12 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
     std::string kind;                   // for the audit
     std::string words;                  // for the model
   };
+  // What the calls of a turn, or the answer, may copy: one budget of work for all of them, as the
+  // models of this process have it for each request.
+  struct Copies {
+    std::optional<chat::CopySource> source = {};
+    std::map<std::string, Result<json::Value>> bound = {};  // by tool; the answer: without a name
+  };
   struct Failures {
     int turns = 0;                      // in which calls of the tool failed
     std::string last = {};              // what the model was told then
@@ -113,9 +120,9 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   bool unsafe(size_t index) const;
   static std::string identity(const Call& call);
   std::string excess(size_t index) const;
-  std::optional<Objection> objection(size_t index) const;
-  std::string made_up(const Call& call) const;
-  Result<json::Value> bound_to_conversation(const json::Value& schema) const;
+  std::optional<Objection> objection(size_t index);
+  std::string made_up(const Call& call);
+  Result<json::Value> bound_to_conversation(const std::string& tool, const json::Value& schema);
   ActRow told_of(size_t index, const StepOutcome& outcome, bool began) const;
   void on_call(size_t index, StepOutcome outcome);
   void end_call(size_t index, std::string text, bool is_error, ActRow act);
@@ -138,6 +145,7 @@ class AgentRun : public std::enable_shared_from_this<AgentRun> {
   std::shared_ptr<backend::ChatCall> thinking_;
   AgentProgress progress_;
   std::vector<Call> calls_;             // of the turn in progress
+  Copies copies_;                       // in the turn in progress
   bool decided_ = false;                // about the calls of this turn
   bool acted_ = false;                  // an unsafe call was begun, here or before
   std::map<std::string, Failures> failures_;  // by tool

@@ -295,6 +295,49 @@ output: "{{ steps.agent }}"
   EXPECT_EQ(json::dump(json::Value(model_.asked[2].messages)).find("\"b\""), std::string::npos);
 }
 
+// Each field looks at some 24,000 runs of words: ten may, twenty may not, in however many calls.
+TEST_F(AgentRunTest, TheCallsOfATurnHaveOneBudgetForCopying) {
+  std::string said_before, fields;
+  for (int i = 0; i < 2'000; ++i) said_before += "yes no ";
+  for (int i = 0; i < 10; ++i) {
+    fields += fmt::format("{}f{}: {{type: string, x-weft-verbatim: true}}", i == 0 ? "" : ", ", i);
+  }
+  const auto call = [](std::string_view tool, std::string_view f0) {
+    json::Value out = calls(tool, "").tool_calls[0];
+    out.at("function").at("arguments") = json::Object{{"f0", f0}};
+    return out;
+  };
+  ChatResult turn = calls("note", "");
+  turn.tool_calls = {call("note", "yes"), call("note", "no"), call("tell", "yes")};
+  model_.turns = {turn, said("done")};
+  model_.remote = true;
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(fmt::format(R"(
+weft: "1"
+id: copies
+tools:
+  - name: note
+    description: Notes
+    parameters: {{type: object, properties: {{{0}}}}}
+    step: {{type: set, parameters: {{value: noted}}}}
+  - name: tell
+    description: Tells
+    parameters: {{type: object, properties: {{{0}}}}}
+    step: {{type: set, parameters: {{value: told}}}}
+steps:
+  - {{id: agent, type: agent, parameters: {{goal: "{1}", tools: [note, tell]}}}}
+)", fields, said_before))).value();
+  settle(*process, 1'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+  ASSERT_EQ(model_.asked.size(), 2U);
+  const json::Array& told = model_.asked[1].messages;
+  ASSERT_GE(told.size(), 3U);
+  const auto content = [&](size_t back) { return json::dump(told[told.size() - back]); };
+  EXPECT_NE(content(3).find("noted"), std::string::npos) << content(3);
+  EXPECT_NE(content(2).find("noted"), std::string::npos) << "the same tool again " << content(2);
+  EXPECT_NE(content(1).find("words that could be copied"), std::string::npos) << content(1);
+}
+
 TEST_F(AgentRunTest, AToolFailsOnceATurnHoweverManyOfItsCallsAreWrong) {
   const ChatResult wrong = at_once("look", {1, 2, 3});
   model_.turns = {wrong, said("done"), wrong, wrong};

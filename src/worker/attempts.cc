@@ -69,7 +69,6 @@ void Executor::start_attempt(ActiveRun& run, const Command& command) {
   running.parameters = std::move(rendered->parameters.as_object());
   running.effect_key = std::move(rendered->idempotency_key);
   running.secrets = std::move(rendered->secrets_used);
-  running.rendered_at = run.state.sequence;
   running.effect = type->effect(running.parameters, step);
   if (running.effect == EffectClass::kPure && leaves_process(run, running)) {
     running.effect = EffectClass::kKeyed;  // nothing is asked outside that is not durable
@@ -113,8 +112,7 @@ void Executor::begin(ActiveRun& run, Running& running) {
   take(run, path, std::move(started));
 }
 
-// The same parameters once more, now to be sent: of the same results, though another branch may
-// have ended while this step's intent was on its way to the disk.
+// The same parameters once more, now to be sent.
 std::shared_ptr<const SecretUse> Executor::secret_use_of(const ActiveRun& run,
                                                          const Running& running) const {
   CHECK(!running.secrets.empty(), "no secret in {}", running.path);
@@ -124,11 +122,8 @@ std::shared_ptr<const SecretUse> Executor::secret_use_of(const ActiveRun& run,
   command.attempt = running.attempt;
   command.alternative = running.alternative;
   return std::make_shared<const SecretUse>(SecretUse{
-      running.secrets,
-      [&run, command, as_of = running.rendered_at](
-          const json::Object& secrets) -> Result<json::Value> {
-        auto rendered =
-            workflow::render_parameters({run.planner, run.state, secrets, as_of}, command);
+      running.secrets, [&run, command](const json::Object& secrets) -> Result<json::Value> {
+        auto rendered = workflow::render_parameters({run.planner, run.state, secrets}, command);
         if (!rendered.ok()) return std::move(rendered).error();
         return std::move(rendered->parameters);
       }});

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Work of a step that blocks a thread of the pool: begun there, told from there. It cannot be
-// called back once it runs; cancelling prevents what has not begun, and nobody hears of the rest.
+// Work of a step that blocks a thread of a pool: begun there, told from there. Cancelling prevents
+// what has not begun. What runs ends early only if it looks at the flag that it is given; nobody
+// hears of it in any case.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "worker/step_type.h"
@@ -22,14 +24,18 @@ class BlockingActivity final : public Activity {
   std::shared_ptr<std::atomic<bool>> cancelled_;
 };
 
-// `work` yields the outcome.
+// `work` yields the outcome; it may take the flag that says it was cancelled.
 template <class Work>
-Started on_pool(const StepContext& context, StepDone done, Work work) {
+Started on_pool(Pool& pool, StepDone done, Work work) {
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
-  context.services->pool.submit(
-      [cancelled, done = std::move(done), work = std::move(work)]() mutable {
-        if (!*cancelled) done(work());
-      });
+  pool.submit([cancelled, done = std::move(done), work = std::move(work)]() mutable {
+    if (*cancelled) return;
+    if constexpr (std::is_invocable_v<Work&, const std::atomic<bool>&>) {
+      done(work(*cancelled));
+    } else {
+      done(work());
+    }
+  });
   return {std::nullopt, std::make_unique<BlockingActivity>(std::move(cancelled))};
 }
 

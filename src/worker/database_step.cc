@@ -87,7 +87,8 @@ class DatabaseStep final : public StepType {
     auto work = work_of(context);
     if (!work.ok()) return failed(std::move(work).error(), false);
     const bool unsafe = context.effect == EffectClass::kUnsafe;
-    return on_pool(context, std::move(done), [work = std::move(*work), unsafe]() -> StepOutcome {
+    Pool& pool = context.services->pools.peers;
+    return on_pool(pool, std::move(done), [work = std::move(*work), unsafe]() -> StepOutcome {
       auto result = store::ask_database(work.url, work.query);
       if (result.ok()) return StepResult{std::move(*result), {}};
       const std::string code = result.error().code;

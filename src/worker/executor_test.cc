@@ -130,6 +130,26 @@ steps:
   EXPECT_NE(post.find("E0610"), std::string::npos) << "not sent for want of a client: " << post;
 }
 
+// `slow` ends while `b` rests: templates that are read once more, when it wakes up, do not see it.
+TEST_F(ExecutorTest, AStepWakesUpToWhatItBeganWith) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: wakes
+steps:
+  - {id: quick, type: set, parameters: {value: 1}}
+  - {id: nap, type: wait, parameters: {for: 5s}}
+  - {id: slow, type: set, dependencies: [nap], parameters: {value: 2}}
+  - id: b
+    type: wait
+    dependencies: [quick, slow]
+    join: any_ok
+    parameters: {for: "{{ '10s' if steps.slow is none else steps.slow.only_at_first }}"}
+)")).value();
+  settle(*process, 20'000'000);
+  EXPECT_EQ(status(run), "succeeded");
+}
+
 TEST_F(ExecutorTest, AWaitingRunContinuesInAnotherProcess) {
   auto first = process();
   const std::string run = first->executor().submit(request(R"(

@@ -9,10 +9,10 @@
 //                                                      written as JSON
 //   {action: delete, path}                          -> {path, deleted}
 #include <algorithm>
-#include <atomic>
 
 #include "base/strings.h"
 #include "worker/acts.h"
+#include "worker/blocking_activity.h"
 #include "worker/csv.h"
 #include "worker/rooted_files.h"
 #include "worker/run_context.h"
@@ -158,17 +158,6 @@ Result<json::Value> perform(const RootedFiles& files, const FileRequest& request
   return json::Value(std::move(entries));
 }
 
-// A system call cannot be called back: cancelling only prevents one that has not begun.
-class FileActivity final : public Activity {
- public:
-  explicit FileActivity(std::shared_ptr<std::atomic<bool>> cancelled)
-      : cancelled_(std::move(cancelled)) {}
-  void cancel() override { *cancelled_ = true; }
-
- private:
-  std::shared_ptr<std::atomic<bool>> cancelled_;
-};
-
 class FileStep final : public StepType {
  public:
   std::string_view name() const override { return "file"; }
@@ -202,18 +191,18 @@ class FileStep final : public StepType {
   Started start(StepContext context, StepDone done) const override {
     auto request = read_request(context);
     if (!request.ok()) return failed(std::move(request).error(), false);
-    auto cancelled = std::make_shared<std::atomic<bool>>(false);
     RootedFiles files(run_context_from_json(*context.run_context).roots);
-    context.services->pool.submit([files = std::move(files), request = std::move(*request),
-                                   cancelled, done = std::move(done)] {
-      if (*cancelled) return;
-      auto value = perform(files, request);
-      if (value.ok()) return done(StepResult{std::move(value).value(), {}});
-      // Outside the roots stays outside; what the disk refused may go better later.
-      const bool retryable = value.error().code == "E0605" && request.format != "pdf";
-      done(StepFailure{std::move(value).error(), retryable, 0});
-    });
-    return {std::nullopt, std::make_unique<FileActivity>(std::move(cancelled))};
+    StepPools& pools = context.services->pools;
+    Pool& pool = request->format == "pdf" ? pools.commands : pools.files;
+    return on_pool(pool, std::move(done),
+                   [files = std::move(files), request = std::move(*request)]() -> StepOutcome {
+                     auto value = perform(files, request);
+                     if (value.ok()) return StepResult{std::move(value).value(), {}};
+                     // Outside the roots stays outside; what the disk refused may go better later.
+                     const bool retryable =
+                         value.error().code == "E0605" && request.format != "pdf";
+                     return StepFailure{std::move(value).error(), retryable, 0};
+                   });
   }
 };
 

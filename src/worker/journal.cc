@@ -286,7 +286,8 @@ void Journal::rest_if_idle() {
 }
 
 Status Journal::exchange() {
-  return options_.exchange == nullptr ? ok_status() : options_.exchange(*db_, worker_);
+  if (options_.exchange == nullptr) return ok_status();
+  return while_busy([this] { return options_.exchange(*db_, worker_); });
 }
 
 void Journal::report(Written written) { listener_(std::move(written)); }

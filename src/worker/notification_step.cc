@@ -183,7 +183,7 @@ class NotificationStep final : public StepType {
     const ToolSettings& settings = *context.services->tools;
     net::MailServer server{settings.smtp_url, settings.smtp_user, settings.smtp_password};
     const int64_t now_us = context.services->env.wall_us();
-    return on_pool(context, std::move(done),
+    return on_pool(context.services->pools.peers, std::move(done),
                    [server = std::move(server), mail = std::move(*mail),
                     now_us]() -> StepOutcome {
                      const Status sent = net::send_mail(server, mail, now_us);

@@ -9,23 +9,24 @@
 namespace weft::worker {
 namespace {
 
-constexpr int kPoolThreads = 4;  // file work is short; more would only queue at the disk
-// Commands and databases may take minutes, and nobody's request shall wait for them.
-constexpr int kStepThreads = 8;
+constexpr int kDiskThreads = 4;  // file work is short; more would only queue at the disk
+constexpr int kSlowThreads = 8;  // commands, or databases: they may take minutes
 
 }  // namespace
 
 Process::Process(ProcessOptions options)
     : options_(std::move(options)),
-      pool_(kPoolThreads),
-      step_pool_(kStepThreads),
+      pool_(kDiskThreads),
+      file_pool_(kDiskThreads),
+      command_pool_(kSlowThreads),
+      peer_pool_(kSlowThreads),
       http_(std::make_unique<net::Client>(
           loop_.io_context(),
           net::ClientOptions{.policy = {.allow_private = false,
                                         .allowed_hosts = options_.allowed_hosts}})),
       mcp_(std::make_unique<McpClient>(loop_, options_.tools.mcp)),
-      services_{real_env(), loop_, step_pool_, options_.backend, http_.get(), &options_.tools,
-                mcp_.get(), options_.rehearsal} {}
+      services_{real_env(), loop_, {file_pool_, command_pool_, peer_pool_}, options_.backend,
+                http_.get(), &options_.tools, mcp_.get(), options_.rehearsal} {}
 
 Result<std::unique_ptr<Process>> Process::start(ProcessOptions options,
                                                 Executor::Observer observer) {

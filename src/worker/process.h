@@ -48,7 +48,7 @@ class Process {
   ~Process();
 
   AsioLoop& loop() { return loop_; }
-  // For what waits for nobody but the disk: requests, the store. Steps have another one.
+  // For what waits for nobody but the disk: requests, the store. Steps have others.
   ThreadPool& pool() { return pool_; }
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
@@ -64,7 +64,9 @@ class Process {
   ProcessOptions options_;
   AsioLoop loop_;
   ThreadPool pool_;
-  ThreadPool step_pool_;
+  ThreadPool file_pool_;
+  ThreadPool command_pool_;
+  ThreadPool peer_pool_;
   std::unique_ptr<net::Client> http_;
   std::unique_ptr<McpClient> mcp_;
   Services services_;

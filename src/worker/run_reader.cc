@@ -107,9 +107,11 @@ Result<RunSummary> read_summary(store::Db& db, std::string_view run) {
 }
 
 Result<RunOwner> run_owner(store::Db& db, std::string_view run) {
-  auto rows = TRY(db.query("SELECT tenant, workflow FROM run WHERE id = $1", {run}));
+  auto rows = TRY(
+      db.query("SELECT tenant, workflow, coalesce(parent, '') FROM run WHERE id = $1", {run}));
   if (!TRY(rows->next())) return no_such_run(run);
-  return RunOwner{std::string(rows->text(0)), std::string(rows->text(1))};
+  return RunOwner{std::string(rows->text(0)), std::string(rows->text(1)),
+                  std::string(rows->text(2))};
 }
 
 Result<std::optional<KeyedRun>> find_keyed_run(store::Db& db, std::string_view idem_key) {
@@ -219,6 +221,16 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run) {
     stored.partials.push_back(std::move(row));
   }
   return stored;
+}
+
+Result<std::vector<std::string>> with_parts(store::Db& db, std::string_view run) {
+  std::vector<std::string> runs{std::string(run)};
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const std::string parent = runs[i];
+    auto rows = TRY(db.query("SELECT id FROM run WHERE parent = $1 ORDER BY id", {parent}));
+    while (TRY(rows->next())) runs.emplace_back(rows->text(0));
+  }
+  return runs;
 }
 
 Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run) {

@@ -41,10 +41,12 @@ struct ListQuery {
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query);
 Result<RunSummary> read_summary(store::Db& db, std::string_view run);
 
-// Whose it is, and of which workflow: what permissions are about. E0601.
+// Whose it is, and of which workflow: what permissions are about; and the run of which it does a
+// step (empty: of none). E0601.
 struct RunOwner {
   std::string tenant;
   std::string workflow;
+  std::string parent;
 };
 Result<RunOwner> run_owner(store::Db& db, std::string_view run);
 
@@ -76,6 +78,9 @@ Result<StoredRun> load_run(store::Db& db, std::string_view run);
 
 // Events after `seq`, in order: what a follower has not seen yet.
 Result<std::vector<StoredEvent>> events_after(store::Db& db, std::string_view run, int64_t seq);
+
+// The run itself, and behind it those that do steps of it (sub-workflows), and of these, and so on.
+Result<std::vector<std::string>> with_parts(store::Db& db, std::string_view run);
 
 // Evidence of the models' answers in a run, in order of path, attempt, n.
 Result<std::vector<AiCallRow>> ai_calls(store::Db& db, std::string_view run);

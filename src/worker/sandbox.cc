@@ -126,6 +126,9 @@ class Conversation {
 
   Status run(SandboxResult& result) {
     while (out_.get() >= 0 || error_.get() >= 0) {
+      if (request_.stop != nullptr && *request_.stop) {
+        return failure(fmt::format("{} was stopped", request_.command[0]));
+      }
       if (real_env().mono_ns() > until_ns_) {
         return failure(fmt::format("{} took longer than {} ms", request_.command[0],
                                    request_.timeout_ms), "raise the step's timeout");

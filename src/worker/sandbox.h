@@ -10,6 +10,7 @@
 // what it may.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -27,6 +28,7 @@ struct SandboxRequest {
   int64_t timeout_ms = 60'000;
   size_t output_bytes_max = size_t{4} << 20;  // standard output and error, each
   size_t memory_bytes_max = size_t{1} << 30;
+  const std::atomic<bool>* stop = nullptr;  // set from any thread: it is ended within 0.1 s
 };
 
 struct SandboxResult {

@@ -112,8 +112,10 @@ class ShellStep final : public StepType {
     auto request = request_of(context);
     if (!request.ok()) return failed(std::move(request).error(), false);
     RootedFiles files(run_context_from_json(*context.run_context).roots);
-    return on_pool(context, std::move(done),
-                   [request = std::move(*request), files = std::move(files)]() mutable {
+    return on_pool(context.services->pools.commands, std::move(done),
+                   [request = std::move(*request),
+                    files = std::move(files)](const std::atomic<bool>& cancelled) mutable {
+                     request.stop = &cancelled;
                      if (!request.directory.empty()) {
                        auto real = files.directory(request.directory);
                        if (!real.ok()) {

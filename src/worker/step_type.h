@@ -48,11 +48,22 @@ struct ToolSettings;
 enum class EffectClass : uint8_t { kPure, kKeyed, kUnsafe };
 std::string_view name(EffectClass effect);
 
+// Threads of steps, by what they wait for: commands and databases may take all of theirs for
+// minutes, and hold up no step of another kind.
+struct StepPools {
+  StepPools(Pool& all) : StepPools(all, all, all) {}  // NOLINT: one that does everything
+  StepPools(Pool& of_files, Pool& of_commands, Pool& of_peers)
+      : files(of_files), commands(of_commands), peers(of_peers) {}
+  Pool& files;
+  Pool& commands;  // in the sandbox
+  Pool& peers;     // databases, mail servers
+};
+
 // What steps work with. Owned by the composition root, outlives every activity.
 struct Services {
   Env& env;
   Loop& loop;
-  Pool& pool;                           // of steps alone: they may take all of it for minutes
+  StepPools pools;                      // of steps alone: requests have others
   backend::Backend* backend = nullptr;  // null: no models in this process
   net::Client* http = nullptr;          // null: no outbound calls
   const ToolSettings* tools = nullptr;  // null: nothing is granted

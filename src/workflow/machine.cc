@@ -182,6 +182,7 @@ void Machine::begin(uint32_t step) {
   CHECK(t.execution->phase == Phase::kIdle);
   CHECK(t.execution->attempt == 0, "'{}' ran before it could", t.step->id);
   CHECK(t.execution->alternative == 0, "a fallback before its step");
+  state_.steps[step].begun_sequence = state_.sequence + 1;
   if (t.step->when().empty() && t.step->for_each().is_null()) return start_attempt(t);
   set_phase(t, Phase::kDeciding);
   command(Command::Kind::kDecide, t);

@@ -21,11 +21,14 @@ constexpr size_t kHintNamesMax = 1'000;
 constexpr int kDepthMax = 64;
 constexpr size_t kRenderedBytesMax = size_t{64} << 20;  // as much as a document may have
 
-// Outputs of the steps that `step` depends on; of all steps, if there is none.
+// Outputs of the steps that `step` depends on, as far as they were there when it began: behind
+// join: any_ok others end later. Of all steps, if there is none.
 class StepsScope final : public text::Scope {
  public:
   StepsScope(const RenderContext& context, std::optional<uint32_t> step)
-      : context_(context), step_(step) {}
+      : context_(context), step_(step) {
+    if (step) begun_ = context.state.steps[*step].begun_sequence;
+  }
 
   const json::Value* find(std::string_view name) const override {
     const auto id = context_.planner.find(name);
@@ -34,7 +37,7 @@ class StepsScope final : public text::Scope {
     const StepState& state = context_.state.steps[id->step];
     const Execution& e = state.execution;
     const bool succeeded = e.phase == Phase::kEnded && e.end == StepStatus::kSucceeded;
-    return succeeded && state.ended_sequence <= context_.as_of ? &e.output : &null_;
+    return succeeded && state.ended_sequence <= begun_ ? &e.output : &null_;
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
@@ -48,6 +51,7 @@ class StepsScope final : public text::Scope {
  private:
   const RenderContext& context_;
   std::optional<uint32_t> step_;
+  uint64_t begun_ = UINT64_MAX;
   json::Value null_;
 };
 

@@ -14,7 +14,6 @@
 // text without a secret for everything that is kept, the values only for what is about to be sent.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,9 +32,6 @@ struct RenderContext {
   const Planner& planner;
   const State& state;
   const json::Object& secrets;  // name -> text; only what this run may use
-  // Steps that ended later than this State::sequence are seen as if they had not: so that what is
-  // rendered twice, for the record and to be sent, reads the same.
-  uint64_t as_of = UINT64_MAX;
 };
 
 // The answer to Command::kDecide for `path`: StepDecided or DecisionFailed.

@@ -32,7 +32,7 @@ class Driven {
     return *result;
   }
   void apply(EventBody body) {
-    const auto decision = planner.apply(state, {1'000'000, std::move(body)});
+    const auto decision = planner.apply(state, {now_us, std::move(body)});
     CHECK(decision.ok(), "{}", decision.error().text());
     for (const Command& c : decision->commands) {
       if (c.kind == Command::Kind::kDecide) apply(decide(context(), c.path, c.alternative));
@@ -41,6 +41,9 @@ class Driven {
   }
   void succeed(std::string path, json::Value output) {
     apply(AttemptSucceeded{std::move(path), 1, std::move(output)});
+  }
+  void fail(std::string path, uint32_t attempt) {
+    apply(AttemptFailed{std::move(path), attempt, {"x", "broke", "", ""}, true, 0});
   }
   RenderContext context() const { return {planner, state, secrets}; }
   // The parameters of the newest start of `path`, as text; or the error.
@@ -55,6 +58,7 @@ class Driven {
 
   Planner planner;
   State state;
+  int64_t now_us = 1'000'000;
   json::Object secrets{{"KEY", "s3cret"}};
   std::vector<Command> starts;
 };
@@ -216,24 +220,36 @@ output: "{{ steps.a.short }}"
   EXPECT_EQ(json::dump(*render_run_output(run.context())), "7");
 }
 
-TEST(Render, WhatEndedLaterIsNotSeenAsOfAnEarlierMoment) {
+// A retry, a fallback and each item of a loop read what the first attempt did.
+TEST(Render, WhatEndsAfterAStepBeganIsNotSeenByIt) {
   Driven run(R"(
 weft: "1"
 id: x
 steps:
   - {id: a, type: set}
   - {id: slow, type: set}
-  - {id: b, type: set, dependencies: [a, slow], join: any_ok,
-     parameters: {v: "{{ steps.a }} {{ steps.slow }}"}}
+  - {id: b, type: set, dependencies: [a, slow], join: any_ok, retry: {attempts: 2},
+     parameters: {v: "{{ steps.a }} {{ steps.slow }}"},
+     fallback: [{id: c, type: set, when: "{{ steps.slow is none }}",
+                 parameters: {w: "{{ steps.slow }}"}}]}
+  - {id: each, type: set, dependencies: [a, slow], join: any_ok, concurrency: 1,
+     for_each: [x, y], parameters: {v: "{{ steps.slow }}"}}
+  - {id: after, type: set, dependencies: [a, slow], parameters: {v: "{{ steps.slow }}"}}
 )");
   run.succeed("a", 1);
-  const uint64_t before = run.state.sequence;
+  EXPECT_EQ(run.parameters("b"), R"({"v":"1 None"})");
   run.succeed("slow", 2);
-  EXPECT_EQ(run.parameters("b"), R"({"v":"1 2"})");
-  RenderContext then = run.context();
-  then.as_of = before;
-  EXPECT_EQ(json::dump(render_parameters(then, run.starts.back())->parameters),
-            R"({"v":"1 None"})");
+  EXPECT_EQ(run.parameters("b"), R"({"v":"1 None"})") << "rendered once more, to be sent";
+  run.fail("b", 1);
+  run.now_us += 60'000'000;
+  run.apply(TimerFired{TimerKind::kRetry, "b"});
+  EXPECT_EQ(run.starts.back().attempt, 2U);
+  EXPECT_EQ(run.parameters("b"), R"({"v":"1 None"})");
+  run.fail("b", 2);
+  EXPECT_EQ(run.parameters("b"), R"({"w":null})");
+  run.succeed("each[0]", 1);
+  EXPECT_EQ(run.parameters("each[1]"), R"({"v":null})");
+  EXPECT_EQ(run.parameters("after"), R"({"v":2})");
 }
 
 TEST(Render, TheExpressionsOfAStepTogetherHaveALimit) {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "workflow/planner_test.h"
+#include "workflow/render.h"
 
 namespace weft::workflow {
 namespace {
@@ -37,6 +38,10 @@ Step random_step(Random& random, uint32_t index) {
     if (random.chance(index < 4 ? 40 : 120 / index)) step.dependencies.push_back(d);
   }
   step.join = static_cast<Join>(random.below(4));
+  for (const uint32_t d : step.dependencies) {  // it looks at what they left
+    const std::string id = "s" + std::to_string(d);
+    step.parameters.as_object()[id] = "{{ steps." + id + " }}";
+  }
   step.on_error = random.chance(20) ? OnError::kContinue : OnError::kFail;
   step.on_unknown = static_cast<OnUnknown>(random.below(3));
   if (random.chance(25)) step.edit().when = "{{ input.x }}";
@@ -78,6 +83,7 @@ class Simulation {
   }
   const Bench& bench() const { return run_; }
   int answers() const { return answers_; }
+  int seen_again() const { return seen_again_; }
 
  private:
   std::vector<Step> steps() {
@@ -99,8 +105,20 @@ class Simulation {
       if (c.kind == Command::Kind::kStart) {
         EXPECT_TRUE(started_.insert({c.path, c.attempt}).second) << "an attempt starts once";
       }
+      if (c.kind != Command::Kind::kDecide && c.alternative == 0) check_sight(c);
       todo_.push_back(c);
     }
+  }
+
+  // Every attempt of a step, and every item of its loop, reads the results that the first one did.
+  void check_sight(const Command& c) {
+    const json::Object no_secrets;
+    const auto rendered = render_parameters({run_.planner, run_.state, no_secrets}, c);
+    ASSERT_TRUE(rendered.ok()) << rendered.error().text();
+    const std::string text = json::dump(rendered->parameters);
+    const auto [first, fresh] = seen_.emplace(c.path.substr(0, c.path.find('[')), text);
+    ASSERT_EQ(first->second, text) << c.path << " attempt " << c.attempt;
+    seen_again_ += fresh ? 0 : 1;
   }
 
   void apply(EventBody body) {
@@ -306,13 +324,15 @@ class Simulation {
   std::map<std::pair<std::string, TimerKind>, int64_t> timers_;
   std::set<std::pair<std::string, uint32_t>> started_;
   std::map<std::string, std::string> ended_;
+  std::map<std::string, std::string> seen_;  // by step
+  int seen_again_ = 0;
   int finishes_ = 0;
   int answers_ = 0;
 };
 
 TEST(Simulation, EveryRunEndsAndFoldsToTheSame) {
   std::map<std::string, int> outcomes;
-  int answers = 0;
+  int answers = 0, seen_again = 0;
   for (uint64_t seed = 1; seed <= 3'000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Simulation simulation(seed);
@@ -320,11 +340,13 @@ TEST(Simulation, EveryRunEndsAndFoldsToTheSame) {
     if (::testing::Test::HasFailure()) return;
     ++outcomes[std::string(name(simulation.bench().state.status))];
     answers += simulation.answers();
+    seen_again += simulation.seen_again();
   }
   // The simulation reaches every end of a run, or it tests less than it says.
   for (const char* word : {"succeeded", "failed", "cancelled", "timed_out"}) {
     EXPECT_GT(outcomes[word], 20) << word;
   }
+  EXPECT_GT(seen_again, 1'000) << "attempts after the first, and further items";
   EXPECT_GT(answers, 30) << "people, signals and child runs that were waited for";
 }
 

@@ -93,6 +93,7 @@ json::Value to_json(const StepState& step) {
   put(object, "cancelled", int64_t{step.cancelled}, int64_t{0});
   if (step.first_failed != UINT32_MAX) object.emplace("first_failed", step.first_failed);
   put(object, "ended_sequence", step.ended_sequence, uint64_t{0});
+  put(object, "begun_sequence", step.begun_sequence, uint64_t{0});
   if (step.item_executions.empty()) return value;
   object.emplace("items", step.items);
   object.emplace("items_started", step.items_started);

@@ -98,6 +98,9 @@ struct StepState {
   uint32_t ok = 0, skipped = 0, failed = 0, cancelled = 0;
   uint32_t first_failed = UINT32_MAX;     // index of the first predecessor that failed
   uint64_t ended_sequence = 0;            // State::sequence when it ended; orders failures
+  // State::sequence when its join said run: its templates see what had ended by then, however often
+  // they are rendered (attempts, items, fallbacks, waking up, replay).
+  uint64_t begun_sequence = 0;
   // A loop's items; empty for other steps.
   json::Array items;
   std::vector<Execution> item_executions;

@@ -4,7 +4,7 @@ every call that the agent makes is valid, it looks up exactly the id that was wr
 say what the inquiry is about and how urgent it is."""
 import json
 
-from agent_test import PRIORITIES, Crm, document
+from agent_test import PRIORITIES, Crm, document, waiting_for
 from harness import Place, main
 
 WITH_ID = [
@@ -66,6 +66,7 @@ URGENCY = {"My vacuum cleaner smells burnt, I need help today!": PRESSING,
            "I would like to return the shoes.": CALM,
            "환불이 언제 되나요?": CALM,
            "Quiero devolver los zapatos.": CALM}
+CLAIMED_MAX = 4  # of 22 whose ticket was not approved
 RIGHT_CALLS, RIGHT_TICKETS, RIGHT_PRIORITIES = 45, 36, 7  # at least; of 50, 50 and 9
 
 
@@ -109,6 +110,26 @@ def test_fifty_variants():
     assert good >= RIGHT_CALLS, told
     assert about >= RIGHT_TICKETS, beside
     assert pressing >= RIGHT_PRIORITIES, odd
+
+
+def test_what_was_not_approved_is_not_told_as_done():
+    text = document("approve_tools: [create_support_ticket]")
+    inquiries = WITHOUT[::2] + [inquiry for _, inquiry in WITH_ID[::3]]
+    claimed = []
+    with Place() as place:
+        place.write("support.yaml", text)
+        for inquiry in inquiries:
+            with Crm() as crm:
+                process = place.start("run", "support.yaml", "-i", f"inquiry={inquiry}", "-i",
+                                      f"crm={crm.url}", "--allow-host", crm.host, "--json")
+                place.weft("runs", "reject", waiting_for(place, "approval")["run"], "--by", "bob")
+                out, _ = process.communicate(timeout=30)  # it does not ask again
+                assert crm.posts() == [], inquiry
+                said = json.dumps(json.loads(out)["output"], ensure_ascii=False)
+                if not any(word in said for word in ("approved", "aprobado", "승인")):
+                    claimed.append((inquiry, said))
+    print(f"{len(claimed)} of {len(inquiries)} do not say that it was not approved: {claimed}")
+    assert len(claimed) <= CLAIMED_MAX, claimed
 
 
 if __name__ == "__main__":

@@ -115,6 +115,17 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read():
         assert time.monotonic() - begin < 30
 
 
+ASK = """
+weft: "1"
+id: ask
+input: { type: object, properties: { text: { type: string } } }
+steps:
+  - id: ask
+    type: llm
+    parameters: { prompt: "I was charged twice", mode: non_reasoning, max_tokens: 4 }
+"""
+
+
 def test_every_command_with_models_takes_the_kind_of_cache():
     with Place() as place:
         fingerprints = {}
@@ -123,15 +134,7 @@ def test_every_command_with_models_takes_the_kind_of_cache():
                           "--max-tokens", "4", "--no-think")
             fingerprints[kv] = json.loads(out)["system_fingerprint"]
         assert "-kvq8-" in fingerprints["q8"] and "-kvf16-" in fingerprints["f16"], fingerprints
-        place.write("ask.yaml", """
-weft: "1"
-id: ask
-input: { type: object, properties: { text: { type: string } } }
-steps:
-  - id: ask
-    type: llm
-    parameters: { prompt: "I was charged twice", mode: non_reasoning, max_tokens: 4 }
-""")
+        place.write("ask.yaml", ASK)
         run = place.run_json("ask.yaml", "--kv", "q8")
         assert run["status"] == "succeeded", run
         (found,) = {row[0] for row in place.rows("SELECT fingerprint FROM ai_call")}
@@ -153,15 +156,7 @@ def test_every_command_with_models_takes_the_numerics():
                       "--json", "--max-tokens", "4", "--no-think")
         fingerprint = json.loads(out)["system_fingerprint"]
         assert fingerprint.startswith("weft-fast-"), fingerprint
-        place.write("ask.yaml", """
-weft: "1"
-id: ask
-input: { type: object, properties: { text: { type: string } } }
-steps:
-  - id: ask
-    type: llm
-    parameters: { prompt: "I was charged twice", mode: non_reasoning, max_tokens: 4 }
-""")
+        place.write("ask.yaml", ASK)
         place.write("weft.yaml", "inference: { numerics: fast }\n")
         for words in (("--numerics", "fast"), ("--config", "weft.yaml")):
             run = place.run_json("ask.yaml", *words)

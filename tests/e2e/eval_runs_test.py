@@ -142,7 +142,7 @@ def test_a_case_has_a_limit_of_time():
         assert json.loads(done.stdout)["errors"] == 3, done.stdout
 
 
-def test_sub_workflows_run_and_end_with_the_limit_of_their_case():
+def test_sub_workflows_run_and_wait_for_nobody():
     outer = HEAD + """
 steps:
   - {id: inner, type: workflow, parameters: {workflow: inner}}
@@ -161,6 +161,23 @@ output: {category: billing}
         assert share(found, "category") == (1, 1), found
         place.write("inner.yaml", inner.replace("STEP", "{id: a, type: approval, parameters: "
                                                 "{role: lead}}"))
+        done = run(place, "--workflow", "w.yaml", "--json", "--case-timeout", "30", code=1)
+        (case,) = json.loads(done.stdout)["cases"]
+        assert case["error"] == "E0925" and case["seconds"] < 20, case
+        assert "(step 'a' of the sub-workflow 'inner', role 'lead')" in case["answer"], case
+        place.write("inner.yaml", inner.replace(
+            "STEP", "{id: a, type: approval, timeout: 1s, parameters: {role: lead, on_timeout: approve}}"))
+        found = json.loads(run(place, "--workflow", "w.yaml", "--json").stdout)
+        assert found["errors"] == 0 and share(found, "category") == (1, 1), found
+        asked = TRIAGE.replace("id: judged", "id: inner").replace("MODEL", "mode: non_reasoning")
+        place.write("inner.yaml", asked)
+        place.write("w.yaml", outer.replace("workflow: inner}",
+                                            'workflow: inner, input: {inquiry: "{{ input.inquiry }}"}}'))
+        found = json.loads(run(place, "--workflow", "w.yaml", "--json").stdout)
+        assert found["cases"][0]["tokens"]["answer"] > 0 and found["subject"]["model"], found
+        assert found["cases"][0]["probabilities"]["category"] > 0, found
+        place.write("w.yaml", outer)
+        place.write("inner.yaml", inner.replace("STEP", "{id: a, type: wait, parameters: {for: 1h}}"))
         done = run(place, "--workflow", "w.yaml", "--json", "--case-timeout", "2", code=1)
         (case,) = json.loads(done.stdout)["cases"]
         assert case["error"] == "E0926" and case["seconds"] < 12, case
@@ -186,6 +203,17 @@ def test_models_of_other_servers_are_evaluated():
         assert server.metric("weft_generation_tokens_total") > 0
         found = json.loads(run(place, "--no-think", *big).stdout)
         assert found["errors"] == 0 and found["subject"]["name"] == "big", found
+
+
+def test_grants_of_steps_are_refused_where_there_are_no_steps():
+    with place_with(TRIAGE.replace("MODEL", "mode: non_reasoning"), 1) as place:
+        for words in (["--database", "crm=sqlite:crm.db"], ["--mcp", "m=true"], ["--allow-shell"],
+                      ["--allow-host", "crm"], ["--smtp", "smtp://h:25"], ["--mail-from", "a@b"]):
+            done = run(place, "--model", "default", *words, code=2)
+            assert "E0904" in done.stderr and words[0] in done.stderr, done.stderr
+        place.write("s.json", "{}")
+        done = run(place, "--workflow", "w.yaml", "--schema", "s.json", code=2)
+        assert "E0904" in done.stderr and "--schema" in done.stderr, done.stderr
 
 
 def test_a_missing_model_is_found_out_before_the_first_case():

@@ -103,6 +103,28 @@ def test_a_history_that_does_not_fit_is_not_sealed():
         assert not place.store.exists()
 
 
+def test_crashed_processes_are_not_in_the_way():
+    """One of this machine is known to be dead; of one elsewhere (a container) its lease tells."""
+    with Place() as place:
+        place.write("rest.yaml", json.dumps({"weft": "1", "id": "rest", "steps": [
+            {"id": "rest", "type": "wait", "parameters": {"for": "1h"}}]}))
+        process = place.start("run", "rest.yaml")
+        assert until(lambda: place.store.exists() and place.rows(
+            "select 1 from sqlite_master where name = 'timer'") and place.rows("select 1 from timer"))
+        process.kill()
+        process.communicate()
+        assert place.rows("select count(*) from worker") == [(1,)]
+        new_key(place.path / "master.key")
+        for left_s, code in ((3600, 1), (-1, 0)):
+            db = sqlite3.connect(place.store)
+            db.execute("insert or replace into worker values ('wrk_there', 1, ?, '{\"pid\":\"1\"}')",
+                       (int((time.time() + left_s) * 1000),))
+            db.commit()
+            db.close()
+            done = place.weft("store", "seal", *FLAG, code=code)
+            assert ("E0512 1 processes" in done.stderr) == (code == 1), done.stderr
+
+
 def test_kill_9_at_any_moment():
     with Place() as place:
         place.write("many.yaml", MANY)

@@ -125,22 +125,38 @@ def test_a_run_from_start_to_end():
         assert until(lambda: server.metric("exaone_errors_total") == 1)
 
 
-def test_requests_do_not_wait_for_commands():
+def test_requests_and_other_steps_do_not_wait_for_commands():
     if not sandboxed():
         print("        SKIPPED: bubblewrap cannot make a sandbox here")
         return
-    steps = [{"id": f"rest{i}", "type": "shell", "parameters": {"command": ["sleep", "8"]}}
+    steps = [{"id": f"rest{i}", "type": "shell", "parameters": {"command": ["sleep", "60"]}}
              for i in range(12)]
-    server = Server("--allow-shell", "--workflow", "rest.yaml")
+    short = [{"id": "write", "type": "file",
+              "parameters": {"action": "write", "path": "note.txt", "content": "x"}},
+             {"id": "ask", "type": "database",
+              "parameters": {"connection": "own", "query": "select 1 as one"}}]
+    brief = [{"id": "run", "type": "shell", "parameters": {"command": ["true"]}}]
+    server = Server("--allow-shell", "--workflow", "rest.yaml", "--workflow", "short.yaml",
+                    "--workflow", "brief.yaml", "--database", "own=sqlite:own.db", "--files", ".")
     server.write("rest.yaml", json.dumps({"weft": "1", "id": "rest", "steps": steps}))
+    server.write("short.yaml", json.dumps({"weft": "1", "id": "short", "steps": short}))
+    server.write("brief.yaml", json.dumps({"weft": "1", "id": "brief", "steps": brief}))
+    sqlite3.connect(server.path / "own.db").close()
     with server:
         task = execute(server, "rest")["task_id"]
         time.sleep(1)  # every thread of steps has one
         begin = time.monotonic()
         run = server.get(f"/workflows/{task}").json
-        assert time.monotonic() - begin < 4, "a request stood behind the commands"
+        assert time.monotonic() - begin < 15, "a request stood behind the commands"
         assert run["status"] == "running", run
+        run = finished(server, execute(server, "short")["task_id"])
+        assert run["status"] == "succeeded", run
+        assert time.monotonic() - begin < 15, "files and databases stood behind the commands"
         server.post(f"/workflows/{task}/cancel", {})
+        begin = time.monotonic()
+        run = finished(server, execute(server, "brief")["task_id"])
+        assert run["status"] == "succeeded", run
+        assert time.monotonic() - begin < 30, "commands of a cancelled run went on"
 
 
 def test_a_workflow_step_finds_the_file_beside_its_own():

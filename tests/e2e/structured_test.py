@@ -47,16 +47,20 @@ def test_what_cannot_be_is_refused_before_the_start():
         place.write("unique.json", '{"type": "array", "uniqueItems": true}')
         place.write("broken.json", "{")
         prompt = ["generate", "--prompt", "x"]
-        few = weft(place, *prompt, "--schema", "schema.json", "--max-tokens", "3", code=1).stderr
+        few = weft(place, *prompt, "--schema", "schema.json", "--max-tokens", "3", code=2).stderr
         assert "E0326" in few and "raise max_tokens to at least" in few, few
-        unique = weft(place, *prompt, "--schema", "unique.json", code=1).stderr
-        assert "E0320" in unique and "uniqueItems" in unique, unique
-        assert "broken.json" in weft(place, *prompt, "--schema", "broken.json", code=1).stderr
-        assert "E0020" in weft(place, *prompt, "--schema", "none.json", code=1).stderr
-        assert "E0321" in weft(place, *prompt, "--regex", "(?=a)b", code=1).stderr
-        both = weft(place, *prompt, "--regex", "a", "--choice", "b", code=1).stderr
+        unique = weft(place, *prompt, "--schema", "unique.json", code=2).stderr
+        assert "E0320 --schema unique.json: #/uniqueItems: " in unique, unique
+        broken = weft(place, *prompt, "--schema", "broken.json", code=2).stderr
+        assert "E0904 --schema 'broken.json' cannot be read: " in broken, broken
+        place.write("wrong.json", '{"type": "strin"}')
+        wrong = weft(place, *prompt, "--schema", "wrong.json", code=2).stderr
+        assert "E0301 --schema wrong.json: " in wrong, wrong
+        assert "E0020" in weft(place, *prompt, "--schema", "none.json", code=4).stderr
+        assert "E0321" in weft(place, *prompt, "--regex", "(?=a)b", code=2).stderr
+        both = weft(place, *prompt, "--regex", "a", "--choice", "b", code=2).stderr
         assert "E0712" in both, both
-        stop = weft(place, *prompt, "--regex", "ab", "--stop", "b", code=1).stderr
+        stop = weft(place, *prompt, "--regex", "ab", "--stop", "b", code=2).stderr
         assert "E0712" in stop, stop
 
 
@@ -73,7 +77,7 @@ def test_calls_only_what_is_offered():
         named = answer(place, *tools, "--tool-choice", "sleep")
         assert named["tool_calls"][0]["function"] == {"name": "sleep", "arguments": {}}, named
         assert not answer(place, *tools, "--tool-choice", "none")["tool_calls"]
-        wrong = weft(place, "generate", "--prompt", "x", *tools, "--tool-choice", "slep", code=1)
+        wrong = weft(place, "generate", "--prompt", "x", *tools, "--tool-choice", "slep", code=2)
         assert "E0744" in wrong.stderr and "sleep" in wrong.stderr, wrong.stderr
 
 

@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <future>
-#include <random>
 
 #include "runtime/engine.h"
 #include "runtime/evaluator.h"
 #include "tensor/tables.h"
-#include "tests/engine/random_model.h"
+#include "tests/engine/test_requests.h"
 #include "tests/instrumented.h"
 
 namespace weft::runtime {
@@ -22,24 +20,11 @@ namespace {
 
 using tensor::Numerics;
 using testing_model::RandomModel;
-using text::TokenId;
 
 std::shared_ptr<ModelInstance> load(const RandomModel& random, Numerics numerics,
                                     model::Precision precision = model::Precision::kNative) {
   return ModelInstance::load(random.files(),
                              {.precision = precision, .numerics = numerics, .threads = 1}).value();
-}
-
-const RandomModel& small_model() {
-  static const RandomModel model({});
-  return model;
-}
-
-std::vector<TokenId> prompt_of(int length, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<TokenId> out;
-  for (int i = 0; i < length; ++i) out.push_back(static_cast<TokenId>(random() % 100));
-  return out;
 }
 
 // Around the span of attention; half of them begin alike, so that they can share.
@@ -61,40 +46,10 @@ std::vector<Request> requests_of(int count) {
   return out;
 }
 
-std::vector<Completion> serve(Engine& engine, const std::vector<Request>& requests) {
-  std::vector<std::promise<Completion>> promises(requests.size());
-  for (size_t i = 0; i < requests.size(); ++i) {
-    Request request = requests[i];
-    request.on_done = [&promises, i](Completion done) { promises[i].set_value(std::move(done)); };
-    EXPECT_TRUE(engine.submit(std::move(request)).ok());
-  }
-  std::vector<Completion> out;
-  for (auto& promise : promises) out.push_back(promise.get_future().get());
-  return out;
-}
-
-std::vector<Completion> served_alone(std::shared_ptr<ModelInstance> model,
-                                     const std::vector<Request>& requests) {
-  const auto engine = Engine::create(std::move(model), {.threads = 1, .tokens_per_tick = 4096,
-                                                        .share_prefixes = false,
-                                                        .speculate = false}).value();
-  std::vector<Completion> out;
-  for (const Request& request : requests) out.push_back(serve(*engine, {request})[0]);
-  return out;
-}
-
-void expect_same(const std::vector<Completion>& got, const std::vector<Completion>& expected) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    EXPECT_EQ(got[i].tokens, expected[i].tokens) << "request " << i;
-    EXPECT_EQ(got[i].logprobs, expected[i].logprobs) << "request " << i;  // the same bits
-  }
-}
-
 TEST(FastNumerics, CompanySharingPreemptionAndGuessesChangeNoToken) {
   const auto requests = requests_of(kInstrumented ? 6 : 17);
   const auto model = load(small_model(), Numerics::kFast);
-  const auto expected = served_alone(model, requests);
+  const auto expected = served_plainly(model, requests);
   const auto block = static_cast<size_t>(model->kv_shape().block_bytes());
   int64_t preemptions = 0, cached = 0, accepted = 0;
   for (const int chunk : {16, 64, 512}) {
@@ -119,7 +74,7 @@ TEST(FastNumerics, CompanySharingPreemptionAndGuessesChangeNoToken) {
 TEST(FastNumerics, ResumingChangesNoToken) {
   const auto requests = requests_of(6);
   const auto model = load(small_model(), Numerics::kFast);
-  const auto expected = served_alone(model, requests);
+  const auto expected = served_plainly(model, requests);
   const auto engine = Engine::create(model, {.threads = 1, .tokens_per_tick = 64}).value();
   for (const size_t cut : {1u, 7u, 30u}) {
     std::vector<Request> resumed = requests;
@@ -162,16 +117,6 @@ TEST(FastNumerics, AreNamed) {
   EXPECT_EQ(portable->fingerprint().find("weft-portable-native-kvf16-"), 0u);
 }
 
-// Of the logits of one position, in double.
-std::vector<double> log_probabilities_of(std::span<const float> logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(x - most);
-  std::vector<double> out;
-  for (const float x : logits) out.push_back(x - most - std::log(sum));
-  return out;
-}
-
 // The network on which 8-bit weights cost 0.0012 nats (quantised_test).
 TEST(FastNumerics, StayCloseToPortable) {
   constexpr size_t kVocabulary = 8192;
@@ -183,8 +128,8 @@ TEST(FastNumerics, StayCloseToPortable) {
   const auto b = logits_of(*load(random, Numerics::kFast), "", kPositions);
   double divergence = 0;
   for (size_t at = 0; at < a.size(); at += kVocabulary) {
-    const auto p = log_probabilities_of(std::span(a).subspan(at, kVocabulary));
-    const auto q = log_probabilities_of(std::span(b).subspan(at, kVocabulary));
+    const auto p = log_probabilities(std::span(a).subspan(at, kVocabulary));
+    const auto q = log_probabilities(std::span(b).subspan(at, kVocabulary));
     for (size_t id = 0; id < p.size(); ++id) divergence += std::exp(p[id]) * (p[id] - q[id]);
   }
   RecordProperty("mean_kl", std::to_string(divergence / kPositions));

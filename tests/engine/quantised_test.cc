@@ -11,7 +11,7 @@
 
 #include "runtime/evaluator.h"
 #include "tensor/half.h"
-#include "tests/engine/random_model.h"
+#include "tests/engine/test_requests.h"
 #include "tests/instrumented.h"
 
 namespace weft::runtime {
@@ -25,16 +25,6 @@ std::shared_ptr<ModelInstance> load(model::ModelFiles files, model::Precision pr
   auto loaded = ModelInstance::load(std::move(files), {.precision = precision});
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().text());
   return loaded.value();
-}
-
-// ln softmax in double, for the divergence.
-std::vector<double> log_probabilities(std::span<const float> logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(x - most);
-  std::vector<double> out;
-  for (const float x : logits) out.push_back(x - most - std::log(sum));
-  return out;
 }
 
 // How far a decision of f32 lies from one of q8, at one position.

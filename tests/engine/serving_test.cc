@@ -11,7 +11,7 @@
 
 #include "runtime/engine.h"
 #include "tests/engine/random_family.h"
-#include "tests/engine/random_model.h"
+#include "tests/engine/test_requests.h"
 #include "tests/instrumented.h"
 
 namespace weft::runtime {
@@ -19,48 +19,14 @@ namespace {
 
 using text::TokenId;
 
-const EngineOptions kPlain{.threads = 1, .share_prefixes = false, .speculate = false};
-
 std::shared_ptr<ModelInstance> load(const testing_model::RandomCheckpoint& random,
                                     std::optional<tensor::KvType> kv = {}) {
   return ModelInstance::load(random.files(), {.kv = kv, .threads = 1}).value();
 }
 
-const testing_model::RandomModel& small_model() {
-  static const testing_model::RandomModel model({});
-  return model;
-}
-
 // Bytes of a block of the small model, in half precision.
 size_t block_bytes(const ModelInstance& model) {
   return static_cast<size_t>(model.kv_shape().block_bytes());
-}
-
-std::vector<TokenId> prompt_of(int length, uint64_t seed, int vocabulary = 100) {
-  std::mt19937_64 random(seed);
-  std::vector<TokenId> out;
-  for (int i = 0; i < length; ++i) {
-    out.push_back(static_cast<TokenId>(random() % static_cast<uint64_t>(vocabulary)));
-  }
-  return out;
-}
-
-std::vector<std::future<Completion>> submit(Engine& engine, const std::vector<Request>& requests) {
-  std::vector<std::future<Completion>> out;
-  for (Request request : requests) {
-    auto promise = std::make_shared<std::promise<Completion>>();
-    out.push_back(promise->get_future());
-    request.on_done = [promise](Completion done) { promise->set_value(std::move(done)); };
-    const auto handle = engine.submit(std::move(request));
-    EXPECT_TRUE(handle.ok()) << (handle.ok() ? "" : handle.error().text());
-  }
-  return out;
-}
-
-std::vector<Completion> serve(Engine& engine, const std::vector<Request>& requests) {
-  std::vector<Completion> out;
-  for (auto& one : submit(engine, requests)) out.push_back(one.get());
-  return out;
 }
 
 // Statistics are published at the end of a tick.
@@ -70,23 +36,6 @@ EngineStats settled(const Engine& engine) {
   }
   real_env().sleep_us(20'000);
   return engine.stats();
-}
-
-std::vector<Completion> plain(std::shared_ptr<ModelInstance> model,
-                              const std::vector<Request>& requests) {
-  const auto engine = Engine::create(std::move(model), kPlain).value();
-  std::vector<Completion> out;
-  for (const Request& request : requests) out.push_back(serve(*engine, {request})[0]);
-  return out;
-}
-
-void expect_same(const std::vector<Completion>& got, const std::vector<Completion>& expected) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    EXPECT_EQ(got[i].tokens, expected[i].tokens) << "request " << i;
-    EXPECT_EQ(got[i].logprobs, expected[i].logprobs) << "request " << i;  // the same bits
-    EXPECT_EQ(got[i].finish, expected[i].finish) << "request " << i;
-  }
 }
 
 // Prompts that begin alike for `common` tokens and go on differently for `rest`.
@@ -113,7 +62,7 @@ TEST(Serving, APrefixIsComputedOnceAndChangesNoToken) {
       SCOPED_TRACE(testing::Message() << name_of(kv) << " common " << common);
       const auto requests = alike(12, common, 10);
       const auto model = load(small_model(), kv);
-      const auto expected = plain(model, requests);
+      const auto expected = served_plainly(model, requests);
       for (const int chunk : {16, 100, 256}) {
         const auto engine =
             Engine::create(model, {.threads = 1, .tokens_per_tick = chunk}).value();
@@ -145,7 +94,7 @@ TEST(Serving, SamplesOfOnePromptCostOnePrompt) {
     request.logprobs = true;
     requests.push_back(std::move(request));
   }
-  const auto expected = plain(load(small_model()), requests);
+  const auto expected = served_plainly(load(small_model()), requests);
   EXPECT_NE(expected[0].tokens, expected[1].tokens);
   const auto engine = Engine::create(load(small_model()), {.threads = 1}).value();
   const auto got = serve(*engine, requests);
@@ -169,7 +118,7 @@ TEST(Serving, ConversationsFindTheirOwnPast) {
   second.prompt.push_back(9);
   const Completion again = serve(*engine, {second})[0];
   EXPECT_GE(again.usage.cached_tokens, 128);  // what was generated is cached like a prompt
-  EXPECT_EQ(again.tokens, plain(load(small_model()), {second})[0].tokens);
+  EXPECT_EQ(again.tokens, served_plainly(load(small_model()), {second})[0].tokens);
 }
 
 TEST(Serving, SaltsSeparate) {
@@ -188,7 +137,7 @@ TEST(Serving, PreemptionChangesNoToken) {
     requests[i].priority = static_cast<int>(i % 3);
   }
   const auto model = load(small_model());
-  const auto expected = plain(model, requests);
+  const auto expected = served_plainly(model, requests);
   for (const bool share : {true, false}) {
     const auto engine = Engine::create(model, {.threads = 1,
                                                .tokens_per_tick = 64,
@@ -204,7 +153,7 @@ TEST(Serving, RecurrentModelsArePreemptedAndShareNothing) {
   const testing_model::RandomFamily random({.kind = "granite_h"});
   auto requests = alike(6, 40, 30);
   for (Request& request : requests) request.max_tokens = 60;
-  const auto expected = plain(load(random), requests);
+  const auto expected = served_plainly(load(random), requests);
   const auto model = load(random);
   const size_t state = static_cast<size_t>(model->family->state_floats()) * sizeof(float);
   const auto engine = Engine::create(model, {.threads = 1,
@@ -225,7 +174,7 @@ TEST(Serving, GuessesChangeNoToken) {
   for (const char* kind : {"qwen3", "exaone4", "granite"}) {
     SCOPED_TRACE(kind);
     const testing_model::RandomFamily random({.kind = kind});
-    const auto expected = plain(load(random), requests);
+    const auto expected = served_plainly(load(random), requests);
     const auto engine = Engine::create(load(random), {.threads = 1}).value();
     const auto got = serve(*engine, requests);
     expect_same(got, expected);
@@ -270,7 +219,7 @@ TEST(Serving, GuessesObeyGuides) {
     }
     return requests;
   };
-  const auto expected = plain(load(small_model()), with_guides());
+  const auto expected = served_plainly(load(small_model()), with_guides());
   const auto engine = Engine::create(load(small_model()), {.threads = 1}).value();
   expect_same(serve(*engine, with_guides()), expected);
   EXPECT_EQ(expected[0].tokens.size(), 90u);
@@ -285,7 +234,7 @@ TEST(Serving, EvictedBlocksComeBackFromTheFile) {
     request.prompt = prompt_of(200, static_cast<uint64_t>(i));
     requests.push_back(std::move(request));
   }
-  const auto expected = plain(model, requests);
+  const auto expected = served_plainly(model, requests);
   const std::string directory = testing::TempDir() + "/weft-engine-spill";
   const auto engine = Engine::create(model, {.threads = 1,
                                              .kv_bytes_max = block_bytes(*model) * 12,

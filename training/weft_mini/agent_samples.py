@@ -3,7 +3,8 @@
 
 The rule behind them: every id of the message is looked up in its order; a ticket is opened when a
 result says that something is wrong or when nothing could be looked up; then the result is
-reported in the customer's language, plain or as {"summary", "ticket_id"}.
+reported in the customer's language, plain or as {"summary", "ticket_id"}. A call that a person has
+not approved is not tried again.
 """
 
 import json
@@ -63,6 +64,12 @@ _OTHER_REPORTS = {
     "missing": {"en": "I could not find {value}.", "ko": "{value}을(를) 찾지 못했습니다.",
                 "es": "No he encontrado {value}."},
 }
+_REJECTED = {"en": "It was not approved, so I have not done it.",
+             "ko": "승인되지 않아 진행하지 않았습니다.",
+             "es": "No se ha aprobado, así que no lo he hecho."}
+_WHY = ("no", "not now", "not needed", "I will call them myself", "already done", "wrong customer",
+        "nobody decided in time", "아니요", "필요 없습니다", "제가 직접 처리합니다", "no hace falta",
+        "ya está hecho", "me encargo yo")
 _DONE = "The tool has answered, so I report the result."
 _TROUBLE_FOUND = "The result shows a problem, so I open a ticket."
 
@@ -176,6 +183,14 @@ def _ticket_turn(request, language, reasoning, random):
     return turn
 
 
+def _reject(turn, language, random):
+    """A person has not approved the call: weft tells the model in these words."""
+    name = random.choice(("user:", "", "")) + ids.word(random)
+    why = f": {random.choice(_WHY)}" if random.random() < 0.6 else ""
+    turn.response, turn.report = f"not approved by {name}{why}", _REJECTED[language]
+    turn.ticket = None
+
+
 def _turns(line, random, stage):
     """(text, turns)"""
     standing_share = stage.standing_share
@@ -213,10 +228,14 @@ def _turns(line, random, stage):
         request.signal = signal
         reasoning = _TROUBLE_FOUND if turns else labels.ticket_reasoning(line["intent"], signal)
         turns.append(_ticket_turn(request, language, reasoning, random))
+    if stage.rejected_share and random.random() < stage.rejected_share:
+        _reject(turns[-1], language, random)
     return text, turns
 
 
 def _result_text(response, stage, random):
+    if isinstance(response, str):
+        return response
     compact = stage.other_results and random.random() < 0.3
     return json.dumps(response, ensure_ascii=False, separators=(",", ":") if compact else None)
 

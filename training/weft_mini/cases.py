@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The evaluation cases: chat messages and what a right answer says. None was trained on."""
 
+import functools
 import random as random_module
 
 from weft_mini import corpora, labels, tool_samples, wordings
@@ -20,6 +21,23 @@ def tool_definitions(tools=tool_samples.TOOLS):
         for name, parameters in tools.items()]
 
 
+@functools.cache
+def _sentences():
+    """{language: sentences that ask for nothing}, nobody's training."""
+    texts = {language: [] for language in corpora.LANGUAGES}
+    for line in corpora.handwritten_around():
+        texts[line["lang"]].append(line["text"])
+    return texts
+
+
+def among(text, language, count):
+    """The message among so many sentences, the same ones every time."""
+    chosen = random_module.Random(f"{text} {count}")
+    parts = chosen.sample(_sentences()[language], count)
+    parts.insert(chosen.randrange(count + 1), text)
+    return " ".join(parts)
+
+
 def triage_case(suite, line, thinking):
     messages = [{"role": "system", "content": wordings.EXAMPLE_SYSTEM + "\n"},
                 {"role": "user", "content": wordings.EXAMPLE_PREFIX + line["text"]}]
@@ -29,11 +47,16 @@ def triage_case(suite, line, thinking):
 
 
 def triage(thinking):
-    """Hand-written cases of two authors, then the held-out tenth of the written lines."""
+    """Hand-written cases of two authors, also among sentences; the held-out tenth of the lines."""
     _, development = corpora.split_written_lines()
     cases = [triage_case("handwritten", line, thinking) for line in corpora.handwritten_cases()]
     cases += [triage_case("voices", line, thinking) for line in corpora.handwritten_voices()
               if line["task"] == "triage"]
+    for count in (3, 8):
+        cases += [triage_case(f"among {count}",
+                              {**line, "text": among(line["text"], line["lang"], count)}, thinking)
+                  for line in corpora.handwritten_cases() + corpora.handwritten_voices()
+                  if line.get("task", "triage") == "triage"]
     return cases + [triage_case("development", line, thinking) for line in development
                     if line["task"] == "triage"]
 

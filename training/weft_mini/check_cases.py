@@ -114,15 +114,13 @@ def count_faults(cases):
 
 def near_faults(cases):
     """A text that a line of the training data says nearly letter by letter."""
-    seen, faults = check_data.Repetitions(), []
     lines = corpora.written_lines() + corpora.additional_lines() + corpora.training_lines()
-    for line in lines + corpora.invented_lines() + corpora.decision_lines():
-        seen.add(decisions.text_of(line))
-    for number, case in enumerate(cases, 1):
-        overlap, _ = seen.nearest(case["text"])
-        if overlap > OVERLAP_MAX:
-            faults.append(f"line {number}: {overlap:.2f} of a training line: {case['text']}")
-    return faults
+    texts = list(dict.fromkeys(decisions.text_of(line) for line in (
+        lines + corpora.invented_lines() + corpora.decision_lines())))
+    found = check_data.repetitions(texts + [case["text"] for case in cases], OVERLAP_MAX)
+    return [f"line {later - len(texts) + 1}: {overlap:.2f} of a training line: "
+            f"{cases[later - len(texts)]['text']}"
+            for overlap, later, earlier in found if earlier < len(texts) <= later]
 
 
 def duplicate_faults(cases):

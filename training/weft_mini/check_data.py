@@ -6,8 +6,10 @@ hand-written case: not letter by letter, and not with a word changed (overlap of
 sequences). Prints what is wrong and fails; prints counts otherwise.
 """
 
+import bisect
 import collections
 import json
+import math
 import re
 import sys
 
@@ -91,44 +93,48 @@ def _letters(text):
     return re.sub(r"[\W_]+", "", re.sub(r"\{\w+\}", "", text)).casefold()
 
 
-class Repetitions:
-    """Lines seen so far, found again by the three-letter sequences that they share."""
+def _grams(text):
+    """The three-letter sequences of a text; of a short one only the whole of it."""
+    letters = _letters(text)
+    if len(letters) < _SHORT:
+        return {text.casefold()}
+    return {letters[i:i + 3] for i in range(len(letters) - 2)}
 
-    def __init__(self):
-        self._exact, self._sizes, self._of = {}, [], collections.defaultdict(list)
 
-    def nearest(self, text):
-        """(share of common sequences, number of the line) of the most similar earlier line."""
-        letters = _letters(text)
-        if text.casefold() in self._exact:
-            return 1.0, self._exact[text.casefold()]
-        grams = {letters[i:i + 3] for i in range(len(letters) - 2)}
-        counts = collections.Counter(n for gram in grams for n in self._of.get(gram, ()))
-        best = (0.0, -1)
-        for number, common in counts.most_common(5):
-            if len(letters) >= _SHORT:
-                best = max(best, (common / (len(grams) + self._sizes[number] - common), number))
-        return best
+def repetitions(texts, least=_OVERLAP_MAX):
+    """(share of common sequences, place, earlier place) of every two texts with a larger share.
 
-    def add(self, text):
-        letters = _letters(text)
-        grams = {letters[i:i + 3] for i in range(len(letters) - 2)}
-        self._exact.setdefault(text.casefold(), len(self._sizes))
-        for gram in grams:
-            self._of[gram].append(len(self._sizes))
-        self._sizes.append(len(grams))
+    Two sets that overlap so much have one of their rarest elements in common, so only those are
+    looked up, the smaller set's among fewer still (prefix filtering: Bayardo et al. 2007, "Scaling
+    Up All Pairs Similarity Search").
+    """
+    sets = [_grams(text) for text in texts]
+    seen = collections.Counter(gram for grams in sets for gram in grams)
+    holders = collections.defaultdict(list)    # places by gram, from the smallest set on
+    for place in sorted(range(len(sets)), key=lambda place: len(sets[place])):
+        grams = sets[place]
+        rarest = sorted(grams, key=lambda gram: (seen[gram], gram))
+        others = set()
+        for gram in rarest[:len(grams) - math.ceil(least * len(grams)) + 1]:
+            held = holders[gram]
+            first = bisect.bisect_left(held, least * len(grams), key=lambda other: len(sets[other]))
+            others.update(held[first:])
+        for other in sorted(others):
+            common = len(grams & sets[other])
+            overlap = common / (len(grams) + len(sets[other]) - common)
+            if overlap > least:
+                yield overlap, max(place, other), min(place, other)
+        for gram in rarest[:len(grams) - math.ceil(2 * least / (1 + least) * len(grams)) + 1]:
+            holders[gram].append(place)
 
 
 def _repetition_faults(texts_before, rows):
     """Faults among `rows`, (place, text) pairs in order, against earlier ones and each other."""
-    seen, names = Repetitions(), []
-    for place, text in texts_before + rows:
-        if len(names) >= len(texts_before):
-            overlap, number = seen.nearest(text)
-            if overlap > _OVERLAP_MAX and text not in _TRAINED:
-                yield f"{place}: {overlap:.2f} of {names[number]}: {text!r}"
-        seen.add(text)
-        names.append(place)
+    named = texts_before + rows
+    for overlap, number, earlier in repetitions([text for _, text in named]):
+        place, text = named[number]
+        if number >= len(texts_before) and text not in _TRAINED:
+            yield f"{place}: {overlap:.2f} of {named[earlier][0]}: {text!r}"
 
 
 def _around_faults():

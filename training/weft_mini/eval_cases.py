@@ -19,7 +19,6 @@ triage (all three) and oos are texts, for a workflow as for a model; the others 
 import copy
 import json
 import pathlib
-import random
 import sys
 
 from weft_mini import cases, corpora, labels
@@ -63,14 +62,6 @@ def copied(case):
     return case
 
 
-def among(case, count, sentences):
-    """The case with sentences around its message, the same ones every time."""
-    chosen = random.Random(f"{case['id']} {count}")
-    parts = chosen.sample(sentences[case["language"]], count)
-    parts.insert(chosen.randrange(count + 1), case["input"])
-    return {**case, "input": " ".join(parts)}
-
-
 def suites():
     lines = corpora.handwritten_voices()
     older = [triage(number, "first", line)
@@ -82,13 +73,14 @@ def suites():
                 if line["task"] == "tool" and "tools" in line]
     known = older + [triage(number, "voices", line) for number, line in numbered
                      if line["task"] == "triage"]
-    sentences = {}
-    for line in corpora.handwritten_around():
-        sentences.setdefault(line["lang"], []).append(line["text"])
+
+    def among(case, count):
+        return {**case, "input": cases.among(case["input"], case["language"], count)}
+
     return {
         "triage": known,
-        "triage-among-3": [among(case, 3, sentences) for case in known],
-        "triage-among-8": [among(case, 8, sentences) for case in known],
+        "triage-among-3": [among(case, 3) for case in known],
+        "triage-among-8": [among(case, 8) for case in known],
         "oos": [triage(number, "voices", line) for number, line in numbered
                 if line["task"] == "oos"],
         "tools": tools, "tools-copied": [copied(case) for case in tools],

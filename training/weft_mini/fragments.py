@@ -5,8 +5,11 @@ A network of this size learns its training lines by heart: 99 % of them right an
 held-out ones, where words and letters counted by a linear classifier reach 67 %. So it also learns
 what that classifier makes of parts: a stretch of a message or the words left after dropping some,
 as long as the classifier is sure of them (distillation over word dropout: Tang et al. 2019,
-"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks").
+"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks"). And of splices, the
+beginning of one message with the end of another: there are too many of them to learn by heart.
 """
+
+import collections
 
 from weft_mini import yardstick
 
@@ -23,6 +26,18 @@ class Fragments:
         self._intent = yardstick.Linear(
             [(line["text"], line["intent"]) for line in labelled] + strange)
         self._signal = yardstick.Linear([(line["text"], line["signal"]) for line in labelled])
+        self._like = collections.defaultdict(list)
+        for line in training:
+            if "intent" in line or line["task"] == "oos":
+                for key in (line.get("intent", "oos"), None):
+                    self._like[line["lang"], key].append(line["text"].split())
+
+    def spliced(self, line, random):
+        """The line's first words and the last of another's, mostly of the same intent."""
+        key = line.get("intent", "oos") if random.random() < 0.7 else None
+        words, other = line["text"].split(), random.choice(self._like[line["lang"], key])
+        kept = words[:round(len(words) * random.uniform(0.3, 0.9))]
+        return self._labelled(line, kept + other[round(len(other) * random.uniform(0.1, 0.7)):])
 
     def of(self, line, random):
         """A part of the line, or the line itself where no part says enough."""
@@ -36,7 +51,11 @@ class Fragments:
         else:
             share = random.uniform(0.15, 0.5)
             kept = [word for word in words if random.random() > share] or words[:2]
-        text = " ".join(kept)
+        return self._labelled(line, kept)
+
+    def _labelled(self, line, words):
+        """The words with the classifier's labels; the line itself where it is not sure."""
+        text = " ".join(words)
         intent, sure = self._intent.judge(text)
         signal, sure_of_signal = self._signal.judge(text)
         if min(sure, sure_of_signal) < _SURE:

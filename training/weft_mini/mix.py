@@ -26,13 +26,18 @@ class Stage(NamedTuple):
     invented_share: float = 0.17  # of the tool samples: with tools of other trades
     padded_share: float = 0.0     # of the messages: among sentences that ask for nothing
     other_results: float = 0.0    # of the tool results: of other shapes than the plain ones
+    rejected_share: float = 0.0   # of the agent samples: the last call was not approved
+    part_share: float = 0.35      # of the triage lines: a part of one (fragments.py)
+    spliced_share: float = 0.0    # of the others: beginning and end of two
     later: int = len(corpora.LATER)  # with so many of the later collections of lines
 
 
 # Copying is practised first and kept up in small doses; labels next, many messages per token; the
-# full answers and the tools last, as they are what the model is for. The polish, at a low rate, is
-# for what still falls short: copying, calls and what follows a tool's result, banking77; the copies,
-# instead of it from the same weights, for calls above all.
+# full answers and the tools then, as they are what the model is for. Lines that were written late
+# have been seen by short stretches only: the wide one is for all of them, in every surrounding.
+# While the rate falls, the polish is for what still falls short (copying, calls and what follows a
+# tool's result, banking77) and the copies, beside it from the same weights, for calls above all;
+# the last one is for agents whose call a person has not approved.
 STAGES = {
     "start": Stage({"triage": 0.30, "tools": 0.12, "clinc": 0.21, "banking": 0.15,
                     "bitext": 0.03, "copy": 0.19}, 0.80, decision_share=0.0, later=0),
@@ -44,19 +49,25 @@ STAGES = {
     "last": Stage({"triage": 0.38, "tools": 0.37, "clinc": 0.09, "banking": 0.09,
                    "bitext": 0.02, "copy": 0.03, "long": 0.02}, 0.20, 0.4, real_words=0.2,
                   strange_share=0.13, invented_share=0.27),
+    "wide": Stage({"triage": 0.51, "tools": 0.27, "clinc": 0.06, "banking": 0.06,
+                   "bitext": 0.01, "copy": 0.05, "long": 0.04}, 0.65, 0.5, conversation_share=0.6,
+                  agent_share=0.24, standing_share=0.3, real_words=0.4, strange_share=0.17,
+                  invented_share=0.27, padded_share=0.25, other_results=0.3, part_share=0.45,
+                  spliced_share=0.4),
     "polish": Stage({"triage": 0.38, "tools": 0.32, "clinc": 0.08, "banking": 0.12,
-                     "copy": 0.05, "long": 0.05}, 0.20, 0.4, agent_share=0.34, standing_share=0.4,
-                    real_words=0.4, strange_share=0.13, invented_share=0.24, padded_share=0.4,
-                    other_results=0.4),
+                     "copy": 0.05, "long": 0.05}, 0.30, 0.4, agent_share=0.34, standing_share=0.4,
+                    real_words=0.4, strange_share=0.16, invented_share=0.24, padded_share=0.35,
+                    other_results=0.4, rejected_share=0.1),
     "copies": Stage({"triage": 0.34, "tools": 0.38, "clinc": 0.06, "banking": 0.08, "copy": 0.09,
-                     "long": 0.05}, 0.20, 0.4, agent_share=0.27, standing_share=0.4, real_words=0.5,
-                    strange_share=0.13, invented_share=0.27, padded_share=0.4,
-                    other_results=0.4),
+                     "long": 0.05}, 0.30, 0.4, agent_share=0.27, standing_share=0.4, real_words=0.5,
+                    strange_share=0.16, invented_share=0.27, padded_share=0.35,
+                    other_results=0.4, rejected_share=0.1),
 }
+STAGES["refused"] = STAGES["polish"]._replace(
+    agent_share=0.4, strange_share=0.18, rejected_share=0.35)
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
 LATER_SHARE = 0.04     # triage lines drawn from data/additional.jsonl
-PART_SHARE = 0.35      # triage lines that are a part of one (fragments.py)
 INSERTED_ID_SHARE = 0.42
 OTHER_TOOL_SHARE = 0.06       # tool samples whose tool is named in the message
 SEVERAL_SHARE = 0.22          # tool samples with several requests under one list of tools
@@ -127,8 +138,10 @@ class Mix:
             return next(self._borrowed, None) or next(strange) if borrow else next(strange)
         if random.random() < LATER_SHARE:
             return next(self._later[language], None) or next(known)
-        if random.random() < PART_SHARE:
+        if random.random() < stage.part_share:
             return self._fragments.of(next(known), random)
+        if stage.spliced_share and random.random() < stage.spliced_share:
+            return self._fragments.spliced(next(known), random)
         return next(known)
 
     def _triage_sample(self, stage):
