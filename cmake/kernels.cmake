@@ -2,6 +2,13 @@
 # directory and the last variant's flags would win. These files include no library header and export
 # no weak symbol, so that no inline function compiled for a newer machine can end up in a path that
 # an older one runs (tests/tidy looks at the objects).
+#
+# WEFT_FREE_ORDER is a yardstick, never a product: sums in whatever order the compiler likes best, and
+# attention in spans of 1,024. bench/inference/run measures what the fixed order costs beside it.
+if(WEFT_FREE_ORDER)
+  add_compile_definitions(WEFT_ATTENTION_SPAN=1024)
+  set(free_order -ffast-math -ffp-contract=fast)
+endif()
 function(weft_kernels name level)
   # instrumented, these unrolled loops take minutes to compile at -O3; and no parser calls them
   if(WEFT_SANITIZE)
@@ -12,7 +19,7 @@ function(weft_kernels name level)
   add_library(weft_kernels_${name} OBJECT ${CMAKE_SOURCE_DIR}/src/tensor/kernels/${name}.cc)
   target_include_directories(weft_kernels_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_compile_options(weft_kernels_${name} PRIVATE ${level} -fno-stack-protector
-                         -fno-exceptions -Wno-psabi ${ARGN})
+                         -fno-exceptions -Wno-psabi ${ARGN} ${free_order})
   target_sources(weft_tensor PRIVATE $<TARGET_OBJECTS:weft_kernels_${name}>)
 endfunction()
 

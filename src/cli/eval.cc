@@ -139,9 +139,9 @@ Status check_options(const EvalOptions& options) {
   }
   if (!options.workflow.empty() &&
       (options.think || options.no_think || !options.system.empty() || options.prompt != "{}" ||
-       !options.schema.empty())) {
-    return wrong("--system, --prompt, --schema, --think and --no-think are for a model; a workflow "
-                 "says these itself",
+       !options.schema.empty() || options.max_tokens || options.temperature)) {
+    return wrong("--system, --prompt, --schema, --think, --no-think, --max-tokens and "
+                 "--temperature are for a model; a workflow says these itself",
                  "leave them out, or evaluate the model without --workflow");
   }
   const auto needless = options.workflow.empty() ? flag_of_steps(options.grants) : std::nullopt;

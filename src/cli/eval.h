@@ -23,8 +23,8 @@ struct EvalOptions {
   std::string prompt = "{}";        // around a case's input: {} is where it goes
   bool think = false;
   bool no_think = false;
-  int64_t max_tokens = 512;
-  double temperature = 0;
+  std::optional<int64_t> max_tokens;   // of a model asked directly: 512
+  std::optional<double> temperature;   // of such a model: 0
   uint64_t seed = 0;
   int64_t parallel = 1;             // cases at once
   int64_t limit = 0;                // cases of each suite and language; 0 = all

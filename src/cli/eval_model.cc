@@ -23,6 +23,8 @@ namespace {
 using backend::ChatRequest;
 using backend::ChatResult;
 
+constexpr int64_t kMaxTokens = 512;  // of one answer, unless --max-tokens says otherwise
+
 std::string prompt_of(const std::string& form, std::string_view input) {
   const size_t at = form.find("{}");
   return at == std::string::npos ? form
@@ -34,8 +36,8 @@ Result<ChatRequest> case_request(const EvalOptions& options, const eval::Case& i
   ChatRequest request;
   request.model = options.model.empty() ? "default" : options.model;
   request.thinking = TRY(thinking_of_flags(options.think, options.no_think)).mode;
-  request.max_tokens = options.max_tokens;
-  request.temperature = options.temperature;
+  request.max_tokens = options.max_tokens.value_or(kMaxTokens);
+  request.temperature = options.temperature.value_or(0);
   request.seed = options.seed;
   request.tools = item.tools;
   request.logprobs = true;
@@ -231,8 +233,8 @@ Result<Evaluated> evaluate_model(const EvalOptions& options, const std::vector<e
       {"thinking", options.think ? "on" : options.no_think ? "off" : "auto"},
       {"system", options.system},
       {"prompt", options.prompt},
-      {"temperature", json::number_text(options.temperature)},
-      {"max_tokens", fmt::format("{}", options.max_tokens)},
+      {"temperature", json::number_text(options.temperature.value_or(0))},
+      {"max_tokens", fmt::format("{}", options.max_tokens.value_or(kMaxTokens))},
       {"seed", fmt::format("{}", options.seed)}};
   const ModelFlags& flags = options.grants.model;
   if (!flags.kv.empty()) out.subject.settings.emplace_back("kv", flags.kv);

@@ -99,10 +99,10 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
   add_run_grants(command, options.grants);
   command.add_flag("--think", options.think, "reason before the answer");
   command.add_flag("--no-think", options.no_think, "answer at once");
-  command.add_option("--max-tokens", options.max_tokens, "reasoning and answer together")
-      ->capture_default_str();
-  command.add_option("--temperature", options.temperature, "0 = the likeliest token each time")
-      ->capture_default_str();
+  command.add_option("--max-tokens", options.max_tokens,
+                     "reasoning and answer together (default: 512)");
+  command.add_option("--temperature", options.temperature,
+                     "0 = the likeliest token each time (default)");
   command.add_option("--seed", options.seed, "of everything random")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--case-timeout", options.case_timeout_s,

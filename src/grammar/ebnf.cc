@@ -53,8 +53,11 @@ class Reader {
     if (root == names_.end() || !defined_[root->second]) {
       return error(0, "there is no rule 'root'", "name the rule to begin with 'root'");
     }
-    TRY(rules_.finish(root->second));
-    return std::move(rules_);
+    Status finished = rules_.finish(root->second);
+    if (finished.ok()) return std::move(rules_);
+    if (finished.error().code != "E0324") return std::move(finished).error();
+    return in_context(std::move(finished).error(),
+                      fmt::format("rule {}", quoted(rules_.impossible_part())));
   }
 
  private:

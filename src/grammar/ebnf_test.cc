@@ -55,6 +55,9 @@ TEST(Ebnf, ErrorsNameThePlace) {
     EXPECT_NE(rules.error().message.find(message), std::string::npos) << rules.error().message;
   }
   EXPECT_EQ(ebnf_rules("root ::= \"a\" root").error().code, "E0324");
+  const auto stuck = ebnf_rules("root ::= \"(\" item \")\"\nitem ::= \"a\" item");
+  ASSERT_FALSE(stuck.ok());
+  EXPECT_EQ(stuck.error().message.substr(0, 12), "rule 'item':") << stuck.error().message;
   std::string deep = "root ::= ";
   deep.append(5000, '(');
   EXPECT_EQ(ebnf_rules(deep).error().code, "E0322");

@@ -46,7 +46,9 @@ class Compiler {
     }
     Status finished = rules_.finish(root);
     if (finished.ok()) return std::move(rules_);
-    if (finished.error().code != "E0323") return std::move(finished).error();
+    const std::string& code = finished.error().code;
+    if (code == "E0324") return in_context(std::move(finished).error(), rules_.impossible_part());
+    if (code != "E0323") return std::move(finished).error();
     return in_context(std::move(finished).error(),
                       rules_.too_large() ? largest_part() : longest_part(root));
   }
@@ -81,8 +83,10 @@ class Compiler {
   RuleId rule_of(const Conjunction& unexpanded) {
     const auto set = facts_.expanded(unexpanded);
     if (!set) {
-      if (nothing_ == kNoRule) nothing_ = rules_.add_rule("nothing");
-      return nothing_;
+      const schema::NodeId place = node_of(unexpanded);
+      const auto [none, added] = nothing_.try_emplace(place, kNoRule);
+      if (added) none->second = rules_.add_rule(schema_.pointer(place));
+      return none->second;
     }
     const Conjunction key = facts_.is_anything(*set) ? Conjunction{} : *set;
     const auto [found, fresh] = known_.try_emplace(key, kNoRule);
@@ -347,7 +351,7 @@ class Compiler {
   const SchemaOptions& options_;
   Facts facts_;
   Rules rules_;
-  RuleId nothing_ = kNoRule;
+  std::map<schema::NodeId, RuleId> nothing_;  // of parts that no value fits
   int64_t disjoint_work_ = kDisjointWork;
   std::map<Conjunction, RuleId> known_;
   std::vector<std::pair<Conjunction, RuleId>> queue_;

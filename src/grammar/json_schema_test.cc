@@ -90,6 +90,25 @@ TEST(JsonSchema, RefusalsNameThePlaceThatIsThere) {
   EXPECT_EQ(said(R"({"type":"integer","minimum":-1e19})"), "accepted");
 }
 
+TEST(JsonSchema, WhatNothingFitsIsNamed) {
+  const auto place = [](std::string_view inner) {
+    const auto rules = rules_of(fmt::format(
+        R"({{"type":"object","required":["b"],"properties":{{
+             "a":false,"b":{},"c":{{"type":"string"}}}}}})", inner));
+    if (rules.ok()) return std::string("accepted");
+    const std::string text = rules.error().text();
+    return text.substr(0, text.find(": "));
+  };
+  EXPECT_EQ(place("{}"), "accepted");
+  EXPECT_EQ(place("false"), "E0324 #/properties/b");
+  EXPECT_EQ(place(R"({"type":"integer","minimum":5,"maximum":1})"), "E0324 #/properties/b");
+  EXPECT_EQ(place(R"({"type":"string","minLength":5,"maxLength":1})"), "E0324 #/properties/b");
+  EXPECT_EQ(place(R"({"type":"array","minItems":1,"items":{"type":"string","enum":[1]}})"),
+            "E0324 #/properties/b/items");
+  EXPECT_EQ(place(R"({"type":"object","required":["x"],"properties":{"x":{"allOf":[
+                      {"const":1},{"const":2}]}}})"), "E0324 #/properties/b/properties/x");
+}
+
 // A schema of many parts is no help to whoever does not know which of them is too large.
 TEST(JsonSchema, WhatIsTooLargeIsNamed) {
   const auto place = [](std::string_view schema) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <set>
 #include <tuple>
 
 #include "base/strings.h"
@@ -245,6 +246,41 @@ Status Rules::finish(RuleId root) {
   mark_leaves();
   for (const Rule& rule : rules_) has_free_keys_ = has_free_keys_ || rule.free_key;
   return ok_status();
+}
+
+// Of a rule that cannot be finished, a rule it calls that cannot either: where there is no other
+// way on, if that is anywhere, as a member may be one of several that are not demanded.
+RuleId Rules::impossible_call(RuleId rule) const {
+  RuleId found = kNoRule;
+  size_t ways = SIZE_MAX;
+  std::vector<StateId> open = {rules_[rule].start};
+  std::set<StateId> seen = {rules_[rule].start};
+  const auto go = [&](StateId to) {
+    if (seen.insert(to).second) open.push_back(to);
+  };
+  while (!open.empty()) {
+    const RuleState& state = states_[open.back()];
+    open.pop_back();
+    for (const ByteEdge& edge : state.bytes) go(edge.to);
+    for (const CallEdge& edge : state.calls) {
+      if (edge.rule == kNoRule || rule_cost_[edge.rule] < kNever) {
+        go(edge.to);
+      } else if (state.bytes.size() + state.calls.size() < ways) {
+        ways = state.bytes.size() + state.calls.size();
+        found = edge.rule;
+      }
+    }
+  }
+  return found;
+}
+
+std::string Rules::impossible_part() const {
+  std::string name;
+  std::set<RuleId> seen;
+  for (RuleId at = root_; at != kNoRule && seen.insert(at).second; at = impossible_call(at)) {
+    if (!rules_[at].name.empty()) name = rules_[at].name;
+  }
+  return name;
 }
 
 // Choices name edges by index, so they move along.

@@ -91,6 +91,8 @@ class Rules {
   bool too_large() const { return states_.size() > kRuleStatesMax; }
   // E0322, E0323, E0324.
   Status finish(RuleId root);
+  // Behind E0324, the name of a rule that no text fits, the innermost that has a name.
+  std::string impossible_part() const;
 
   // -- reading
   RuleId root() const { return root_; }
@@ -125,6 +127,7 @@ class Rules {
     enum class Kind : uint8_t { kNone, kEnd, kByte, kCall } kind = Kind::kNone;
     uint32_t edge = 0;
   };
+  RuleId impossible_call(RuleId rule) const;
   Status check_left_recursion() const;
   std::vector<std::vector<StateId>> jumps_of_nullables(const std::vector<bool>& nullable) const;
   std::vector<bool> nullable_states() const;

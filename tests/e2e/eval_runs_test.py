@@ -214,6 +214,9 @@ def test_grants_of_steps_are_refused_where_there_are_no_steps():
         place.write("s.json", "{}")
         done = run(place, "--workflow", "w.yaml", "--schema", "s.json", code=2)
         assert "E0904" in done.stderr and "--schema" in done.stderr, done.stderr
+        for words in (["--max-tokens", "512"], ["--temperature", "0"]):
+            done = run(place, "--workflow", "w.yaml", *words, code=2)
+            assert "E0904" in done.stderr and words[0] in done.stderr, done.stderr
 
 
 def test_a_missing_model_is_found_out_before_the_first_case():

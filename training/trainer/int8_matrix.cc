@@ -1,108 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_matrix.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <utility>
+
+#ifdef __AVX512VNNI__
+#include "int8_tile_avx512.h"
+#else
+#include "int8_tile_avx2.h"
+#endif
 
 namespace weft_training {
 namespace {
 
-constexpr int kLanes = 16;
-constexpr int kPanel = 64;      // outputs handled at a time: four vectors
-constexpr int kRows = 6;        // rows handled at a time: 24 sums stay in registers
 constexpr int kRowBlock = 192;  // rounded rows alive at a time: they stay in the L2 cache
-constexpr int kBytes = 4;       // inputs that one instruction adds up
-constexpr int kOffset = 128;    // makes the weights unsigned, as the instruction wants one operand
 
 struct RoundedRows {
-  std::vector<int8_t> values;
+  std::vector<Rounded> values;
   std::vector<float> scales;
   std::vector<int> sums;
 };
 
-void round_row(const float* x, int8_t* out, int width, float* scale, int* sum) {
-  __m512 high = _mm512_setzero_ps();
-  for (int j = 0; j < width; j += kLanes)
-    high = _mm512_max_ps(high, _mm512_abs_ps(_mm512_loadu_ps(x + j)));
-  const float highest = _mm512_reduce_max_ps(high);
-  *scale = highest / 127.0f;
-  const __m512 by = _mm512_set1_ps(highest > 0 ? 127.0f / highest : 0.0f);
-  __m512i total = _mm512_setzero_si512();
-  for (int j = 0; j < width; j += kLanes) {
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + j), by));
-    total = _mm512_add_epi32(total, whole);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + j), _mm512_cvtsepi32_epi8(whole));
-  }
-  *sum = _mm512_reduce_add_epi32(total);
-}
-
-struct Tile {
-  const int8_t* x;
-  const float* x_scales;
-  const int* x_sums;
-  const uint8_t* panel;
-  const float* scales;
-  float* y;
-  int64_t y_stride;
-  int inputs;
-  int vectors;  // of 16 outputs that are really there
-  bool accumulate;
-};
-
-// _mm512_dpbusd_epi32, as text: GCC 12 keeps the sums of the intrinsic in memory.
-[[gnu::always_inline]] inline void add_products(__m512i& sum, __m512i w, __m512i x) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
-}
-
-// Calls f(0), f(1), ... with constants, so that an array indexed by them can live in registers.
-template <int Count, typename Function>
-[[gnu::always_inline]] inline void unrolled(Function f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    (f(std::integral_constant<int, I>{}), ...);
-  }(std::make_integer_sequence<int, Count>{});
-}
-
-// The sums start at minus what the offset adds: sum(x * (w + 128)) - 128 * sum(x).
-template <int Rows>
-void multiply_tile(const Tile& t) {
-  __m512i sums[Rows][4];
-  unrolled<Rows>([&](auto r) __attribute__((always_inline)) {
-    unrolled<4>([&](auto v) __attribute__((always_inline)) {
-      sums[r][v] = _mm512_set1_epi32(-kOffset * t.x_sums[r]);
-    });
-  });
-  const uint8_t* w = t.panel;
-  for (int k = 0; k < t.inputs; k += kBytes, w += kPanel * kBytes) {
-    const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-    const __m512i w2 = _mm512_loadu_si512(w + 128), w3 = _mm512_loadu_si512(w + 192);
-    unrolled<Rows>([&](auto r) __attribute__((always_inline)) {
-      int four;
-      std::memcpy(&four, t.x + static_cast<int64_t>(r) * t.inputs + k, sizeof four);
-      const __m512i x = _mm512_set1_epi32(four);
-      add_products(sums[r][0], w0, x);
-      add_products(sums[r][1], w1, x);
-      add_products(sums[r][2], w2, x);
-      add_products(sums[r][3], w3, x);
-    });
-  }
-  unrolled<Rows>([&](auto r) __attribute__((always_inline)) {
-    const __m512 scale = _mm512_set1_ps(t.x_scales[r]);
-    unrolled<4>([&](auto v) __attribute__((always_inline)) {
-      if (v >= t.vectors) return;
-      float* out = t.y + r * t.y_stride + v * kLanes;
-      const __m512 both = _mm512_mul_ps(scale, _mm512_loadu_ps(t.scales + v * kLanes));
-      __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][v]), both);
-      if (t.accumulate) value = _mm512_add_ps(value, _mm512_loadu_ps(out));
-      _mm512_storeu_ps(out, value);
-    });
-  });
-}
-
-void multiply_rows(const Tile& t, int rows) {
+void multiply_rows(const Tile<Rounded>& t, int rows) {
   switch (rows) {
     case 1: return multiply_tile<1>(t);
     case 2: return multiply_tile<2>(t);
@@ -171,7 +90,7 @@ void Int8Matrix::multiply(const float* x, float* y, int rows, bool accumulate) c
         multiply_rows({a.values.data() + static_cast<int64_t>(i) * inputs, a.scales.data() + i,
                        a.sums.data() + i, panels_.data() + static_cast<int64_t>(n) * inputs,
                        scales_.data() + n, y + static_cast<int64_t>(first + i) * outputs + n,
-                       outputs, inputs, std::min(4, (outputs - n) / kLanes), accumulate},
+                       outputs, inputs, std::min(kPanel, outputs - n), accumulate},
                       std::min(kRows, count - i));
   }
 }

@@ -9,7 +9,7 @@ not approved is not tried again.
 
 import json
 
-from weft_mini import augment, frames, ids, labels, tool_samples, wordings
+from weft_mini import augment, frames, ids, labels, ticket_shapes, tool_samples, wordings
 
 _OTHER_TROUBLE = ("stuck in customs", "missing", "on hold", "refused", "cancelled", "lost in transit",
                   "damaged in transit", "not found", "overdue", "returned to sender", "blocked",
@@ -72,6 +72,7 @@ _WHY = ("no", "not now", "not needed", "I will call them myself", "already done"
         "ya está hecho", "me encargo yo")
 _DONE = "The tool has answered, so I report the result."
 _TROUBLE_FOUND = "The result shows a problem, so I open a ticket."
+_ASKED = "The customer asks for a ticket, so I open one."
 
 
 class Turn:
@@ -80,6 +81,7 @@ class Turn:
     def __init__(self, name, arguments, reasoning, value, response, report):
         self.name, self.arguments, self.reasoning = name, arguments, reasoning
         self.value, self.response, self.report = value, response, report
+        self.parameters = tool_samples.TOOLS.get(name)
 
 
 def _order_turn(value, language, trouble, random):
@@ -183,6 +185,17 @@ def _ticket_turn(request, language, reasoning, random):
     return turn
 
 
+def _reshape(turn, found, language, random):
+    """The ticket in another system: its tool has another form and another answer, or fails."""
+    shape = ticket_shapes.Shape(found, random)
+    turn.name, turn.parameters = shape.name, shape.parameters
+    turn.arguments = shape.arguments(turn.arguments)
+    turn.response = ticket_shapes.response(turn.ticket, random)
+    if random.random() < 0.08:
+        turn.response, why = ticket_shapes.failure(random)
+        turn.report, turn.ticket = ticket_shapes.failed(why, language), None
+
+
 def _reject(turn, language, random):
     """A person has not approved the call: weft tells the model in these words."""
     name = random.choice(("user:", "", "")) + ids.word(random)
@@ -200,11 +213,13 @@ def _turns(line, random, stage):
                            ("customer", "order", "order")))
     if line["intent"] == "recover_password" and random.random() < 0.8:
         kinds = ("email",)
-    text, turns, trouble = line["text"].rstrip(), [], False
+    text, turns, trouble, found = line["text"].rstrip(), [], False, {}
     text, signal = augment.with_cue(text, line["signal"], language, random)
+    asked = stage.asked_share and random.random() < stage.asked_share
     for kind in kinds:
         slot = {"order": "order_id", "customer": "customer_id", "email": "email"}[kind]
         value = ids.slot_value(slot, random)
+        found.setdefault(slot, value)
         text += random.choice(wordings.ID_PHRASES[slot][language]).replace("{id}", value)
         if kind != "email" and stage.other_results and random.random() < stage.other_results:
             turn, bad = _other_turn(kind, value, language, random)
@@ -222,12 +237,18 @@ def _turns(line, random, stage):
             turns.append(_profile_turn(value, language, random))
         else:
             turns.append(_reset_turn(value, language))
-    if trouble or not turns:
+    if asked:
+        text += " " + random.choice(ticket_shapes.ASKED[language])
+    if trouble or asked or not turns:
         request = tool_samples.ToolRequest({**line, "text": "", "tool": tool_samples.TICKET,
                                             "signal": "none"}, random)
         request.signal = signal
-        reasoning = _TROUBLE_FOUND if turns else labels.ticket_reasoning(line["intent"], signal)
+        reasoning = _TROUBLE_FOUND if trouble else _ASKED
+        if not turns:
+            reasoning = labels.ticket_reasoning(line["intent"], signal)
         turns.append(_ticket_turn(request, language, reasoning, random))
+        if stage.other_tickets and random.random() < stage.other_tickets:
+            _reshape(turns[-1], found, language, random)
     if stage.rejected_share and random.random() < stage.rejected_share:
         _reject(turns[-1], language, random)
     return text, turns
@@ -236,8 +257,7 @@ def _turns(line, random, stage):
 def _result_text(response, stage, random):
     if isinstance(response, str):
         return response
-    compact = stage.other_results and random.random() < 0.3
-    return json.dumps(response, ensure_ascii=False, separators=(",", ":") if compact else None)
+    return ticket_shapes.text_of(response, stage.other_results and random.random() < 0.3)
 
 
 def agent(line, random, stage):
@@ -247,13 +267,21 @@ def agent(line, random, stage):
     scored the sample does so too, and otherwise the blocks stay: cheaper, and nearly the same.
     """
     text, turns = _turns(line, random, stage)
+    used = {turn.name: turn.parameters for turn in turns}
     offered = {name: tool_samples.TOOLS[name] for name in tool_samples.TOOLS
-               if name in {turn.name for turn in turns} or random.random() < 0.6}
+               if name in used or random.random() < 0.6}
+    if turns[-1].parameters not in offered.values():
+        offered.pop(tool_samples.TICKET, None)  # another system's stands in its place
+    offered |= used
     offered = dict(random.sample(list(offered.items()), len(offered)))
     thinking = random.random() < 0.35
     system = random.choice(wordings.TOOL_SYSTEMS) + "\n\n" if random.random() < 0.4 else ""
     goal = text
-    if random.random() < 0.6:
+    if stage.other_systems and random.random() < stage.other_systems:
+        system = random.choice((wordings.EXAMPLE_SYSTEM, *wordings.TRIAGE_SYSTEMS))
+        system += random.choice(("\n\n", "\n\n", "\n\n\n"))
+        goal = random.choice(wordings.PREFIXES[line["lang"]]) + text
+    elif random.random() < 0.6:
         goal = random.choice(wordings.GOALS).format(
             text=text, language=random.choice((line["lang"], line["lang"], "auto")),
             category=labels.INTENTS[line["intent"]].category)

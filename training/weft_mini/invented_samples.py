@@ -8,7 +8,7 @@ message: what the model learns is to choose by the name and to copy.
 
 import string
 
-from weft_mini import augment, frames, ids, tool_samples, wordings
+from weft_mini import augment, frames, ids, result_samples, tool_samples, wordings
 
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
@@ -164,6 +164,8 @@ def sample(line, tools, stage, random):
     call = tool_samples.call_text(name, arguments)
     copied = next((value for value in arguments.values()
                    if len(value) > 3 and call.count(value) == 1), None)
-    return [frames.system(lead + frames.tool_list({n: offered[n] for n in order})),
-            *frames.user(text),
-            *frames.assistant(call, reasoning, copied)]
+    pieces = [frames.system(lead + frames.tool_list({n: offered[n] for n in order})),
+              *frames.user(text)]
+    if stage.answered_share and random.random() < stage.answered_share:
+        return result_samples.reported(pieces, call, reasoning, line["lang"], arguments, random)
+    return [*pieces, *frames.assistant(call, reasoning, copied)]

@@ -27,6 +27,10 @@ class Stage(NamedTuple):
     padded_share: float = 0.0     # of the messages: among sentences that ask for nothing
     other_results: float = 0.0    # of the tool results: of other shapes than the plain ones
     rejected_share: float = 0.0   # of the agent samples: the last call was not approved
+    other_tickets: float = 0.0    # of the tickets in them: by a tool of another shape
+    asked_share: float = 0.0      # of the agent samples: the customer asks for a ticket
+    other_systems: float = 0.0    # of the agent samples: under a system text of the triage
+    answered_share: float = 0.0   # of the samples with invented tools: the report of the result
     part_share: float = 0.35      # of the triage lines: a part of one (fragments.py)
     spliced_share: float = 0.0    # of the others: beginning and end of two
     later: int = len(corpora.LATER)  # with so many of the later collections of lines
@@ -65,6 +69,11 @@ STAGES = {
 }
 STAGES["refused"] = STAGES["polish"]._replace(
     agent_share=0.4, strange_share=0.18, rejected_share=0.35)
+# Two ends once more, for agents with tools, results and system texts of any shape.
+_OTHER_AGENTS = {"other_tickets": 0.5, "asked_share": 0.12, "other_systems": 0.25,
+                 "answered_share": 0.3, "rejected_share": 0.2, "invented_share": 0.32}
+STAGES["lines"] = STAGES["wide"]._replace(agent_share=0.28, other_results=0.4, **_OTHER_AGENTS)
+STAGES["calls"] = STAGES["copies"]._replace(**_OTHER_AGENTS)
 BORROWED_SHARE = 0.25  # of the English out-of-scope messages: clinc150's far domains
 MAPPED_SHARE = 0.10    # of the English triage lines: banking77 messages whose intent is one of ours
 LATER_SHARE = 0.04     # triage lines drawn from data/additional.jsonl

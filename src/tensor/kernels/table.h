@@ -19,7 +19,11 @@ constexpr int kStripRows = 32;       // output rows of a strip: two registers, o
 constexpr int kGroup = 32;           // input values that share a scale
 constexpr int kLineBytes = 128;      // four bytes of codes of every row of a strip
 constexpr int kBlockPositions = 32;  // positions of a KV block
+#ifdef WEFT_ATTENTION_SPAN           // cmake/kernels.cmake
+constexpr int kSpan = WEFT_ATTENTION_SPAN;
+#else
 constexpr int kSpan = 256;           // absolute positions that attention reduces together
+#endif
 constexpr int kPairsMax = 64;        // (row, head) pairs of one attention job
 constexpr int kTapsMax = 16;         // positions that a convolution sees
 constexpr int kPanelGroup = kGroup + 16;  // bytes of a group of one token in a q8 panel
