@@ -222,7 +222,9 @@ def test_a_server_of_one_tenant_is_no_other_tenants():
                     assert "tenant" not in json.dumps(shown["error"]), shown
             missing = ended("umbra", "calls", step.replace("server: peer", "server: pee"))
             assert "peer" not in json.dumps(missing["error"]), "no hint at what is not theirs"
-            assert ended("acme", "support", AGENT)["status"] == "succeeded"
+            patient = AGENT.replace("tool_errors: 0", "tool_errors: 3")  # it may ask once more
+            allowed = ended("acme", "support", patient)
+            assert allowed["status"] == "succeeded", allowed
             refused = ended("umbra", "support", AGENT)
             assert refused["status"] == "failed", refused
             assert "there is no MCP server" in refused["error"]["message"], refused
