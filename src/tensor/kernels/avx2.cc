@@ -11,7 +11,7 @@ namespace weft::tensor {
 namespace {
 
 constexpr int kPanelF32 = 6;  // 12 accumulators, 2 weights, 1 activation of 16 registers
-constexpr int kPanelQ8 = 3;   // 6 integer accumulators, 4 for the weights' values and signs
+constexpr int kPanelQ8 = 4;   // 8 integer accumulators, 4 for the weights: the rest waits in memory
 constexpr int kFewTokens = 1;
 constexpr int kHalvesMany = 1;
 constexpr int kScorePairs = 2;
@@ -171,11 +171,18 @@ inline Bytes load_bytes(const uint8_t* p) {
       _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32)), bias);
   return {_mm256_abs_epi8(a), _mm256_abs_epi8(b), a, b};
 }
+// Keeps the sums of a chain in order: g++ would hold all products of a group first and then add
+// them, which takes three times the registers there are.
+inline __m256i in_order(__m256i sum) {
+  __asm__("" : "+x"(sum));
+  return sum;
+}
 // |w| <= 128 and |a| <= 127: a pair of products is at most 2 * 128 * 127 = 32,512, so the 16-bit
 // sums of maddubs never saturate.
 inline __m256i dot4_half(__m256i acc, __m256i size, __m256i sign, __m256i four) {
   const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(four, sign));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  return in_order(acc);
 }
 inline Four load_four(const int8_t* p) {
   int32_t raw;
@@ -199,12 +206,19 @@ inline Codes load_high_codes(const uint8_t* p) {
   return {_mm256_and_si256(_mm256_srli_epi16(_mm256_loadu_si256(from), 4), mask),
           _mm256_and_si256(_mm256_srli_epi16(_mm256_loadu_si256(from + 1), 4), mask)};
 }
-// Pairs of products are at most 2 * 15 * 127 = 3,810.
-inline Ints dot4_codes(Ints acc, Codes w, Four four) {
-  const __m256i x = four.a;
+// Pairs of products are at most 2 * 15 * 127 = 3,810, and a lane takes eight of them before
+// code_total(): 30,480 fits 16 bits, so the widening is done once a group.
+struct CodeSums {
+  __m256i a, b;
+};
+inline CodeSums code_start(int32_t) { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline CodeSums dot4_codes(CodeSums acc, Codes w, Four four) {
+  return {in_order(_mm256_add_epi16(acc.a, _mm256_maddubs_epi16(w.a, four.a))),
+          in_order(_mm256_add_epi16(acc.b, _mm256_maddubs_epi16(w.b, four.a)))};
+}
+inline Ints code_total(CodeSums acc, int32_t start) {
   const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_add_epi32(acc.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, x), ones)),
-          _mm256_add_epi32(acc.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, x), ones))};
+  return iadd({_mm256_madd_epi16(acc.a, ones), _mm256_madd_epi16(acc.b, ones)}, splat_int(start));
 }
 
 }  // namespace

@@ -128,9 +128,12 @@ inline Codes load_low_codes(const uint8_t* p) {
 inline Codes load_high_codes(const uint8_t* p) {
   return {_mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(p), 4), _mm512_set1_epi8(15))};
 }
-inline Ints dot4_codes(Ints acc, Codes w, Four four) {
+using CodeSums = Ints;
+inline CodeSums code_start(int32_t start) { return splat_int(start); }
+inline CodeSums dot4_codes(CodeSums acc, Codes w, Four four) {
   return {_mm512_dpbusd_epi32(acc.a, w.a, four.a)};
 }
+inline Ints code_total(CodeSums acc, int32_t) { return acc; }
 
 }  // namespace
 }  // namespace weft::tensor

@@ -354,12 +354,12 @@ struct TileQ4 {
   template <int S, int M>
   static void group(const uint8_t* w, const uint8_t* scales, PanelGroup<M> x,
                     Floats (&acc)[S][M]) {
-    Ints dot[S][M];
+    CodeSums sums[S][M];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
-      const Ints start = splat_int(kOffset ? 0 : x.minus8[m]);
+      const CodeSums start = code_start(kOffset ? 0 : x.minus8[m]);
 #pragma GCC unroll 16
-      for (int s = 0; s < S; ++s) dot[s][m] = start;
+      for (int s = 0; s < S; ++s) sums[s][m] = start;
     }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
@@ -376,9 +376,15 @@ struct TileQ4 {
         const Four odd = load_four(x.q + m * kGroup + j * 8 + 4);
 #pragma GCC unroll 16
         for (int s = 0; s < S; ++s) {
-          dot[s][m] = dot4_codes(dot4_codes(dot[s][m], low[s], even), high[s], odd);
+          sums[s][m] = dot4_codes(dot4_codes(sums[s][m], low[s], even), high[s], odd);
         }
       }
+    }
+    Ints dot[S][M];
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 16
+      for (int s = 0; s < S; ++s) dot[s][m] = code_total(sums[s][m], kOffset ? 0 : x.minus8[m]);
     }
     add_scaled_dots<S, M>(dot, scales, x.scale, acc);
     if constexpr (kOffset) {

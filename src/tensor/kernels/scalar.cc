@@ -231,13 +231,18 @@ inline Codes load_high_codes(const uint8_t* p) {
   for (int i = 0; i < 64; ++i) out.v[i] = p[i] >> 4;
   return out;
 }
-inline Ints dot4_codes(Ints acc, const Codes& w, Four four) {
+// At most 8 products may be added, a group's: sums may be kept in 16 bits until code_total().
+// `start` belongs to the sum; an instruction set begins with it or adds it in the end.
+using CodeSums = Ints;
+inline CodeSums code_start(int32_t start) { return splat_int(start); }
+inline CodeSums dot4_codes(const CodeSums& acc, const Codes& w, Four four) {
   return each_int([&](int i) {
     int32_t sum = acc.v[i];
     for (int b = 0; b < 4; ++b) sum += int32_t{w.v[i * 4 + b]} * four.p[b];
     return sum;
   });
 }
+inline Ints code_total(const CodeSums& acc, int32_t) { return acc; }
 
 }  // namespace
 }  // namespace weft::tensor
