@@ -241,6 +241,66 @@ steps: [{id: say, type: set, parameters: {value: poison}}]
   EXPECT_TRUE(verify_chains(*reader_).ok());
 }
 
+// What a run of that tenant would write cannot be sealed, not even its end: it stays as it is until
+// the key is back. All others go on.
+TEST_F(ExecutorTest, ADamagedDataKeyStopsTheRunsOfItsTenantAlone) {
+  const auto of = [this](const std::string& tenant) {
+    NewRun run = request(R"(
+weft: "1"
+id: later
+steps:
+  - {id: pause, type: wait, parameters: {for: 5s}}
+  - {id: say, type: set, dependencies: [pause], parameters: {value: done}}
+)");
+    run.context = to_json(RunContext{.roots = {}, .model = {}, .tenant = tenant});
+    return run;
+  };
+  const auto succeeded = [this](const std::string& run) {
+    return number("SELECT count(*) FROM run WHERE status = 'succeeded' AND id = '" + run + "'");
+  };
+  auto process = sealed_process();
+  const std::string stays = process->executor().submit(of("acme")).value();
+  const std::string ends = process->executor().submit(of("bolt")).value();
+  settle(*process, 0);
+  process.reset();
+  const security::WrappedKey key = damage_newest_key("acme");
+  env_.advance_us(30'000'000);
+
+  process = sealed_process();
+  const std::string is_none = process->executor().submit(of("acme")).value();
+  const std::string is_new = process->executor().submit(of("bolt")).value();
+  process->journal().audit({.tenant = "acme", .user = "eve", .action = "look", .resource = "it",
+                            .details = R"({"why":"curious"})"});
+  settle(*process, 10'000'000);
+  EXPECT_FALSE(process->executor().journal_error().has_value());
+  EXPECT_EQ(succeeded(ends) + succeeded(is_new), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE id = '" + is_none + "'"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE finished_us IS NULL AND id = '" + stays + "'"),
+            1);
+  EXPECT_EQ(process->journal().left_alone(), 1);
+  EXPECT_EQ(process->executor().active(), 0U);
+  for (const std::string& run : {stays, is_none}) {
+    const auto told = std::ranges::find_if(process->notices(), [&](const Notice& notice) {
+      return notice.run == run && notice.kind == Notice::Kind::kLost && notice.code == "E0510";
+    });
+    ASSERT_NE(told, process->notices().end()) << run;
+    EXPECT_NE(told->why.find("tenant 'acme'"), std::string::npos) << told->why;
+  }
+  const auto audit = security::read_audit(*open_journal_store(sealed_store()).value(), {});
+  ASSERT_TRUE(audit.ok()) << audit.error().text();
+  ASSERT_EQ(audit->size(), 1U);
+  EXPECT_EQ(audit->at(0).record.details, R"({"why":"curious"})") << "sealed for the store";
+
+  process.reset();
+  set_wrapped(key.id, key.wrapped);
+  env_.advance_us(30'000'000);
+  process = sealed_process();
+  settle(*process, 10'000'000);
+  EXPECT_EQ(succeeded(stays), 1);
+  EXPECT_EQ(process->journal().left_alone(), 0);
+  EXPECT_TRUE(verify_chains(*reader_).ok());
+}
+
 TEST_F(ExecutorTest, AFailingStepIsRetriedThenFailsTheRun) {
   auto process = this->process();
   const std::string run = process->executor().submit(request(R"(
