@@ -2,6 +2,7 @@
 #include "worker/executor_test.h"
 
 #include "base/file.h"
+#include "worker/blocking_activity.h"
 #include "worker/tool_settings.h"
 
 namespace weft::worker {
@@ -402,6 +403,41 @@ steps:
   EXPECT_EQ(number("SELECT count(*) FROM event"), events);
   ASSERT_FALSE(first->notices().empty());
   EXPECT_EQ(first->notices().back().kind, Notice::Kind::kLost);
+}
+
+class HeldPool final : public Pool {
+ public:
+  void submit(std::function<void()> task) override { tasks_.push_back(std::move(task)); }
+  void run_all() {
+    for (auto& task : std::exchange(tasks_, {})) task();
+  }
+
+ private:
+  std::vector<std::function<void()>> tasks_;
+};
+
+TEST(BlockingActivityTest, WhatIsCancelledBeforeItBeginsWaitsNoMoreAndHasNotActed) {
+  HeldPool pool;
+  int works = 0, told = 0;
+  const auto start = [&] {
+    return on_pool(pool, [&](StepOutcome) { ++told; },
+                   [&]() -> StepOutcome {
+                     ++works;
+                     return StepResult{};
+                   });
+  };
+  const Started first = start(), second = start();
+  EXPECT_EQ(pool.waiting(), 2);
+  second.activity->cancel();
+  second.activity->cancel();
+  EXPECT_EQ(pool.waiting(), 1);
+  EXPECT_FALSE(second.activity->stop_at_limit().maybe_acted);
+  pool.run_all();
+  EXPECT_EQ(pool.waiting(), 0);
+  EXPECT_EQ(works, 1);
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(first.activity->stop_at_limit().maybe_acted);
+  EXPECT_EQ(pool.waiting(), 0);
 }
 
 TEST_F(ExecutorTest, LoopsJoinAndKeepTheirOrder) {
