@@ -90,7 +90,8 @@ Status Journal::read_again(Written& written) {
     std::erase_if(delivered_, [&](const auto& message) { return message.second == run; });
     auto stored = load_run(*db_, run);
     const std::string code = stored.ok() ? "" : stored.error().code;
-    if (code == "E0510" || code == "E0601") {  // cannot be opened, or was removed
+    if (code == "E0601") continue;  // it was removed
+    if (code == "E0510") {
       leave_alone(run, stored.error());
       continue;
     }
