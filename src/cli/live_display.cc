@@ -53,6 +53,7 @@ void LiveDisplay::show(const worker::Notice& notice) {
       return say(fmt::format("continuing run {} of a stopped worker", notice.run));
     case worker::Notice::Kind::kLost:
       clear();
+      if (!notice.why.empty()) return;  // the error is told at the end
       return say(fmt::format("run {} is continued by another process", notice.run));
     case worker::Notice::Kind::kRun:
       return;

@@ -113,7 +113,7 @@ void RunSession::on_notice(const worker::Notice& notice) {
   if (!ours) return;
   if (notice.kind == worker::Notice::Kind::kRun && notice.terminal) ended(notice.run);
   if (notice.kind == worker::Notice::Kind::kLost) {
-    if (!notice.why.empty()) return give_up(make_error("E0513", notice.why));
+    if (!notice.why.empty()) return give_up(make_error(notice.code, notice.why));
     process_->journal().want(notice.run);
   }
   if (notice.kind == worker::Notice::Kind::kStep && notice.status == "unknown") {

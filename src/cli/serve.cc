@@ -274,6 +274,7 @@ class Serving {
     context_->overview = overview_.get();
     context_->started_s = real_env().wall_us() / 1'000'000;
     context_->http_stats = [this] { return http_ ? http_->stats() : net::HttpServerStats{}; };
+    context_->work = [this] { return work(); };
     net::HttpServerOptions http_options = TRY(listening());
     server::set_access(*context_, http_options);
     server::watch_keys(*context_);
@@ -304,6 +305,11 @@ class Serving {
     const bool v6 = options_.host.find(':') != std::string::npos;
     const std::string host = v6 ? "[" + options_.host + "]" : options_.host;
     return fmt::format("{}://{}:{}", tls_ ? "https" : "http", host, http_->port());
+  }
+
+  server::Metrics::States::Work work() const {
+    const worker::Process::StepsWaiting waiting = process_->steps_waiting();
+    return {process_->journal().left_alone(), waiting.files, waiting.commands, waiting.peers};
   }
 
   // The operator names the collector, so it may lie in a private network.

@@ -18,7 +18,9 @@ constexpr int64_t kPauseUs = 2'000'000;  // before a lost database is tried agai
 void tell(const worker::Notice& notice) {
   const bool end = notice.kind == worker::Notice::Kind::kRun && notice.terminal;
   if (end) say(fmt::format("{}  {}  {}", notice.run, notice.status, notice.why));
-  if (notice.kind == worker::Notice::Kind::kLost) say(fmt::format("{}  lost", notice.run));
+  if (notice.kind == worker::Notice::Kind::kLost) {
+    say(fmt::format("{}  lost  {}", notice.run, notice.why));
+  }
 }
 
 // Until it is interrupted (true), or the store fails.

@@ -66,6 +66,10 @@ struct Upload {
   }
 };
 
+int is_stopped(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return *static_cast<const std::atomic<bool>*>(stop) ? 1 : 0;
+}
+
 struct Closer {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -126,6 +130,11 @@ Status send_mail(const MailServer& server, const Mail& mail, int64_t now_us) {
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(mail.timeout_ms));
   curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, message);
+  if (mail.stop != nullptr) {
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, is_stopped);
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, mail.stop);
+    curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+  }
   const CURLcode code = curl_easy_perform(curl.get());
   if (code == CURLE_OK) return ok_status();
   return refused(fmt::format("the mail server did not take the mail: {}",

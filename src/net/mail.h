@@ -7,6 +7,7 @@
 // Blocks. E0628: the mail is malformed, or the server did not take it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct Mail {
   std::string text;
   std::string message_id;       // without <>: the same for every try of one mail
   int64_t timeout_ms = 60'000;
+  const std::atomic<bool>* stop = nullptr;  // set from any thread: given up within about a second
 };
 
 // The message as it is sent, CRLF and all.

@@ -216,6 +216,19 @@ TEST_F(SealedDbTest, a_changed_row_of_a_data_key_does_not_open) {
   }
 }
 
+// A wrong master key is everybody's trouble, a damaged row that of its tenant.
+TEST_F(SealedDbTest, a_row_that_names_another_master_key_than_the_store_is_damaged) {
+  const std::string stored = keep(*sealed(), note_at("run_a", 1), "text");
+  ASSERT_TRUE(plain_->script("UPDATE data_key SET master = '0123456789abcdef' "
+                             "WHERE tenant = 'acme'").ok());
+  const auto db = sealed();
+  EXPECT_EQ(code_of(*db, note_at("run_a", 1), stored), "E0510");
+  EXPECT_EQ(store::kept(*db, note_at("run_a", 2), "more").error().code, "E0510");
+  EXPECT_TRUE(store::kept(*db, note_at("run_b", 1), "others").ok());
+  ASSERT_TRUE(plain_->script("UPDATE data_key SET master = '0123456789abcdef'").ok());
+  EXPECT_EQ(store::kept(*db, note_at("run_a", 2), "more").error().code, "E0509");
+}
+
 TEST_F(SealedDbTest, the_master_key_is_exchanged_while_others_go_on) {
   const auto old_process = sealed();
   const std::string stored = keep(*old_process, note_at("run_a", 1), "before");

@@ -64,6 +64,7 @@ struct ServerContext {
   std::vector<std::string> routes = {};  // names that the rules of routing know, besides models
   const backend::RemoteBackend* remote = nullptr;  // null: no model of another server
   std::function<net::HttpServerStats()> http_stats = {};
+  std::function<Metrics::States::Work()> work = {};  // empty: no runs are worked on here
   std::function<void(security::AuditRecord)> audit = {};  // empty: nothing is recorded
   std::string checkpoints_file = {};  // of the audit; empty: none
   security::Secret audit_seed = {};   // signs there what is removed

@@ -188,6 +188,27 @@ void add_retention(const Metrics::States::Retention& kept,
       kept.applied_s);
 }
 
+void add_work(const Metrics::States::Work& work, std::vector<prometheus::MetricFamily>& out) {
+  out.push_back(StateFamily("weft_runs_left_alone",
+                            "Runs of this process that cannot be read, or not be written",
+                            prometheus::MetricType::Gauge)
+                    .add(static_cast<double>(work.runs_left_alone))
+                    .take());
+  prometheus::MetricFamily waiting;
+  waiting.name = "weft_steps_waiting";
+  waiting.help = "Steps that wait for a thread, by what the threads are for";
+  waiting.type = prometheus::MetricType::Gauge;
+  for (const auto& [threads, steps] : {std::pair("files", work.files_waiting),
+                                       std::pair("commands", work.commands_waiting),
+                                       std::pair("databases_and_mail", work.peers_waiting)}) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"threads", threads}};
+    metric.gauge.value = static_cast<double>(steps);
+    waiting.metric.push_back(std::move(metric));
+  }
+  out.push_back(std::move(waiting));
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -275,6 +296,7 @@ std::string Metrics::text(const States& states) const {
   add_endpoints(states.endpoints, families);
   if (states.retention) add_retention(*states.retention, families);
   if (states.witness) add_witness(*states.witness, families);
+  if (states.work) add_work(*states.work, families);
   families.push_back(StateFamily("weft_answers_in_flight", "Answers being generated",
                                  prometheus::MetricType::Gauge)
                          .add(static_cast<double>(states.answers))

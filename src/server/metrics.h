@@ -60,6 +60,13 @@ class Metrics {
       int64_t applied_s = 0;  // since 1970; 0: not yet
     };
     std::optional<Retention> retention = {};  // nothing: everything stays
+    struct Work {
+      int64_t runs_left_alone = 0;  // they cannot be read, or nothing can be written of them
+      int64_t files_waiting = 0;    // steps that wait for a thread
+      int64_t commands_waiting = 0;
+      int64_t peers_waiting = 0;    // databases, mail
+    };
+    std::optional<Work> work = {};  // of runs in this process; nothing: none can be here
   };
   // In the text format that Prometheus scrapes.
   std::string text(const States& states) const;

@@ -177,9 +177,9 @@ void Runs::start(worker::NewRun request, std::function<void(Result<std::string>)
     const auto keep_lost = lost;
     const std::string told = run;
     const bool is_lost = notice.kind == worker::Notice::Kind::kLost;
-    const std::string why = notice.why;
+    const Error why = make_error(notice.code, notice.why);
     unlisten(*id);
-    if (is_lost && !why.empty()) return keep(make_error("E0513", why));
+    if (is_lost && !why.message.empty()) return keep(why);
     if (is_lost) return keep_lost(told);
     keep(told);
   });

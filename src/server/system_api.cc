@@ -23,6 +23,7 @@ void metrics(ServerContext& context, const ExchangePtr& exchange) {
   Metrics::States states;
   states.models = backend::loaded_models(context.backend);
   if (context.http_stats) states.http = context.http_stats();
+  if (context.work) states.work = context.work();
   states.answers = context.answers;
   if (context.remote != nullptr) states.endpoints = context.remote->endpoints();
   if (context.witness != nullptr) {

@@ -8,6 +8,7 @@
 // A connection lives for one statement. Blocks: call it on a Pool.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,12 +26,16 @@ struct ForeignQuery {
   int64_t rows_max = 1'000;
   size_t bytes_max = size_t{8} << 20;  // of all values as text
   int64_t timeout_ms = 30'000;
+  // Set from any thread: nobody waits any more. The statement is cut off within 0.1 s, or when the
+  // server heeds it, and what it wrote is rolled back, unless its commit is under way.
+  const std::atomic<bool>* stop = nullptr;
+  bool stopped() const { return stop != nullptr && *stop; }
 };
 
 // {rows: [{column: value}], more: whether rows_max cut it off, changed: rows written}. E0626: the
 // statement or its values are not acceptable, or the database refused them; E0501: it cannot be
 // reached, E0504: it is busy. After these three nothing has changed. E0507: the connection broke
-// while it was asked, and nobody knows.
+// while it was asked, and nobody knows. After `stop` any of them.
 Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& query);
 Result<json::Object> ask_postgres(const std::string& url, const ForeignQuery& query);
 // By the beginning of `url`: sqlite:PATH, postgres://…, postgresql://….

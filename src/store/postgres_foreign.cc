@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <charconv>
 #include <memory>
 #include <tuple>
 #include <utility>
 
+#include "base/env.h"
 #include "base/strings.h"
 #include "store/foreign.h"
 
@@ -19,6 +21,9 @@ struct Closer {
 };
 using Connection = std::unique_ptr<PGconn, Closer>;
 using Answer = std::unique_ptr<PGresult, Closer>;
+
+constexpr int kLookMs = 50;           // between two looks whether somebody still waits
+constexpr int64_t kCancelMs = 5'000;  // that the server may take to heed a cancel
 
 // Types of pg_type that JSON has words for.
 constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kJson = 114, kFloat4 = 700,
@@ -142,12 +147,57 @@ class RowReader {
   bool more_ = false;
 };
 
+// What the server answers, result by result, as long as somebody waits for it. Then the server is
+// told to cancel; one that does not is left alone, and rolls back what it was asked.
+class Hearing {
+ public:
+  Hearing(PGconn* connection, const ForeignQuery& query)
+      : connection_(connection), query_(query) {}
+
+  // Null: there are no more.
+  Answer next() {
+    while (PQisBusy(connection_) != 0) {
+      if (query_.stopped()) {
+        cancel();
+        if (real_env().mono_ns() - cancelled_ns_ > kCancelMs * 1'000'000) return nullptr;
+      }
+      pollfd file{PQsocket(connection_), POLLIN, 0};
+      if (file.fd < 0) break;
+      ::poll(&file, 1, kLookMs);
+      if (file.revents != 0 && PQconsumeInput(connection_) == 0) break;
+    }
+    return Answer(PQgetResult(connection_));  // of a broken connection: its error
+  }
+  Answer last() {
+    Answer last;
+    while (Answer answer = next()) last = std::move(answer);
+    return last;
+  }
+  void cancel() {
+    if (cancelled_ns_ != 0) return;  // each takes a connection of its own
+    const std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection_),
+                                                                PQfreeCancel);
+    char message[256];
+    PQcancel(cancel.get(), message, sizeof message);
+    cancelled_ns_ = real_env().mono_ns();
+  }
+
+ private:
+  PGconn* const connection_;
+  const ForeignQuery& query_;
+  int64_t cancelled_ns_ = 0;  // 0: it was not
+};
+
 // A read-only transaction still lets COPY write the server's files and start its programs, DO run
 // code, SET change the session. What reads has columns, and that is known before it runs.
-Status check_reads(PGconn* connection, const std::string& sql) {
-  const Answer parsed(PQprepare(connection, "", sql.c_str(), 0, nullptr));
+Status check_reads(PGconn* connection, const std::string& sql, Hearing& hearing) {
+  if (PQsendPrepare(connection, "", sql.c_str(), 0, nullptr) == 0) {
+    return refused(connection, nullptr);
+  }
+  const Answer parsed = hearing.last();
   if (PQresultStatus(parsed.get()) != PGRES_COMMAND_OK) return refused(connection, parsed.get());
-  const Answer described(PQdescribePrepared(connection, ""));
+  if (PQsendDescribePrepared(connection, "") == 0) return refused(connection, nullptr);
+  const Answer described = hearing.last();
   if (PQresultStatus(described.get()) != PGRES_COMMAND_OK) {
     return refused(connection, described.get());
   }
@@ -161,7 +211,8 @@ Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
   const auto values = TRY(values_of(statement, query.args));
   std::vector<const char*> pointers;
   for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
-  if (!query.writes) TRY(check_reads(connection, statement.sql));
+  Hearing hearing(connection, query);
+  if (!query.writes) TRY(check_reads(connection, statement.sql, hearing));
   if (PQsendQueryParams(connection, statement.sql.c_str(), static_cast<int>(pointers.size()),
                         nullptr, pointers.data(), nullptr, nullptr, 0) == 0) {
     return refused(connection, nullptr);
@@ -169,8 +220,7 @@ Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
   PQsetSingleRowMode(connection);  // rows beyond the limit never reach this process's memory
   RowReader reader(query);
   Status status = ok_status();
-  bool cancelled = false;
-  while (const Answer answer{PQgetResult(connection)}) {
+  while (const Answer answer = hearing.next()) {
     const ExecStatusType kind = PQresultStatus(answer.get());
     if (kind != PGRES_SINGLE_TUPLE && kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK) {
       // Behind rows that were too many for a reader this is only our own cancel.
@@ -180,12 +230,7 @@ Result<json::Object> ask(PGconn* connection, const NumberedSql& statement,
     }
     if (status.ok()) status = reader.add(answer.get());
     // A write is heard to its end, or it would be rolled back although its rows were told.
-    const bool enough = !status.ok() || (reader.more() && !query.writes);
-    if (enough && !std::exchange(cancelled, true)) {  // each takes a connection of its own
-      std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection), PQfreeCancel);
-      char message[256];
-      PQcancel(cancel.get(), message, sizeof message);
-    }
+    if (!status.ok() || (reader.more() && !query.writes)) hearing.cancel();
   }
   TRY(std::move(status));
   return reader.take();
@@ -234,7 +279,9 @@ Result<Connection> open_transaction(const std::string& url, const ForeignQuery& 
 Result<json::Object> ask_postgres(const std::string& url, const ForeignQuery& query) {
   const NumberedSql statement = TRY(numbered(query.sql));
   const Connection connection = TRY(open_transaction(url, query));
-  json::Object out = TRY(ask(connection.get(), statement, query));
+  auto answer = ask(connection.get(), statement, query);
+  if (query.stopped()) return make_error("E0626", "the statement was stopped");
+  json::Object out = TRY(std::move(answer));
   if (query.writes) TRY(commit(connection.get()));  // else it ends with the connection
   return out;
 }

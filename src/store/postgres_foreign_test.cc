@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "base/env.h"
 #include "store/foreign.h"
 #include "store/postgres.h"
 #include "store/postgres_test.h"
@@ -90,6 +93,31 @@ TEST_F(PostgresForeign, AReadIsCutOffAndReportsNoChange) {
   EXPECT_EQ(out->at("more"), true);
   EXPECT_EQ(out->at("changed"), 0);
   EXPECT_EQ(ask("SELECT x FROM t", 5000)->at("changed"), 0);
+}
+
+// The server goes on for nobody, and what was written is not there.
+TEST_F(PostgresForeign, AStatementThatNobodyWaitsForIsCancelled) {
+  for (const bool writes : {false, true}) {
+    std::atomic<bool> stop = false;
+    ForeignQuery query;
+    query.sql = writes ? "UPDATE t SET x = -x WHERE x < 3 AND pg_sleep(15) IS NOT NULL RETURNING x"
+                       : "SELECT pg_sleep(15) FROM t";
+    query.writes = writes;
+    query.stop = &stop;
+    std::thread leaver([&] {
+      real_env().sleep_us(300'000);
+      stop = true;
+    });
+    const int64_t since_ns = real_env().mono_ns();
+    EXPECT_FALSE(ask_postgres(url_, query).ok());
+    leaver.join();
+    EXPECT_LT(real_env().mono_ns() - since_ns, int64_t{10'000'000'000});
+    auto rows = db_->query("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
+                           "query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()", {}).value();
+    ASSERT_TRUE(rows->next().value());
+    EXPECT_EQ(rows->int64(0), 0);
+  }
+  EXPECT_EQ(negative(), 0);
 }
 
 TEST_F(PostgresForeign, AServerThatCannotBeReachedWasNotAsked) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/env.h"
@@ -36,10 +37,31 @@ int authorize(void*, int action, const char*, const char*, const char*, const ch
   return outside ? SQLITE_DENY : SQLITE_OK;
 }
 
-struct Deadline {
-  int64_t until_ns;
-  static int passed(void* self) {
-    return real_env().mono_ns() > static_cast<Deadline*>(self)->until_ns ? 1 : 0;
+constexpr int64_t kBusyMs = 10'000;       // that others may hold the file's lock
+constexpr int64_t kBusyPauseUs = 10'000;  // before it is looked at again
+
+// How long the statement may take, and wait for others.
+struct Patience {
+  const ForeignQuery& query;
+  int64_t until_ns = real_env().mono_ns() + query.timeout_ms * 1'000'000;
+  int64_t busy_since_ns = 0;
+
+  // 1: the statement is interrupted.
+  static int ended(void* self) {
+    const auto& patience = *static_cast<Patience*>(self);
+    return patience.query.stopped() || real_env().mono_ns() > patience.until_ns ? 1 : 0;
+  }
+  // 1: the lock is tried again.
+  static int waits(void* self, int tries) {
+    auto& patience = *static_cast<Patience*>(self);
+    const int64_t now_ns = real_env().mono_ns();
+    if (tries == 0) patience.busy_since_ns = now_ns;
+    const int64_t most_ms = std::min(patience.query.timeout_ms, kBusyMs);
+    if (patience.query.stopped() || now_ns - patience.busy_since_ns >= most_ms * 1'000'000) {
+      return 0;
+    }
+    real_env().sleep_us(kBusyPauseUs);
+    return 1;
   }
 };
 
@@ -142,6 +164,7 @@ Result<json::Object> write_and_read(sqlite3* db, sqlite3_stmt* statement,
   json::Object out = TRY(read_all(db, statement, query));
   if (sqlite3_reset(statement) != SQLITE_OK) return refused_by_sqlite(db);
   out["changed"] = sqlite3_changes64(db);  // counted at the statement's end
+  if (query.stopped()) return make_error("E0626", "the statement was stopped");
   TRY(run_sqlite(db, "COMMIT"));
   return out;
 }
@@ -162,9 +185,9 @@ Result<json::Object> ask_sqlite(const std::string& path, const ForeignQuery& que
   sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_set_authorizer(opened, authorize, nullptr);
-  sqlite3_busy_timeout(opened, static_cast<int>(std::min<int64_t>(query.timeout_ms, 10'000)));
-  Deadline deadline{real_env().mono_ns() + query.timeout_ms * 1'000'000};
-  sqlite3_progress_handler(opened, kStepsBetweenLooks, Deadline::passed, &deadline);
+  Patience patience{query};
+  sqlite3_busy_handler(opened, Patience::waits, &patience);
+  sqlite3_progress_handler(opened, kStepsBetweenLooks, Patience::ended, &patience);
   sqlite3_stmt* prepared = nullptr;
   const char* rest = nullptr;
   if (sqlite3_prepare_v2(opened, query.sql.c_str(), static_cast<int>(query.sql.size() + 1),

@@ -3,11 +3,14 @@
 // A write that also tells rows: either its rows are told and it is committed, or neither.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "base/env.h"
 #include "store/foreign.h"
 #include "store/sqlite.h"
 
@@ -36,6 +39,7 @@ class SqliteForeign : public ::testing::Test {
     query.rows_max = rows_max;
     query.bytes_max = bytes_max;
     query.timeout_ms = timeout_ms_;
+    query.stop = stop_;
     return ask_sqlite(path_, query);
   }
   int64_t sum() {
@@ -46,6 +50,7 @@ class SqliteForeign : public ::testing::Test {
   std::filesystem::path directory_;
   std::string path_;
   int64_t timeout_ms_ = 10'000;
+  const std::atomic<bool>* stop_ = nullptr;
   std::unique_ptr<Db> db_;
 };
 
@@ -84,6 +89,33 @@ TEST_F(SqliteForeign, WritesWithoutRowsAndReadsGoOnAsBefore) {
   EXPECT_EQ(sum(), 0);
   EXPECT_EQ(ask("SELECT x FROM t", 2)->at("more"), true);
   EXPECT_EQ(ask("SELECT x FROM t")->at("changed"), 0);
+}
+
+// A sum without an end, a write on its way, a lock that somebody holds: each ends with whoever
+// waited for it, long before its own time is over.
+TEST_F(SqliteForeign, AStatementThatNobodyWaitsForIsCutOff) {
+  const std::string forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                              "SELECT count(*) FROM n";
+  const auto takes_ms = [this](const std::string& sql) {
+    std::atomic<bool> stop = false;
+    stop_ = &stop;
+    std::thread leaver([&] {
+      real_env().sleep_us(100'000);
+      stop = true;
+    });
+    const int64_t since_ns = real_env().mono_ns();
+    EXPECT_FALSE(ask(sql).ok()) << sql;
+    leaver.join();
+    stop_ = nullptr;
+    return (real_env().mono_ns() - since_ns) / 1'000'000;
+  };
+  timeout_ms_ = 60'000;
+  EXPECT_LT(takes_ms(forever), 10'000);
+  EXPECT_LT(takes_ms("UPDATE t SET x = (" + forever + ")"), 10'000);
+  EXPECT_LT(takes_ms("UPDATE t SET x = (" + forever + ") RETURNING x"), 10'000);
+  EXPECT_EQ(sum(), 6);
+  const Tx held = Tx::begin(*db_).value();
+  EXPECT_LT(takes_ms("UPDATE t SET x = 0"), 5'000);
 }
 
 TEST_F(SqliteForeign, AFileThatIsNotThereIsNamed) {

@@ -88,14 +88,17 @@ class DatabaseStep final : public StepType {
     if (!work.ok()) return failed(std::move(work).error(), false);
     const bool unsafe = context.effect == EffectClass::kUnsafe;
     Pool& pool = context.services->pools.peers;
-    return on_pool(pool, std::move(done), [work = std::move(*work), unsafe]() -> StepOutcome {
-      auto result = store::ask_database(work.url, work.query);
-      if (result.ok()) return StepResult{std::move(*result), {}};
-      const std::string code = result.error().code;
-      if (unsafe && code == "E0507") return StepUnknown{std::move(result).error()};
-      const bool retryable = code == "E0507" || code == "E0504" || code == "E0501";
-      return StepFailure{std::move(result).error(), retryable};
-    });
+    return on_pool(pool, std::move(done),
+                   [work = std::move(*work),
+                    unsafe](const std::atomic<bool>& stop) mutable -> StepOutcome {
+                     work.query.stop = &stop;
+                     auto result = store::ask_database(work.url, work.query);
+                     if (result.ok()) return StepResult{std::move(*result), {}};
+                     const std::string code = result.error().code;
+                     if (unsafe && code == "E0507") return StepUnknown{std::move(result).error()};
+                     const bool retryable = code == "E0507" || code == "E0504" || code == "E0501";
+                     return StepFailure{std::move(result).error(), retryable};
+                   });
   }
 };
 

@@ -157,6 +157,7 @@ class Executor : public std::enable_shared_from_this<Executor> {
   void interrupt_running(ActiveRun& run, const StoredRun& stored);
 
   void on_refused(const Refused& refused);  // refusals.cc
+  void tell_refused(const Refused& refused);
   void count_busy(ActiveRun& run);
   void make_room();
   void release_held(const Durable& durable);

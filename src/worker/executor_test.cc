@@ -2,6 +2,7 @@
 #include "worker/executor_test.h"
 
 #include "base/file.h"
+#include "worker/blocking_activity.h"
 #include "worker/tool_settings.h"
 
 namespace weft::worker {
@@ -241,6 +242,66 @@ steps: [{id: say, type: set, parameters: {value: poison}}]
   EXPECT_TRUE(verify_chains(*reader_).ok());
 }
 
+// What a run of that tenant would write cannot be sealed, not even its end: it stays as it is until
+// the key is back. All others go on.
+TEST_F(ExecutorTest, ADamagedDataKeyStopsTheRunsOfItsTenantAlone) {
+  const auto of = [this](const std::string& tenant) {
+    NewRun run = request(R"(
+weft: "1"
+id: later
+steps:
+  - {id: pause, type: wait, parameters: {for: 5s}}
+  - {id: say, type: set, dependencies: [pause], parameters: {value: done}}
+)");
+    run.context = to_json(RunContext{.roots = {}, .model = {}, .tenant = tenant});
+    return run;
+  };
+  const auto succeeded = [this](const std::string& run) {
+    return number("SELECT count(*) FROM run WHERE status = 'succeeded' AND id = '" + run + "'");
+  };
+  auto process = sealed_process();
+  const std::string stays = process->executor().submit(of("acme")).value();
+  const std::string ends = process->executor().submit(of("bolt")).value();
+  settle(*process, 0);
+  process.reset();
+  const security::WrappedKey key = damage_newest_key("acme");
+  env_.advance_us(30'000'000);
+
+  process = sealed_process();
+  const std::string is_none = process->executor().submit(of("acme")).value();
+  const std::string is_new = process->executor().submit(of("bolt")).value();
+  process->journal().audit({.tenant = "acme", .user = "eve", .action = "look", .resource = "it",
+                            .details = R"({"why":"curious"})"});
+  settle(*process, 10'000'000);
+  EXPECT_FALSE(process->executor().journal_error().has_value());
+  EXPECT_EQ(succeeded(ends) + succeeded(is_new), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE id = '" + is_none + "'"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM run WHERE finished_us IS NULL AND id = '" + stays + "'"),
+            1);
+  EXPECT_EQ(process->journal().left_alone(), 1);
+  EXPECT_EQ(process->executor().active(), 0U);
+  for (const std::string& run : {stays, is_none}) {
+    const auto told = std::ranges::find_if(process->notices(), [&](const Notice& notice) {
+      return notice.run == run && notice.kind == Notice::Kind::kLost && notice.code == "E0510";
+    });
+    ASSERT_NE(told, process->notices().end()) << run;
+    EXPECT_NE(told->why.find("tenant 'acme'"), std::string::npos) << told->why;
+  }
+  const auto audit = security::read_audit(*open_journal_store(sealed_store()).value(), {});
+  ASSERT_TRUE(audit.ok()) << audit.error().text();
+  ASSERT_EQ(audit->size(), 1U);
+  EXPECT_EQ(audit->at(0).record.details, R"({"why":"curious"})") << "sealed for the store";
+
+  process.reset();
+  set_wrapped(key.id, key.wrapped);
+  env_.advance_us(30'000'000);
+  process = sealed_process();
+  settle(*process, 10'000'000);
+  EXPECT_EQ(succeeded(stays), 1);
+  EXPECT_EQ(process->journal().left_alone(), 0);
+  EXPECT_TRUE(verify_chains(*reader_).ok());
+}
+
 TEST_F(ExecutorTest, AFailingStepIsRetriedThenFailsTheRun) {
   auto process = this->process();
   const std::string run = process->executor().submit(request(R"(
@@ -342,6 +403,41 @@ steps:
   EXPECT_EQ(number("SELECT count(*) FROM event"), events);
   ASSERT_FALSE(first->notices().empty());
   EXPECT_EQ(first->notices().back().kind, Notice::Kind::kLost);
+}
+
+class HeldPool final : public Pool {
+ public:
+  void submit(std::function<void()> task) override { tasks_.push_back(std::move(task)); }
+  void run_all() {
+    for (auto& task : std::exchange(tasks_, {})) task();
+  }
+
+ private:
+  std::vector<std::function<void()>> tasks_;
+};
+
+TEST(BlockingActivityTest, WhatIsCancelledBeforeItBeginsWaitsNoMoreAndHasNotActed) {
+  HeldPool pool;
+  int works = 0, told = 0;
+  const auto start = [&] {
+    return on_pool(pool, [&](StepOutcome) { ++told; },
+                   [&]() -> StepOutcome {
+                     ++works;
+                     return StepResult{};
+                   });
+  };
+  const Started first = start(), second = start();
+  EXPECT_EQ(pool.waiting(), 2);
+  second.activity->cancel();
+  second.activity->cancel();
+  EXPECT_EQ(pool.waiting(), 1);
+  EXPECT_FALSE(second.activity->stop_at_limit().maybe_acted);
+  pool.run_all();
+  EXPECT_EQ(pool.waiting(), 0);
+  EXPECT_EQ(works, 1);
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(first.activity->stop_at_limit().maybe_acted);
+  EXPECT_EQ(pool.waiting(), 0);
 }
 
 TEST_F(ExecutorTest, LoopsJoinAndKeepTheirOrder) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "security/data_keys.h"
 #include "worker/executor.h"
 #include "worker/run_context.h"
 #include "worker/run_report.h"
@@ -38,6 +39,27 @@ class ExecutorTest : public ::testing::Test {
   std::unique_ptr<SimProcess> process(int64_t room = 0, int64_t park_us = 0,
                                       int64_t inbox_ms = JournalOptions().inbox_ms) {
     return std::make_unique<SimProcess>(env_, store(), room, park_us, nullptr, inbox_ms);
+  }
+  // The same store, with payloads that are sealed; from the first such process on.
+  StorePlace sealed_store() const {
+    return {store(), []() -> Result<std::string> { return std::string(kMasterKey); }};
+  }
+  std::unique_ptr<SimProcess> sealed_process() {
+    return std::make_unique<SimProcess>(env_, sealed_store(), 10);
+  }
+  // The tenant gets a newer data key, and then its row is damaged. Who has an older one in memory
+  // meets the new one within a minute; another process does at once.
+  security::WrappedKey damage_newest_key(std::string_view tenant) {
+    const auto masters = security::MasterKeys::parse(kMasterKey).value();
+    const auto known = security::newest_data_key(*reader_, tenant).value();
+    const int64_t version = known ? known->version + 1 : 1;
+    const auto row = security::make_data_key(*reader_, masters, tenant, version).value();
+    set_wrapped(row.id, "damaged");
+    return row;
+  }
+  void set_wrapped(const std::string& key, std::string_view bytes) {
+    CHECK(reader_->run("UPDATE data_key SET wrapped = $1 WHERE id = $2",
+                       {store::Value::blob(bytes), key}).value() == 1);
   }
   static std::shared_ptr<const workflow::Workflow> parsed(std::string_view yaml) {
     auto loaded = workflow::load(yaml);
@@ -72,6 +94,8 @@ class ExecutorTest : public ::testing::Test {
     return rows->int64(0);
   }
 
+  static constexpr std::string_view kMasterKey =
+      "1111111111111111111111111111111111111111111111111111111111111111";
   SimEnv env_{1};
   SimFaults reader_faults_;
   std::filesystem::path directory_;

@@ -321,7 +321,7 @@ Status Journal::write_at_once(Part part, Written& written) {
 Status Journal::write_group(const std::deque<Queued>& group, Written& written) {
   const Part all(group.begin(), group.end());
   Status status = while_busy([&] { return write_at_once(all, written); });
-  if (!status.ok() && status.error().code == "E0513") status = write_apart(all, written);
+  if (!status.ok() && concerns_one(status.error())) status = write_apart(all, written);
   TRY(std::move(status));
   if (written.fenced) return on_fenced(written);
   if (!group.empty()) durable_.store(group.back().sequence);
@@ -430,6 +430,7 @@ Status Journal::on_fenced(Written& written) {
   delivered_.clear();
   refused_.clear();
   reloads_.clear();
+  left_alone_ = 0;
   {
     const std::lock_guard lock(mutex_);
     unheard_.clear();  // their runs are others' now
@@ -447,7 +448,7 @@ Status Journal::fire_schedules() {
   if (due_us == INT64_MAX) return ok_status();
   if (due_us <= TRY(db_->now_ms()) * 1000) {
     auto fired = fire_due({});
-    if (!fired.ok() && fired.error().code == "E0513") fired = fire_apart();
+    if (!fired.ok() && concerns_one(fired.error())) fired = fire_apart();
     if (!fired.ok()) return fired.error();
     if (*fired > 0) next_scan_ns_ = env_.mono_ns();  // somebody should take them
     due_us = TRY(ScheduleRunner::next_due_us(*db_));
@@ -487,19 +488,19 @@ Status Journal::scan(Written& written) {
     for (std::string& id : TRY(claim_runs(*db_, worker_, room))) ids.push_back(std::move(id));
   }
   std::vector<StoredRun> claimed;
+  std::vector<std::pair<std::string, Error>> closed;
   for (const std::string& id : ids) {
     auto stored = load_run(*db_, id);
     const bool asked_for = std::find(wanted.begin(), wanted.end(), id) != wanted.end();
     if (!stored.ok() && stored.error().code == "E0510" && !asked_for) {
-      // It stays ours: whoever else took it would find the same, again and again.
-      obs::log(obs::Level::kError, "journal", "run {} is left alone: {}", id,
-               stored.error().text());
+      closed.emplace_back(id, std::move(stored).error());
       continue;
     }
     claimed.push_back(TRY(std::move(stored)));
   }
   TRY(tx.commit());
   std::ranges::move(claimed, std::back_inserter(written.claimed));
+  for (const auto& [run, why] : closed) leave_alone(run, why);
   // What they were claimed for comes with them: a run that only waits is parked again right away.
   if (!ids.empty()) next_inbox_ns_ = env_.mono_ns();
   const std::lock_guard lock(mutex_);

@@ -12,10 +12,10 @@
 //
 // Changes become durable in the order of append. A change whose run belongs to somebody else by
 // now is discarded whole and its run reported lost; one that the database does not take, for what
-// stands in it, is discarded with all that follow of its run, and reported refused. What ends in a
-// deadlock, or waits too long for a lock, begins again for as long as a lease lasts. After any
-// other error of the store (full, damaged) nothing more is written: what the executor decided since
-// is not durable and never seen.
+// stands in it, or that cannot be sealed because a data key of its tenant is damaged, is discarded
+// with all that follow of its run, and reported refused. What ends in a deadlock, or waits too long
+// for a lock, begins again for as long as a lease lasts. After any other error of the store (full,
+// damaged) nothing more is written: what the executor decided since is not durable and never seen.
 #pragma once
 
 #include <atomic>
@@ -70,7 +70,14 @@ struct JournalOptions {
   bool own_thread = true;         // false: the caller drives pump(), as simulations do
 };
 
-// A change that the database does not take: a value or a constraint of its own is in the way.
+// Whether an error of the store concerns what one run or schedule writes, and nobody else: the
+// database does not take it (E0513), or the data key of its tenant does not open (E0510).
+inline bool concerns_one(const Error& error) {
+  return error.code == "E0513" || error.code == "E0510";
+}
+
+// A change that the store does not take: a value or a constraint of its own is in the way, or its
+// tenant's data key.
 struct Refused {
   std::string run;
   Sequence sequence;    // of the change
@@ -124,6 +131,11 @@ class Journal {
   void forget_refusal(const std::string& run);
   // … and the run dropped: it is claimed once more, as it is in the store.
   void reload(const std::string& run);
+  // … or nothing more is done for it here, and it stays ours: whoever else took it would find the
+  // same, again and again. From any thread.
+  void leave_alone(const std::string& run, const Error& why);
+  // Runs of ours that were left alone. From any thread.
+  int64_t left_alone() const { return left_alone_; }
   // Puts a record into this writer's audit, with the next group. From any thread.
   void audit(security::AuditRecord record);
   // Looks for messages at once: this process has just left one. From any thread.
@@ -132,9 +144,9 @@ class Journal {
   // owns, soon. From any thread.
   void hint();
   // Writes everything queued, gives all runs back and removes the worker's row. The error with
-  // which the journal has ended, now or before: not everything was written. E0513: the store has
-  // refused changes, and nobody has heard it (forget_refusal); the others are written. Then only
-  // the destructor may follow.
+  // which the journal has ended, now or before: not everything was written. E0513, E0510: the store
+  // has refused changes, and nobody has heard it (forget_refusal); the others are written. Then
+  // only the destructor may follow.
   Status close();
 
   // One turn of the writer: a group of changes, and what is due. False: there was nothing to do.
@@ -226,6 +238,7 @@ class Journal {
   std::atomic<uint64_t> durable_ = 0;
   std::atomic<int64_t> clock_offset_us_ = 0;  // store's clock minus mono
   std::atomic<int64_t> clock_last_us_ = 0;
+  std::atomic<int64_t> left_alone_ = 0;
   std::thread thread_;
   std::map<std::string, Error> unheard_;      // refusals, by run; mutex_ guards it
 };

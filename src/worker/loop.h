@@ -5,6 +5,7 @@
 // Pool and comes back by post(). Two worlds: AsioLoop (real time, network) and the simulator's.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 
@@ -28,6 +29,14 @@ class Pool {
  public:
   virtual ~Pool() = default;
   virtual void submit(std::function<void()> task) = 0;
+
+  // Work of steps that waits for a thread, as far as it is counted (blocking_activity.h). From any
+  // thread.
+  void count_waiting(int64_t more) { waiting_ += more; }
+  int64_t waiting() const { return waiting_; }
+
+ private:
+  std::atomic<int64_t> waiting_ = 0;
 };
 
 }  // namespace weft::worker

@@ -18,13 +18,14 @@ struct Notice {
     kStep,      // a step's did
     kProgress,  // a model wrote something
     kClaimed,   // this process took the run over
-    kLost       // the run belongs to another worker now; with a `why`: it never was stored
+    kLost       // the run belongs to another worker now; with a `why`: the store refuses it
   };
   Kind kind = Kind::kRun;
   std::string run = {};
   std::string path = {};
   std::string status = {};
   std::string why = {};
+  std::string code = {};  // of the error behind a kLost with a `why`
   uint32_t attempt = 0;
   bool terminal = false;
   StepProgress progress = {};

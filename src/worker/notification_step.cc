@@ -185,7 +185,8 @@ class NotificationStep final : public StepType {
     const int64_t now_us = context.services->env.wall_us();
     return on_pool(context.services->pools.peers, std::move(done),
                    [server = std::move(server), mail = std::move(*mail),
-                    now_us]() -> StepOutcome {
+                    now_us](const std::atomic<bool>& stop) mutable -> StepOutcome {
+                     mail.stop = &stop;
                      const Status sent = net::send_mail(server, mail, now_us);
                      if (!sent.ok()) return StepFailure{sent.error(), true};
                      return StepResult{json::Object{{"channel", "email"},

@@ -52,6 +52,15 @@ class Process {
   ThreadPool& pool() { return pool_; }
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
+  // Steps that wait for a thread, by what the threads are for.
+  struct StepsWaiting {
+    int64_t files = 0;
+    int64_t commands = 0;
+    int64_t peers = 0;
+  };
+  StepsWaiting steps_waiting() const {
+    return {file_pool_.waiting(), command_pool_.waiting(), peer_pool_.waiting()};
+  }
   net::Client& http() { return *http_; }
 
   // Runs until stop(), which may come from any thread. Then what was decided is written, unfinished

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What becomes of a change that the database does not take, for a value or a constraint (E0513).
-// Nothing of its group is written then, so the group is written anew in halves of halves, until the
-// refused one stands alone. It is discarded with all that follow of its run, whose row stays ours:
+// What becomes of a change that the database does not take, for a value or a constraint (E0513), or
+// that cannot be sealed (E0510). Nothing of its group is written then, so the group is written anew
+// in halves of halves, until the refused one stands alone. It is discarded with all that follow of
+// its run, whose row stays ours:
 //
 //   refused → Executor drops the run → reload() → its changes are behind us → read again → it ends
 //
 // So one run ends, cancelled by weft with the reason, and all others go on. A run whose end is
-// refused as well is left alone until this process ends. Schedules that are due at one moment are
-// a group, too: the one of which nothing can be written is set aside, and the others fire.
+// refused as well is left alone until this process ends. So is, at once, a run whose tenant has a
+// damaged data key: not even its end could be written, and it goes on once the key is restored.
+// Schedules that are due at one moment are a group, too: the one of which nothing can be written is
+// set aside, and the others fire.
 #include "base/strings.h"
 #include "obs/log.h"
 #include "worker/executor.h"
@@ -26,7 +29,7 @@ Status Journal::write_apart(Part group, Written& written) {
 Status Journal::write_halves(Part part, Written& written) {
   if (part.empty() || written.fenced) return ok_status();
   Status status = while_busy([&] { return write_at_once(part, written); });
-  if (status.ok() || status.error().code != "E0513") return status;
+  if (status.ok() || !concerns_one(status.error())) return status;
   if (part.size() == 1) return refuse(part.front(), std::move(status).error(), written);
   const auto middle = part.begin() + static_cast<long>(part.size() / 2);
   TRY(write_halves({part.begin(), middle}, written));
@@ -59,9 +62,14 @@ Status Journal::unheard() const {
   const auto& [run, why] = *unheard_.begin();
   const std::string more =
       unheard_.size() == 1 ? "" : fmt::format(" (and of {} more)", unheard_.size() - 1);
-  return make_error("E0513", fmt::format("what was to be written last of run {}{} is refused: {}",
-                                         run, more, why.message),
+  return make_error(why.code, fmt::format("what was to be written last of run {}{} is refused: {}",
+                                          run, more, why.message),
                     "it goes on from what is stored when a worker takes it up");
+}
+
+void Journal::leave_alone(const std::string& run, const Error& why) {
+  obs::log(obs::Level::kError, "journal", "run {} is left alone: {}", run, why.text());
+  ++left_alone_;
 }
 
 void Journal::reload(const std::string& run) {
@@ -82,9 +90,9 @@ Status Journal::read_again(Written& written) {
     std::erase_if(delivered_, [&](const auto& message) { return message.second == run; });
     auto stored = load_run(*db_, run);
     const std::string code = stored.ok() ? "" : stored.error().code;
-    if (code == "E0510" || code == "E0601") {  // cannot be opened, or was removed
-      obs::log(obs::Level::kError, "journal", "run {} is left alone: {}", run,
-               stored.error().text());
+    if (code == "E0601") continue;  // it was removed
+    if (code == "E0510") {
+      leave_alone(run, stored.error());
       continue;
     }
     StoredRun found = TRY(std::move(stored));
@@ -124,7 +132,7 @@ Result<int64_t> Journal::fire_apart() {
       runs += *fired;
       continue;
     }
-    if (fired.error().code != "E0513") return fired.error();
+    if (!concerns_one(fired.error())) return fired.error();
     obs::log(obs::Level::kError, "schedules", "schedule {} is set aside: {}", name,
              fired.error().text());
     TRY(ScheduleRunner::set_aside(*db_, name, fired.error()));
@@ -144,16 +152,26 @@ void Executor::on_refused(const Refused& refused) {
   std::erase_if(notices_, is_void);
   std::erase_if(effects_, is_void);
   std::erase_if(continuations_, is_void);
-  if (refused.is_new) {
-    Notice lost{.kind = Notice::Kind::kLost, .run = refused.run, .why = refused.why.message};
-    if (observer_) observer_(lost);
+  if (refused.is_new) return tell_refused(refused);
+  if (refused.why.code == "E0510") {
+    journal_.leave_alone(refused.run, refused.why);
+    // Behind the notices of what was written before.
+    services_.loop.post([weak = weak_from_this(), refused] {
+      if (const auto self = weak.lock(); self && !self->stopping_) self->tell_refused(refused);
+    });
     return;
   }
   std::string why = fmt::format("the store refuses what it would write (E0513): {}",
                                 quoted(refused.why.message, 300));
   if (refused_.emplace(refused.run, std::move(why)).second) return journal_.reload(refused.run);
-  obs::log(obs::Level::kError, "executor", "run {} is left alone: its end is refused as well",
-           refused.run);
+  journal_.leave_alone(refused.run, in_context(refused.why, "its end is refused as well"));
+}
+
+void Executor::tell_refused(const Refused& refused) {
+  CHECK(!refused.why.message.empty(), "run {} is refused without a reason", refused.run);
+  const Notice lost{.kind = Notice::Kind::kLost, .run = refused.run, .why = refused.why.message,
+                    .code = refused.why.code};
+  if (observer_) observer_(lost);
 }
 
 }  // namespace weft::worker

@@ -71,8 +71,8 @@ class ScheduleRunner {
   Result<int64_t> fire_due(store::Db& db, ChangeWriter& writer, const WorkerIdentity& worker,
                            ChainHead& chain, std::string_view only = {});
   static Result<std::vector<std::string>> due_names(store::Db& db);
-  // What the store refuses (E0513) is due again in 10 s, then 20, 40, … up to an hour, from the
-  // time on at which it was due. In a transaction of its own.
+  // What the store refuses (E0513, E0510) is due again in 10 s, then 20, 40, … up to an hour, from
+  // the time on at which it was due. In a transaction of its own.
   static Status set_aside(store::Db& db, std::string_view name, const Error& why);
   // Microseconds of the store's clock; INT64_MAX: nothing is planned.
   static Result<int64_t> next_due_us(store::Db& db);

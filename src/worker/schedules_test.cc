@@ -221,6 +221,27 @@ TEST_F(SchedulesTest, OneThatTheStoreRefusesIsSetAsideAndTheOthersFire) {
   expect_sound();
 }
 
+TEST_F(SchedulesTest, ADamagedDataKeySetsTheSchedulesOfItsTenantAside) {
+  const auto db = SimStore::open(sealed_store(), env_, reader_faults_).value();
+  for (const char* tenant : {"acme", "bolt"}) {
+    NewSchedule one = tick();
+    one.name = tenant;
+    one.context = to_json(RunContext{.roots = {}, .model = {}, .tenant = tenant});
+    ASSERT_TRUE(add_schedule(*db, one).ok());
+  }
+  damage_newest_key("acme");
+  auto process = sealed_process();
+  settle(*process, 65'000'000);
+  EXPECT_FALSE(process->executor().journal_error().has_value());
+  const auto all = list_schedules(*db).value();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fired, 0);
+  EXPECT_GE(all[0].refusals, 2);
+  EXPECT_NE(all[0].refusal.find("does not open"), std::string::npos) << all[0].refusal;
+  EXPECT_GE(all[1].fired, 2);
+  EXPECT_EQ(all[1].refusals, 0);
+}
+
 class SchedulesPostgres : public store::PostgresTest {};
 
 TEST_F(SchedulesPostgres, ManyWorkersFireEachTimeOnce) {

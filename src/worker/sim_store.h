@@ -26,12 +26,12 @@ class SimStore final : public store::Db {
  public:
   SimStore(std::unique_ptr<store::Db> db, Env& env, SimFaults& faults)
       : db_(std::move(db)), env_(env), faults_(faults) {}
-  static Result<std::unique_ptr<store::Db>> open(const std::string& path, Env& env,
+  static Result<std::unique_ptr<store::Db>> open(const StorePlace& place, Env& env,
                                                  SimFaults& faults) {
-    auto db = TRY(open_journal_store(path));
+    auto db = TRY(open_journal_store(place));
     // simulated processes die, the machine does not
-    TRY(db->script(store::is_postgres_url(path) ? "SET synchronous_commit = off"
-                                                : "PRAGMA synchronous=OFF"));
+    TRY(db->script(store::is_postgres_url(place.path) ? "SET synchronous_commit = off"
+                                                      : "PRAGMA synchronous=OFF"));
     return Result<std::unique_ptr<store::Db>>(
         std::make_unique<SimStore>(std::move(db), env, faults));
   }

@@ -71,7 +71,7 @@ class SimPool final : public Pool {
 // One process. Destroying it is kill -9: what is queued for the disk is gone.
 class SimProcess {
  public:
-  SimProcess(SimEnv& env, const std::string& store, int64_t room, int64_t park_us = 0,
+  SimProcess(SimEnv& env, const StorePlace& store, int64_t room, int64_t park_us = 0,
              backend::Backend* backend = nullptr,
              int64_t inbox_ms = JournalOptions().inbox_ms, const ToolSettings* tools = nullptr)
       : loop_(env), pool_(loop_), services_{env, loop_, pool_, backend, nullptr, tools} {

@@ -144,7 +144,8 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
     sqlite3.connect(server.path / "own.db").close()
     with server:
         task = execute(server, "rest")["task_id"]
-        time.sleep(1)  # every thread of steps has one
+        waiting = 'weft_steps_waiting{threads="commands"}'
+        assert until(lambda: server.metric(waiting) == 4, 20), "every thread of commands has one"
         begin = time.monotonic()
         run = server.get(f"/workflows/{task}").json
         assert time.monotonic() - begin < 15, "a request stood behind the commands"
@@ -157,6 +158,40 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
         run = finished(server, execute(server, "brief")["task_id"])
         assert run["status"] == "succeeded", run
         assert time.monotonic() - begin < 30, "commands of a cancelled run went on"
+        assert server.metric(waiting) == 0
+
+
+ENDLESS = ("select count(*) from (with recursive n(i) as (select 1 union all select i + 1 from n) "
+           "select i from n)")
+
+
+def test_queries_and_mails_end_with_their_run():
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a mail server that says nothing
+        steps = {"query": ("database", {"connection": "own", "query": ENDLESS}),
+                 "mail": ("notification", {"channel": "email", "to": "a@example.com", "text": "x"}),
+                 "short": ("database", {"connection": "own", "query": "select 1 as one"})}
+        server = Server("--database", "own=sqlite:own.db", "--mail-from", "weft@example.com",
+                        "--smtp", f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        sqlite3.connect(server.path / "own.db").close()
+        for name, (kind, parameters) in steps.items():
+            step = {"id": "one", "type": kind, "parameters": parameters}
+            server.write(f"{name}.yaml", json.dumps({"weft": "1", "id": name, "steps": [step]}))
+            server.words += ("--workflow", f"{name}.yaml")
+        waiting = 'weft_steps_waiting{threads="databases_and_mail"}'
+        with server:
+            tasks = [execute(server, name)["task_id"] for name in ["query"] * 2 + ["mail"] * 6]
+            behind, gone = (execute(server, "short")["task_id"] for _ in range(2))
+            assert until(lambda: server.metric(waiting) == 2, 20), "every thread has one"
+            server.post(f"/workflows/{gone}/cancel", {})
+            assert until(lambda: server.metric(waiting) == 1, 5), "who is cancelled waits no more"
+            assert server.get(f"/workflows/{behind}").json["status"] == "running"
+            begin = time.monotonic()
+            for task in tasks:
+                server.post(f"/workflows/{task}/cancel", {})
+            assert finished(server, behind)["status"] == "succeeded"
+            assert until(lambda: server.metric(waiting) == 0, 5)
+            server.stop()  # once every thread has come back
+            assert time.monotonic() - begin < 20, "queries and mails of cancelled runs went on"
 
 
 def test_a_workflow_step_finds_the_file_beside_its_own():

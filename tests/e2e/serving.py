@@ -112,7 +112,7 @@ class Server(Place):
         return self.ask("POST", path, body, **more)
 
     def metric(self, name):
-        """The sum of a metric over its labels."""
+        """The sum of a metric over its labels; with its labels in the name, that one."""
         total = 0.0
         for line in self.get("/metrics").body.decode().splitlines():
             if line.startswith((name + " ", name + "{")):
