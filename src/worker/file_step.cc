@@ -9,6 +9,7 @@
 //                                                      written as JSON
 //   {action: delete, path}                          -> {path, deleted}
 #include <algorithm>
+#include <atomic>
 
 #include "base/strings.h"
 #include "worker/acts.h"
@@ -36,6 +37,7 @@ struct FileRequest {
   bool header = true;
   std::string key = {};
   uint32_t attempt = 1;
+  const std::atomic<bool>* stop = nullptr;
 };
 
 Result<std::string> content_of(const json::Object& parameters) {
@@ -104,6 +106,7 @@ Result<json::Value> pdf_text(const RootedFiles& files, const FileRequest& reques
   reader.input = TRY(files.read(request.path, kPdfBytesMax));
   reader.output_bytes_max = kFileBytesMax;
   reader.timeout_ms = kPdfMs;
+  reader.stop = request.stop;
   SandboxResult done = TRY(run_sandboxed(reader));
   if (done.exit_code == 0 && !invalid_utf8_at(done.output)) return json::Value(done.output);
   return make_error("E0605", fmt::format("{} cannot be read as a PDF: {}",
@@ -195,7 +198,9 @@ class FileStep final : public StepType {
     StepPools& pools = context.services->pools;
     Pool& pool = request->format == "pdf" ? pools.commands : pools.files;
     return on_pool(pool, std::move(done),
-                   [files = std::move(files), request = std::move(*request)]() -> StepOutcome {
+                   [files = std::move(files), request = std::move(*request)](
+                       const std::atomic<bool>& cancelled) mutable -> StepOutcome {
+                     request.stop = &cancelled;
                      auto value = perform(files, request);
                      if (value.ok()) return StepResult{std::move(value).value(), {}};
                      // Outside the roots stays outside; what the disk refused may go better later.
