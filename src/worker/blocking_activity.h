@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Work of a step that blocks a thread of a pool: begun there, told from there. Cancelling prevents
-// what has not begun, which then has not acted, either. What runs ends early only if it looks at the
-// flag that it is given; nobody hears of it in any case.
+// what has not begun, which then has not acted, either. What runs ends early only if it looks at
+// the flag that it is given; nobody hears of it in any case.
 #pragma once
 
 #include <atomic>
