@@ -129,8 +129,9 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
     if not sandboxed():
         print("        SKIPPED: bubblewrap cannot make a sandbox here")
         return
-    steps = [{"id": f"rest{i}", "type": "shell", "parameters": {"command": ["sleep", "60"]}}
-             for i in range(12)]
+    # Whoever stands behind them finds no patience: until() waits for a minute.
+    steps = [{"id": f"rest{i}", "type": "shell", "timeout": "20m",
+              "parameters": {"command": ["sleep", "1000"]}} for i in range(12)]
     short = [{"id": "write", "type": "file",
               "parameters": {"action": "write", "path": "note.txt", "content": "x"}},
              {"id": "ask", "type": "database",
@@ -144,19 +145,15 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
     sqlite3.connect(server.path / "own.db").close()
     with server:
         task = execute(server, "rest")["task_id"]
-        time.sleep(1)  # every thread of steps has one
-        begin = time.monotonic()
+        assert until(lambda: server.rows("select count(*) from effect where state = 'intent'") == [(12,)])
+        time.sleep(1)  # every thread of commands has one
         run = server.get(f"/workflows/{task}").json
-        assert time.monotonic() - begin < 15, "a request stood behind the commands"
         assert run["status"] == "running", run
         run = finished(server, execute(server, "short")["task_id"])
         assert run["status"] == "succeeded", run
-        assert time.monotonic() - begin < 15, "files and databases stood behind the commands"
         server.post(f"/workflows/{task}/cancel", {})
-        begin = time.monotonic()
-        run = finished(server, execute(server, "brief")["task_id"])
+        run = finished(server, execute(server, "brief")["task_id"])  # the threads are free again
         assert run["status"] == "succeeded", run
-        assert time.monotonic() - begin < 30, "commands of a cancelled run went on"
 
 
 def test_a_workflow_step_finds_the_file_beside_its_own():
