@@ -146,7 +146,7 @@ TEST_F(ExecutorTest, AnAttemptThatWaitedForAThreadUntilItsLimitHasNotActed) {
   EXPECT_FALSE(file_exists(directory_ / "log.txt"));
   process->pool().free_threads();
   settle(*process);
-  EXPECT_EQ(status(run), "succeeded");
+  ASSERT_EQ(status(run), "succeeded");
   EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
   EXPECT_EQ(document(run).at("steps").as_object().at("log").as_object().at("attempts"), 2);
 }

@@ -216,6 +216,8 @@ def test_grants_of_steps_are_refused_where_there_are_no_steps():
                       ["--allow-host", "crm"], ["--smtp", "smtp://h:25"], ["--mail-from", "a@b"]):
             done = run(place, "--model", "default", *words, code=2)
             assert "E0904" in done.stderr and words[0] in done.stderr, done.stderr
+        done = run(place, "--kv", "foo", code=3)  # as of `weft run`: the configuration may say it
+        assert "E0214" in done.stderr, done.stderr
         place.write("s.json", "{}")
         done = run(place, "--workflow", "w.yaml", "--schema", "s.json", code=2)
         assert "E0904" in done.stderr and "--schema" in done.stderr, done.stderr
