@@ -166,6 +166,20 @@ steps:
   settle(*process, 20'000'000);
   EXPECT_EQ(status(run), "failed");
   EXPECT_NE(json::dump(document(run).at("error")).find("E0450"), std::string::npos);
+  const std::string asks = process->executor().submit(request(R"(
+weft: "1"
+id: asks
+timeout: 60s
+input: {type: object, properties: {until: {type: string}}}
+steps:
+  - id: ask
+    type: approval
+    timeout: 10s
+    parameters: {role: lead, on_timeout: "{{ 'approve' if run.deadline < input.until else 5 }}"}
+)", json::Object{{"until", iso8601(env_.wall_us() + 65'000'000)}})).value();
+  settle(*process, 20'000'000);
+  EXPECT_EQ(status(asks), "failed");
+  EXPECT_NE(json::dump(document(asks).at("error")).find("E0603"), std::string::npos);
 }
 
 TEST_F(ExecutorTest, AWaitingRunContinuesInAnotherProcess) {
