@@ -22,6 +22,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 // most U+10FFFF), or nothing.
 std::optional<size_t> invalid_utf8_at(std::string_view text);
 
+// The beginning of a text, at most `bytes_max` bytes of it, that ends between two characters.
+std::string_view beginning(std::string_view text, size_t bytes_max);
+
 // Text as it may stand in a message: in single quotes, control characters and invalid UTF-8
 // escaped, cut after `bytes_max` bytes at a character border with "…".
 // An object, not a function: std::quoted, which <filesystem> brings along, would be found for

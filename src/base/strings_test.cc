@@ -20,6 +20,15 @@ TEST(Strings, QuotedEscapesAndCuts) {
   EXPECT_EQ(quoted("제품제품", 6), "'제품…'");
 }
 
+TEST(Strings, ABeginningEndsBetweenTwoCharacters) {
+  EXPECT_EQ(beginning("제품", 6), "제품");
+  EXPECT_EQ(beginning("제품", 5), "제");
+  EXPECT_EQ(beginning("제품", 3), "제");
+  EXPECT_EQ(beginning("제품", 2), "");
+  EXPECT_EQ(beginning("abc", 2), "ab");
+  EXPECT_EQ(beginning("", 2), "");
+}
+
 TEST(Strings, NearestName) {
   const std::vector<std::string> names = {"dependencies", "parameters", "timeout"};
   EXPECT_EQ(nearest_name("dependancies", names), "dependencies");

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -34,7 +35,10 @@ int exit_of_eval(const Error& error) {
       error.code == "E0616") {
     return kExitUsage;
   }
-  if (error.code == "E0022" || error.code == "E0773") return kExitConfiguration;
+  constexpr std::array<std::string_view, 3> kConfiguration = {"E0022", "E0214", "E0773"};
+  if (std::ranges::find(kConfiguration, error.code) != kConfiguration.end()) {
+    return kExitConfiguration;
+  }
   const bool configuration = error.code.starts_with("E05") || error.code.starts_with("E095");
   return configuration ? kExitConfiguration : kExitFailed;
 }

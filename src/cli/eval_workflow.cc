@@ -291,6 +291,19 @@ class Evaluation {
     }
   }
 
+  // When the first of the steps that wait for this part of a case gives up; 0: none does.
+  Result<int64_t> part_until(std::string run) const {
+    int64_t first_us = 0;
+    while (!running_.contains(run)) {
+      const std::string parent = TRY(worker::run_owner(*reader_, run)).parent;
+      CHECK(!parent.empty(), "run {} is a part of no case", run);
+      const int64_t until_us = TRY(worker::child_waited_until(*reader_, parent, run));
+      if (until_us != 0 && (first_us == 0 || until_us < first_us)) first_us = until_us;
+      run = parent;
+    }
+    return first_us;
+  }
+
   // Nobody is there to answer: what would wait longer than the case may take has no answer.
   void look_for_wait(const std::string& run) {
     const auto found = case_of(run);
@@ -301,7 +314,10 @@ class Evaluation {
     if (!actions.ok()) return fail(actions.error());
     const eval::Case& item = cases_[at->second.index];
     for (const worker::RequiredAction& action : *actions) {
-      if (ends_in_time(action, at->second)) continue;
+      if (ends_in_time(action.deadline_us, at->second)) continue;
+      const auto until_us = part_until(run);
+      if (!until_us.ok()) return fail(until_us.error());
+      if (ends_in_time(*until_us, at->second)) return;
       std::string message = fmt::format("{}: the run waits for {}", item.place,
                                         wait_text(action, run != at->first));
       return stop_case(at->first, make_error("E0925", std::move(message),
@@ -310,10 +326,11 @@ class Evaluation {
     }
   }
 
-  bool ends_in_time(const worker::RequiredAction& action, const Running& running) const {
-    if (action.deadline_us == 0) return false;
+  // `deadline_us`: of a wait; 0: it has none.
+  bool ends_in_time(int64_t deadline_us, const Running& running) const {
+    if (deadline_us == 0) return false;
     if (!limit_s_) return true;
-    const auto left_us = static_cast<double>(action.deadline_us - real_env().wall_us());
+    const auto left_us = static_cast<double>(deadline_us - real_env().wall_us());
     const auto used_ns = static_cast<double>(real_env().mono_ns() - running.begin_ns);
     return left_us * 1e-6 < *limit_s_ - used_ns * 1e-9;
   }

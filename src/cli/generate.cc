@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <csignal>
 #include <memory>
@@ -243,14 +245,14 @@ Error in_flag_words(Error error, const ChatOptions& options) {
   return error;
 }
 
-// Flags and the files they name may be wrong in ways that only the model's own parts see: numbers
-// (E0712), forms of the answer (E030x, E032x but for the vocabulary's), messages, thinking, tools.
+// Flags and the files they name may be wrong in ways that only the model's own parts see: kinds of
+// weights and cache (E0214), numbers (E0712, E0730), forms of the answer (E030x, E032x but for the
+// vocabulary's), messages, thinking, tools.
 bool means_wrong_use(std::string_view code) {
+  constexpr std::array<std::string_view, 9> kCodes = {"E0904", "E0214", "E030",  "E032", "E0712",
+                                                      "E0730", "E0740", "E0743", "E0744"};
   if (code == "E0325") return false;
-  for (const std::string_view one : {"E0904", "E030", "E032", "E0712", "E0740", "E0743", "E0744"}) {
-    if (code.starts_with(one)) return true;
-  }
-  return false;
+  return std::ranges::any_of(kCodes, [&](auto one) { return code.starts_with(one); });
 }
 
 int finish(Result<int> result, const ChatOptions& options) {

@@ -279,7 +279,8 @@ void add_serve(CLI::App& app, Action& action) {
   add_store(*command, options->store, "the store's file (default: the user's own)");
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "of a model; 0 = all usable cores");
+  command->add_option("--threads", options->threads, "of a model; 0 = all usable cores")
+      ->check(CLI::Range(0, 1024));
   command->add_option("--kv-memory", options->kv_memory_mib, "MiB of each model's cache")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 24));

@@ -53,7 +53,8 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
   add_model_flags(command, chat.flags);
-  command.add_option("--threads", chat.threads, "0 = all usable cores");
+  command.add_option("--threads", chat.threads, "0 = all usable cores")
+      ->check(CLI::Range(0, 1024));
   command.add_flag("--no-cache", chat.no_cache, "no packed weights from, or for, another start");
 }
 

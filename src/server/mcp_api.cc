@@ -361,12 +361,14 @@ void McpEndpoint::end_session(Clients::iterator client) {
   if (ended.standing) ended.standing->forget_for_good();
 }
 
-// A call under way is work also while nobody waits for it: its client may come back.
+// What is at work is used: a session to which somebody listens, and one with a call under way also
+// while nobody waits for it. A client whose connection broke has its time to come back.
 void McpEndpoint::forget_old() {
-  std::vector<McpSeat> all = seats();
-  auto at = clients_.begin();
-  for (McpSeat& seat : all) seat.busy = seat.busy || (at++)->second.session->open_calls() > 0;
-  const std::vector<size_t> idle = mcp_idle(all, context_.env.mono_ns(), kLimits);
+  const int64_t now_ns = context_.env.mono_ns();
+  for (auto& [id, client] : clients_) {
+    if (client.busy() || client.session->open_calls() > 0) client.used_ns = now_ns;
+  }
+  const std::vector<size_t> idle = mcp_idle(seats(), now_ns, kLimits);
   for (auto last = idle.rbegin(); last != idle.rend(); ++last) {
     end_session(std::next(clients_.begin(), static_cast<int64_t>(*last)));
   }

@@ -40,7 +40,7 @@ class McpEndpoint {
     void forget_oldest();
     std::shared_ptr<McpSession> session;
     std::shared_ptr<size_t> kept_bytes = std::make_shared<size_t>(0);
-    int64_t used_ns = 0;
+    int64_t used_ns = 0;  // when last, as far as anybody has looked
     std::shared_ptr<int> waiting = std::make_shared<int>(0);  // calls answered by one document
     std::map<uint64_t, std::shared_ptr<McpStream>> streams;  // by number
     std::shared_ptr<McpStream> standing;                     // of GET, for what belongs to no call

@@ -5,18 +5,16 @@
 #include <array>
 
 #include "base/digest.h"
+#include "base/strings.h"
 
 namespace weft::worker {
 namespace {
 
 constexpr size_t kTargetBytesMax = 300;
 
-std::string in_short(std::string text) {
+std::string in_short(const std::string& text) {
   if (text.size() <= kTargetBytesMax) return text;
-  size_t end = kTargetBytesMax;
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
-  text.resize(end);
-  return text + "…";
+  return std::string(beginning(text, kTargetBytesMax)) + "…";
 }
 
 // A guard of ours, or a grant that is missing, said no: nothing was done.

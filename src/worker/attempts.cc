@@ -252,7 +252,14 @@ void Executor::resume_attempt(ActiveRun& run, const Command& command) {
   const json::Object no_secrets;
   auto rendered = workflow::render_parameters({run.planner, run.state, no_secrets}, command);
   const StepType* type = find_step_type(step.type);
-  CHECK(type != nullptr && rendered.ok(), "{} began before it waited", command.path);
+  CHECK(type != nullptr, "{} began before it waited", command.path);
+  if (!rendered.ok()) {  // it began; but deadlines move while it waits, and templates may read them
+    apply(run, workflow::AttemptFailed{.path = command.path,
+                                       .attempt = command.attempt,
+                                       .failure = workflow::failure_of(rendered.error()),
+                                       .retryable = false});
+    return;
+  }
   Running running{.path = command.path, .attempt = command.attempt};
   running.alternative = command.alternative;
   running.type = type;

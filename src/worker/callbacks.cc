@@ -108,7 +108,7 @@ Status settle_callback(store::Db& db, const Callback& callback, int64_t status,
   const bool good = status >= 200 && status < 300;
   const bool over = status == kGone || now_us - callback.created_us >= kGiveUpUs;
   const auto told = TRY(store::kept(db, place_of_callback_error(callback.run, callback.tenant),
-                                    error.substr(0, kErrorBytesMax)));
+                                    beginning(error, kErrorBytesMax)));
   const char* state = good ? "delivered" : over ? "dead" : "waiting";
   TRY(db.run("UPDATE callback SET state = $1, next_us = $2, last_status = $3, last_error = $4 "
              "WHERE run = $5 AND attempts = $6 AND state = 'waiting'",

@@ -151,6 +151,38 @@ steps:
   EXPECT_EQ(status(run), "succeeded");
 }
 
+// The run's deadline moves while its clock stands still: what a template makes of it moves, too.
+TEST_F(ExecutorTest, AStepWhoseTemplatesCannotBeReadWhenItWakesUpFails) {
+  auto process = this->process();
+  const std::string run = process->executor().submit(request(R"(
+weft: "1"
+id: wakes
+timeout: 60s
+input: {type: object, properties: {until: {type: string}}}
+steps:
+  - id: nap
+    type: wait
+    parameters: {for: "{{ '10s' if run.deadline < input.until else 1 // 0 }}"}
+)", json::Object{{"until", iso8601(env_.wall_us() + 65'000'000)}})).value();
+  settle(*process, 20'000'000);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_NE(json::dump(document(run).at("error")).find("E0450"), std::string::npos);
+  const std::string asks = process->executor().submit(request(R"(
+weft: "1"
+id: asks
+timeout: 60s
+input: {type: object, properties: {until: {type: string}}}
+steps:
+  - id: ask
+    type: approval
+    timeout: 10s
+    parameters: {role: lead, on_timeout: "{{ 'approve' if run.deadline < input.until else 5 }}"}
+)", json::Object{{"until", iso8601(env_.wall_us() + 65'000'000)}})).value();
+  settle(*process, 20'000'000);
+  EXPECT_EQ(status(asks), "failed");
+  EXPECT_NE(json::dump(document(asks).at("error")).find("E0603"), std::string::npos);
+}
+
 TEST_F(ExecutorTest, AWaitingRunContinuesInAnotherProcess) {
   auto first = process();
   const std::string run = first->executor().submit(request(R"(

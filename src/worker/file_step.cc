@@ -9,6 +9,7 @@
 //                                                      written as JSON
 //   {action: delete, path}                          -> {path, deleted}
 #include <algorithm>
+#include <atomic>
 
 #include "base/strings.h"
 #include "worker/acts.h"

@@ -59,10 +59,10 @@ StepOutcome mcp_outcome(McpClient::Answer answer, EffectClass effect, const std:
   auto text = plain_text(blocks);
   const json::Value* bad = answer.result.if_contains("isError");
   if (bad != nullptr && bad->is_bool() && bad->get_bool()) {
-    std::string said = text ? *text : json::dump(blocks);
-    if (said.size() > kMcpErrorBytesMax) said.resize(kMcpErrorBytesMax);
+    const std::string said = text ? *text : json::dump(blocks);
     return StepFailure{make_error("E0631", fmt::format("the tool {}: {}", quoted(tool),
-                                                       trim(said))), true, 0};
+                                                       trim(beginning(said, kMcpErrorBytesMax)))),
+                       true, 0};
   }
   const json::Value* structured = answer.result.if_contains("structuredContent");
   json::Value output = structured != nullptr && structured->is_object() ? *structured

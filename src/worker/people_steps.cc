@@ -38,6 +38,8 @@ class ApprovalStep final : public StepType {
     return finished(StepWait{WaitReason::kPerson, 0, "", std::move(asked).value()});
   }
   Started resume(StepContext context, StepDone) const override {
+    auto again = ask(context);  // what it says may follow the run's deadline, which has moved
+    if (!again.ok()) return failed(std::move(again).error(), false);
     if (context.wake == Wake::kAnswer) return judge(context, context.answer);
     const bool escalated = context.wake == Wake::kTime;
     const std::string then =
@@ -53,12 +55,12 @@ class ApprovalStep final : public StepType {
                                "on_timeout: approve, reject or escalate instead of failing"),
                     false);
     }
-    json::Value again = ask(context).value();
-    again.as_object()["role"] = text_parameter(context.parameters, "escalate_to").value();
-    again.as_object()["escalated"] = true;
-    again.as_object().erase("assignees");
+    json::Object& asked = again->as_object();
+    asked["role"] = text_parameter(context.parameters, "escalate_to").value();
+    asked["escalated"] = true;
+    asked.erase("assignees");
     return finished(StepWait{WaitReason::kPerson, context.now_us + context.timeout_us, "",
-                             std::move(again)});
+                             std::move(*again)});
   }
 
  private:

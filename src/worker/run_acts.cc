@@ -329,4 +329,19 @@ Result<std::vector<RequiredAction>> required_actions(store::Db& db, const Action
   return actions;
 }
 
+Result<int64_t> child_waited_until(store::Db& db, std::string_view parent,
+                                   std::string_view child) {
+  const LoadedRun run = TRY(load(db, parent));
+  const auto waiting = paths(run, [&](const Execution& e) {
+    return e.phase == Phase::kSuspended && e.reason == WaitReason::kChildRun &&
+           e.waiting != nullptr && e.waiting->name == child;
+  });
+  if (waiting.empty()) return run.folded.state.now_us;
+  const Execution& execution = execution_at(run, waiting.front());
+  if (execution.paused_us != 0) return 0;  // its clock stands still meanwhile
+  const int64_t step = execution.deadline_us;
+  const int64_t attempt = execution.attempt_deadline_us;
+  return step == 0 || attempt == 0 ? std::max(step, attempt) : std::min(step, attempt);
+}
+
 }  // namespace weft::worker

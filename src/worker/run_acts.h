@@ -102,4 +102,9 @@ struct ActionQuery {
 // Oldest first.
 Result<std::vector<RequiredAction>> required_actions(store::Db& db, const ActionQuery& query);
 
+// When the step of `parent` that waits for its run `child` gives up: now, if none does any more;
+// 0: never.
+Result<int64_t> child_waited_until(store::Db& db, std::string_view parent,
+                                   std::string_view child);
+
 }  // namespace weft::worker

@@ -420,6 +420,22 @@ TEST_F(SubWorkflowTest, TheDeadlineGoesDown) {
   EXPECT_EQ(number("SELECT count(*) FROM run WHERE finished_us IS NULL"), 0);
 }
 
+TEST_F(SubWorkflowTest, WhoWaitsForAChildMayGiveUp) {
+  auto process = this->process();
+  const std::string patient = process->executor().submit(nested(kParent, kChild)).value();
+  std::string parent(kParent);
+  parent.replace(parent.find("workflow,"), 9, "workflow, timeout: 4s,");
+  const std::string run = process->executor().submit(nested(parent, kChild)).value();
+  settle(*process, 1'000'000);
+  EXPECT_EQ(child_waited_until(*reader_, patient, child_of(patient)).value(), 0);
+  const int64_t until_us = child_waited_until(*reader_, run, child_of(run)).value();
+  EXPECT_GT(until_us, env_.wall_us());
+  EXPECT_LE(until_us, env_.wall_us() + 3'100'000);
+  settle(*process, 4'000'000);
+  EXPECT_EQ(status(run), "failed");
+  EXPECT_LE(child_waited_until(*reader_, run, child_of(run)).value(), env_.wall_us());
+}
+
 TEST_F(SubWorkflowTest, AFailureComesUpWithItsReason) {
   constexpr std::string_view broken = R"(
 weft: "1"

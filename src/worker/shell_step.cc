@@ -87,7 +87,7 @@ StepOutcome outcome_of(Result<SandboxResult> result) {
     const std::string_view said = trim(result->error_output);
     return StepFailure{make_error("E0627", fmt::format("the command ended with code {}{}{}",
                                                        result->exit_code, said.empty() ? "" : ": ",
-                                                       said.substr(0, 400))), false};
+                                                       beginning(said, 400))), false};
   }
   return StepResult{json::Object{{"exit_code", 0},
                                  {"stdout", std::move(result->output)},

@@ -20,6 +20,7 @@ struct SimFaults {
   int64_t commits_until_fault = -1;  // < 0: never; 0: the next commit fails
   bool after_commit = false;         // the commit reached the disk, its caller hears an error
   int64_t deadlocks = 0;             // so many commits to come fail as the victim of a deadlock
+  int64_t locked_reads = 0;          // so many queries to come find a lock
 };
 
 class SimStore final : public store::Db {
@@ -47,6 +48,10 @@ class SimStore final : public store::Db {
   }
   Result<std::unique_ptr<store::Rows>> query(std::string_view sql,
                                              store::Values values) override {
+    if (faults_.locked_reads > 0) {
+      --faults_.locked_reads;
+      return make_error("E0504", "injected: a row is locked");
+    }
     return db_->query(sql, values);
   }
   Status script(std::string_view sql) override { return db_->script(sql); }

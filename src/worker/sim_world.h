@@ -62,10 +62,21 @@ class SimLoop final : public Loop {
 class SimPool final : public Pool {
  public:
   explicit SimPool(SimLoop& loop) : loop_(loop) {}
-  void submit(std::function<void()> task) override { loop_.post(std::move(task)); }
+  void submit(std::function<void()> task) override {
+    if (taken_) return waiting_.push_back(std::move(task));
+    loop_.post(std::move(task));
+  }
+  // Others have every thread: what is submitted waits until they are free again.
+  void take_threads() { taken_ = true; }
+  void free_threads() {
+    taken_ = false;
+    for (auto& task : std::exchange(waiting_, {})) loop_.post(std::move(task));
+  }
 
  private:
   SimLoop& loop_;
+  bool taken_ = false;
+  std::vector<std::function<void()>> waiting_;
 };
 
 // One process. Destroying it is kill -9: what is queued for the disk is gone.
@@ -96,6 +107,7 @@ class SimProcess {
   Executor& executor() { return *executor_; }
   Journal& journal() { return *journal_; }
   SimLoop& loop() { return loop_; }
+  SimPool& pool() { return pool_; }
   SimFaults& faults() { return faults_; }
   const std::vector<Notice>& notices() const { return notices_; }
   void forget_notices() { std::exchange(notices_, {}); }

@@ -23,17 +23,18 @@ Status SpendingExchange::exchange(store::Db& db, const WorkerIdentity& worker) {
   const backend::Ledger::News news = ledger_->news();
   const int64_t month = backend::month_of(env_.wall_us());
   const bool other_name = worker.id != told_by_ && !news.open.empty();
-  if (!news.fresh.empty() || news.open != told_ || other_name || env_.mono_ns() >= next_clean_ns_) {
-    TRY(tell(db, worker, news, month));
-  }
-  ledger_->exchanged(news.fresh, TRY(read(db, worker, month)));
+  const bool tells = !news.fresh.empty() || news.open != told_ || other_name ||
+                     env_.mono_ns() >= next_clean_ns_;
+  const Spending stored = TRY(tells ? tell(db, worker, news, month) : read(db, worker, month));
+  ledger_->exchanged(news.fresh, stored);
   return ok_status();
 }
 
 // Whoever writes sums writes that of the month first, were it nothing: so that all writers queue
-// at one row, and no two wait for each other's.
-Status SpendingExchange::tell(store::Db& db, const WorkerIdentity& worker,
-                              const backend::Ledger::News& news, int64_t month) {
+// at one row, and no two wait for each other's. What the store says then is read before the commit:
+// behind it nothing may fail, or the same would be told again.
+Result<Spending> SpendingExchange::tell(store::Db& db, const WorkerIdentity& worker,
+                                        const backend::Ledger::News& news, int64_t month) {
   store::Tx tx = TRY(store::Tx::begin(db));
   const SpendingKey gate{"month", "", month};
   const auto of_month = news.fresh.find(gate);
@@ -44,10 +45,11 @@ Status SpendingExchange::tell(store::Db& db, const WorkerIdentity& worker,
   TRY(db.post("DELETE FROM spending WHERE writer = $1", {worker.id}));
   for (const auto& [key, most] : news.open) TRY(add_price(db, key, worker.id, most));
   if (env_.mono_ns() >= next_clean_ns_) TRY(clean(db, month));
+  Spending stored = TRY(read(db, worker, month));
   TRY(tx.commit());
   told_by_ = worker.id;
   told_ = news.open;
-  return ok_status();
+  return stored;
 }
 
 // What no ceiling asks for any more: months before the last, runs that have ended, and what

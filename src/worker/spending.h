@@ -34,8 +34,8 @@ class SpendingExchange {
   Status exchange(store::Db& db, const WorkerIdentity& worker);
 
  private:
-  Status tell(store::Db& db, const WorkerIdentity& worker, const backend::Ledger::News& news,
-              int64_t month);
+  Result<backend::Spending> tell(store::Db& db, const WorkerIdentity& worker,
+                                 const backend::Ledger::News& news, int64_t month);
   Status clean(store::Db& db, int64_t month);
   Result<backend::Spending> read(store::Db& db, const WorkerIdentity& worker, int64_t month);
 

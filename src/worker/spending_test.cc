@@ -199,8 +199,14 @@ TEST_P(SpendingTest, AnExchangeThatFailsLosesNothing) {
   EXPECT_FALSE(one.spending->exchange(*one.db, one.worker).ok());
   EXPECT_EQ(spent(one).month, 3);
   one.exchange();
+  spend(one, 2);
+  faults_.locked_reads = 1;
+  EXPECT_FALSE(one.spending->exchange(*one.db, one.worker).ok());
+  EXPECT_EQ(spent(one).month, 5);
+  one.exchange();
+  EXPECT_EQ(spent(one).month, 5) << "what was spent is told once";
   Process two = process();
-  EXPECT_EQ(spent(two).month, 3);
+  EXPECT_EQ(spent(two).month, 5);
 }
 
 TEST_P(SpendingTest, ManyProcessesAtOnceLoseNothing) {

@@ -138,6 +138,19 @@ TEST_F(ExecutorTest, AnUnsafeAttemptPastItsLimitIsUnknownAndNotRepeated) {
   EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
 }
 
+TEST_F(ExecutorTest, AnAttemptThatWaitedForAThreadUntilItsLimitHasNotActed) {
+  auto process = this->process();
+  process->pool().take_threads();
+  const std::string run = process->executor().submit(request(limited_append("ask"))).value();
+  settle(*process, 10'500'000);
+  EXPECT_FALSE(file_exists(directory_ / "log.txt"));
+  process->pool().free_threads();
+  settle(*process);
+  ASSERT_EQ(status(run), "succeeded");
+  EXPECT_EQ(read_file(directory_ / "log.txt").value(), "x\n");
+  EXPECT_EQ(document(run).at("steps").as_object().at("log").as_object().at("attempts"), 2);
+}
+
 TEST_F(ExecutorTest, AnUnsafeAttemptPastItsLimitIsRepeatedWhereThatIsHarmless) {
   auto process = this->process();
   const std::string run = process->executor().submit(request(limited_append("retry"))).value();

@@ -204,11 +204,8 @@ std::string tool_text(const json::Value& output, size_t bytes_max) {
   std::string text = output.is_string() ? std::string(output.get_string())
                                         : json::dump(output, {.spaces = true});
   if (text.size() <= bytes_max) return text;
-  size_t end = bytes_max;
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
-  const size_t left = text.size() - end;
-  text.resize(end);
-  return text + fmt::format("\n… ({} bytes left out)", left);
+  const std::string_view shown = beginning(text, bytes_max);
+  return fmt::format("{}\n… ({} bytes left out)", shown, text.size() - shown.size());
 }
 
 }  // namespace weft::worker

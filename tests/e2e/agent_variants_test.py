@@ -123,7 +123,7 @@ def test_what_was_not_approved_is_not_told_as_done():
                 process = place.start("run", "support.yaml", "-i", f"inquiry={inquiry}", "-i",
                                       f"crm={crm.url}", "--allow-host", crm.host, "--json")
                 place.weft("runs", "reject", waiting_for(place, "approval")["run"], "--by", "bob")
-                out, _ = process.communicate(timeout=30)  # it does not ask again
+                out, _ = process.communicate(timeout=120)  # it does not ask again
                 assert crm.posts() == [], inquiry
                 said = json.dumps(json.loads(out)["output"], ensure_ascii=False)
                 if not any(word in said for word in ("approved", "aprobado", "승인")):

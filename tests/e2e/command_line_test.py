@@ -95,6 +95,19 @@ steps: [{id: say, type: set, parameters: {value: "{{ input.text }}"}}]
         assert "E0902" in err and "-i @broken.json: " in err, err
 
 
+def test_values_of_flags_that_cannot_be_are_wrong_use():
+    with Place() as place:
+        for words, said in ((["--kv", "foo"], "E0214"), (["--numerics", "foo"], "E0214"),
+                            (["--dtype", "foo"], "E0214"), (["--max-tokens", "0"], "E0712"),
+                            (["--temperature", "-1"], "E0730"), (["--top-p", "3"], "E0730"),
+                            (["--threads", "5000"], "--threads"),
+                            (["--threads", "-1"], "--threads")):
+            _, err = weft(place, "generate", "--prompt", "x", *words, code=2)
+            assert said in err, (words, err)
+        _, err = weft(place, "serve", "--port", "0", "--threads", "5000", code=2)
+        assert "--threads" in err, err
+
+
 def test_a_model_that_does_not_fit_is_refused_before_it_is_read():
     with Place() as place:
         huge = place.path / "huge"

@@ -129,8 +129,9 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
     if not sandboxed():
         print("        SKIPPED: bubblewrap cannot make a sandbox here")
         return
-    steps = [{"id": f"rest{i}", "type": "shell", "parameters": {"command": ["sleep", "60"]}}
-             for i in range(12)]
+    # Whoever stands behind them finds no patience: until() waits for a minute.
+    steps = [{"id": f"rest{i}", "type": "shell", "timeout": "20m",
+              "parameters": {"command": ["sleep", "1000"]}} for i in range(12)]
     short = [{"id": "write", "type": "file",
               "parameters": {"action": "write", "path": "note.txt", "content": "x"}},
              {"id": "ask", "type": "database",
@@ -145,19 +146,14 @@ def test_requests_and_other_steps_do_not_wait_for_commands():
     with server:
         task = execute(server, "rest")["task_id"]
         waiting = 'weft_steps_waiting{threads="commands"}'
-        assert until(lambda: server.metric(waiting) == 4, 20), "every thread of commands has one"
-        begin = time.monotonic()
+        assert until(lambda: server.metric(waiting) == 4), "every thread of commands has one"
         run = server.get(f"/workflows/{task}").json
-        assert time.monotonic() - begin < 15, "a request stood behind the commands"
         assert run["status"] == "running", run
         run = finished(server, execute(server, "short")["task_id"])
         assert run["status"] == "succeeded", run
-        assert time.monotonic() - begin < 15, "files and databases stood behind the commands"
         server.post(f"/workflows/{task}/cancel", {})
-        begin = time.monotonic()
-        run = finished(server, execute(server, "brief")["task_id"])
+        run = finished(server, execute(server, "brief")["task_id"])  # the threads are free again
         assert run["status"] == "succeeded", run
-        assert time.monotonic() - begin < 30, "commands of a cancelled run went on"
         assert server.metric(waiting) == 0
 
 
@@ -181,15 +177,15 @@ def test_queries_and_mails_end_with_their_run():
         with server:
             tasks = [execute(server, name)["task_id"] for name in ["query"] * 2 + ["mail"] * 6]
             behind, gone = (execute(server, "short")["task_id"] for _ in range(2))
-            assert until(lambda: server.metric(waiting) == 2, 20), "every thread has one"
+            assert until(lambda: server.metric(waiting) == 2), "every thread has one"
             server.post(f"/workflows/{gone}/cancel", {})
-            assert until(lambda: server.metric(waiting) == 1, 5), "who is cancelled waits no more"
+            assert until(lambda: server.metric(waiting) == 1), "who is cancelled waits no more"
             assert server.get(f"/workflows/{behind}").json["status"] == "running"
             begin = time.monotonic()
             for task in tasks:
                 server.post(f"/workflows/{task}/cancel", {})
             assert finished(server, behind)["status"] == "succeeded"
-            assert until(lambda: server.metric(waiting) == 0, 5)
+            assert until(lambda: server.metric(waiting) == 0)
             server.stop()  # once every thread has come back
             assert time.monotonic() - begin < 20, "queries and mails of cancelled runs went on"
 

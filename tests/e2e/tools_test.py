@@ -187,6 +187,9 @@ def test_commands_run_only_where_allowed_and_in_a_sandbox():
         assert "eth" not in shell(place, "sh", "-c", "cat /proc/net/dev").stdout
         assert json.loads(shell(place, "sh", "-c", "echo $HOME-$WEFT_HOME").stdout)["stdout"] == "-\n"
         assert "ended with code 3" in shell(place, "sh", "-c", "exit 3", code=1).stderr
+        said = shell(place, "sh", "-c", "printf x >&2; yes é | head -n 300 | tr -d '\\n' >&2; exit 3",
+                     code=1).stderr
+        assert "xéé" in said and "\ufffd" not in said, said  # cut between two characters
         assert "wrote more" in shell(place, "sh", "-c", "yes", code=1).stderr
         slow = call(place, "shell", "-i", "@c.json", "--allow-shell", "--timeout", "1", code=1) if \
             place.write("c.json", json.dumps({"command": ["sleep", "60"]})) else None
