@@ -79,15 +79,22 @@ class Compiler {
     return schema_.pointer(out);
   }
 
+  // A rule that never ends. A member whose name is forbidden may have no node that says so: then
+  // the rule has no name, and the object around it is the part that nothing fits.
+  RuleId nothing_at(const Conjunction& set) {
+    const auto says = std::ranges::find_if(set, [](uint32_t key) { return key != kNothingFits; });
+    const schema::NodeId place = says == set.end() ? schema::kNone : *says >> 2;
+    const auto [none, added] = nothing_.try_emplace(place, kNoRule);
+    if (added) {
+      none->second = rules_.add_rule(place == schema::kNone ? "" : schema_.pointer(place));
+    }
+    return none->second;
+  }
+
   // The rule of a set, to be built later. Of `false`, a rule that never ends.
   RuleId rule_of(const Conjunction& unexpanded) {
     const auto set = facts_.expanded(unexpanded);
-    if (!set) {
-      const schema::NodeId place = node_of(unexpanded);
-      const auto [none, added] = nothing_.try_emplace(place, kNoRule);
-      if (added) none->second = rules_.add_rule(schema_.pointer(place));
-      return none->second;
-    }
+    if (!set) return nothing_at(unexpanded);
     const Conjunction key = facts_.is_anything(*set) ? Conjunction{} : *set;
     const auto [found, fresh] = known_.try_emplace(key, kNoRule);
     if (fresh) {

@@ -107,6 +107,11 @@ TEST(JsonSchema, WhatNothingFitsIsNamed) {
             "E0324 #/properties/b/items");
   EXPECT_EQ(place(R"({"type":"object","required":["x"],"properties":{"x":{"allOf":[
                       {"const":1},{"const":2}]}}})"), "E0324 #/properties/b/properties/x");
+  // A name that is demanded and forbidden: no schema of the member says so.
+  EXPECT_EQ(place(R"({"type":"object","required":["x"],"propertyNames":{"pattern":"^y"}})"),
+            "E0324 #/properties/b");
+  EXPECT_EQ(place(R"({"type":"object","required":["x"],"not":{"required":["x"]}})"),
+            "E0324 #/properties/b");
 }
 
 // A schema of many parts is no help to whoever does not know which of them is too large.
