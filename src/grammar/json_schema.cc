@@ -18,8 +18,8 @@ constexpr size_t kListMax = 3000;  // values or members of one schema: they are 
 
 class Compiler {
  public:
-  Compiler(const schema::Schema& schema, const SchemaOptions& options)
-      : schema_(schema), options_(options), facts_(schema, options) {}
+  Compiler(const schema::Schema& schema, const SchemaOptions& options, schema::NodeId part)
+      : schema_(schema), options_(options), part_(part), facts_(schema, options) {}
 
   Result<Rules> run() {
     for (schema::NodeId id = 0; id < schema_.nodes().size(); ++id) {
@@ -31,7 +31,7 @@ class Compiler {
                                     kListMax),
                         "use shorter lists");
     }
-    const RuleId root = rule_of({schema_.root() << 2});
+    const RuleId root = rule_of({part_ << 2});
     for (size_t done = 0; done < queue_.size(); ++done) {
       if (rules_.too_large() || queue_.size() > kRulesMax) {
         return make_error("E0323",
@@ -55,19 +55,19 @@ class Compiler {
 
  private:
   schema::NodeId node_of(const Conjunction& set) const {
-    return set.empty() ? schema_.root() : set[0] >> 2;
+    return set.empty() ? part_ : set[0] >> 2;
   }
   // The part of the schema that has needed most so far.
   std::string largest_part() const {
     const auto most = std::ranges::max_element(sizes_, {}, [](const auto& one) {
       return one.second;
     });
-    return schema_.pointer(most == sizes_.end() ? schema_.root() : most->first);
+    return schema_.pointer(most == sizes_.end() ? part_ : most->first);
   }
   // The innermost part whose shortest text is more than half of the whole.
   std::string longest_part(RuleId root) const {
     const uint32_t whole = rules_.rule_cost(root);
-    schema::NodeId out = schema_.root();
+    schema::NodeId out = part_;
     uint32_t least = whole;
     for (const auto& [set, rule] : queue_) {
       const uint32_t cost = rules_.rule_cost(rule);
@@ -356,6 +356,7 @@ class Compiler {
 
   const schema::Schema& schema_;
   const SchemaOptions& options_;
+  const schema::NodeId part_;
   Facts facts_;
   Rules rules_;
   std::map<schema::NodeId, RuleId> nothing_;  // of parts that no value fits
@@ -369,7 +370,12 @@ class Compiler {
 }  // namespace
 
 Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options) {
-  return Compiler(schema, options).run();
+  return schema_rules(schema, options, schema.root());
+}
+
+Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options,
+                           schema::NodeId part) {
+  return Compiler(schema, options, part).run();
 }
 
 }  // namespace weft::grammar
