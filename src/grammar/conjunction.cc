@@ -189,7 +189,8 @@ Status Facts::check_enforceable(uint32_t key, uint8_t types) const {
   return ok_status();
 }
 
-std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& set) const {
+std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& set,
+                                                             Judged judged) const {
   const auto count = [&](const Node& n) {
     return n.constant ? 1 : n.enumeration ? n.enumeration->size() : SIZE_MAX;
   };
@@ -202,6 +203,7 @@ std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& 
   std::vector<const json::Value*> out;
   const auto take = [&](const json::Value& value) {
     const bool fits = std::all_of(set.begin(), set.end(), [&](uint32_t key) {
+      if (judged == Judged::kBesideOneOf && (key & kOneOfChosen) != 0) return true;
       return schema::is_valid_at(schema_, key >> 2, value);
     });
     if (fits) out.push_back(&value);
@@ -362,6 +364,13 @@ Status Facts::pay(int64_t amount, NodeId where, int64_t& work) const {
                     "anyOf");
 }
 
+bool Facts::lists_values(const Conjunction& unexpanded) const {
+  const auto set = expanded(unexpanded);
+  return !set || std::ranges::any_of(*set, [&](uint32_t key) {
+    return node(key).constant || node(key).enumeration;
+  });
+}
+
 // Comparisons that values() makes, at most.
 size_t Facts::values_compared(const Conjunction& set) const {
   size_t least = SIZE_MAX;
@@ -403,7 +412,8 @@ Result<bool> Facts::surely_empty(const Conjunction& unexpanded, int depth, int64
   if (!set) return true;
   const NodeId where = set->empty() ? schema_.root() : (*set)[0] >> 2;
   TRY(pay(static_cast<int64_t>(values_compared(*set) / kValuesOfState), where, work));
-  if (const auto left = values(*set)) return left->empty();
+  // A value of two branches is none of their oneOf: just that is asked here.
+  if (const auto left = values(*set, Judged::kBesideOneOf)) return left->empty();
   if (depth == 0) return false;
   const uint8_t types = TRY(this->types(*set));
   if (types == 0) return true;

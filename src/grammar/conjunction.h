@@ -60,7 +60,11 @@ class Facts {
   // Bits of schema::Type; kNumber means numbers that are no integers.
   Result<uint8_t> types(const Conjunction& set) const;
   // The values that are left of `enum` and `const`, if there are any of these keywords.
-  std::optional<std::vector<const json::Value*>> values(const Conjunction& set) const;
+  enum class Judged { kWhole, kBesideOneOf };  // not by nodes whose oneOf has been chosen
+  std::optional<std::vector<const json::Value*>> values(const Conjunction& set,
+                                                        Judged judged = Judged::kWhole) const;
+  // Whether there are any, or no value fits at all: then values() knows all that there is.
+  bool lists_values(const Conjunction& set) const;
   Result<Strings> strings(const Conjunction& set) const;
   Result<Dfa> numbers(const Conjunction& set, bool integers_only) const;
 

@@ -168,11 +168,16 @@ class Compiler {
     if (choice.branches.size() > kBranchesMax) {
       return refused(fmt::format("at most {} branches", kBranchesMax));
     }
+    std::vector<bool> listed;  // these are judged one by one, and in no branch if in two
+    for (const schema::NodeId branch : choice.branches) {
+      listed.push_back(facts_.lists_values(Facts::chosen(set, choice, branch)));
+    }
     for (size_t i = 0; i < choice.branches.size(); ++i) {
       for (size_t j = i + 1; j < choice.branches.size(); ++j) {
         Conjunction both = Facts::chosen(set, choice, choice.branches[i]);
         both.push_back(choice.branches[j] << 2);
         if (TRY(facts_.surely_empty(both, kDisjointDepth, disjoint_work_))) continue;
+        if (listed[i] && listed[j]) continue;
         return refused(fmt::format(
             "branches {} and {} may fit the same value: use anyOf, or tell them apart by type or "
             "by the const of a required member", i, j));
