@@ -104,16 +104,21 @@ class CallCompiler {
     auto text = plain_text(schema, parameter.node);
     if (!text.ok()) return in_context(std::move(text).error(), schema.pointer(parameter.node));
     const RuleId out = rules_.add_rule(fmt::format("text of {}", parameter.name));
-    rules_.embed(out, *text);
+    rules_.embed(out, text->language, text->characters_max);
     return out;
   }
 
   // Text as it is, without quotes: whatever the schema allows that does not look like the markup
   // behind it.
-  static Result<Dfa> plain_text(const schema::Schema& schema, schema::NodeId part) {
+  struct PlainText {
+    Dfa language;
+    uint32_t characters_max = grammar::kNoMax;  // counted, for an automaton would be large
+  };
+  static Result<PlainText> plain_text(const schema::Schema& schema, schema::NodeId part) {
     const grammar::Facts facts(schema, spaced());
     std::vector<std::string_view> listed;
     Dfa free = grammar::literals({});
+    uint32_t characters_max = grammar::kNoMax;
     std::set<grammar::Conjunction> seen;
     std::vector<grammar::Conjunction> open = {{part << 2}};
     while (!open.empty()) {
@@ -129,11 +134,14 @@ class CallCompiler {
           open.push_back(grammar::Facts::chosen(*set, *choice, branch));
         }
       } else if ((TRY(facts.types(*set)) & schema::kString) != 0) {
-        const Dfa more = TRY(grammar::language_of(TRY(facts.strings(*set))));
+        grammar::Strings strings = TRY(facts.strings(*set));
+        const bool one_form = seen.size() == 1;  // no alternatives
+        if (one_form && !strings.content) std::swap(characters_max, strings.max);
+        const Dfa more = TRY(grammar::language_of(strings));
         free = TRY(grammar::combined(free, more, grammar::Combine::kEither));
       }
     }
-    return without_markup(std::move(listed), free);
+    return PlainText{TRY(without_markup(std::move(listed), free)), characters_max};
   }
 
   static Result<Dfa> without_markup(std::vector<std::string_view> listed, const Dfa& free) {

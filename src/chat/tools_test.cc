@@ -208,6 +208,31 @@ TEST(CallGrammar, EachParameterHasItsOwnKeys) {
   EXPECT_TRUE(matcher->complete());
 }
 
+// Lengths are counted in characters, however long the text may be.
+TEST(CallGrammar, TextInXmlMayBeLongAndNoLonger) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "w", "parameters": {"type": "object",
+      "required": ["short", "long"], "properties": {
+      "short": {"type": "string", "minLength": 2, "maxLength": 4},
+      "long": {"type": "string", "pattern": "^[a-z]*$", "maxLength": 20000}}}}])");
+  const auto grammar = call_grammar(vocabulary, CallFormat::kXml, all);
+  ASSERT_TRUE(grammar.ok()) << grammar.error().text();
+  const std::string begin = "\n<function=w>\n<parameter=short>\n";
+  const std::string behind = "\n</parameter>\n<parameter=long>\n";
+  const auto first_wrong = [&](const std::string& text) {
+    return read_bytes(*grammar::Matcher::create(*grammar, {}).value(), text);
+  };
+  EXPECT_EQ(first_wrong(begin + "안\n녕é" + behind), "");
+  EXPECT_EQ(first_wrong(begin + "a" + behind), begin + "a\n</p") << "so it is text, and too long";
+  EXPECT_EQ(first_wrong(begin + "안\n녕éx"), begin + "안\n녕éx");
+  const std::string end = "\n</parameter>\n</function>\n";
+  EXPECT_EQ(first_wrong(begin + "ab" + behind + std::string(20000, 'z') + end), "");
+  const std::string longer = begin + "ab" + behind + std::string(20001, 'z');
+  EXPECT_EQ(first_wrong(longer), longer);
+}
+
 TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
   const auto tokenizer =
       text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
