@@ -276,6 +276,24 @@ TEST(CallGrammar, ErrorsNameTheParameter) {
   }
 }
 
+// The grammar of all calls ends with the tool that it becomes too large with.
+TEST(CallGrammar, ToolsThatAreTooManyTogetherAreRefusedByName) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  std::string all;
+  for (int i = 0; i < 6; ++i) {
+    all += fmt::format(R"({}{{"name": "t{}", "parameters": {{"required": ["a"], "properties": {{
+        "a": {{"const": "{}"}}}}}}}})", i == 0 ? "" : ",", i, std::string(140'000, 'x'));
+  }
+  for (const CallFormat format : {CallFormat::kJson, CallFormat::kXml}) {
+    const auto made = call_grammar(vocabulary, format, tools("[" + all + "]"));
+    ASSERT_FALSE(made.ok());
+    EXPECT_TRUE(made.error().text().starts_with("E0323 tools: parameters of t4: "))
+        << made.error().text();
+  }
+}
+
 TEST(CallGrammar, WhatNoTextFitsIsNamed) {
   const auto tokenizer =
       text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
