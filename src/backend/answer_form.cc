@@ -160,6 +160,7 @@ Result<chat::CallOptions> call_options(const LoadedModel& model, const ChatReque
       chat::call_grammar_key(format, callable), [&](grammar::VocabularyPtr vocabulary) {
         return chat::call_grammar(std::move(vocabulary), format, callable);
       }));
+  out.tools = std::move(callable);  // types are read as the grammar writes them
   return out;
 }
 

@@ -40,5 +40,24 @@ TEST(AnswerForm, ToolsAndAnswerOfARequestHaveOneBudgetForCopying) {
   EXPECT_FALSE(refused()) << "the answer alone";
 }
 
+// In XML a list of texts is written without quotes, so the reader has to know that it is one.
+TEST(AnswerForm, CallsAreReadByTheSchemaThatTheirGrammarHolds) {
+  Models models;
+  const auto model = models.get("default").value();
+  model->dialect->call_format = chat::CallFormat::kXml;
+  ChatRequest request = request_for("Where is order A-17?");
+  request.tools = json::parse(R"([{"name": "find", "parameters": {"type": "object",
+      "required": ["order"], "properties": {"order": {"x-weft-verbatim": true}}}}])")
+                      .value().as_array();
+  const auto form = answer_form(*model, request);
+  ASSERT_TRUE(form.ok()) << form.error().text();
+  ASSERT_NE(form->calls.grammar, nullptr);
+  chat::CallReader reader(chat::CallFormat::kXml, 0, true);
+  const auto piece = reader.add("\n<function=find>\n<parameter=order>\nA-17\n</parameter>\n"
+                                "</function>\n", form->calls.tools);
+  ASSERT_TRUE(piece.has_value());
+  EXPECT_EQ(piece->arguments, R"({"order": "A-17"})");
+}
+
 }  // namespace
 }  // namespace weft::backend

@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
+#include "grammar/conjunction.h"
+#include "grammar/json_schema.h"
 #include "grammar/regex.h"
-#include "schema/pointer.h"
 
 namespace weft::chat {
 namespace {
@@ -33,8 +37,9 @@ class CallCompiler {
     rules_.set_final(end_);
     const StateId begin = rules_.rule(root_).start;
     for (size_t i = 0; i < tools_.size(); ++i) {
-      const Status made = format_ == CallFormat::kXml ? add_xml(begin, tools_[i])
-                                                      : add_json(begin, tools_[i]);
+      Status made = format_ == CallFormat::kXml ? add_xml(begin, tools_[i])
+                                                : add_json(begin, tools_[i]);
+      if (made.ok() && rules_.too_large()) made = rules_.finish(root_);
       if (!made.ok()) {
         return in_context(made.error(), fmt::format("tools: parameters of {}", tools_[i].name));
       }
@@ -55,112 +60,103 @@ class CallCompiler {
     rules_.call(from, rule, to);
     return to;
   }
-  Result<RuleId> value_of(const json::Value& schema) {
-    const schema::Schema parsed = TRY(schema::Schema::parse(schema));
-    return rules_.include(TRY(grammar::schema_rules(parsed, spaced())));
+  Result<RuleId> value_of(const schema::Schema& schema, schema::NodeId part) {
+    return rules_.include(TRY(grammar::schema_rules(schema, spaced(), part)));
   }
 
   Status add_json(StateId at, const Tool& tool) {
     const std::string_view line = format_ == CallFormat::kJsonLines ? "\n" : "";
     std::string head = fmt::format("{}{{\"name\": ", line);
     json::append_quoted(head, tool.name);
-    const RuleId arguments = TRY(value_of(tool.parameters));
+    const schema::Schema schema = TRY(schema::Schema::parse(tool.parameters));
+    const RuleId arguments = TRY(value_of(schema, schema.root()));
     at = called(written(at, head + ", \"arguments\": "), arguments);
     rules_.text(at, fmt::format("}}{}", line), end_);
     return ok_status();
   }
 
+  // A parameter that nothing fits is left away if it may be, as members are in JSON.
   Status add_xml(StateId at, const Tool& tool) {
     at = written(at, fmt::format("\n<function={}>\n", tool.name));
-    const json::Value* properties = tool.parameters.if_contains("properties");
-    if (properties && properties->is_object()) {
-      for (const auto& [name, schema] : properties->get_object()) {
-        if (schema == json::Value(false) && !is_required(tool, name)) continue;
-        const StateId behind = rules_.add_state(root_);
-        TRY(add_parameter(at, tool, name, behind));
-        if (!is_required(tool, name)) rules_.jump(at, behind);
-        at = behind;
+    const schema::Schema schema = TRY(schema::Schema::parse(tool.parameters));
+    const schema::Node& all = schema.node(schema.root());
+    for (const schema::Property& one : all.properties) {
+      const bool required = std::ranges::find(all.required, one.name) != all.required.end();
+      auto value = parameter_is_text(tool, one.name) ? text_of(schema, one)
+                                                     : value_of(schema, one.node);
+      if (!value.ok()) {
+        if (value.error().code == "E0324" && !required) continue;
+        return std::move(value).error();
       }
+      const StateId behind = rules_.add_state(root_);
+      const StateId begun = written(at, fmt::format("<parameter={}>\n", one.name));
+      rules_.text(called(begun, *value), kParameterEnd, behind);
+      if (!required) rules_.jump(at, behind);
+      at = behind;
+      if (rules_.too_large()) return ok_status();
     }
     rules_.text(at, "</function>\n", end_);
     return ok_status();
   }
 
-  static bool is_required(const Tool& tool, std::string_view name) {
-    const json::Value* required = tool.parameters.if_contains("required");
-    if (required == nullptr || !required->is_array()) return false;
-    for (const json::Value& one : required->get_array()) {
-      if (one.is_string() && std::string_view(one.get_string()) == name) return true;
-    }
-    return false;
-  }
-
-  // A parameter's own schema, with the definitions that it may refer to.
-  static json::Value parameter_schema(const Tool& tool, std::string_view name) {
-    json::Object out;
-    for (const char* definitions : {"$defs", "definitions"}) {
-      if (const json::Value* found = tool.parameters.if_contains(definitions)) {
-        out[definitions] = *found;
-      }
-    }
-    out["allOf"] = json::Array{tool.parameters.at("properties").as_object().at(name)};
+  Result<RuleId> text_of(const schema::Schema& schema, const schema::Property& parameter) {
+    TRY(grammar::schema_rules(schema, spaced(), parameter.node));  // refuses what it has to
+    auto text = plain_text(schema, parameter.node);
+    if (!text.ok()) return in_context(std::move(text).error(), schema.pointer(parameter.node));
+    const RuleId out = rules_.add_rule(fmt::format("text of {}", parameter.name));
+    rules_.embed(out, text->language, text->characters_max);
     return out;
-  }
-
-  // Places in parameter_schema() as places in the tool's own schema.
-  static Error in_parameter(Error error, std::string_view name) {
-    constexpr std::string_view kInside = "#/allOf/0";
-    std::string& message = error.message;
-    if (message.starts_with("#/$defs/") || message.starts_with("#/definitions/")) return error;
-    std::string place = "#/properties";
-    schema::append_step(place, name);
-    if (message.starts_with(kInside)) {
-      message.replace(0, kInside.size(), place);
-    } else if (message.starts_with('#')) {
-      message.replace(0, 1, place);
-    } else {
-      return in_context(std::move(error), place);
-    }
-    return error;
-  }
-
-  Status add_parameter(StateId at, const Tool& tool, std::string_view name, StateId behind) {
-    at = written(at, fmt::format("<parameter={}>\n", name));
-    const json::Value schema = parameter_schema(tool, name);
-    RuleId value = grammar::kNoRule;
-    if (parameter_is_text(tool, name)) {
-      auto text = plain_text(schema);
-      if (!text.ok()) return in_parameter(std::move(text).error(), name);
-      value = rules_.add_rule(fmt::format("text of {}", name));
-      rules_.embed(value, *text);
-    } else {
-      auto made = value_of(schema);
-      if (!made.ok()) return in_parameter(std::move(made).error(), name);
-      value = *made;
-    }
-    rules_.text(called(at, value), kParameterEnd, behind);
-    return ok_status();
   }
 
   // Text as it is, without quotes: whatever the schema allows that does not look like the markup
   // behind it.
-  static Result<Dfa> plain_text(const json::Value& schema) {
-    const schema::Schema parsed = TRY(schema::Schema::parse(schema));
-    const grammar::Facts facts(parsed, spaced());
-    const auto set = facts.expanded({parsed.root() << 2});
-    if (!set) return make_error("E0324", "no text fits the schema");
+  struct PlainText {
     Dfa language;
-    if (const auto values = facts.values(*set)) {
-      std::vector<std::string_view> texts;
-      for (const json::Value* value : *values) {
-        if (value->is_string()) texts.emplace_back(value->get_string());
+    uint32_t characters_max = grammar::kNoMax;  // counted, for an automaton would be large
+  };
+  static Result<PlainText> plain_text(const schema::Schema& schema, schema::NodeId part) {
+    const grammar::Facts facts(schema, spaced());
+    std::vector<std::string_view> listed;
+    Dfa free = grammar::literals({});
+    uint32_t characters_max = grammar::kNoMax;
+    std::set<grammar::Conjunction> seen;
+    std::vector<grammar::Conjunction> open = {{part << 2}};
+    while (!open.empty()) {
+      const auto set = facts.expanded(open.back());
+      open.pop_back();
+      if (!set || !seen.insert(*set).second) continue;
+      if (const auto values = facts.values(*set)) {
+        for (const json::Value* value : *values) {
+          if (value->is_string()) listed.emplace_back(value->get_string());
+        }
+      } else if (const auto choice = facts.choice(*set)) {
+        for (const schema::NodeId branch : choice->branches) {
+          open.push_back(grammar::Facts::chosen(*set, *choice, branch));
+        }
+      } else if ((TRY(facts.types(*set)) & schema::kString) != 0) {
+        grammar::Strings strings = TRY(facts.strings(*set));
+        const bool one_form = seen.size() == 1;  // no alternatives
+        if (one_form && !strings.content) std::swap(characters_max, strings.max);
+        const Dfa more = TRY(grammar::language_of(strings));
+        free = TRY(grammar::combined(free, more, grammar::Combine::kEither));
       }
-      language = grammar::literals(texts);
-    } else {
-      language = TRY(grammar::language_of(TRY(facts.strings(*set))));
     }
-    const Dfa markup = TRY(grammar::regex_language("</parameter>", grammar::Matching::kSearch));
-    return grammar::combined(language, markup, grammar::Combine::kFirstWithoutSecond);
+    return PlainText{TRY(without_markup(std::move(listed), free)), characters_max};
+  }
+
+  static Result<Dfa> without_markup(std::vector<std::string_view> listed, const Dfa& free) {
+    constexpr std::string_view kMarkup = "</parameter>";
+    std::erase_if(listed, [](std::string_view text) { return text.find(kMarkup) != text.npos; });
+    Dfa out = grammar::literals(listed);
+    if (!free.is_empty()) {
+      const Dfa markup = TRY(grammar::regex_language(kMarkup, grammar::Matching::kSearch));
+      const Dfa rest =
+          TRY(grammar::combined(free, markup, grammar::Combine::kFirstWithoutSecond));
+      out = listed.empty() ? rest : TRY(grammar::combined(out, rest, grammar::Combine::kEither));
+    }
+    if (!out.is_empty()) return out;
+    return make_error("E0324", fmt::format("every text that fits holds {}", kMarkup),
+                      "the calls of this model end a parameter with it: allow other texts");
   }
 
   CallFormat format_;

@@ -5,7 +5,9 @@
 // (chat/call_text.h). JSON is spaced as Python's json.dumps, since that is what the templates of
 // all these families show to their models.
 //
-// Each tool's schema is compiled for itself, so that its references stay its own.
+// Each tool's schema is compiled for itself, so that its references stay its own. In XML its
+// parameters are compiled one by one: of what a schema says about all of them together,
+// `properties` and `required` are held, and nothing else (anyOf, minProperties, …).
 #pragma once
 
 #include <memory>
@@ -18,8 +20,8 @@
 
 namespace weft::chat {
 
-// E0320, E0321, E0323, E0324 and the errors of schemas, with "tools[1].parameters" in front. At
-// least one tool.
+// E0320, E0321, E0323, E0324 and the errors of schemas, with "tools: parameters of NAME" in
+// front. At least one tool.
 Result<std::shared_ptr<grammar::Grammar>> call_grammar(grammar::VocabularyPtr vocabulary,
                                                        CallFormat format,
                                                        std::span<const Tool> tools);

@@ -79,18 +79,14 @@ std::optional<CallPiece> CallReader::add(std::string_view text, const std::vecto
   return out;
 }
 
-// What was told of a call in XML says which values are JSON; reading the markup again could see
-// the end of a value inside of a string.
+// What was told is the call. Reading its text again could see the end of a value in XML inside of a
+// string, and an object in a string that the tool's schema asks for.
 std::optional<ToolCall> CallReader::call_of(const std::vector<Tool>& tools) const {
   if (!begun()) return parse_call(format_, text_, tools);
-  if (format_ == CallFormat::kXml) {
-    auto arguments = json::parse(all_.arguments);
-    if (arguments.ok()) return ToolCall{{}, all_.name, std::move(arguments).value()};
-  } else if (auto call = parse_call(format_, text_, tools)) {
-    return call;
-  }
+  auto arguments = json::parse(all_.arguments);
   // A number beyond what we can hold, for example: its reader may be able to.
-  return ToolCall{{}, all_.name, json::Value(all_.arguments)};
+  if (!arguments.ok()) return ToolCall{{}, all_.name, json::Value(all_.arguments)};
+  return ToolCall{{}, all_.name, std::move(arguments).value()};
 }
 
 std::optional<CallReader::Whole> CallReader::close(const std::vector<Tool>& tools) const {

@@ -139,6 +139,16 @@ TEST(CallReader, ACallThatIsCutShortIsNotDone) {
   EXPECT_EQ(begun, arguments.size() + 3);  // none of them, each, and what follows
 }
 
+// Models that nothing holds write their arguments so by mistake; here the tool's schema asks for
+// it.
+TEST(CallReader, AStringOfTheGrammarStaysAString) {
+  CallReader reader(CallFormat::kJson, 0, true);
+  const auto piece = reader.add(R"({"name": "a", "arguments": "{\"x\": 1}"})", {});
+  ASSERT_TRUE(piece.has_value());
+  EXPECT_EQ(piece->arguments, R"("{\"x\": 1}")");
+  EXPECT_EQ(reader.close({})->call.arguments, R"({"x": 1})");
+}
+
 // Nothing holds the text to the form: what it is shows at its end.
 TEST(CallReader, TextThatNothingHoldsComesWhole) {
   CallReader reader(CallFormat::kJson, 0, false);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "chat/call_grammar.h"
+#include "chat/call_reader.h"
 #include "chat/test_calls.h"
 #include "grammar/matcher.h"
 #include "schema/validator.h"
@@ -115,6 +116,37 @@ TEST(CallGrammar, WritesWhatTheParserReadsInEveryForm) {
   }
 }
 
+// References reach all of the tool's schema, and alternatives of a text are held, as in JSON.
+TEST(CallGrammar, ParametersInXmlAreHeldAsMembersAre) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "f", "parameters": {"type": "object",
+      "required": ["unit", "tag", "other"], "properties": {
+      "unit": {"type": "string", "oneOf": [{"const": "kg", "title": "Kilograms"},
+                                           {"const": "lb"}, {"const": "</parameter>"}]},
+      "tag": {"type": "string", "anyOf": [{"pattern": "^[ab]{1,2}$"}, {"enum": ["none", 1]}]},
+      "other": {"$ref": "#/properties/flag"}, "flag": {"type": "boolean"},
+      "never": {"type": "object", "required": ["x"], "properties": {"x": false}},
+      "child": {"$ref": "#"}}}}])");
+  const auto schema = schema::Schema::parse(json::Value(all[0].parameters)).value();
+  const auto grammar = call_grammar(vocabulary, CallFormat::kXml, all);
+  ASSERT_TRUE(grammar.ok()) << grammar.error().text();
+  std::mt19937_64 random(3);
+  std::set<std::string> units;
+  for (int i = 0; i < 60; ++i) {
+    const std::string text = random_text(*grammar, random, 400);
+    SCOPED_TRACE(text);
+    CallReader reader(CallFormat::kXml, 0, true);
+    reader.add(text, all);
+    const auto whole = reader.close(all);
+    ASSERT_TRUE(whole.has_value());
+    EXPECT_TRUE(schema::validate(schema, whole->call.arguments).empty());
+    units.insert(std::string(whole->call.arguments.at("unit").as_string()));
+  }
+  EXPECT_EQ(units, (std::set<std::string>{"kg", "lb"}));
+}
+
 // Text of a parameter is not JSON, so nothing in it is a key: only open names of the values repeat.
 TEST(CallGrammar, TextOfAParameterIsNotReadAsJson) {
   const auto tokenizer =
@@ -176,6 +208,31 @@ TEST(CallGrammar, EachParameterHasItsOwnKeys) {
   EXPECT_TRUE(matcher->complete());
 }
 
+// Lengths are counted in characters, however long the text may be.
+TEST(CallGrammar, TextInXmlMayBeLongAndNoLonger) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto all = tools(R"([{"name": "w", "parameters": {"type": "object",
+      "required": ["short", "long"], "properties": {
+      "short": {"type": "string", "minLength": 2, "maxLength": 4},
+      "long": {"type": "string", "pattern": "^[a-z]*$", "maxLength": 20000}}}}])");
+  const auto grammar = call_grammar(vocabulary, CallFormat::kXml, all);
+  ASSERT_TRUE(grammar.ok()) << grammar.error().text();
+  const std::string begin = "\n<function=w>\n<parameter=short>\n";
+  const std::string behind = "\n</parameter>\n<parameter=long>\n";
+  const auto first_wrong = [&](const std::string& text) {
+    return read_bytes(*grammar::Matcher::create(*grammar, {}).value(), text);
+  };
+  EXPECT_EQ(first_wrong(begin + "안\n녕é" + behind), "");
+  EXPECT_EQ(first_wrong(begin + "a" + behind), begin + "a\n</p") << "so it is text, and too long";
+  EXPECT_EQ(first_wrong(begin + "안\n녕éx"), begin + "안\n녕éx");
+  const std::string end = "\n</parameter>\n</function>\n";
+  EXPECT_EQ(first_wrong(begin + "ab" + behind + std::string(20000, 'z') + end), "");
+  const std::string longer = begin + "ab" + behind + std::string(20001, 'z');
+  EXPECT_EQ(first_wrong(longer), longer);
+}
+
 TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
   const auto tokenizer =
       text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
@@ -206,12 +263,57 @@ TEST(CallGrammar, ErrorsNameTheParameter) {
     for (const auto& [parameter, keyword] : std::vector<std::pair<std::string, std::string>>{
              {R"({"type": "string", "pattern": "^(.*a.{20})$"})", "E0323 /pattern"},
              {R"({"type": "integer", "multipleOf": 1234567})", "E0323 "},
-             {R"({"type": "array", "uniqueItems": true})", "E0320 /uniqueItems"}}) {
+             {R"({"type": "array", "uniqueItems": true})", "E0320 /uniqueItems"},
+             {R"({"type": "string", "not": {"enum": ["a"]}})", "E0320 /not"},
+             {R"({"$ref": "#/properties/b"})", "E0302 /$ref"},
+             {R"({"type": "string", "oneOf": [{"maxLength": 2}, {"const": "a"}]})",
+              "E0320 /oneOf"}}) {
       const std::string text = said(format, parameter);
       const std::string place = keyword.substr(0, 6) +
                                 "tools: parameters of f: #/properties/a~1b" + keyword.substr(6);
       EXPECT_TRUE(text.starts_with(place + ": ")) << text;
     }
+  }
+}
+
+// The grammar of all calls ends with the tool that it becomes too large with.
+TEST(CallGrammar, ToolsThatAreTooManyTogetherAreRefusedByName) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  std::string all;
+  for (int i = 0; i < 6; ++i) {
+    all += fmt::format(R"({}{{"name": "t{}", "parameters": {{"required": ["a"], "properties": {{
+        "a": {{"const": "{}"}}}}}}}})", i == 0 ? "" : ",", i, std::string(140'000, 'x'));
+  }
+  for (const CallFormat format : {CallFormat::kJson, CallFormat::kXml}) {
+    const auto made = call_grammar(vocabulary, format, tools("[" + all + "]"));
+    ASSERT_FALSE(made.ok());
+    EXPECT_TRUE(made.error().text().starts_with("E0323 tools: parameters of t4: "))
+        << made.error().text();
+  }
+}
+
+TEST(CallGrammar, WhatNoTextFitsIsNamed) {
+  const auto tokenizer =
+      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
+  const auto said = [&](std::string_view required, std::string_view parameter) {
+    const auto all = tools(fmt::format(
+        R"([{{"name": "g"}}, {{"name": "f", "parameters": {{"type": "object", "required": [{}],
+            "properties": {{"a": {}}}}}}}])", required, parameter));
+    const auto made = call_grammar(vocabulary, CallFormat::kXml, all);
+    if (made.ok()) return std::string("accepted");
+    const std::string text = made.error().text();
+    return text.substr(0, text.find(": ", text.find('#')));
+  };
+  const std::string place = "E0324 tools: parameters of f: #/properties/a";
+  for (const char* parameter : {"false", R"({"type": "string", "enum": [1]})",
+                                R"({"type": "string", "minLength": 5, "maxLength": 1})",
+                                R"({"type": "string", "const": "a</parameter>"})",
+                                R"({"type": "integer", "minimum": 5, "maximum": 1})"}) {
+    EXPECT_EQ(said("\"a\"", parameter), place) << parameter;
+    EXPECT_EQ(said("", parameter), "accepted") << parameter << " is left away";
   }
 }
 

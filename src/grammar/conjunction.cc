@@ -18,6 +18,9 @@ using schema::NodeId;
 namespace {
 
 constexpr int64_t kAutomatonWork = 20;  // besides its states
+// As much work as one state: comparisons of listed values, and of names.
+constexpr size_t kValuesOfState = 256;
+constexpr size_t kNamesOfState = 8192;
 
 constexpr uint8_t kAllTypes = schema::kNull | schema::kBoolean | schema::kInteger |
                               schema::kNumber | schema::kString | schema::kArray | schema::kObject;
@@ -186,7 +189,8 @@ Status Facts::check_enforceable(uint32_t key, uint8_t types) const {
   return ok_status();
 }
 
-std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& set) const {
+std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& set,
+                                                             Judged judged) const {
   const auto count = [&](const Node& n) {
     return n.constant ? 1 : n.enumeration ? n.enumeration->size() : SIZE_MAX;
   };
@@ -199,6 +203,7 @@ std::optional<std::vector<const json::Value*>> Facts::values(const Conjunction& 
   std::vector<const json::Value*> out;
   const auto take = [&](const json::Value& value) {
     const bool fits = std::all_of(set.begin(), set.end(), [&](uint32_t key) {
+      if (judged == Judged::kBesideOneOf && (key & kOneOfChosen) != 0) return true;
       return schema::is_valid_at(schema_, key >> 2, value);
     });
     if (fits) out.push_back(&value);
@@ -229,10 +234,12 @@ Result<Strings> Facts::strings(const Conjunction& set) const {
   Strings out;
   const auto meet = [&](Result<Dfa> language, uint32_t key, std::string_view keyword) -> Status {
     if (language.ok() && out.content) {
+      out.states_made += language->states.size();
       language = combined(*out.content, *language, Combine::kBoth);
     }
     if (!language.ok()) return placed(std::move(language).error(), key >> 2, keyword);
     out.content = std::move(language).value();
+    out.states_made += out.content->states.size();
     return ok_status();
   };
   const std::optional<Repetition> repetition = only_repetition(set);
@@ -347,8 +354,8 @@ Conjunction Facts::chosen(const Conjunction& set, const Choice& choice, NodeId b
   return out;
 }
 
-Status Facts::pay_for(const Dfa& language, NodeId where, int64_t& work) const {
-  work -= kAutomatonWork + static_cast<int64_t>(language.states.size());
+Status Facts::pay(int64_t amount, NodeId where, int64_t& work) const {
+  work -= amount;
   if (work >= 0) return ok_status();
   return make_error("E0323",
                     fmt::format("{}: too much work to see that alternatives exclude each other",
@@ -357,11 +364,36 @@ Status Facts::pay_for(const Dfa& language, NodeId where, int64_t& work) const {
                     "anyOf");
 }
 
-// Of objects. Values that are listed tell most alternatives apart and cost nothing, so they are
-// compared first.
+bool Facts::lists_values(const Conjunction& unexpanded) const {
+  const auto set = expanded(unexpanded);
+  return !set || std::ranges::any_of(*set, [&](uint32_t key) {
+    return node(key).constant || node(key).enumeration;
+  });
+}
+
+// Comparisons that values() makes, at most.
+size_t Facts::values_compared(const Conjunction& set) const {
+  size_t least = SIZE_MAX;
+  size_t all = 0;
+  for (const uint32_t key : set) {
+    const Node& n = node(key);
+    if (!n.constant && !n.enumeration) continue;
+    const size_t listed = (n.enumeration ? n.enumeration->size() : 0) + (n.constant ? 1 : 0);
+    least = std::min(least, n.constant ? 1 : listed);
+    all += listed;
+  }
+  return all == 0 ? 0 : least * all;
+}
+
+// Of objects. Values that are listed tell most alternatives apart and cost little, so they are
+// compared first. Names that are open are not looked at: none of them is required.
 // NOLINTNEXTLINE(misc-no-recursion): depth counts down
 Result<bool> Facts::without_members(const Conjunction& set, int depth, int64_t& work) const {
-  const Members all = TRY(members(set));
+  const Members all = listed_members(set);
+  size_t names = 0;
+  for (const uint32_t key : set) names += node(key).properties.size() + 1;
+  const auto compared = static_cast<int64_t>(all.named.size() * names / kNamesOfState);
+  TRY(pay(compared, set.empty() ? schema_.root() : set[0] >> 2, work));
   const auto required = std::count_if(all.named.begin(), all.named.end(),
                                       [](const Member& one) { return one.required; });
   if (all.min > all.max || static_cast<size_t>(required) > all.max) return true;
@@ -378,21 +410,23 @@ Result<bool> Facts::without_members(const Conjunction& set, int depth, int64_t& 
 Result<bool> Facts::surely_empty(const Conjunction& unexpanded, int depth, int64_t& work) const {
   const auto set = expanded(unexpanded);
   if (!set) return true;
-  if (const auto left = values(*set)) return left->empty();
+  const NodeId where = set->empty() ? schema_.root() : (*set)[0] >> 2;
+  TRY(pay(static_cast<int64_t>(values_compared(*set) / kValuesOfState), where, work));
+  // A value of two branches is none of their oneOf: just that is asked here.
+  if (const auto left = values(*set, Judged::kBesideOneOf)) return left->empty();
   if (depth == 0) return false;
   const uint8_t types = TRY(this->types(*set));
   if (types == 0) return true;
   if ((types & (schema::kNull | schema::kBoolean)) != 0) return false;
-  const NodeId where = set->empty() ? schema_.root() : (*set)[0] >> 2;
   if ((types & schema::kString) != 0) {
     const Strings text = TRY(strings(*set));
     if (!text.content) return false;
-    TRY(pay_for(*text.content, where, work));
+    TRY(pay(kAutomatonWork + static_cast<int64_t>(text.states_made), where, work));
     if (!text.content->is_empty()) return false;
   }
   if ((types & schema::kInteger) != 0) {
     const Dfa language = TRY(numbers(*set, (types & schema::kNumber) == 0));
-    TRY(pay_for(language, where, work));
+    TRY(pay(kAutomatonWork + static_cast<int64_t>(language.states.size()), where, work));
     if (!language.is_empty()) return false;
   }
   if ((types & schema::kArray) != 0) {

@@ -44,6 +44,7 @@ struct Strings {
   // Every character is one of these; absent: any character. Beside it there is no `content`.
   std::optional<CharRanges> characters;
   std::optional<Dfa> content;   // lengths included; absent: no more is said
+  size_t states_made = 0;       // of all automata on the way to it
 };
 // The texts as an automaton, whatever says them. E0323.
 Result<Dfa> language_of(const Strings& strings);
@@ -59,7 +60,11 @@ class Facts {
   // Bits of schema::Type; kNumber means numbers that are no integers.
   Result<uint8_t> types(const Conjunction& set) const;
   // The values that are left of `enum` and `const`, if there are any of these keywords.
-  std::optional<std::vector<const json::Value*>> values(const Conjunction& set) const;
+  enum class Judged { kWhole, kBesideOneOf };  // not by nodes whose oneOf has been chosen
+  std::optional<std::vector<const json::Value*>> values(const Conjunction& set,
+                                                        Judged judged = Judged::kWhole) const;
+  // Whether there are any, or no value fits at all: then values() knows all that there is.
+  bool lists_values(const Conjunction& set) const;
   Result<Strings> strings(const Conjunction& set) const;
   Result<Dfa> numbers(const Conjunction& set, bool integers_only) const;
 
@@ -96,8 +101,8 @@ class Facts {
   };
   std::optional<Choice> choice(const Conjunction& set) const;
   static Conjunction chosen(const Conjunction& set, const Choice& choice, schema::NodeId branch);
-  // Whether no value fits; false means: not known. Each automaton that is made for it is taken from
-  // `work`; E0323 when nothing is left.
+  // Whether no value fits; false means: not known. Each automaton that is made for it, and what is
+  // compared in long lists, is taken from `work`; E0323 when nothing is left.
   Result<bool> surely_empty(const Conjunction& set, int depth, int64_t& work) const;
   // E0320 at the node's keyword.
   Error refused(schema::NodeId id, std::string_view keyword, std::string hint) const;
@@ -107,7 +112,8 @@ class Facts {
   bool is_anything(const Conjunction& set) const;
 
  private:
-  Status pay_for(const Dfa& language, schema::NodeId where, int64_t& work) const;
+  Status pay(int64_t amount, schema::NodeId where, int64_t& work) const;
+  size_t values_compared(const Conjunction& set) const;
   Result<bool> without_members(const Conjunction& set, int depth, int64_t& work) const;
   std::optional<Repetition> only_repetition(const Conjunction& set) const;
   const schema::Node& node(uint32_t key) const { return schema_.node(key >> 2); }
@@ -115,6 +121,7 @@ class Facts {
   Result<uint8_t> without_not(uint32_t key, uint8_t types) const;
   Conjunction value_of_member(const Conjunction& set, std::string_view name) const;
   void named_members(const Conjunction& set, Members& members) const;
+  Members listed_members(const Conjunction& set) const;  // without those of open names
   Status free_members(const Conjunction& set, Members& members) const;
   Result<std::optional<Dfa>> free_names(const Conjunction& set, Members& members) const;
   Status add_free(const Conjunction& set, Conjunction value, Dfa names, Members& members) const;

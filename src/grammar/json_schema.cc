@@ -18,8 +18,8 @@ constexpr size_t kListMax = 3000;  // values or members of one schema: they are 
 
 class Compiler {
  public:
-  Compiler(const schema::Schema& schema, const SchemaOptions& options)
-      : schema_(schema), options_(options), facts_(schema, options) {}
+  Compiler(const schema::Schema& schema, const SchemaOptions& options, schema::NodeId part)
+      : schema_(schema), options_(options), part_(part), facts_(schema, options) {}
 
   Result<Rules> run() {
     for (schema::NodeId id = 0; id < schema_.nodes().size(); ++id) {
@@ -31,7 +31,7 @@ class Compiler {
                                     kListMax),
                         "use shorter lists");
     }
-    const RuleId root = rule_of({schema_.root() << 2});
+    const RuleId root = rule_of({part_ << 2});
     for (size_t done = 0; done < queue_.size(); ++done) {
       if (rules_.too_large() || queue_.size() > kRulesMax) {
         return make_error("E0323",
@@ -55,19 +55,19 @@ class Compiler {
 
  private:
   schema::NodeId node_of(const Conjunction& set) const {
-    return set.empty() ? schema_.root() : set[0] >> 2;
+    return set.empty() ? part_ : set[0] >> 2;
   }
   // The part of the schema that has needed most so far.
   std::string largest_part() const {
     const auto most = std::ranges::max_element(sizes_, {}, [](const auto& one) {
       return one.second;
     });
-    return schema_.pointer(most == sizes_.end() ? schema_.root() : most->first);
+    return schema_.pointer(most == sizes_.end() ? part_ : most->first);
   }
   // The innermost part whose shortest text is more than half of the whole.
   std::string longest_part(RuleId root) const {
     const uint32_t whole = rules_.rule_cost(root);
-    schema::NodeId out = schema_.root();
+    schema::NodeId out = part_;
     uint32_t least = whole;
     for (const auto& [set, rule] : queue_) {
       const uint32_t cost = rules_.rule_cost(rule);
@@ -79,15 +79,22 @@ class Compiler {
     return schema_.pointer(out);
   }
 
+  // A rule that never ends. A member whose name is forbidden may have no node that says so: then
+  // the rule has no name, and the object around it is the part that nothing fits.
+  RuleId nothing_at(const Conjunction& set) {
+    const auto says = std::ranges::find_if(set, [](uint32_t key) { return key != kNothingFits; });
+    const schema::NodeId place = says == set.end() ? schema::kNone : *says >> 2;
+    const auto [none, added] = nothing_.try_emplace(place, kNoRule);
+    if (added) {
+      none->second = rules_.add_rule(place == schema::kNone ? "" : schema_.pointer(place));
+    }
+    return none->second;
+  }
+
   // The rule of a set, to be built later. Of `false`, a rule that never ends.
   RuleId rule_of(const Conjunction& unexpanded) {
     const auto set = facts_.expanded(unexpanded);
-    if (!set) {
-      const schema::NodeId place = node_of(unexpanded);
-      const auto [none, added] = nothing_.try_emplace(place, kNoRule);
-      if (added) none->second = rules_.add_rule(schema_.pointer(place));
-      return none->second;
-    }
+    if (!set) return nothing_at(unexpanded);
     const Conjunction key = facts_.is_anything(*set) ? Conjunction{} : *set;
     const auto [found, fresh] = known_.try_emplace(key, kNoRule);
     if (fresh) {
@@ -161,11 +168,16 @@ class Compiler {
     if (choice.branches.size() > kBranchesMax) {
       return refused(fmt::format("at most {} branches", kBranchesMax));
     }
+    std::vector<bool> listed;  // these are judged one by one, and in no branch if in two
+    for (const schema::NodeId branch : choice.branches) {
+      listed.push_back(facts_.lists_values(Facts::chosen(set, choice, branch)));
+    }
     for (size_t i = 0; i < choice.branches.size(); ++i) {
       for (size_t j = i + 1; j < choice.branches.size(); ++j) {
         Conjunction both = Facts::chosen(set, choice, choice.branches[i]);
         both.push_back(choice.branches[j] << 2);
         if (TRY(facts_.surely_empty(both, kDisjointDepth, disjoint_work_))) continue;
+        if (listed[i] && listed[j]) continue;
         return refused(fmt::format(
             "branches {} and {} may fit the same value: use anyOf, or tell them apart by type or "
             "by the const of a required member", i, j));
@@ -349,6 +361,7 @@ class Compiler {
 
   const schema::Schema& schema_;
   const SchemaOptions& options_;
+  const schema::NodeId part_;
   Facts facts_;
   Rules rules_;
   std::map<schema::NodeId, RuleId> nothing_;  // of parts that no value fits
@@ -362,7 +375,12 @@ class Compiler {
 }  // namespace
 
 Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options) {
-  return Compiler(schema, options).run();
+  return schema_rules(schema, options, schema.root());
+}
+
+Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options,
+                           schema::NodeId part) {
+  return Compiler(schema, options, part).run();
 }
 
 }  // namespace weft::grammar

@@ -15,7 +15,9 @@
 
 namespace weft::grammar {
 
-// `schema` is needed during the call only.
+// Of the whole schema, or of a part of it. `schema` is needed during the call only.
 Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options = {});
+Result<Rules> schema_rules(const schema::Schema& schema, const SchemaOptions& options,
+                           schema::NodeId part);
 
 }  // namespace weft::grammar

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "grammar/test_belongs.h"
 
 namespace weft::grammar {
@@ -107,6 +109,11 @@ TEST(JsonSchema, WhatNothingFitsIsNamed) {
             "E0324 #/properties/b/items");
   EXPECT_EQ(place(R"({"type":"object","required":["x"],"properties":{"x":{"allOf":[
                       {"const":1},{"const":2}]}}})"), "E0324 #/properties/b/properties/x");
+  // A name that is demanded and forbidden: no schema of the member says so.
+  EXPECT_EQ(place(R"({"type":"object","required":["x"],"propertyNames":{"pattern":"^y"}})"),
+            "E0324 #/properties/b");
+  EXPECT_EQ(place(R"({"type":"object","required":["x"],"not":{"required":["x"]}})"),
+            "E0324 #/properties/b");
 }
 
 // A schema of many parts is no help to whoever does not know which of them is too large.
@@ -146,6 +153,46 @@ TEST(JsonSchema, WhatIsTooLargeIsNamed) {
         {{"type":"object","properties":{{"s{0}":{{}}}}}}]}})", i);
   }
   EXPECT_EQ(place(with(fmt::format(R"({{"allOf":[{}]}})", choices))), "E0323 #/properties/b");
+}
+
+// What two branches list is in neither; what one of them only describes has to be kept apart.
+TEST(JsonSchema, AValueOfTwoBranchesIsNoneOfTheirOneOf) {
+  const auto code = [](std::string_view branches) {
+    const auto rules = rules_of(fmt::format(R"({{"oneOf":[{}]}})", branches));
+    return rules.ok() ? std::string("accepted") : rules.error().code;
+  };
+  EXPECT_EQ(code(R"({"type":"string","maxLength":2},{"const":"a"})"), "E0320");
+  EXPECT_EQ(code(R"({"const":7},{"type":["integer","null"]})"), "E0320");
+  EXPECT_EQ(code(R"({"type":"string","maxLength":2},{"const":"abc"})"), "accepted");
+  EXPECT_EQ(code(R"({"type":"string"},{"const":null})"), "accepted");
+  const auto lists = rules_of(R"({"oneOf":[{"enum":[1,2]},{"enum":[2,3]}]})").value();
+  EXPECT_TRUE(belongs(lists, "1") && belongs(lists, "3"));
+  EXPECT_FALSE(belongs(lists, "2"));
+}
+
+// Branches are compared in pairs, so each comparison has to be cheap, or paid for.
+TEST(JsonSchema, LongListsInAlternativesAreNotComparedForEver) {
+  std::string lists, objects, patterns;
+  for (int i = 0; i < 20; ++i) {
+    const char* comma = i == 0 ? "" : ",";
+    std::string values;
+    for (int k = 0; k < 900; ++k) values += fmt::format("{}{}", k == 0 ? "" : ",", 1000 * i + k);
+    lists += fmt::format(R"({}{{"enum":[{}]}})", comma, values);
+    // what open names there may be costs nothing: no branch requires one
+    objects += fmt::format(R"({}{{"type":"object","required":["k"],"properties":{{"k":{{"const":{}
+        }}}},"patternProperties":{{"^(a|b)*a(a|b){{7}}x":{{}}}}}})", comma, i);
+    patterns += fmt::format(R"({}{{"type":"string","pattern":"^(a|b)*a(a|b){{9}}c{}d$"}})", comma,
+                            i);
+  }
+  const auto code = [](const std::string& branches) {
+    const auto rules = rules_of(fmt::format(R"({{"oneOf":[{}]}})", branches));
+    return rules.ok() ? std::string("accepted") : rules.error().code;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(code(lists), "E0323");
+  EXPECT_EQ(code(patterns), "E0323");
+  EXPECT_EQ(code(objects), "accepted");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(1));
 }
 
 }  // namespace

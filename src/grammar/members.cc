@@ -91,7 +91,7 @@ bool Facts::is_closed(const Conjunction& set) const {
   return listed;
 }
 
-Result<Facts::Members> Facts::members(const Conjunction& set) const {
+Facts::Members Facts::listed_members(const Conjunction& set) const {
   Members out;
   for (const uint32_t key : set) {
     const Node& n = node(key);
@@ -99,6 +99,11 @@ Result<Facts::Members> Facts::members(const Conjunction& set) const {
     if (n.max_properties) out.max = std::min(out.max, clipped_count(*n.max_properties));
   }
   named_members(set, out);
+  return out;
+}
+
+Result<Facts::Members> Facts::members(const Conjunction& set) const {
+  Members out = listed_members(set);
   if (!is_closed(set)) TRY(free_members(set, out));
   return out;
 }

@@ -52,12 +52,29 @@ void Rules::text(StateId from, std::string_view bytes, StateId to) {
   }
 }
 
-void Rules::embed(RuleId rule, const Dfa& dfa) {
+void Rules::embed(RuleId rule, const Dfa& dfa, uint32_t characters_max) {
+  const bool counts = characters_max != kNoMax;
+  rules_[rule].max = characters_max;
+  rules_[rule].counts = counts;
+  rules_[rule].unit_bytes = counts ? 1 : 0;
   std::vector<StateId> ids = {rules_[rule].start};
   for (size_t s = 1; s < dfa.states.size(); ++s) ids.push_back(add_state(rule));
   for (size_t s = 0; s < dfa.states.size(); ++s) {
     states_[ids[s]].final = dfa.states[s].accepting;
-    for (const Edge& edge : dfa.states[s].edges) byte(ids[s], edge.low, edge.high, ids[edge.to]);
+    for (const Edge& edge : dfa.states[s].edges) {
+      const auto part = [&](uint8_t low, uint8_t high, Guard guard) {
+        low = std::max(low, edge.low);
+        high = std::min(high, edge.high);
+        if (low <= high) byte(ids[s], low, high, ids[edge.to], guard);
+      };
+      if (!counts) {
+        part(0x00, 0xFF, Guard::kNone);
+        continue;
+      }
+      part(0x00, 0x7F, Guard::kBelowMax);
+      part(0x80, 0xBF, Guard::kNone);  // within a character
+      part(0xC0, 0xFF, Guard::kBelowMax);
+    }
   }
 }
 

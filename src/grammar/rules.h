@@ -80,8 +80,9 @@ class Rules {
   void call(StateId from, RuleId rule, StateId to);
   void text(StateId from, std::string_view bytes, StateId to);  // `bytes` not empty
   void set_final(StateId state) { states_[state].final = true; }
-  // The rule's body is an automaton.
-  void embed(RuleId rule, const Dfa& dfa);
+  // The rule's body is an automaton. With `characters_max` it counts the characters of its text,
+  // which the automaton must be able to end behind each of the last ones.
+  void embed(RuleId rule, const Dfa& dfa, uint32_t characters_max = kNoMax);
   // A finished grammar of a JSON value becomes a part of this one; its root, to be called. Only
   // in such parts keys are kept from repeating: what is around them need not be JSON.
   RuleId include(const Rules& other);
