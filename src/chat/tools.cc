@@ -19,6 +19,19 @@ Error wrong_tool(std::string place, std::string_view expected, std::string_view 
                     "\"parameters\": {\"type\": \"object\", \"properties\": {}}}}");
 }
 
+// A misspelt member would be a tool without it. Others than these are the template's to show.
+Status check_members(const json::Object& object, const std::string& place,
+                     const std::vector<std::string>& names) {
+  for (const auto& [name, member] : object) {
+    if (std::find(names.begin(), names.end(), std::string_view(name)) != names.end()) continue;
+    const auto near = nearest_name(name, names);
+    if (!near || object.contains(*near)) continue;
+    return make_error("E0744", fmt::format("{}.{}: not known", place, std::string_view(name)),
+                      fmt::format("did you mean '{}'?", *near));
+  }
+  return ok_status();
+}
+
 Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
   if (!value.is_object()) return wrong_tool(place, "an object", json::kind_name(value));
   const json::Object* tool = &value.get_object();
@@ -30,6 +43,7 @@ Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
   } else if (const json::Value* type = tool->if_contains("type"); type && *type != "function") {
     return wrong_tool(place + ".type", "\"function\"", quoted(json::dump(*type), 60));
   }
+  TRY(check_members(*tool, inner, {"type", "name", "description", "parameters", "strict"}));
   const json::Value* name = tool->if_contains("name");
   if (name == nullptr || !name->is_string()) {
     return wrong_tool(inner + ".name", "text", name ? json::kind_name(*name) : "nothing");
