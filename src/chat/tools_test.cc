@@ -38,6 +38,9 @@ TEST(Tools, WrongOnesNameThePlace) {
            {R"([{"name": "a>b"}])", "tools[0].name:"},
            {R"([{"name": ""}])", "tools[0].name:"},
            {R"([{"name": "a", "parameters": []}])", "tools[0].parameters:"},
+           {R"([{"name": "a", "parameters": {"type": "array"}}])", "tools[0].parameters.type:"},
+           {R"([{"name": "a", "parameters": {"type": ["object", "null"]}}])",
+            "tools[0].parameters.type:"},
            {R"([{"name": "a", "parameter": {}}])", "tools[0].parameter:"},
            {R"([{"type": "function", "function": {"name": "a", "paramters": {}}}])",
             "tools[0].function.paramters:"},
@@ -70,6 +73,8 @@ TEST(Tools, Choices) {
   EXPECT_FALSE(parse_tool_choice("required", {}).ok());
   EXPECT_FALSE(parse_tool_choice("always", two).ok());
   EXPECT_FALSE(parse_tool_choice(5, two).ok());
+  EXPECT_FALSE(parse_tool_choice(json::parse(R"({"type": "custom", "name": "beta"})").value(),
+                                 two).ok());
 }
 
 TEST(CallText, IsReadInEveryForm) {
