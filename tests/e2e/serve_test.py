@@ -179,7 +179,8 @@ def test_models_and_tokens():
         prompt = server.post("/tokenize", {"messages": MESSAGES}).json["count"]
         usage = server.post("/v1/chat/completions", chat(max_tokens=200)).json["usage"]
         assert usage["prompt_tokens"] == prompt
-        assert server.post("/detokenize", {"tokens": [10**6]}).status == 400
+        unknown = server.post("/detokenize", {"tokens": [5, 10**6]})
+        assert unknown.status == 400 and unknown.error["param"] == "tokens[1]", unknown.body
 
 
 def test_health_and_metrics():
