@@ -119,6 +119,8 @@ def test_ceilings_and_mistakes():
                        {"routing": {"classes": {"c": {"mode": "hasty"}}}}):
             done = run(place, {}, broken, code=None)
             assert done.returncode == 3, (broken, done.stderr)
+        missing = run(place, {}, {"models": {"x": {"source": "/no/such"}}}, code=3).stderr
+        assert "found a mapping" not in missing and "'/no/such' is not there" in missing, missing
 
 
 def test_two_answers_do_not_pass_a_ceiling():
