@@ -29,7 +29,8 @@ void read_resource(const ConfigMember& member, const ConfigScope& scope, Fields&
   fields.finish();
   if (resource.uri.find(':') == std::string::npos) {
     const auto given = fields.any("uri");
-    fields.wrong(given.ok() ? given : member.second, "uri", "an address with a scheme", "docs://handbook");
+    fields.wrong(given.ok() ? given : member.second, "uri", "an address with a scheme",
+                 "docs://handbook");
   }
   if (file.has_value() == text.has_value()) {
     fields.wrong(member.second, "file", "one of file and text");
