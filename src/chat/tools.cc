@@ -132,8 +132,9 @@ Result<ToolChoice> parse_tool_choice(const json::Value& choice, const std::vecto
   ToolChoice out{ToolChoice::Mode::kRequired, {}};
   if (choice != "required") {
     const json::Value* name = nullptr;
-    const json::Value* type = choice.is_object() ? choice.get_object().if_contains("type") : nullptr;
-    if (choice.is_object() && (type == nullptr || *type == "function")) {
+    const json::Object* object = choice.if_object();
+    const json::Value* type = object ? object->if_contains("type") : nullptr;
+    if (object && (type == nullptr || *type == "function")) {
       const json::Value* function = choice.get_object().if_contains("function");
       name = function && function->is_object() ? function->get_object().if_contains("name")
                                                : choice.get_object().if_contains("name");

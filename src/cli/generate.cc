@@ -244,7 +244,8 @@ Error in_flag_words(Error error, const ChatOptions& options) {
 }
 
 // Flags and the files they name may be wrong in ways that only the model's own parts see: numbers
-// (E0712, E0730; E0214 of words), forms of the answer (E030x, E032x but for the vocabulary's), messages, thinking, tools.
+// (E0712, E0730), types (E0214), forms of the answer (E030x, E032x but for the vocabulary's),
+// messages, thinking, tools.
 bool means_wrong_use(std::string_view code) {
   if (code == "E0325") return false;
   for (const std::string_view one : {"E0214", "E0904", "E030", "E032", "E0712", "E0730", "E0740",
