@@ -40,8 +40,10 @@ def test_complexity_decides_and_is_explained():
             assert f"complexity {complexity:.2f}" in text and "price" in text, text
             verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
             assert "bit for bit" in verified.stderr, verified.stderr
-        wrong = run(place, {"model": "auto", "complexity": 2}, config, code=1)
+        wrong = run(place, {"model": "auto", "complexity": "{{ 1 + 1 }}"}, config, code=1)
         assert "E0603" in wrong.stderr, wrong.stderr
+        wrong = run(place, {"model": "auto", "complexity": 2}, config, code=1)
+        assert "E0412" in wrong.stderr and "from 0 to 1" in wrong.stderr, wrong.stderr
 
 
 def test_the_mode_is_explained():
