@@ -272,7 +272,10 @@ TEST(Responses, ErrorsNameTheMemberThatWasWritten) {
                       "assistant", "content": [{"type": "output_text", "text": "x",
                       "annotations": [], "logprobs": []}]}, {"type": "reasoning", "id": "rs",
                       "summary": [], "encrypted_content": "x", "content": null},
-                      {"role": "user", "content": "y"}])"), "accepted");
+                      {"type": "function_call", "id": "fc", "status": "completed", "call_id": "c",
+                      "name": "f", "arguments": "{}", "parsed_arguments": {}},
+                      {"type": "function_call_output", "call_id": "c", "output": "z"}])"),
+            "accepted");
 }
 
 TEST(Responses, WhatIsNullIsNotEchoed) {

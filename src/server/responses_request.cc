@@ -59,7 +59,7 @@ class Conversation {
   Status add_message(Fields& fields, const std::string& where) {
     const std::string role = TRY(fields.required_text("role"));
     const json::Value* content = fields.any("content");
-    fields.known({"id", "status", "phase"});
+    fields.known({"id", "status", "phase", "parsed", "cache_control"});
     TRY(fields.finish());
     if (content == nullptr) return wrong_field(where + ".content", "a text or parts", "nothing");
     std::string text = TRY(text_of(*content, where + ".content"));
@@ -81,7 +81,7 @@ class Conversation {
     json::Object call{{"id", TRY(fields.required_text("call_id"))},
                       {"type", "function"},
                       {"function", std::move(function)}};
-    fields.known({"id", "status", "namespace", "created_by"});
+    fields.known({"id", "status", "namespace", "created_by", "parsed_arguments"});  // of clients
     TRY(fields.finish());
     json::Object& message = assistant(true);
     if (!message.contains("tool_calls")) message["tool_calls"] = json::Array();
