@@ -65,8 +65,9 @@ constexpr Parameter kWorkflow[] = {
     {"workflow", kText, true}, {"input", kMapping}, {"version", kText}};
 constexpr Parameter kPlan[] = {
     {"goal", kPrompt}, {"steps", kAnything}, {"types", kList},
-    {"max_steps", kInteger, false, {}, 1, 1'000}, {"input", kMapping}, {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes},
-    {"system", kPrompt}, {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 30},
+    {"max_steps", kInteger, false, {}, 1, 1'000}, {"input", kMapping}, {"model", kText},
+    {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
+    {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 30},
     {"temperature", kNumber, false, {}, 0, 100}, {"top_p", kNumber, false, {}, 0, 1},
     {"top_k", kInteger, false, {}, -1, 1 << 30}, {"min_p", kNumber, false, {}, 0, 1},
     {"seed", kInteger}};
