@@ -286,8 +286,9 @@ void detokenize(LocalBackend& backend, std::string model, std::vector<int32_t> i
         const text::Tokenizer tokenizer = TRY(tokenizer_of(loaded));
         for (size_t i = 0; i < ids.size(); ++i) {
           if (ids[i] >= 0 && static_cast<size_t>(ids[i]) < tokenizer.size()) continue;
-          return make_error("E0730", fmt::format("tokens[{}] is {}, the vocabulary has {} tokens",
-                                                 i, ids[i], tokenizer.size()));
+          return make_error("E0730",
+                            fmt::format("tokens[{}]: {} is no token; the vocabulary has {}", i,
+                                        ids[i], tokenizer.size()));
         }
         return tokenizer.decode(ids);
       });

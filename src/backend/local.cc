@@ -200,7 +200,7 @@ Status check_request(const LoadedModel& model, const ChatRequest& request) {
                       "tokenizer_config.json");
   }
   if (request.max_tokens < 1 || request.max_tokens > (1 << 30)) {
-    return make_error("E0712", fmt::format("max_tokens: expected at least 1, found {}",
+    return make_error("E0712", fmt::format("max_tokens: expected 1 to {}, found {}", 1 << 30,
                                            request.max_tokens));
   }
   if (request.thinking_budget_tokens.value_or(0) < 0) {

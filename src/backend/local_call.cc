@@ -36,7 +36,8 @@ Result<runtime::Sampling> sampling_of(const ChatRequest& request,
   out.temperature = request.temperature.value_or(defaults.temperature.value_or(0.0));
   out.top_p = request.top_p.value_or(defaults.top_p.value_or(1.0));
   out.top_k = static_cast<int>(
-      std::clamp<int64_t>(request.top_k.value_or(defaults.top_k.value_or(0)), -1, 1 << 30));
+      std::clamp<int64_t>(request.top_k.value_or(defaults.top_k.value_or(0)), -(1 << 30),
+                          1 << 30));
   out.min_p = request.min_p.value_or(defaults.min_p.value_or(0.0));
   out.repetition_penalty =
       request.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0));

@@ -19,6 +19,30 @@ Error wrong_tool(std::string place, std::string_view expected, std::string_view 
                     "\"parameters\": {\"type\": \"object\", \"properties\": {}}}}");
 }
 
+// Words that are no types are the schema's own to refuse.
+bool is_object_type(const json::Value& type) {
+  if (const json::Array* list = type.if_array()) {
+    return list->size() == 1 && list->front() == "object";
+  }
+  for (const char* other : {"array", "string", "number", "integer", "boolean", "null"}) {
+    if (type == other) return false;
+  }
+  return true;
+}
+
+// A misspelt member would be a tool without it. Others than these are the template's to show.
+Status check_members(const json::Object& object, const std::string& place,
+                     const std::vector<std::string>& names) {
+  for (const auto& [name, member] : object) {
+    if (std::find(names.begin(), names.end(), std::string_view(name)) != names.end()) continue;
+    const auto near = nearest_name(name, names);
+    if (!near || object.contains(*near)) continue;
+    return make_error("E0744", fmt::format("{}.{}: not known", place, std::string_view(name)),
+                      fmt::format("did you mean '{}'?", *near));
+  }
+  return ok_status();
+}
+
 Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
   if (!value.is_object()) return wrong_tool(place, "an object", json::kind_name(value));
   const json::Object* tool = &value.get_object();
@@ -30,6 +54,7 @@ Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
   } else if (const json::Value* type = tool->if_contains("type"); type && *type != "function") {
     return wrong_tool(place + ".type", "\"function\"", quoted(json::dump(*type), 60));
   }
+  TRY(check_members(*tool, inner, {"type", "name", "description", "parameters", "strict"}));
   const json::Value* name = tool->if_contains("name");
   if (name == nullptr || !name->is_string()) {
     return wrong_tool(inner + ".name", "text", name ? json::kind_name(*name) : "nothing");
@@ -48,6 +73,11 @@ Result<Tool> parse_tool(const json::Value& value, const std::string& place) {
       return wrong_tool(inner + ".parameters", "a JSON Schema", json::kind_name(*parameters));
     }
     out.parameters = parameters->get_object();
+    const json::Value* type = out.parameters.if_contains("type");
+    if (type != nullptr && !is_object_type(*type)) {
+      return wrong_tool(inner + ".parameters.type", "\"object\": arguments are members by name",
+                        quoted(json::dump(*type), 60));
+    }
   }
   // Arguments are members by name, whether the schema says so or not; no parameters: none.
   if (out.parameters.empty()) out.parameters["additionalProperties"] = false;
@@ -102,7 +132,9 @@ Result<ToolChoice> parse_tool_choice(const json::Value& choice, const std::vecto
   ToolChoice out{ToolChoice::Mode::kRequired, {}};
   if (choice != "required") {
     const json::Value* name = nullptr;
-    if (choice.is_object()) {
+    const json::Object* object = choice.if_object();
+    const json::Value* type = object ? object->if_contains("type") : nullptr;
+    if (object && (type == nullptr || *type == "function")) {
       const json::Value* function = choice.get_object().if_contains("function");
       name = function && function->is_object() ? function->get_object().if_contains("name")
                                                : choice.get_object().if_contains("name");

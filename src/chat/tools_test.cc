@@ -39,12 +39,24 @@ TEST(Tools, WrongOnesNameThePlace) {
            {R"([{"name": "a>b"}])", "tools[0].name:"},
            {R"([{"name": ""}])", "tools[0].name:"},
            {R"([{"name": "a", "parameters": []}])", "tools[0].parameters:"},
+           {R"([{"name": "a", "parameters": {"type": "array"}}])", "tools[0].parameters.type:"},
+           {R"([{"name": "a", "parameters": {"type": ["object", "null"]}}])",
+            "tools[0].parameters.type:"},
+           {R"([{"name": "a", "parameter": {}}])", "tools[0].parameter:"},
+           {R"([{"type": "function", "function": {"name": "a", "paramters": {}}}])",
+            "tools[0].function.paramters:"},
            {R"([{"name": "a"}, {"name": "a"}])", "tools[1]:"}}) {
     const auto got = parse_tools(json::parse(one.text).value().as_array());
     ASSERT_FALSE(got.ok()) << one.text;
     EXPECT_EQ(got.error().code, "E0744");
     EXPECT_TRUE(got.error().message.starts_with(one.place)) << got.error().message;
   }
+}
+
+// Members that templates show and weft does not read stay what they are.
+TEST(Tools, OtherMembersAreNoMistakes) {
+  EXPECT_EQ(tools(R"([{"type": "function", "cache_control": {}, "function": {"name": "a",
+                       "strict": true, "return": {}, "x-group": 1}}])").size(), 1U);
 }
 
 TEST(Tools, Choices) {
@@ -62,6 +74,8 @@ TEST(Tools, Choices) {
   EXPECT_FALSE(parse_tool_choice("required", {}).ok());
   EXPECT_FALSE(parse_tool_choice("always", two).ok());
   EXPECT_FALSE(parse_tool_choice(5, two).ok());
+  EXPECT_FALSE(parse_tool_choice(json::parse(R"({"type": "custom", "name": "beta"})").value(),
+                                 two).ok());
 }
 
 TEST(CallText, IsReadInEveryForm) {

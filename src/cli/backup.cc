@@ -35,6 +35,13 @@ Result<Backup> back_up(const BackupOptions& options) {
   if (!file_exists(store)) {
     return make_error("E0020", fmt::format("there is no store {}", quoted(store, 300)));
   }
+  const std::string directory = std::filesystem::path(options.file).parent_path().string();
+  std::error_code ignored;
+  if (!directory.empty() && !std::filesystem::is_directory(directory, ignored)) {
+    return make_error("E0022", fmt::format("cannot write {}: there is no directory {}",
+                                           quoted(options.file, 300), quoted(directory, 300)),
+                      "check the path, or make the directory");
+  }
   if (file_exists(options.file)) {
     return make_error("E0951", fmt::format("{} is there already", quoted(options.file, 300)),
                       "a backup never overwrites; name a new file");

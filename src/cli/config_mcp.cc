@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/strings.h"
 #include "cli/config_file.h"
 #include "cli/grants.h"
 
@@ -27,14 +28,17 @@ void read_resource(const ConfigMember& member, const ConfigScope& scope, Fields&
   const auto text = fields.text("text");
   fields.finish();
   if (resource.uri.find(':') == std::string::npos) {
-    fields.wrong(member.second, "uri", "an address with a scheme", "docs://handbook");
+    const auto given = fields.any("uri");
+    fields.wrong(given.ok() ? given : member.second, "uri", "an address with a scheme",
+                 "docs://handbook");
   }
   if (file.has_value() == text.has_value()) {
     fields.wrong(member.second, "file", "one of file and text");
   }
   if (file) resource.file = scope.path(*file);
   if (file && !file_exists(resource.file)) {
-    fields.wrong(member.second, "file", "a file that exists");
+    fields.wrong(fields.any("file"), "file", "a file that exists",
+                 fmt::format("{} is not there", quoted(resource.file, 300)));
   }
   resource.text = text.value_or("");
   out.resources.push_back(std::move(resource));

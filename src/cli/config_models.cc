@@ -124,7 +124,8 @@ void read_model(const ConfigMember& member, const ConfigScope& scope, Fields& se
   } else if (source) {
     out.local[name] = *source == "embedded" ? "" : scope.path(*source);
     if (!out.local[name].empty() && !file_exists(out.local[name])) {
-      fields.wrong(member.second, "source", "a file or directory that exists");
+      fields.wrong(fields.any("source"), "source", "a file or directory that exists",
+                   fmt::format("{} is not there", quoted(out.local[name], 300)));
     }
     if (const auto limit = bytes_field(fields, "memory")) out.limits[name] = *limit;
   } else {

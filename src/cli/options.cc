@@ -70,8 +70,8 @@ void add_run(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_option("--model", options->model, "a name, or a model's directory or file");
   add_store(*command, options->store, "database file (default: the user's own)");
-  command->add_option("--seed", options->seed, "of everything random in the run (default 0)")
-      ->check(CLI::NonNegativeNumber);
+  check_seed(command->add_option("--seed", options->seed,
+                                 "of everything random in the run (default 0)"));
   add_run_grants(*command, options->grants);
   command->add_flag("--json", options->json, "one JSON document on stdout");
   CLI::Option* follow = command->add_flag("--follow", options->follow, "show what models write");
@@ -279,8 +279,8 @@ void add_serve(CLI::App& app, Action& action) {
   add_store(*command, options->store, "the store's file (default: the user's own)");
   command->add_option("--dtype", options->precision, "f32, native, q8 or q4")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "of a model; 0 = all usable cores")
-      ->check(CLI::Range(0, 1024));
+  check_threads(command->add_option("--threads", options->threads,
+                                    "of a model; 0 = all usable cores"));
   command->add_option("--kv-memory", options->kv_memory_mib, "MiB of each model's cache")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 24));

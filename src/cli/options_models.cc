@@ -40,8 +40,7 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--repetition-penalty", chat.repetition_penalty, "1 = none");
   command.add_option("--presence-penalty", chat.presence_penalty, "0 = none");
   command.add_option("--frequency-penalty", chat.frequency_penalty, "0 = none");
-  command.add_option("--seed", chat.seed, "same request and seed: same tokens")
-      ->check(CLI::NonNegativeNumber);
+  check_seed(command.add_option("--seed", chat.seed, "same request and seed: same tokens"));
   command.add_option("--stop", chat.stop, "a text that ends the answer; may be repeated");
   for (CLI::Option* option :
        {command.add_option("--schema", chat.schema, "file: the answer is JSON of this JSON Schema"),
@@ -53,8 +52,7 @@ void add_chat_flags(CLI::App& command, ChatOptions& chat) {
   command.add_option("--dtype", chat.precision, "f32, native, q8 or q4: arithmetic of the weights")
       ->capture_default_str();
   add_model_flags(command, chat.flags);
-  command.add_option("--threads", chat.threads, "0 = all usable cores")
-      ->check(CLI::Range(0, 1024));
+  check_threads(command.add_option("--threads", chat.threads, "0 = all usable cores"));
   command.add_flag("--no-cache", chat.no_cache, "no packed weights from, or for, another start");
 }
 
@@ -69,8 +67,7 @@ void add_models_quantize(CLI::App& models, Action& action) {
   command->add_option("--positions", options->positions, "compared; 0 = none")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20));
-  command->add_option("--threads", options->threads, "0 = all usable cores")
-      ->check(CLI::Range(0, 1024));
+  check_threads(command->add_option("--threads", options->threads, "0 = all usable cores"));
   command->add_flag("--json", options->json, "one JSON document on stdout");
   command->callback(
       [&action, options] { action = [options] { return quantize_model(*options); }; });
@@ -101,14 +98,14 @@ void add_eval_flags(CLI::App& command, EvalOptions& options) {
   command.add_flag("--think", options.think, "reason before the answer");
   command.add_flag("--no-think", options.no_think, "answer at once");
   command.add_option("--max-tokens", options.max_tokens,
-                     "reasoning and answer together (default: 512)");
-  command.add_option("--temperature", options.temperature,
-                     "0 = the likeliest token each time (default)");
-  command.add_option("--seed", options.seed, "of everything random")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--case-timeout", options.case_timeout_s,
-                     "seconds for one case, 0 = no limit (default: 120 for a workflow)")
-      ->check(CLI::Range(0.0, 1e6));
+                     "reasoning and answer together (default: 512)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  check_number(command.add_option("--temperature", options.temperature,
+                                  "0 = the likeliest token each time (default)"), 0, 100);
+  check_seed(command.add_option("--seed", options.seed, "of everything random"));
+  check_number(command.add_option("--case-timeout", options.case_timeout_s,
+                                  "seconds for one case, 0 = no limit (default: 120 for a "
+                                  "workflow)"), 0, 1e6);
   command.add_option("-p,--parallel", options.parallel, "cases at once; changes no result")
       ->check(CLI::Range(int64_t{1}, int64_t{1024}))
       ->capture_default_str();
@@ -162,8 +159,7 @@ void add_logits(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "a directory in Hugging Face layout");
   command->add_option("--dtype", options->dtype, "f32 (default), native, q8 or q4");
   add_model_flags(*command, options->flags);
-  command->add_option("--threads", options->threads, "0 = all usable cores")
-      ->check(CLI::Range(0, 1024));
+  check_threads(command->add_option("--threads", options->threads, "0 = all usable cores"));
   command->callback([&action, options] { action = [options] { return run_logits(*options); }; });
 }
 

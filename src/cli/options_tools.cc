@@ -5,14 +5,39 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <fmt/format.h>
+
+#include <charconv>
 #include <memory>
 
+#include "base/strings.h"
 #include "cli/mcp.h"
 #include "cli/new.h"
 #include "cli/plan.h"
 #include "cli/tools.h"
 
 namespace weft::cli {
+
+void check_seed(CLI::Option* option, uint64_t max) {
+  option->check([max](const std::string& text) -> std::string {
+    uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error == std::errc() && end == text.data() + text.size() && seed <= max) return {};
+    return fmt::format("expected a whole number from 0 to {}, found {}", max, quoted(text, 40));
+  });
+}
+
+void check_number(CLI::Option* option, double low, double high) {
+  option->check([low, high](const std::string& text) -> std::string {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool read = error == std::errc() && end == text.data() + text.size();
+    if (read && number >= low && number <= high) return {};  // nan is neither
+    return fmt::format("expected a number from {} to {}, found {}", low, high, quoted(text, 40));
+  });
+}
+
+void check_threads(CLI::Option* option) { option->check(CLI::Range(0, 1024)); }
 
 void add_grants(CLI::App& command, Grants& grants) {
   command.add_option("--allow-host", grants.hosts,
@@ -147,8 +172,8 @@ void add_new(CLI::App& app, Action& action) {
   command->add_option("--from", options->from, "what it should do, in words")->required();
   command->add_option("--model", options->model, "which model drafts it")->capture_default_str();
   command->add_option("-o,--output", options->output, "a new file (default: stdout)");
-  command->add_option("--seed", options->seed, "sample the draft: another one, another draft")
-      ->check(CLI::NonNegativeNumber);
+  check_seed(command->add_option("--seed", options->seed,
+                                 "sample the draft: another one, another draft"), INT64_MAX);
   command->add_flag("!--no-dry-run", options->dry_run, "do not try it: the draft alone");
   add_run_grants(*command, options->grants);
   command->footer(

@@ -4,6 +4,7 @@
 // commands share, and the commands about tools. Includes of CLI11 stay in these two units.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "cli/config_encryption.h"
@@ -12,11 +13,17 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace weft::cli {
 
 using Action = std::function<int()>;
+
+// What CLI11's own checks say badly or let pass: numbers that no integer holds, "nan".
+void check_seed(CLI::Option* option, uint64_t max = UINT64_MAX);
+void check_number(CLI::Option* option, double low, double high);
+void check_threads(CLI::Option* option);
 
 void add_grants(CLI::App& command, Grants& grants);
 void add_model_flags(CLI::App& command, ModelFlags& flags);

@@ -144,6 +144,11 @@ void print_history(const json::Object& step) {
 }  // namespace
 
 int list_runs(const RunsListOptions& options) {
+  const Status known = worker::check_statuses("E0904", "--status", options.status);
+  if (!known.ok()) {
+    say_error(known.error());
+    return kExitUsage;
+  }
   auto db = open_store(options.store);
   if (!db.ok()) return refuse_run(db.error());
   auto runs = worker::list_runs(**db, {.status = options.status, .workflow = options.workflow,
@@ -155,7 +160,10 @@ int list_runs(const RunsListOptions& options) {
     print_data(json::dump(json::Value(std::move(out)), {.spaces = true, .indent = 2}));
     return kExitOk;
   }
-  if (runs->empty()) say("no runs yet; start one with: weft run FILE");
+  if (runs->empty()) {
+    const bool any = options.status.empty() && options.workflow.empty();
+    say(any ? "no runs yet; start one with: weft run FILE" : "no run is of that kind");
+  }
   for (const auto& run : *runs) {
     print_data(fmt::format("{}  {:<10}  {}  {}  {}", run.id, run.status, iso8601(run.created_us),
                            run.workflow, duration_of(run)));

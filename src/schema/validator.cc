@@ -130,8 +130,9 @@ bool Evaluation::check_value(const Site& site) {
   bool valid = true;
   if (node.types != 0 && (node.types & types_of(value)) == 0) {
     valid = fail(site, "type", [&] {
+      const std::string kind(json::kind_name(value));
       return Described{types_text(node.types),
-                       fmt::format("{} {}", json::kind_name(value), brief(value))};
+                       value.is_structured() ? brief(value) : kind + " " + brief(value)};
     });
   }
   if (node.constant && !equal_at(value, *node.constant, place)) {

@@ -50,6 +50,12 @@ Result<Key> key_of(const KeyRequest& request) {
     if (!is_word(role)) return malformed(fmt::format("roles: {} is no word", quoted(role)));
     key.roles.push_back(role);
   }
+  const std::vector<std::string> ours = role_names();
+  if (std::ranges::find_first_of(key.roles, ours) == key.roles.end()) {
+    return malformed(fmt::format("roles: {} is none of weft's, so such a key could do nothing",
+                                 quoted(key.roles.front())),
+                     name_hint(key.roles.front(), ours));
+  }
   for (const std::string& scope : request.scopes) key.scopes.push_back(TRY(parse_scope(scope)));
   for (const int64_t rate : {request.requests_per_minute, request.tokens_per_minute}) {
     if (rate < 0 || rate > kRateMax) return malformed("a limit is not from 0 to 1000000000");

@@ -122,6 +122,8 @@ TEST_F(KeysTest, BadRequestsAreNamed) {
            {.name = "", .roles = {"viewer"}},
            {.name = "a", .roles = {}},
            {.name = "a", .roles = {"a,b"}},
+           {.name = "a", .roles = {"admn"}},  // it would close the server, and open nothing
+           {.name = "a", .roles = {"boss", "chief"}},
            {.name = "a", .tenant = "two words", .roles = {"viewer"}},
            {.name = "a", .tenant = "../other", .roles = {"viewer"}},
            {.name = "a", .tenant = "..", .roles = {"viewer"}},

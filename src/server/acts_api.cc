@@ -124,9 +124,7 @@ Result<Post> cancel_of(const ActPtr& act, const json::Object& body) {
 }
 
 // The body is the payload: whoever sends a signal need not know that weft receives it.
-Result<Post> signal_of(const ActPtr& act, const json::Object& body) {
-  const bool empty = act->exchange->request().header("Content-Length") == nullptr && body.empty();
-  json::Value payload = empty ? json::Value() : json::Value(body);
+Post signal_of(const ActPtr& act, json::Value payload) {
   return Post([act, payload = std::move(payload),
                name = act->exchange->request().parameter("name")](
                   const worker::PostContext& post) {
@@ -179,11 +177,15 @@ void with_optional_body(ServerContext& context, const ExchangePtr& exchange,
 
 using PostOf = Result<Post> (*)(const ActPtr&, const json::Object&);
 
+ActPtr new_act(ServerContext& context, const ExchangePtr& exchange, std::string name) {
+  return std::make_shared<Act>(Act{context, exchange, std::move(name),
+                                   exchange->request().parameter("task_id"),
+                                   caller_of(exchange->request())});
+}
+
 void act_on_run(ServerContext& context, const ExchangePtr& exchange, std::string name,
                 PostOf post_of) {
-  auto act = std::make_shared<Act>(Act{context, exchange, std::move(name),
-                                       exchange->request().parameter("task_id"),
-                                       caller_of(exchange->request())});
+  const ActPtr act = new_act(context, exchange, std::move(name));
   with_optional_body(context, exchange, [act, post_of](Result<json::Object> body) {
     const auto begin = [&]() -> Status {
       return post_act(act, TRY(post_of(act, TRY(std::move(body)))));
@@ -290,7 +292,15 @@ void cancel_run(ServerContext& context, const ExchangePtr& exchange) {
   act_on_run(context, exchange, "cancel", cancel_of);
 }
 void signal_run(ServerContext& context, const ExchangePtr& exchange) {
-  act_on_run(context, exchange, "signal", signal_of);
+  const ActPtr act = new_act(context, exchange, "signal");
+  const auto send = [act](Result<json::Value> payload) {
+    const auto begin = [&]() -> Status {
+      return post_act(act, signal_of(act, TRY(std::move(payload))));
+    };
+    if (const Status begun = begin(); !begun.ok()) act->exchange->respond(problem(begun.error()));
+  };
+  if (trim(exchange->request().body).empty()) return send(json::Value());
+  with_any_body(context, exchange, send);
 }
 void decide_approval(ServerContext& context, const ExchangePtr& exchange) {
   act_on_run(context, exchange, "approval", approval_of);

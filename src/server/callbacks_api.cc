@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/callbacks_api.h"
 
+#include "base/strings.h"
 #include "server/access.h"
+#include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/problem.h"
 #include "server/runs.h"
@@ -26,6 +28,11 @@ json::Object callback_object(const worker::Callback& callback) {
 void list_callbacks(ServerContext& context, const ExchangePtr& exchange) {
   const net::HttpRequest& request = exchange->request();
   const std::string* state = net::find_parameter(request.query, "state");
+  if (state != nullptr && !state->empty() && *state != "waiting" && *state != "delivered" &&
+      *state != "dead") {
+    return exchange->respond(
+        problem(wrong_field("state", "waiting, delivered or dead", quoted(*state, 40))));
+  }
   using List = std::vector<worker::Callback>;
   context.runs->read<List>(
       [caller = caller_of(request), state = state ? *state : ""](store::Db& db) -> Result<List> {

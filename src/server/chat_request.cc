@@ -64,7 +64,11 @@ Status read_response_format(Fields& fields, backend::ChatRequest& request) {
   TRY(inner.finish());
   if (named != nullptr) {
     Fields more(*named, "response_format.json_schema.");
-    schema = more.any("schema");
+    if (schema != nullptr && more.any("schema") != nullptr) {
+      return make_error("E0750", "response_format.schema: the schema is given by "
+                                 "response_format.json_schema.schema already");
+    }
+    if (schema == nullptr) schema = more.any("schema");
     TRY(more.text("name"));
     TRY(more.text("description"));
     TRY(more.boolean("strict"));
@@ -220,6 +224,16 @@ Status read_thinking(const json::Object& body, Fields& fields, backend::ChatRequ
   return check_template_kwargs(fields);
 }
 
+// Whether the reply shows what was thought; all of its names must agree to that.
+Result<bool> shows_reasoning(const json::Object& body, Fields& fields) {
+  const bool included = TRY(fields.boolean("include_reasoning")).value_or(true);
+  const bool separate = TRY(fields.boolean("separate_reasoning")).value_or(true);
+  const json::Value* reasoning = body.if_contains("reasoning");
+  if (reasoning == nullptr || !reasoning->is_object()) return included && separate;
+  Fields inner(reasoning->get_object(), "reasoning.");
+  return included && separate && !TRY(inner.boolean("exclude")).value_or(false);
+}
+
 // A field that is supported with one value only.
 struct Fixed {
   std::string_view name;
@@ -338,8 +352,7 @@ Result<ChatParameters> parse_chat_request(const json::Object& given) {
   TRY(read_logprobs(fields, out.request));
   out.streaming = TRY(read_stream_options(fields));
   TRY(read_thinking(body, fields, out.request));
-  out.include_reasoning = TRY(fields.boolean("include_reasoning")).value_or(true) &&
-                          TRY(fields.boolean("separate_reasoning")).value_or(true);
+  out.include_reasoning = TRY(shows_reasoning(body, fields));
   out.form = TRY(read_answer_form(fields, out.request));
   TRY(read_tools(fields, out.request));
   if (const json::Array* modalities = TRY(fields.list("modalities"))) {

@@ -109,6 +109,13 @@ TEST(ChatRequest, WhatHasNoEffectIsRefused) {
             std::string::npos);
 }
 
+TEST(ChatRequest, ReasoningIsHiddenByAnyOfItsNames) {
+  EXPECT_TRUE(parse(R"("reasoning": {"enabled": true})")->include_reasoning);
+  EXPECT_FALSE(parse(R"("separate_reasoning": false)")->include_reasoning);
+  EXPECT_FALSE(parse(R"("reasoning": {"enabled": true, "exclude": true})")->include_reasoning);
+  EXPECT_EQ(refused(R"("reasoning": {"exclude": "yes"})"), "E0750 reasoning.exclude");
+}
+
 TEST(ChatRequest, MembersOfMessagesAreKnown) {
   const auto problem = [](std::string_view message) {
     const std::string text = R"({"model": "m", "messages": [)" + std::string(message) + "]}";
@@ -143,6 +150,9 @@ TEST(ChatRequest, FormsOfTheAnswer) {
             "E0750 guided_regex");
   EXPECT_EQ(refused(R"("structured_outputs": {"structural_tag": "x"})"),
             "E0750 structured_outputs.structural_tag");
+  EXPECT_EQ(refused(R"("response_format": {"type": "json_schema", "schema": {"const": 1},
+                        "json_schema": {"schema": {"const": 2}}})"),
+            "E0750 response_format.schema");
   EXPECT_EQ(refused(R"("functions": [])"), "E0751 functions");
   EXPECT_EQ(refused(R"("guided_json": "{")"), "E0010 guided_json");
   EXPECT_EQ(parse(R"("structured_outputs": {"regex": "a+"})")->form, "structured_outputs.regex");
@@ -240,6 +250,39 @@ TEST(Responses, EveryWordAboutThinkingIsChats) {
   EXPECT_TRUE(parsed(R"("include": ["reasoning.encrypted_content"])").ok());
   EXPECT_EQ(parsed(R"("include": ["message.output_text.logprob"])").error().code, "E0750");
   EXPECT_EQ(parsed(R"("text": {"format": {"type": "json_object"}})")->chat.form, "text.format");
+}
+
+TEST(Responses, ErrorsNameTheMemberThatWasWritten) {
+  const auto place = [](std::string_view more) {
+    const std::string text = R"({"model": "m", )" + std::string(more) + "}";
+    const auto parsed = parse_responses_request(json::parse(text)->as_object(), {});
+    if (parsed.ok()) return std::string("accepted");
+    return parsed.error().message.substr(0, parsed.error().message.find(':'));
+  };
+  EXPECT_EQ(place(R"("input": "x", "text": {"format": {"type": "xml"}})"), "text.format.type");
+  EXPECT_EQ(place(R"("input": "x", "text": {"format": {"type": "text", "schema": {}}})"),
+            "text.format.schema");
+  EXPECT_EQ(place(R"("input": "x", "reasoning": {"exclude": true})"), "reasoning.exclude");
+  EXPECT_EQ(place(R"("input": [{"role": "user", "content": "x", "contnet": "y"}])"),
+            "input[0].contnet");
+  EXPECT_EQ(place(R"("input": [{"type": "function_call", "id": "fc", "status": "completed",
+                      "call_id": "c", "name": "f", "arguments": "{}", "args": 1}])"),
+            "input[0].args");
+  EXPECT_EQ(place(R"("input": [{"type": "message", "id": "msg", "status": "completed", "role":
+                      "assistant", "content": [{"type": "output_text", "text": "x",
+                      "annotations": [], "logprobs": []}]}, {"type": "reasoning", "id": "rs",
+                      "summary": [], "encrypted_content": "x", "content": null},
+                      {"type": "function_call", "id": "fc", "status": "completed", "call_id": "c",
+                      "name": "f", "arguments": "{}", "parsed_arguments": {}},
+                      {"type": "function_call_output", "call_id": "c", "output": "z"}])"),
+            "accepted");
+}
+
+TEST(Responses, WhatIsNullIsNotEchoed) {
+  const auto parsed = parse_responses_request(
+      json::parse(R"({"model": "m", "input": "x", "tools": null, "text": null, "user": "u"})")
+          ->as_object(), {});
+  EXPECT_EQ(json::dump(parsed->echo), R"({"model":"m","user":"u"})");
 }
 
 TEST(Responses, AnOutputNeedsItsCall) {

@@ -36,7 +36,9 @@ Result<CompletionParameters> parse_completion_request(const json::Object& body) 
   out.options.model = TRY(fields.required_text("model"));
   out.prompts = TRY(read_prompts(fields, "prompt"));
   out.seeded = TRY(read_sampling(fields, out.options));
-  if (!body.contains("max_tokens")) out.options.max_tokens = kDefaultCompletionTokens;
+  if (fields.any("max_tokens") == nullptr && fields.any("max_completion_tokens") == nullptr) {
+    out.options.max_tokens = kDefaultCompletionTokens;
+  }
   out.choices = static_cast<int>(TRY(fields.integer("n", 1, kChoicesMax)).value_or(1));
   const auto logprobs = TRY(fields.integer("logprobs", 0, 20));
   out.options.logprobs = logprobs.has_value();

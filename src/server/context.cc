@@ -15,16 +15,27 @@ namespace {
 
 constexpr size_t kParsedHere = size_t{1} << 20;  // takes a few milliseconds; more would hold others
 
+template <class T>
+void with_parsed(ServerContext& context, const ExchangePtr& exchange,
+                 Result<T> (*parse)(std::string_view), std::function<void(Result<T>)> then) {
+  auto body = std::make_shared<std::string>(std::move(exchange->request().body));
+  if (body->size() <= kParsedHere) return then(parse(*body));
+  context.pool.submit([&context, body, parse, then = std::move(then)]() mutable {
+    auto parsed = std::make_shared<Result<T>>(parse(*body));
+    context.loop.post([parsed, then = std::move(then)] { then(std::move(*parsed)); });
+  });
+}
+
 }  // namespace
 
 void with_body(ServerContext& context, const ExchangePtr& exchange,
                std::function<void(Result<json::Object>)> then) {
-  auto body = std::make_shared<std::string>(std::move(exchange->request().body));
-  if (body->size() <= kParsedHere) return then(parse_body(*body));
-  context.pool.submit([&context, body, then = std::move(then)]() mutable {
-    auto parsed = std::make_shared<Result<json::Object>>(parse_body(*body));
-    context.loop.post([parsed, then = std::move(then)] { then(std::move(*parsed)); });
-  });
+  with_parsed<json::Object>(context, exchange, parse_body, std::move(then));
+}
+
+void with_any_body(ServerContext& context, const ExchangePtr& exchange,
+                   std::function<void(Result<json::Value>)> then) {
+  with_parsed<json::Value>(context, exchange, parse_any_body, std::move(then));
 }
 
 namespace {

@@ -84,6 +84,9 @@ using ExchangePtr = std::shared_ptr<net::Exchange>;
 // pool. On the loop.
 void with_body(ServerContext& context, const ExchangePtr& exchange,
                std::function<void(Result<json::Object>)> then);
+// The same for a body that may be any JSON, not only an object.
+void with_any_body(ServerContext& context, const ExchangePtr& exchange,
+                   std::function<void(Result<json::Value>)> then);
 
 // The model's name as the API takes it: one of those that exist here, never a path of this machine.
 // E0710 with the nearest name.

@@ -66,6 +66,12 @@ Result<std::optional<std::string>> expected_hash(const net::HttpRequest& request
   return wrong_field("If-Match", "an ETag in quotes", *match);
 }
 
+// What a file holds is all that there is of it.
+Error no_versions(const std::string& id) {
+  return make_error("E0753", fmt::format("{} comes from a file of this server, which has no "
+                                         "versions", quoted(id)), "leave version out");
+}
+
 Result<int64_t> wanted_version(const net::HttpRequest& request) {
   const std::string* text = net::find_parameter(request.query, "version");
   if (text == nullptr) return int64_t{0};
@@ -182,14 +188,15 @@ void show_definition(ServerContext& context, const ExchangePtr& exchange) {
   if (const Status allowed = may_read(request, id); !allowed.ok()) {
     return exchange->respond(problem(allowed.error()));
   }
+  const auto version = wanted_version(request);
+  if (!version.ok()) return exchange->respond(problem(version.error()));
   const auto offered = context.runs->workflows().find(id);
   if (offered != context.runs->workflows().end()) {
+    if (*version != 0) return exchange->respond(problem(no_versions(id)));
     net::HttpResponse out = json_response(full_object(*offered->second, "file"));
     add_etag(out, offered->second->hash);
     return exchange->respond(std::move(out));
   }
-  const auto version = wanted_version(request);
-  if (!version.ok()) return exchange->respond(problem(version.error()));
   using Found = std::optional<StoredDefinition>;
   context.runs->read<Found>(
       [tenant = caller_of(request).tenant, id, version = *version](store::Db& db) {
@@ -248,9 +255,11 @@ void list_definition_versions(ServerContext& context, const ExchangePtr& exchang
   using List = std::vector<StoredDefinition>;
   context.runs->read<List>(
       [tenant, id](store::Db& db) { return worker::definition_versions(db, tenant, id); },
-      [exchange, id](Result<List> versions) {
+      [exchange, id, file = context.runs->workflows().contains(id)](Result<List> versions) {
         if (!versions.ok()) return exchange->respond(problem(versions.error()));
-        if (versions->empty()) return exchange->respond(problem(no_definition(id)));
+        if (versions->empty()) {
+          return exchange->respond(problem(file ? no_versions(id) : no_definition(id)));
+        }
         json::Array items;
         for (const StoredDefinition& one : *versions) items.push_back(version_object(one));
         json::Object out{{"items", std::move(items)}};

@@ -150,9 +150,15 @@ Status Fields::finish() const {
   return ok_status();
 }
 
-Result<json::Object> parse_body(std::string_view body) {
+Result<json::Value> parse_any_body(std::string_view body) {
   auto value = json::parse(body, {.depth_max = kBodyDepthMax});
   if (!value.ok()) return in_context(std::move(value).error(), "the request's body");
+  return value;
+}
+
+Result<json::Object> parse_body(std::string_view body) {
+  auto value = parse_any_body(body);
+  if (!value.ok()) return std::move(value).error();
   if (!value->is_object()) {
     return make_error("E0750", fmt::format("the request's body should be a JSON object, found {}",
                                            json::kind_name(*value)));

@@ -61,7 +61,9 @@ class Fields {
   std::set<std::string, std::less<>> known_;
 };
 
-// The body of a request as an object. E0750 if it is none, E0010 to E0013 if it is no JSON.
+// The body of a request, whatever it is. E0010 to E0013.
+Result<json::Value> parse_any_body(std::string_view body);
+// The same as an object. E0750 if it is none, E0010 to E0013 if it is no JSON.
 Result<json::Object> parse_body(std::string_view body);
 
 }  // namespace weft::server

@@ -58,6 +58,16 @@ std::string_view type_of(int status) {
   }
 }
 
+// OpenAI's words for what is refused before a route looks at it.
+json::Value code_of(int status) {
+  switch (status) {
+    case 401: return "invalid_api_key";
+    case 429: return "rate_limit_exceeded";
+    case 503: return "overloaded";
+    default: return {};
+  }
+}
+
 // Codes of errors that may be about a member of the request.
 constexpr std::array<std::string_view, 7> kOfMembers = {"E001", "E03", "E0712", "E0730",
                                                         "E0731", "E074", "E075"};
@@ -134,7 +144,7 @@ net::HttpResponse openai_error(const Error& error) {
 }
 
 net::HttpResponse openai_refusal(int status, std::string_view message) {
-  return json_response(body_of(std::string(message), status, nullptr, nullptr), status);
+  return json_response(body_of(std::string(message), status, nullptr, code_of(status)), status);
 }
 
 }  // namespace weft::server

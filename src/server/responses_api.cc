@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/strings.h"
 #include "server/access.h"
+#include "server/fields.h"
 #include "server/openai_error.h"
 #include "server/responses_reply.h"
 #include "server/responses_request.h"
@@ -12,6 +16,9 @@
 
 namespace weft::server {
 namespace {
+
+constexpr size_t kItemsShown = 20;  // OpenAI's, unless `limit` says otherwise
+constexpr size_t kItemsShownMax = 100;
 
 Error no_response(std::string_view name, const std::string& id) {
   return make_error("E0755", fmt::format("{}: no response {} is remembered here", name, quoted(id)),
@@ -87,6 +94,64 @@ Status start_response(ServerContext& context, const ExchangePtr& exchange,
   return ok_status();
 }
 
+// What was given with it, the first in front; texts of messages as parts, as OpenAI has them.
+json::Array input_items(const StoredResponse& stored, const std::string& id) {
+  json::Array items;
+  for (size_t i = 0; i < stored.input.size(); ++i) {
+    json::Object item = stored.input[i].as_object();
+    if (!item.contains("id")) item["id"] = fmt::format("item_{}_{}", id.substr(5), i);
+    const json::Value* content = item.if_contains("content");
+    if (item.at("type") == "message" && content != nullptr && content->is_string()) {
+      const bool answer = item.at("role") == "assistant";
+      json::Object part{{"type", answer ? "output_text" : "input_text"}, {"text", *content}};
+      if (answer) part["annotations"] = json::Array();
+      item["content"] = json::Array{std::move(part)};
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+Result<size_t> wanted_count(const std::string* text) {
+  size_t count = kItemsShown;
+  if (text == nullptr) return count;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), count);
+  if (error == std::errc() && end == text->data() + text->size() && count >= 1 &&
+      count <= kItemsShownMax) {
+    return count;
+  }
+  return wrong_field("limit", fmt::format("a number from 1 to {}", kItemsShownMax),
+                     quoted(*text, 40));
+}
+
+// OpenAI's list: `order` (the last item in front unless it is asc), `after`, `limit`.
+Result<json::Object> page_of(const net::HttpRequest& request, json::Array items) {
+  const size_t count = TRY(wanted_count(net::find_parameter(request.query, "limit")));
+  const std::string* order = net::find_parameter(request.query, "order");
+  if (order != nullptr && *order != "asc" && *order != "desc") {
+    return wrong_field("order", "asc or desc", quoted(*order, 40));
+  }
+  if (order == nullptr || *order == "desc") std::reverse(items.begin(), items.end());
+  if (const std::string* after = net::find_parameter(request.query, "after")) {
+    const json::Value wanted{std::string_view(*after)};
+    const auto last = std::find_if(items.begin(), items.end(), [&](const json::Value& item) {
+      return item.as_object().at("id") == wanted;
+    });
+    if (last == items.end()) {
+      return wrong_field("after", "the id of an item of this response", quoted(*after, 60));
+    }
+    items.erase(items.begin(), last + 1);
+  }
+  const bool more = items.size() > count;
+  if (more) items.erase(items.begin() + static_cast<ptrdiff_t>(count), items.end());
+  json::Object out{{"object", "list"}};
+  out["first_id"] = items.empty() ? json::Value() : items.front().as_object().at("id");
+  out["last_id"] = items.empty() ? json::Value() : items.back().as_object().at("id");
+  out["data"] = std::move(items);
+  out["has_more"] = more;
+  return out;
+}
+
 }  // namespace
 
 void create_response(ServerContext& context, const ExchangePtr& exchange) {
@@ -116,18 +181,8 @@ void list_response_input(ServerContext& context, const ExchangePtr& exchange) {
   const std::string id = exchange->request().parameter("id");
   const auto stored = find_response(context, exchange, id);
   if (stored == nullptr) return exchange->respond(openai_error(no_response("id", id)));
-  json::Array items;
-  for (size_t i = 0; i < stored->input.size(); ++i) {
-    json::Object item = stored->input[i].as_object();
-    if (!item.contains("id")) item["id"] = fmt::format("item_{}_{}", id.substr(5), i);
-    items.push_back(std::move(item));
-  }
-  json::Object out{{"object", "list"}};
-  out["first_id"] = items.empty() ? json::Value() : items.front().as_object().at("id");
-  out["last_id"] = items.empty() ? json::Value() : items.back().as_object().at("id");
-  out["data"] = std::move(items);
-  out["has_more"] = false;
-  exchange->respond(json_response(out));
+  auto page = page_of(exchange->request(), input_items(*stored, id));
+  exchange->respond(page.ok() ? json_response(*page) : openai_error(page.error()));
 }
 
 }  // namespace weft::server

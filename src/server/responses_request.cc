@@ -59,6 +59,8 @@ class Conversation {
   Status add_message(Fields& fields, const std::string& where) {
     const std::string role = TRY(fields.required_text("role"));
     const json::Value* content = fields.any("content");
+    fields.known({"id", "status", "phase", "parsed", "cache_control"});
+    TRY(fields.finish());
     if (content == nullptr) return wrong_field(where + ".content", "a text or parts", "nothing");
     std::string text = TRY(text_of(*content, where + ".content"));
     if (role == "assistant") {
@@ -79,6 +81,8 @@ class Conversation {
     json::Object call{{"id", TRY(fields.required_text("call_id"))},
                       {"type", "function"},
                       {"function", std::move(function)}};
+    fields.known({"id", "status", "namespace", "created_by", "parsed_arguments"});  // of clients
+    TRY(fields.finish());
     json::Object& message = assistant(true);
     if (!message.contains("tool_calls")) message["tool_calls"] = json::Array();
     message["tool_calls"].as_array().push_back(std::move(call));
@@ -91,6 +95,8 @@ class Conversation {
                          quoted(call, 60));
     }
     const json::Value* output = fields.any("output");
+    fields.known({"id", "status", "created_by"});
+    TRY(fields.finish());
     if (output == nullptr) return wrong_field(where + ".output", "the output", "nothing");
     push({{"role", "tool"},
           {"tool_call_id", call},
@@ -215,6 +221,13 @@ Status translate_format(Fields& fields, json::Object& chat) {
   return ok_status();
 }
 
+// Errors name the member that the client wrote.
+Error in_own_words(Error error) {
+  constexpr std::string_view kChats = "response_format";
+  if (error.message.starts_with(kChats)) error.message.replace(0, kChats.size(), "text.format");
+  return error;
+}
+
 // What else the answer should hold. Those of OpenAI's own tools are never there, and reasoning is
 // not encrypted here.
 Status translate_include(Fields& fields, json::Object& chat) {
@@ -304,10 +317,15 @@ Result<ResponsesParameters> parse_responses_request(const json::Object& body,
   fields.known({"previous_response_id"});
   TRY(ignore_harmless(fields));
   TRY(fields.finish());
-  out.chat = TRY(parse_chat_request(chat));
+  auto parsed = parse_chat_request(chat);
+  if (!parsed.ok()) return in_own_words(std::move(parsed).error());
+  out.chat = *std::move(parsed);
+  if (!out.chat.include_reasoning) {
+    return unsupported_field("reasoning.exclude", "reasoning is an item of its own here");
+  }
   if (out.chat.form == "response_format") out.chat.form = "text.format";
   for (const std::string_view name : kEchoed) {
-    if (const json::Value* value = body.if_contains(name)) out.echo[name] = *value;
+    if (const json::Value* value = fields.any(name)) out.echo[name] = *value;
   }
   return out;
 }

@@ -82,6 +82,7 @@ std::string query_or_empty(const net::HttpRequest& request, std::string_view nam
 Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
   worker::ListQuery out{.status = query_or_empty(request, "status"),
                         .workflow = query_or_empty(request, "workflow_id")};
+  TRY(worker::check_statuses("E0750", "status", out.status));
   out.search = query_or_empty(request, "search");
   out.before = query_or_empty(request, "cursor");
   const std::string limit = query_or_empty(request, "limit");

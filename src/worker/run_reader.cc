@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/run_reader.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "base/json.h"
 #include "base/strings.h"
 #include "worker/places.h"
@@ -58,6 +62,22 @@ Error no_such_run(std::string_view run) {
 }
 
 }  // namespace
+
+Status check_statuses(std::string_view code, std::string_view place, std::string_view statuses) {
+  std::vector<std::string> names;
+  for (int i = 0; i <= static_cast<int>(workflow::RunStatus::kTimedOut); ++i) {
+    names.emplace_back(workflow::name(static_cast<workflow::RunStatus>(i)));
+  }
+  if (statuses.empty()) return ok_status();
+  const std::string given = ascii_lower(statuses);
+  for (const std::string_view one : split(given, ',')) {
+    if (std::find(names.begin(), names.end(), one) != names.end()) continue;
+    return make_error(std::string(code), fmt::format("{}: {} is no status of a run", place,
+                                                     quoted(one, 40)),
+                      name_hint(one, names));
+  }
+  return ok_status();
+}
 
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query) {
   // Only what is asked for stands in the statement: "($1 = '' OR status = $1)" would use no index.

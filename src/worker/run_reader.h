@@ -37,6 +37,8 @@ struct ListQuery {
   std::string before = {};    // runs older than this one (its id); empty: from the newest
   std::optional<std::string> tenant = {};  // nothing: of all
 };
+// An error under `code`, which begins with `place`, if a word of it is no status of a run.
+Status check_statuses(std::string_view code, std::string_view place, std::string_view statuses);
 // Newest first.
 Result<std::vector<RunSummary>> list_runs(store::Db& db, const ListQuery& query);
 Result<RunSummary> read_summary(store::Db& db, std::string_view run);

@@ -18,10 +18,13 @@ constexpr std::string_view kChannels[] = {"webhook", "email", "chat"};
 constexpr Parameter kLlm[] = {
     {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
     {"prompt", kPrompt}, {"messages", kList}, {"output", kSchema}, {"thinking", kMapping},
-    {"max_tokens", kInteger}, {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger},
-    {"min_p", kNumber}, {"repetition_penalty", kNumber}, {"presence_penalty", kNumber},
-    {"frequency_penalty", kNumber}, {"seed", kInteger}, {"stop", kAnything},
-    {"samples", kInteger}, {"complexity", kNumber}};
+    {"max_tokens", kInteger, false, {}, 1, 1 << 30}, {"temperature", kNumber, false, {}, 0, 100},
+    {"top_p", kNumber, false, {}, 0, 1}, {"top_k", kInteger, false, {}, -1, 1 << 30},
+    {"min_p", kNumber, false, {}, 0, 1}, {"repetition_penalty", kNumber, false, {}, 0, 1000},
+    {"presence_penalty", kNumber, false, {}, -100, 100},
+    {"frequency_penalty", kNumber, false, {}, -100, 100}, {"seed", kInteger},
+    {"stop", kAnything}, {"complexity", kNumber, false, {}, 0, 1},
+    {"samples", kInteger, false, {}, 1, 1}};  // several are not drawn: more would do nothing
 constexpr Parameter kAgent[] = {
     {"goal", kPrompt, true}, {"tools", kList}, {"approve_tools", kList},
     {"approve_timeout", kDuration}, {"approve_role", kText},
@@ -29,8 +32,9 @@ constexpr Parameter kAgent[] = {
     {"model", kText}, {"class", kText},
     {"mode", kWord, false, kModes}, {"system", kPrompt}, {"output", kSchema},
     {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 20},
-    {"temperature", kNumber},
-    {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber}, {"seed", kInteger}};
+    {"temperature", kNumber, false, {}, 0, 100}, {"top_p", kNumber, false, {}, 0, 1},
+    {"top_k", kInteger, false, {}, -1, 1 << 30}, {"min_p", kNumber, false, {}, 0, 1},
+    {"seed", kInteger}};
 constexpr Parameter kHttp[] = {
     {"method", kWord, false, kMethods}, {"url", kText, true}, {"headers", kMapping},
     {"query", kMapping}, {"body", kAnything}, {"json", kAnything}, {"form", kMapping},
@@ -42,7 +46,7 @@ constexpr Parameter kValidate[] = {{"value", kAnything, true}, {"schema", kSchem
 constexpr Parameter kWait[] = {{"for", kDuration}, {"until", kText}};
 constexpr Parameter kDatabase[] = {
     {"connection", kText, true}, {"query", kText, true}, {"args", kAnything},
-    {"rows_max", kInteger}};
+    {"rows_max", kInteger, false, {}, 1, 100'000}};
 constexpr Parameter kNotification[] = {
     {"channel", kWord, true, kChannels}, {"to", kAnything, true}, {"subject", kText},
     {"text", kPrompt, true}, {"headers", kMapping}};
@@ -60,10 +64,12 @@ constexpr Parameter kSignal[] = {{"name", kText, true}, {"schema", kSchema}};
 constexpr Parameter kWorkflow[] = {
     {"workflow", kText, true}, {"input", kMapping}, {"version", kText}};
 constexpr Parameter kPlan[] = {
-    {"goal", kPrompt}, {"steps", kAnything}, {"types", kList}, {"max_steps", kInteger},
-    {"input", kMapping}, {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes},
-    {"system", kPrompt}, {"thinking", kMapping}, {"max_tokens", kInteger},
-    {"temperature", kNumber}, {"top_p", kNumber}, {"top_k", kInteger}, {"min_p", kNumber},
+    {"goal", kPrompt}, {"steps", kAnything}, {"types", kList},
+    {"max_steps", kInteger, false, {}, 1, 1'000}, {"input", kMapping}, {"model", kText},
+    {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
+    {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 30},
+    {"temperature", kNumber, false, {}, 0, 100}, {"top_p", kNumber, false, {}, 0, 1},
+    {"top_k", kInteger, false, {}, -1, 1 << 30}, {"min_p", kNumber, false, {}, 0, 1},
     {"seed", kInteger}};
 
 constexpr std::string_view kBuiltinTools[] = {"api_client", "database", "file_processor",

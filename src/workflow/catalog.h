@@ -24,7 +24,7 @@ struct Parameter {
   Takes takes = Takes::kAnything;
   bool required = false;
   std::span<const std::string_view> words = {};  // for kWord
-  int64_t min = INT64_MIN;                       // for kInteger
+  int64_t min = INT64_MIN;                       // for kInteger and kNumber
   int64_t max = INT64_MAX;
 };
 

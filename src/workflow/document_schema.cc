@@ -58,12 +58,19 @@ json::Object integer_of(const Parameter& parameter) {
   return bounded ? integer(parameter.min, parameter.max) : type("integer");
 }
 
+json::Object bounded_number(const Parameter& parameter) {
+  json::Object out = type("number");
+  if (parameter.min != INT64_MIN) out["minimum"] = parameter.min;
+  if (parameter.max != INT64_MAX) out["maximum"] = parameter.max;
+  return out;
+}
+
 json::Value parameter_schema(const Parameter& parameter) {
   switch (parameter.takes) {
     case Takes::kAnything: return json::Value(true);
     case Takes::kText:
     case Takes::kPrompt: return type("string");
-    case Takes::kNumber: return or_expression(type("number"));
+    case Takes::kNumber: return or_expression(bounded_number(parameter));
     case Takes::kInteger: return or_expression(integer_of(parameter));
     case Takes::kBoolean: return or_expression(type("boolean"));
     case Takes::kList: return or_expression(type("array"));

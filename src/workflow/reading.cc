@@ -25,6 +25,10 @@ constexpr size_t kIdMax = 64;
 
 bool is_within(const Parameter& parameter, Node node) {
   const json::Value value = node.to_json();
+  if (value.is_double() && parameter.takes == Takes::kNumber) {
+    return value.get_double() >= static_cast<double>(parameter.min) &&
+           value.get_double() <= static_cast<double>(parameter.max);
+  }
   if (!value.is_int64()) return parameter.max == INT64_MAX;
   return value.get_int64() >= parameter.min && value.get_int64() <= parameter.max;
 }
@@ -322,9 +326,10 @@ void Reading::read_parameters(Fields& fields, Step& step) {
       read_schema(value, fmt::format("{}: parameters.{}", fields.what(), p.name));
     } else if (p.takes == Takes::kDuration) {
       read_duration(value, fmt::format("{}: parameters.{}", fields.what(), p.name), problems_);
-    } else if (p.takes == Takes::kInteger && !stored_ && !is_within(p, value)) {
+    } else if ((p.takes == Takes::kInteger || p.takes == Takes::kNumber) && !stored_ &&
+               !is_within(p, value)) {
       fields.wrong(value, fmt::format("parameters.{}", p.name),
-                   fmt::format("an integer from {} to {}", p.min, p.max));
+                   fmt::format("{} from {} to {}", expectation(p.takes), p.min, p.max));
     } else if (p.takes == Takes::kWord &&
                std::find(p.words.begin(), p.words.end(), value.text()) == p.words.end()) {
       const std::vector<std::string> words(p.words.begin(), p.words.end());

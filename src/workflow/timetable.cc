@@ -241,7 +241,7 @@ Status check_zone_name(std::string_view name) {
 Result<Timetable> timetable_of(const ScheduleSpec& spec) {
   Timetable table;
   if (spec.cron.empty() == (spec.every_us == 0)) {
-    return make_error("E0441", "a schedule needs either 'cron' or 'every'",
+    return make_error("E0441", "a schedule needs either 'cron' or 'every' (a second or more)",
                       "cron: \"30 8 * * 1-5\", or every: 15m");
   }
   if (spec.cron.empty() && spec.every_us < kUs) {

@@ -70,11 +70,29 @@ def test_texts_that_say_nothing_are_refused():
                             (["--prompt", "x", "--regex", ""], "--regex is empty"),
                             (["--prompt", b"caf\xe9"], "--prompt is not UTF-8, at byte 3"),
                             ([], "expected either --prompt or --messages"),
-                            (["--prompt", "x", "--seed", "-1"], "--seed")):
+                            (["--prompt", "x", "--seed", "-1"],
+                             "--seed: expected a whole number from 0 to 18446744073709551615, found"),
+                            (["--prompt", "x", "--seed", "18446744073709551616"], "--seed"),
+                            (["--prompt", "x", "--threads", "-1"], "--threads"),
+                            (["--prompt", "x", "--top-p", "0"], "top_p: expected"),
+                            (["--prompt", "x", "--top-k", "-5"], "found -5"),
+                            (["--prompt", "x", "--max-tokens", "9999999999"], "1 to 1073741824"),
+                            (["--prompt", "x", "--dtype", "q9"], "q9")):
             _, err = weft(place, "generate", *words, code=2)
             assert said in err, (words, err)
         _, err = weft(place, "models", "quantize", TINY, "out", "--type", "q5", code=2)
         assert "expected q8 or q4" in err and "f32" not in err, err
+
+
+def test_numbers_out_of_range_are_refused_before_anything_runs():
+    with Place() as place:
+        place.write("cases.jsonl", '{"input": "x", "expect": {"category": "billing"}}\n')
+        for words in (["chat", "--threads", "-1"], ["serve", "--port", "0", "--threads", "-1"],
+                      ["eval", "cases.jsonl", "--max-tokens", "0"],
+                      ["eval", "cases.jsonl", "--temperature", "nan"],
+                      ["eval", "cases.jsonl", "--case-timeout", "nan"]):
+            _, err = weft(place, *words, code=2)
+            assert words[-2] in err and len(err) < 300, (words, err)
 
 
 def test_texts_and_files_that_cannot_be_read_are_wrong_use():

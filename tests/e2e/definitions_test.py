@@ -108,7 +108,8 @@ def test_changes_on_condition():
     with Server() as server:
         text = GREET.replace("WORD", "Hello")
         tag = put(server, "greet", text, 201, {"If-None-Match": "*"}).headers["ETag"]
-        put(server, "greet", text.replace("Hello", "Hi"), 412, {"If-None-Match": "*"})
+        there = put(server, "greet", text.replace("Hello", "Hi"), 412, {"If-None-Match": "*"})
+        assert there.json["title"] == "Precondition Failed", there.body
         newer = put(server, "greet", text.replace("Hello", "Hi"), 200, {"If-Match": tag})
         stale = put(server, "greet", text.replace("Hello", "Hey"), 412, {"If-Match": tag})
         assert stale.json["code"] == "E0756", stale.body
@@ -167,6 +168,21 @@ def test_runs_in_flight_keep_their_version():
         for task, version in ((old, "one"), (new, "two")):
             assert server.post(f"/workflows/{task}/signals/go", {}).status == 200
             assert finished(server, task)["output"] == version
+
+
+def test_a_signal_carries_any_json():
+    with Server() as server:
+        put(server, "held", HELD.replace("name: go", "name: go, schema: { type: [string, 'null'] }")
+            .replace("VERSION", '"{{ steps.gate }}"'), 201)
+        for body, output in (('"yes"', "yes"), ("null", None), (None, None)):
+            task = start(server, "held")["task_id"]
+            assert until(lambda task=task: server.get(f"/approvals?task_id={task}").json["items"])
+            path = f"/workflows/{task}/signals/go"
+            wrong = server.post(path, {"a": 1})
+            assert wrong.status == 422 and "found object with 1 members" in wrong.json["detail"], wrong.body
+            sent = server.ask("POST", path, body)
+            assert sent.status == 200, sent.body
+            assert finished(server, task)["output"] == output
 
 
 def test_estimates_follow_what_was_measured():

@@ -159,6 +159,8 @@ def test_a_backup_under_load_takes_the_store_s_place():
         stop.set()
         thread.join()
         server.weft("backup", "copy.db", code=3)  # never over another
+        nowhere = server.weft("backup", "nowhere/copy.db", code=3).stderr
+        assert "E0022 cannot write 'nowhere/copy.db': there is no directory" in nowhere, nowhere
         server.stop()
         for ending in ("", "-wal", "-shm"):
             (server.path / ("store.db" + ending)).unlink(missing_ok=True)

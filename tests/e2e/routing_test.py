@@ -40,8 +40,10 @@ def test_complexity_decides_and_is_explained():
             assert f"complexity {complexity:.2f}" in text and "price" in text, text
             verified = place.weft("replay", json.loads(done.stdout)["run"], "--verify")
             assert "bit for bit" in verified.stderr, verified.stderr
-        wrong = run(place, {"model": "auto", "complexity": 2}, config, code=1)
+        wrong = run(place, {"model": "auto", "complexity": "{{ 1 + 1 }}"}, config, code=1)
         assert "E0603" in wrong.stderr, wrong.stderr
+        wrong = run(place, {"model": "auto", "complexity": 2}, config, code=1)
+        assert "E0412" in wrong.stderr and "from 0 to 1" in wrong.stderr, wrong.stderr
 
 
 def test_the_mode_is_explained():
@@ -119,6 +121,8 @@ def test_ceilings_and_mistakes():
                        {"routing": {"classes": {"c": {"mode": "hasty"}}}}):
             done = run(place, {}, broken, code=None)
             assert done.returncode == 3, (broken, done.stderr)
+        missing = run(place, {}, {"models": {"x": {"source": "/no/such"}}}, code=3).stderr
+        assert "found a mapping" not in missing and "'/no/such' is not there" in missing, missing
 
 
 def test_two_answers_do_not_pass_a_ceiling():

@@ -143,6 +143,11 @@ def test_completions():
         first = said["choices"][0]
         assert "".join(first["logprobs"]["tokens"]) == first["text"]
         assert len(first["logprobs"]["token_logprobs"]) == len(first["logprobs"]["text_offset"])
+        some = {"model": "default", "prompt": "I was", "temperature": 0}
+        for more, count in (({}, 16), ({"max_tokens": None}, 16), ({"max_completion_tokens": 20}, 20)):
+            bounded = server.post("/v1/completions", {**some, **more}).json
+            tokens, finish = bounded["usage"]["completion_tokens"], bounded["choices"][0]["finish_reason"]
+            assert tokens == count or (tokens < count and finish == "stop"), (more, bounded)
         ids = server.post("/tokenize", {"prompt": "I was"}).json["tokens"]
         again = server.post("/v1/completions", {"model": "default", "prompt": ids, "max_tokens": 8,
                                                 "temperature": 0}).json
@@ -174,7 +179,8 @@ def test_models_and_tokens():
         prompt = server.post("/tokenize", {"messages": MESSAGES}).json["count"]
         usage = server.post("/v1/chat/completions", chat(max_tokens=200)).json["usage"]
         assert usage["prompt_tokens"] == prompt
-        assert server.post("/detokenize", {"tokens": [10**6]}).status == 400
+        unknown = server.post("/detokenize", {"tokens": [5, 10**6]})
+        assert unknown.status == 400 and unknown.error["param"] == "tokens[1]", unknown.body
 
 
 def test_health_and_metrics():
@@ -292,6 +298,22 @@ def test_small_promises_of_the_openai_api():
         assert part["text"] and spelled == part["text"], part
         items = server.get(f"/v1/responses/{response['id']}/input_items").json
         assert items["first_id"] == items["last_id"] == items["data"][0]["id"]
+        assert items["data"][0]["content"] == [{"type": "input_text", "text": said["input"]}], items
+        three = server.post("/v1/responses", {**said, "max_output_tokens": 1, "input": [
+            {"role": "user", "content": text} for text in ("one", "two", "three")]}).json["id"]
+
+        def listed(query=""):
+            answer = server.get(f"/v1/responses/{three}/input_items{query}").json
+            return [item["content"][0]["text"] for item in answer["data"]], answer
+
+        assert listed()[0] == ["three", "two", "one"]
+        first, page = listed("?order=asc&limit=2")
+        assert first == ["one", "two"] and page["has_more"], page
+        rest, page = listed("?order=asc&limit=2&after=" + page["last_id"])
+        assert rest == ["three"] and not page["has_more"], page
+        for wrong in ("limit=0", "order=up", "after=nobody"):
+            answer = server.get(f"/v1/responses/{three}/input_items?{wrong}")
+            assert answer.status == 400 and answer.error["param"] == wrong.split("=")[0], answer.body
         counted = server.post("/v1/chat/completions", chat(stream=True, max_tokens=20, stream_options={
             "include_usage": True, "continuous_usage_stats": True})).events[:-1]
         totals = [e["usage"]["completion_tokens"] for e in counted if e["usage"]]
@@ -550,7 +572,8 @@ def test_access():
     place.words = ("--api-key-file", str(place.path / "keys"))
     with place as server:
         assert server.get("/v1/models").status == 401
-        assert server.get("/v1/models").error["type"] == "authentication_error"
+        refused = server.get("/v1/models").error
+        assert (refused["type"], refused["code"]) == ("authentication_error", "invalid_api_key")
         assert server.get("/v1/models", headers={"Authorization": "Bearer wrong"}).status == 401
         with server.connect() as idle:  # a body that never comes
             idle.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"

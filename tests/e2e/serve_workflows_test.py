@@ -239,6 +239,12 @@ def test_lists_and_cursors():
         assert server.get("/workflows?status=failed").json["items"] == []
         assert len(server.get("/workflows?workflow_id=hello&status=succeeded").json["items"]) == 5
         assert server.get("/workflows?limit=0").status == 400
+        unknown = server.get("/workflows?status=succeeded,sucess")
+        assert unknown.status == 400 and "'sucess' is no status" in unknown.json["detail"], unknown.body
+        assert server.get("/callbacks?state=lost").status == 400
+        server.weft("runs", "list", "--status", "banana", code=2)
+        assert server.get("/definitions/hello?version=1").json["code"] == "E0753"
+        assert "from a file" in server.get("/definitions/hello/versions").json["detail"]
         names = [d["id"] for d in server.get("/definitions").json["items"]]
         assert names == ["asking", "broken", "hello", "parent", "slow"]
         assert server.get("/definitions/hello").json["document"]["id"] == "hello"
