@@ -133,9 +133,9 @@ Result<json::Object> page_of(const net::HttpRequest& request, json::Array items)
   }
   if (order == nullptr || *order == "desc") std::reverse(items.begin(), items.end());
   if (const std::string* after = net::find_parameter(request.query, "after")) {
-    const json::Value wanted{std::string_view(*after)};
     const auto last = std::find_if(items.begin(), items.end(), [&](const json::Value& item) {
-      return item.as_object().at("id") == wanted;
+      const json::Value& id = item.as_object().at("id");
+      return id.is_string() && id.as_string() == *after;
     });
     if (last == items.end()) {
       return wrong_field("after", "the id of an item of this response", quoted(*after, 60));
