@@ -120,8 +120,9 @@ uint64_t read_all(const void* memory, int64_t bytes) {
          static_cast<uint64_t>(_mm_extract_epi16(sum[0], 4));
 }
 
-// int8: 4 products a 32-bit lane, bf16: 2. The AVX2 figure is of the sequence that the kernels use;
-// AMX is shown as a share of what AVX-512 can do.
+// int8: 4 products a 32-bit lane, bf16: 2. The AVX2 figure is of the sequence that 8-bit weights
+// take; that of 4-bit codes is shorter and may pass it. AMX is shown as a share of what AVX-512 can
+// do.
 Peaks peaks_of(std::string_view table) {
   constexpr double kPerLane = 2.0 * kRounds * kChains;
   if (table == "avx2") {
