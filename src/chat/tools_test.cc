@@ -15,6 +15,10 @@
 namespace weft::chat {
 namespace {
 
+text::Tokenizer mini_tokenizer() {
+  return text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+}
+
 TEST(Tools, BothSpellingsOfADefinition) {
   const auto both = tools(R"([
       {"type": "function", "function": {"name": "a", "parameters": {"properties": {"x": {}}}}},
@@ -104,8 +108,7 @@ TEST(CallText, IsReadInEveryForm) {
 
 // What the grammar writes, the parser reads; and it is valid.
 TEST(CallGrammar, WritesWhatTheParserReadsInEveryForm) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = varied_tools();
   std::mt19937_64 random(5);
@@ -132,8 +135,7 @@ TEST(CallGrammar, WritesWhatTheParserReadsInEveryForm) {
 
 // References reach all of the tool's schema, and alternatives of a text are held, as in JSON.
 TEST(CallGrammar, ParametersInXmlAreHeldAsMembersAre) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = tools(R"([{"name": "f", "parameters": {"type": "object",
       "required": ["unit", "tag", "other"], "properties": {
@@ -163,8 +165,7 @@ TEST(CallGrammar, ParametersInXmlAreHeldAsMembersAre) {
 
 // Text of a parameter is not JSON, so nothing in it is a key: only open names of the values repeat.
 TEST(CallGrammar, TextOfAParameterIsNotReadAsJson) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = tools(R"([{"name": "write", "parameters": {"type": "object",
       "required": ["first", "code", "meta"], "properties": {
@@ -198,8 +199,7 @@ std::string read_bytes(grammar::Matcher& matcher, std::string_view text) {
 }
 
 TEST(CallGrammar, EachParameterHasItsOwnKeys) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = tools(R"([{"name": "w", "parameters": {"type": "object",
       "required": ["m", "c", "n"], "properties": {"c": {"type": "string"},
@@ -224,8 +224,7 @@ TEST(CallGrammar, EachParameterHasItsOwnKeys) {
 
 // Lengths are counted in characters, however long the text may be.
 TEST(CallGrammar, TextInXmlMayBeLongAndNoLonger) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = tools(R"([{"name": "w", "parameters": {"type": "object",
       "required": ["short", "long"], "properties": {
@@ -248,8 +247,7 @@ TEST(CallGrammar, TextInXmlMayBeLongAndNoLonger) {
 }
 
 TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto all = tools(R"([{"name": "one"}, {"name": "pick", "parameters": {"properties": {
       "x": {"type": "array", "uniqueItems": true}}}}])");
@@ -263,8 +261,7 @@ TEST(CallGrammar, RefusesWhatItCannotHoldByTheToolsName) {
 
 // In the schema that the caller wrote, also where parameters are compiled one by one.
 TEST(CallGrammar, ErrorsNameTheParameter) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto said = [&](CallFormat format, std::string_view parameter) {
     const auto all = tools(fmt::format(
@@ -292,8 +289,7 @@ TEST(CallGrammar, ErrorsNameTheParameter) {
 
 // The grammar of all calls ends with the tool that it becomes too large with.
 TEST(CallGrammar, ToolsThatAreTooManyTogetherAreRefusedByName) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   std::string all;
   for (int i = 0; i < 6; ++i) {
@@ -309,8 +305,7 @@ TEST(CallGrammar, ToolsThatAreTooManyTogetherAreRefusedByName) {
 }
 
 TEST(CallGrammar, WhatNoTextFitsIsNamed) {
-  const auto tokenizer =
-      text::Tokenizer::load(WEFT_SOURCE_DIR "/tests/golden/tokenizers/mini/qwen3").value();
+  const auto tokenizer = mini_tokenizer();
   const auto vocabulary = grammar::Vocabulary::of(tokenizer).value();
   const auto said = [&](std::string_view required, std::string_view parameter) {
     const auto all = tools(fmt::format(

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/strings.h"
 #include "server/access.h"
@@ -277,13 +276,8 @@ Result<worker::ActionQuery> action_query(const net::HttpRequest& request) {
   out.run = text("task_id");
   out.role = text("role");
   const std::string limit = text("limit");
-  if (limit.empty()) return out;
-  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), out.limit);
-  if (error == std::errc() && end == limit.data() + limit.size() && out.limit >= 1 &&
-      out.limit <= kListMax) {
-    return out;
-  }
-  return wrong_field("limit", fmt::format("a number from 1 to {}", kListMax), limit);
+  if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, 1, kListMax));
+  return out;
 }
 
 }  // namespace

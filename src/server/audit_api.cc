@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "base/digest.h"
 #include "base/file.h"
 #include "security/audit.h"
@@ -62,15 +60,6 @@ json::Object record_object(const security::AuditRow& row) {
   return out;
 }
 
-Result<int64_t> whole_number(const std::string& name, const std::string& text, int64_t max) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= max) {
-    return value;
-  }
-  return wrong_field(name, fmt::format("a number from 0 to {}", max), text);
-}
-
 Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
   const auto given = [&](std::string_view name) {
     const std::string* found = net::find_parameter(request.query, name);
@@ -90,8 +79,7 @@ Result<security::AuditQuery> audit_query(const net::HttpRequest& request) {
     *value = *at_us;
   }
   const std::string limit = given("limit");
-  if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, kRecordsMax));
-  if (out.limit == 0) return wrong_field("limit", "at least 1", limit);
+  if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, 1, kRecordsMax));
   return out;
 }
 

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "base/strings.h"
 #include "server/access.h"
 #include "server/fields.h"
@@ -75,10 +73,7 @@ Error no_versions(const std::string& id) {
 Result<int64_t> wanted_version(const net::HttpRequest& request) {
   const std::string* text = net::find_parameter(request.query, "version");
   if (text == nullptr) return int64_t{0};
-  int64_t version = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
-  if (error == std::errc() && end == text->data() + text->size() && version > 0) return version;
-  return wrong_field("version", "a number from 1 on", *text);
+  return whole_number("version", *text, 1, INT64_MAX);
 }
 
 bool wants_yaml(const net::HttpRequest& request) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/strings.h"
@@ -148,6 +149,17 @@ Status Fields::finish() const {
                            : std::string("leave it out"));
   }
   return ok_status();
+}
+
+Result<int64_t> whole_number(std::string_view name, const std::string& text, int64_t low,
+                             int64_t high) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) {
+    return value;
+  }
+  const std::string most = high == INT64_MAX ? "on" : fmt::format("to {}", high);
+  return wrong_field(name, fmt::format("a number from {} {}", low, most), quoted(text, 40));
 }
 
 Result<json::Value> parse_any_body(std::string_view body) {

@@ -61,6 +61,10 @@ class Fields {
   std::set<std::string, std::less<>> known_;
 };
 
+// A parameter of a query that is a whole number within these limits. E0750.
+Result<int64_t> whole_number(std::string_view name, const std::string& text, int64_t low,
+                             int64_t high);
+
 // The body of a request, whatever it is. E0010 to E0013.
 Result<json::Value> parse_any_body(std::string_view body);
 // The same as an object. E0750 if it is none, E0010 to E0013 if it is no JSON.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/strings.h"
 #include "server/access.h"
@@ -17,8 +16,8 @@
 namespace weft::server {
 namespace {
 
-constexpr size_t kItemsShown = 20;  // OpenAI's, unless `limit` says otherwise
-constexpr size_t kItemsShownMax = 100;
+constexpr int64_t kItemsShown = 20;  // OpenAI's, unless `limit` says otherwise
+constexpr int64_t kItemsShownMax = 100;
 
 Error no_response(std::string_view name, const std::string& id) {
   return make_error("E0755", fmt::format("{}: no response {} is remembered here", name, quoted(id)),
@@ -112,21 +111,11 @@ json::Array input_items(const StoredResponse& stored, const std::string& id) {
   return items;
 }
 
-Result<size_t> wanted_count(const std::string* text) {
-  size_t count = kItemsShown;
-  if (text == nullptr) return count;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), count);
-  if (error == std::errc() && end == text->data() + text->size() && count >= 1 &&
-      count <= kItemsShownMax) {
-    return count;
-  }
-  return wrong_field("limit", fmt::format("a number from 1 to {}", kItemsShownMax),
-                     quoted(*text, 40));
-}
-
 // OpenAI's list: `order` (the last item in front unless it is asc), `after`, `limit`.
 Result<json::Object> page_of(const net::HttpRequest& request, json::Array items) {
-  const size_t count = TRY(wanted_count(net::find_parameter(request.query, "limit")));
+  const std::string* limit = net::find_parameter(request.query, "limit");
+  const auto count = static_cast<size_t>(
+      limit == nullptr ? kItemsShown : TRY(whole_number("limit", *limit, 1, kItemsShownMax)));
   const std::string* order = net::find_parameter(request.query, "order");
   if (order != nullptr && *order != "asc" && *order != "desc") {
     return wrong_field("order", "asc or desc", quoted(*order, 40));

@@ -86,12 +86,7 @@ Result<worker::ListQuery> list_query(const net::HttpRequest& request) {
   out.search = query_or_empty(request, "search");
   out.before = query_or_empty(request, "cursor");
   const std::string limit = query_or_empty(request, "limit");
-  if (limit.empty()) return out;
-  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), out.limit);
-  if (error != std::errc() || end != limit.data() + limit.size() || out.limit < 1 ||
-      out.limit > kRunsMax) {
-    return wrong_field("limit", fmt::format("a number from 1 to {}", kRunsMax), limit);
-  }
+  if (!limit.empty()) out.limit = TRY(whole_number("limit", limit, 1, kRunsMax));
   return out;
 }
 

@@ -15,12 +15,18 @@ constexpr std::string_view kOnTimeout[] = {"approve", "reject", "fail", "escalat
 constexpr std::string_view kOnReject[] = {"fail", "continue"};
 constexpr std::string_view kChannels[] = {"webhook", "email", "chat"};
 
+// What all steps that ask a model may say about sampling.
+constexpr Parameter kTemperature = {"temperature", kNumber, false, {}, 0, 100};
+constexpr Parameter kTopP = {"top_p", kNumber, false, {}, 0, 1};
+constexpr Parameter kTopK = {"top_k", kInteger, false, {}, -1, 1 << 30};
+constexpr Parameter kMinP = {"min_p", kNumber, false, {}, 0, 1};
+
 constexpr Parameter kLlm[] = {
     {"model", kText}, {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
     {"prompt", kPrompt}, {"messages", kList}, {"output", kSchema}, {"thinking", kMapping},
-    {"max_tokens", kInteger, false, {}, 1, 1 << 30}, {"temperature", kNumber, false, {}, 0, 100},
-    {"top_p", kNumber, false, {}, 0, 1}, {"top_k", kInteger, false, {}, -1, 1 << 30},
-    {"min_p", kNumber, false, {}, 0, 1}, {"repetition_penalty", kNumber, false, {}, 0, 1000},
+    {"max_tokens", kInteger, false, {}, 1, 1 << 30}, kTemperature,
+    kTopP, kTopK,
+    kMinP, {"repetition_penalty", kNumber, false, {}, 0, 1000},
     {"presence_penalty", kNumber, false, {}, -100, 100},
     {"frequency_penalty", kNumber, false, {}, -100, 100}, {"seed", kInteger},
     {"stop", kAnything}, {"complexity", kNumber, false, {}, 0, 1},
@@ -32,8 +38,8 @@ constexpr Parameter kAgent[] = {
     {"model", kText}, {"class", kText},
     {"mode", kWord, false, kModes}, {"system", kPrompt}, {"output", kSchema},
     {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 20},
-    {"temperature", kNumber, false, {}, 0, 100}, {"top_p", kNumber, false, {}, 0, 1},
-    {"top_k", kInteger, false, {}, -1, 1 << 30}, {"min_p", kNumber, false, {}, 0, 1},
+    kTemperature, kTopP,
+    kTopK, kMinP,
     {"seed", kInteger}};
 constexpr Parameter kHttp[] = {
     {"method", kWord, false, kMethods}, {"url", kText, true}, {"headers", kMapping},
@@ -68,8 +74,8 @@ constexpr Parameter kPlan[] = {
     {"max_steps", kInteger, false, {}, 1, 1'000}, {"input", kMapping}, {"model", kText},
     {"class", kText}, {"mode", kWord, false, kModes}, {"system", kPrompt},
     {"thinking", kMapping}, {"max_tokens", kInteger, false, {}, 1, 1 << 30},
-    {"temperature", kNumber, false, {}, 0, 100}, {"top_p", kNumber, false, {}, 0, 1},
-    {"top_k", kInteger, false, {}, -1, 1 << 30}, {"min_p", kNumber, false, {}, 0, 1},
+    kTemperature, kTopP,
+    kTopK, kMinP,
     {"seed", kInteger}};
 
 constexpr std::string_view kBuiltinTools[] = {"api_client", "database", "file_processor",
